@@ -1,0 +1,249 @@
+//! The log: what Figure 2 calls `log[]`, and the runs of entries that travel between servers.
+//!
+//! The only file that names `im`. A clone shares structure with its original, so a message, a
+//! stored log and the state of a model checker hold the same entries without copying them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+
+use im::Vector;
+use serde::{Deserialize, Serialize};
+
+/// A term: a period with at most one leader, numbered from 1; 0 before the first election.
+pub type Term = u64;
+
+/// A position in the log, from 1; 0 stands before the first entry.
+pub type Index = u64;
+
+/// What the application's state machine executes; opaque bytes to Raft.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Command(Arc<[u8]>);
+
+impl Command {
+    /// The bytes, as they were proposed.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Command {
+    fn from(bytes: Vec<u8>) -> Self {
+        Command(bytes.into())
+    }
+}
+
+impl From<&[u8]> for Command {
+    fn from(bytes: &[u8]) -> Self {
+        Command(bytes.into())
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// One entry of the log: a command for the state machine, and the term in which a leader
+/// received it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entry {
+    /// The term in which a leader received the command; at least 1.
+    pub term: Term,
+    /// The command.
+    pub command: Command,
+}
+
+/// Consecutive entries of a log. A clone is O(1).
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Entries(Vector<Entry>);
+
+impl Entries {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The entries in the order of the log.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Entry> + ExactSizeIterator {
+        self.0.iter()
+    }
+
+    /// Whether `longer` starts with these entries.
+    pub fn is_prefix_of(&self, longer: &Entries) -> bool {
+        self.len() <= longer.len() && self.iter().eq(longer.iter().take(self.len()))
+    }
+
+    /// All but the first `count` entries.
+    pub(super) fn skip(&self, count: usize) -> Entries {
+        self.slice(count, self.len())
+    }
+
+    fn slice(&self, from: usize, to: usize) -> Entries {
+        Entries(self.0.clone().slice(from..to))
+    }
+}
+
+/// `im::Vector` hashes its elements without their number; with it, no two sequences of fields
+/// can feed the same bytes to a hasher.
+impl Hash for Entries {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.len());
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl FromIterator<Entry> for Entries {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        Entries(entries.into_iter().collect())
+    }
+}
+
+/// The log of one server. The first entry has index 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Log(Entries);
+
+impl Log {
+    /// The index of the last entry; 0 when there is none.
+    pub fn last_index(&self) -> Index {
+        self.0.len() as Index
+    }
+
+    /// The term of the last entry; 0 when there is none.
+    pub fn last_term(&self) -> Term {
+        self.0.0.last().map_or(0, |entry| entry.term)
+    }
+
+    /// The entry at `index`, if the log holds it.
+    pub fn get(&self, index: Index) -> Option<&Entry> {
+        self.0.0.get(index.checked_sub(1)? as usize)
+    }
+
+    /// The term of the entry at `index`; 0 at index 0, where every log agrees; `None` past the
+    /// end.
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        match index {
+            0 => Some(0),
+            _ => self.get(index).map(|entry| entry.term),
+        }
+    }
+
+    /// All entries.
+    pub fn entries(&self) -> &Entries {
+        &self.0
+    }
+
+    /// The entries from index `first` to index `last`, both included. Empty when `first` is
+    /// past `last`.
+    ///
+    /// # Panics
+    /// When the log does not reach to `last`, or `first` is 0.
+    pub fn range(&self, first: Index, last: Index) -> Entries {
+        assert!(0 < first && last <= self.last_index(), "entries {first} to {last} are not held");
+        let first = first.min(last + 1);
+        self.0.slice(first as usize - 1, last as usize)
+    }
+
+    /// The entries from index `first` on, as many as fit in `max_bytes` of commands, but at
+    /// least one if there is one.
+    pub fn batch(&self, first: Index, max_bytes: usize) -> Entries {
+        let mut bytes = 0;
+        let mut last = first.saturating_sub(1);
+        while let Some(entry) = self.get(last + 1) {
+            bytes += entry.command.as_bytes().len();
+            if bytes > max_bytes && last >= first {
+                break;
+            }
+            last += 1;
+        }
+        self.range(first, last.min(self.last_index()))
+    }
+
+    /// The index of the first entry of `term` or of a later one; one past the end when there
+    /// is none. Terms never decrease along a log.
+    pub fn first_index_from_term(&self, term: Term) -> Index {
+        let before = |entry: &Entry| match entry.term < term {
+            true => Ordering::Less,
+            false => Ordering::Greater,
+        };
+        match self.0.0.binary_search_by(before) {
+            Ok(position) | Err(position) => position as Index + 1,
+        }
+    }
+
+    /// The index of the last entry of `term`, if the log holds one of that term.
+    pub fn last_index_of_term(&self, term: Term) -> Option<Index> {
+        let last = self.first_index_from_term(term + 1) - 1;
+        (last > 0 && self.term_at(last) == Some(term)).then_some(last)
+    }
+
+    /// Keeps the entries up to `last_index` and drops the rest.
+    pub(super) fn truncate(&mut self, last_index: Index) {
+        self.0.0.truncate(last_index as usize);
+    }
+
+    /// Adds `entries` at the end.
+    pub(super) fn append(&mut self, entries: Entries) {
+        self.0.0.append(entries.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn log(terms: &[Term]) -> Log {
+        let entry = |&term| Entry { term, command: Command::from(vec![b'x'; 10]) };
+        Log(terms.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn the_empty_log_ends_at_index_0_of_term_0() {
+        let log = Log::default();
+        assert_eq!((log.last_index(), log.last_term()), (0, 0));
+        assert_eq!((log.term_at(0), log.term_at(1)), (Some(0), None));
+        assert!(log.batch(1, 100).is_empty());
+        assert!(log.range(1, 0).is_empty());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_bytes_and_never_empty_while_entries_wait() {
+        let log = log(&[1, 1, 1, 2]);
+        assert_eq!(log.batch(1, 0).len(), 1);
+        assert_eq!(log.batch(1, 29).len(), 2);
+        assert_eq!(log.batch(1, 30).len(), 3);
+        assert_eq!(log.batch(3, 1000).len(), 2);
+        assert_eq!(log.batch(5, 1000).len(), 0);
+    }
+
+    #[test]
+    fn terms_are_found_by_their_first_and_last_entry() {
+        let log = log(&[1, 1, 3, 3, 3, 6]);
+        assert_eq!(log.first_index_from_term(1), 1);
+        assert_eq!(log.first_index_from_term(2), 3);
+        assert_eq!(log.first_index_from_term(3), 3);
+        assert_eq!(log.first_index_from_term(7), 7);
+        assert_eq!(log.last_index_of_term(1), Some(2));
+        assert_eq!(log.last_index_of_term(2), None);
+        assert_eq!(log.last_index_of_term(3), Some(5));
+        assert_eq!(log.last_index_of_term(6), Some(6));
+        assert_eq!(log.last_index_of_term(7), None);
+    }
+}

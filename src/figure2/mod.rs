@@ -1,0 +1,272 @@
+//! Figure 2 of the Raft paper (Ongaro and Ousterhout, "In Search of an Understandable Consensus
+//! Algorithm", 2014), written once, as a pure state machine.
+//!
+//! | file | what it is in the paper |
+//! |---|---|
+//! | `state.rs` | the State box: what survives a crash and what does not |
+//! | `request_vote.rs` | the RequestVote RPC: arguments, results, receiver |
+//! | `append_entries.rs` | the AppendEntries RPC: arguments, results, receiver |
+//! | `rules.rs` | Rules for Servers: all servers, followers, candidates, leaders |
+//! | `log.rs` | `log[]`: entries, terms, indices |
+//!
+//! One door in, one value out: [`Server::step`]. Nothing here reads a clock, draws a random
+//! number, does I/O or fails; what cannot happen is an assertion.
+//!
+//! # Departures from the paper
+//!
+//! * **Replies are messages of their own.** An AppendEntries reply says up to where the logs
+//!   agree, or which request it refuses and where the logs part ([`AppendOutcome`]), so that a
+//!   leader needs no memory of its requests, and loss, duplication and reordering are harmless.
+//! * **`next_index` rises when entries are sent**, not when they are acknowledged (thesis
+//!   §10.2.1), and new entries wait while a batch is under way to a peer. Nothing is sent
+//!   twice on a network that loses nothing. What was lost shows in the next heartbeat, which
+//!   the follower refuses.
+//! * **`commit_index` never falls.** Taken literally, `AE.5` lowers it when a delayed request
+//!   that covers few entries carries a great `leader_commit`.
+//! * **A lost RequestVote is not repeated** (§5.5 retries RPCs forever): the next election
+//!   timeout starts a new term. AppendEntries is repeated by the heartbeat.
+//! * **A candidate or leader that learns of a greater term** follows in that term at once, and
+//!   waits for a leader, for a request that it can grant, or for its election timer. The timer
+//!   of a candidate runs on; that of a leader starts.
+
+mod append_entries;
+mod log;
+mod request_vote;
+mod rules;
+mod state;
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+pub use append_entries::{AppendEntries, AppendEntriesReply, AppendOutcome};
+pub use log::{Command, Entries, Entry, Index, Log, Term};
+pub use request_vote::{RequestVote, RequestVoteReply};
+pub use state::{Config, Persistent, Record, Role, ServerId, Volatile};
+
+/// A message between servers: the two RPCs of Figure 2 and their replies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Message {
+    /// A candidate asks for a vote.
+    RequestVote(RequestVote),
+    /// The answer to a candidate.
+    RequestVoteReply(RequestVoteReply),
+    /// A leader replicates entries, or shows that it is there.
+    AppendEntries(AppendEntries),
+    /// The answer to a leader.
+    AppendEntriesReply(AppendEntriesReply),
+}
+
+impl Message {
+    /// The sender's term when it sent the message.
+    pub fn term(&self) -> Term {
+        match self {
+            Message::RequestVote(request) => request.term,
+            Message::RequestVoteReply(reply) => reply.term,
+            Message::AppendEntries(request) => request.term,
+            Message::AppendEntriesReply(reply) => reply.term,
+        }
+    }
+
+    /// Whether the message must not leave before the records of its step, and of every earlier
+    /// step, are durable.
+    ///
+    /// All but the heartbeat of a leader. A heartbeat states the leader's term, which was
+    /// durable before the first vote for it was asked for, and a `leader_commit` that a
+    /// majority has stored; so a slow disk need not silence a leader at once.
+    pub fn waits_for_records(&self) -> bool {
+        match self {
+            Message::AppendEntries(request) => !request.entries.is_empty(),
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => true,
+        }
+    }
+}
+
+/// The two timers of a server. How long each runs is for the driver to choose: a random time
+/// for each election, a fraction of the shortest of those for heartbeats (§5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Timer {
+    /// Runs on followers and candidates.
+    Election,
+    /// Runs on leaders.
+    Heartbeat,
+}
+
+/// What a driver is to do with a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TimerDuty {
+    /// Start it from now, whether or not it runs.
+    Set(Timer),
+    /// Stop it, if it runs.
+    Cancel(Timer),
+}
+
+/// What can happen to a server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Input {
+    /// A timer fired. One that was cancelled meanwhile changes nothing.
+    Timeout(Timer),
+    /// A message arrived: once, twice, late, or out of order.
+    Receive {
+        /// The server that sent it; a member of the cluster.
+        from: ServerId,
+        /// The message.
+        message: Message,
+    },
+    /// The application proposes commands for the state machine, to be appended in this order.
+    Propose {
+        /// The commands.
+        commands: Vec<Command>,
+    },
+}
+
+/// What a driver owes after a step, in the order of duty: all that stands below `persist`, but
+/// for heartbeats (see [`Message::waits_for_records`]) and timers, waits until the records are
+/// durable.
+///
+/// Take it apart whole, without `..`: a new duty then does not compile until each driver
+/// handles it.
+#[must_use]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Output {
+    /// Records to append to stable storage, in this order.
+    pub persist: Vec<Record>,
+    /// Messages, each with the peer it is for.
+    pub send: Vec<(ServerId, Message)>,
+    /// Timers to set or cancel, in this order.
+    pub timers: Vec<TimerDuty>,
+    /// Entries newly committed, each with its index, to be applied in this order.
+    pub apply: Vec<(Index, Entry)>,
+    /// The answer to [`Input::Propose`]; none for other inputs.
+    pub proposal: Option<Proposal>,
+}
+
+/// The answer to a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Proposal {
+    /// The commands stand in the leader's log. They are committed once an entry applied at
+    /// their index has this term, and lost once it has another.
+    Accepted {
+        /// The term of the new entries.
+        term: Term,
+        /// The index of the first of them.
+        first_index: Index,
+    },
+    /// Nothing changed: this server does not lead.
+    NotLeader {
+        /// This server's term.
+        term: Term,
+        /// The leader of that term, if known.
+        leader: Option<ServerId>,
+    },
+}
+
+/// A server of Figure 2.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Server {
+    config: Config,
+    persistent: Persistent,
+    volatile: Volatile,
+}
+
+impl Server {
+    /// A server that starts, for the first time or after a crash: it follows, with what its
+    /// records fold to.
+    ///
+    /// # Panics
+    /// When `config.servers` lacks `config.id`.
+    pub fn start(config: Config, persistent: Persistent) -> (Server, Output) {
+        let server = Server::from_parts(config, persistent, Volatile::default());
+        let mut output = Output::default();
+        output.timers.push(TimerDuty::Set(Timer::Election));
+        (server, output)
+    }
+
+    /// A server in the middle of its life: for a scenario that does not begin at the
+    /// beginning.
+    ///
+    /// # Panics
+    /// When `config.servers` lacks `config.id`.
+    pub fn from_parts(config: Config, persistent: Persistent, volatile: Volatile) -> Server {
+        assert!(config.servers.contains(&config.id), "{} is not in its own cluster", config.id);
+        Server { config, persistent, volatile }
+    }
+
+    /// The only door: one input in, everything it causes out.
+    ///
+    /// # Panics
+    /// When a message comes from a server outside the cluster.
+    pub fn step(&mut self, input: Input) -> Output {
+        let mut output = Output::default();
+        match input {
+            Input::Timeout(Timer::Election) => self.election_timeout(&mut output),
+            Input::Timeout(Timer::Heartbeat) => self.heartbeat_timeout(&mut output),
+            Input::Receive { from, message } => self.receive(from, message, &mut output),
+            Input::Propose { commands } => self.propose(commands, &mut output),
+        }
+        self.apply_committed(&mut output);
+        output
+    }
+
+    fn receive(&mut self, from: ServerId, message: Message, output: &mut Output) {
+        assert!(self.config.servers.contains(&from), "{from} is not in the cluster");
+        self.observe_term(message.term(), output);
+        match message {
+            Message::RequestVote(request) => self.receive_request_vote(request, output),
+            Message::RequestVoteReply(reply) => {
+                self.receive_request_vote_reply(from, reply, output)
+            }
+            Message::AppendEntries(request) => self.receive_append_entries(request, output),
+            Message::AppendEntriesReply(reply) => {
+                self.receive_append_entries_reply(from, reply, output);
+            }
+        }
+    }
+
+    /// Changes the persistent state and returns the record of it, always both.
+    fn write(&mut self, record: Record, output: &mut Output) {
+        self.persistent.write(record.clone());
+        output.persist.push(record);
+    }
+
+    /// What the server was told at its start.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The state that survives a crash.
+    pub fn persistent(&self) -> &Persistent {
+        &self.persistent
+    }
+
+    /// The state that a crash loses.
+    pub fn volatile(&self) -> &Volatile {
+        &self.volatile
+    }
+
+    /// The latest term seen.
+    pub fn current_term(&self) -> Term {
+        self.persistent.current_term()
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        self.persistent.log()
+    }
+
+    /// Whether this server leads its current term.
+    pub fn is_leader(&self) -> bool {
+        matches!(self.volatile.role, Role::Leader { .. })
+    }
+
+    /// The leader of the current term, if known.
+    pub fn leader(&self) -> Option<ServerId> {
+        match self.volatile.role {
+            Role::Follower { leader } => leader,
+            Role::Candidate { .. } => None,
+            Role::Leader { .. } => Some(self.config.id),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Rules for Servers, the last box of Figure 2.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::log::{Command, Entries, Entry, Index, Term};
+use super::{
+    AppendEntries, AppendEntriesReply, AppendOutcome, Message, Output, Proposal, Record,
+    RequestVote, RequestVoteReply, Role, Server, ServerId, Timer, TimerDuty,
+};
+
+/// All servers.
+impl Server {
+    /// `ALL.1`: what is committed and not yet applied goes to the state machine, in the order
+    /// of the log.
+    pub(super) fn apply_committed(&mut self, output: &mut Output) {
+        let (first, last) = (self.volatile.last_applied + 1, self.volatile.commit_index);
+        let entries = self.log().range(first, last);
+        output.apply.extend((first..).zip(entries.iter().cloned()));
+        self.volatile.last_applied = last;
+    }
+
+    /// `ALL.2`: whoever hears of a greater term adopts it and follows.
+    pub(super) fn observe_term(&mut self, term: Term, output: &mut Output) {
+        if term > self.current_term() {
+            self.write(Record::Ballot { current_term: term, voted_for: None }, output);
+            if self.is_leader() {
+                output.timers.push(TimerDuty::Cancel(Timer::Heartbeat));
+                output.timers.push(TimerDuty::Set(Timer::Election));
+            }
+            self.volatile.role = Role::Follower { leader: None };
+        }
+    }
+}
+
+/// Followers and candidates.
+impl Server {
+    /// `FO.2`: a follower that heard from no leader and granted no vote becomes a candidate.
+    /// `CA.4`: a candidate whose election did not end starts another.
+    pub(super) fn election_timeout(&mut self, output: &mut Output) {
+        match self.volatile.role {
+            Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
+            Role::Leader { .. } => {}
+        }
+    }
+
+    /// Conversion to candidate. `CA.1a`: the term rises. `CA.1b`: the candidate votes for
+    /// itself. `CA.1c`: the election timer starts again. `CA.1d`: every peer is asked for its
+    /// vote.
+    fn start_election(&mut self, output: &mut Output) {
+        let id = self.config.id;
+        let term = self.current_term() + 1;
+        self.write(Record::Ballot { current_term: term, voted_for: Some(id) }, output);
+        self.volatile.role = Role::Candidate { votes_granted: BTreeSet::new() };
+        output.timers.push(TimerDuty::Set(Timer::Election));
+        let request = Message::RequestVote(RequestVote {
+            term,
+            candidate_id: id,
+            last_log_index: self.log().last_index(),
+            last_log_term: self.log().last_term(),
+        });
+        output.send.extend(self.config.peers().map(|peer| (peer, request.clone())));
+        self.collect_vote(id, output);
+    }
+
+    /// A peer answered a RequestVote. Answers to elections of older terms mean nothing.
+    pub(super) fn receive_request_vote_reply(
+        &mut self,
+        from: ServerId,
+        reply: RequestVoteReply,
+        output: &mut Output,
+    ) {
+        if reply.term == self.current_term() && reply.vote_granted {
+            self.collect_vote(from, output);
+        }
+    }
+
+    /// `CA.2`: a candidate with votes from a majority leads. Votes are a set: one that arrives
+    /// twice counts once.
+    fn collect_vote(&mut self, voter: ServerId, output: &mut Output) {
+        let Role::Candidate { votes_granted } = &mut self.volatile.role else { return };
+        votes_granted.insert(voter);
+        if self.config.is_majority(votes_granted.len()) {
+            self.become_leader(output);
+        }
+    }
+}
+
+/// Leaders.
+impl Server {
+    /// `LE.1a`: a new leader shows itself at once with an empty AppendEntries to each peer.
+    fn become_leader(&mut self, output: &mut Output) {
+        let next_index = self.log().last_index() + 1;
+        self.volatile.role = Role::Leader {
+            next_index: self.config.peers().map(|peer| (peer, next_index)).collect(),
+            match_index: self.config.peers().map(|peer| (peer, 0)).collect(),
+        };
+        output.timers.push(TimerDuty::Cancel(Timer::Election));
+        self.send_heartbeats(output);
+    }
+
+    /// `LE.1b`: a leader repeats its heartbeat, so that no election timeout passes without it.
+    /// It also repeats what was lost: a follower that lacks the entry before `next_index` says
+    /// so.
+    pub(super) fn heartbeat_timeout(&mut self, output: &mut Output) {
+        if self.is_leader() {
+            self.send_heartbeats(output);
+        }
+    }
+
+    fn send_heartbeats(&mut self, output: &mut Output) {
+        let Role::Leader { next_index, .. } = &self.volatile.role else { return };
+        for (&peer, &next_index) in next_index {
+            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+        }
+        output.timers.push(TimerDuty::Set(Timer::Heartbeat));
+    }
+
+    /// `LE.2`: a leader appends the commands of clients to its log. The answer follows once
+    /// they are applied: see [`Proposal::Accepted`].
+    pub(super) fn propose(&mut self, commands: Vec<Command>, output: &mut Output) {
+        let term = self.current_term();
+        let Role::Leader { next_index, match_index } = &self.volatile.role else {
+            output.proposal = Some(Proposal::NotLeader { term, leader: self.leader() });
+            return;
+        };
+        let idle: Vec<ServerId> =
+            self.config.peers().filter(|peer| next_index[peer] == match_index[peer] + 1).collect();
+        let first_index = self.log().last_index() + 1;
+        output.proposal = Some(Proposal::Accepted { term, first_index });
+        let entries = commands.into_iter().map(|command| Entry { term, command }).collect();
+        self.write(Record::Append { entries }, output);
+        for peer in idle {
+            self.replicate(peer, output);
+        }
+        self.advance_commit_index();
+    }
+
+    /// `LE.3`: if the log reaches to `next_index`, the peer is sent the entries from there on.
+    fn replicate(&mut self, peer: ServerId, output: &mut Output) {
+        let Role::Leader { next_index, .. } = &mut self.volatile.role else { return };
+        let first = next_index[&peer];
+        let entries = self.persistent.log().batch(first, self.config.max_append_bytes);
+        if !entries.is_empty() {
+            next_index.insert(peer, first + entries.len() as Index);
+            self.send_append_entries(peer, first - 1, entries, output);
+        }
+    }
+
+    fn send_append_entries(
+        &self,
+        peer: ServerId,
+        prev_log_index: Index,
+        entries: Entries,
+        output: &mut Output,
+    ) {
+        let prev_log_term = self.log().term_at(prev_log_index);
+        let request = AppendEntries {
+            term: self.current_term(),
+            leader_id: self.config.id,
+            prev_log_index,
+            prev_log_term: prev_log_term.expect("a leader's log reaches to every next_index - 1"),
+            entries,
+            leader_commit: self.volatile.commit_index,
+        };
+        output.send.push((peer, Message::AppendEntries(request)));
+    }
+
+    /// A peer answered an AppendEntries. Answers to a leader of an older term mean nothing,
+    /// and so does the refusal of a request that a later one has overtaken.
+    pub(super) fn receive_append_entries_reply(
+        &mut self,
+        from: ServerId,
+        reply: AppendEntriesReply,
+        output: &mut Output,
+    ) {
+        if reply.term != self.current_term() {
+            return;
+        }
+        match reply.outcome {
+            AppendOutcome::Success { match_index } => self.acknowledged(from, match_index, output),
+            AppendOutcome::Conflict { prev_log_index, conflict_term, conflict_index } => {
+                self.back_up(from, prev_log_index, conflict_term, conflict_index, output);
+            }
+            AppendOutcome::StaleTerm => {}
+        }
+    }
+
+    /// `LE.3a`: success moves `next_index` and `match_index` of the peer forward, and the next
+    /// batch follows.
+    fn acknowledged(&mut self, peer: ServerId, match_index: Index, output: &mut Output) {
+        let Role::Leader { next_index, match_index: matched } = &mut self.volatile.role else {
+            return;
+        };
+        if match_index <= matched[&peer] {
+            return;
+        }
+        matched.insert(peer, match_index);
+        let next = next_index[&peer].max(match_index + 1);
+        next_index.insert(peer, next);
+        self.advance_commit_index();
+        if next == match_index + 1 {
+            self.replicate(peer, output);
+        }
+    }
+
+    /// `LE.3b`: a refusal for inconsistency moves `next_index` of the peer back, past the whole
+    /// conflicting term, and the leader tries again.
+    ///
+    /// If the leader has entries of that term too, the logs may agree up to the last of those;
+    /// otherwise none of the term's entries can stand.
+    fn back_up(
+        &mut self,
+        peer: ServerId,
+        prev_log_index: Index,
+        conflict_term: Option<Term>,
+        conflict_index: Index,
+        output: &mut Output,
+    ) {
+        let Role::Leader { next_index, match_index } = &mut self.volatile.role else { return };
+        if prev_log_index <= match_index[&peer] {
+            return;
+        }
+        let next = conflict_term
+            .and_then(|term| self.persistent.log().last_index_of_term(term))
+            .filter(|&last| last < prev_log_index)
+            .map_or(conflict_index, |last| last + 1);
+        next_index.insert(peer, next.max(match_index[&peer] + 1));
+        self.replicate(peer, output);
+    }
+
+    /// `LE.4`: an index that a majority has replicated is committed, if its entry is of the
+    /// leader's own term; entries of earlier terms are committed with it, never by counting
+    /// (§5.4.2, Figure 8).
+    fn advance_commit_index(&mut self) {
+        let Role::Leader { match_index, .. } = &self.volatile.role else { return };
+        let mut replicated: Vec<Index> = match_index.values().copied().collect();
+        replicated.push(self.log().last_index());
+        replicated.sort_unstable();
+        let majority_has = replicated[(replicated.len() - 1) / 2];
+        if majority_has > self.volatile.commit_index
+            && self.log().term_at(majority_has) == Some(self.current_term())
+        {
+            self.volatile.commit_index = majority_has;
+        }
+    }
+}
