@@ -5,8 +5,9 @@
 //! * **Timers** fire at any time while they run.
 //! * **Restarts** have a budget: a server comes back with what its disk folds to. Downtime
 //!   needs no state of its own, for it looks like delay.
-//! * **Torn steps**, where they are asked for: what a step owes to disk and network is carried
-//!   out one by one, while the server goes on, and a restart can fall between any two.
+//! * **Torn steps**, where they are asked for: the disk takes its time for each record while the
+//!   server goes on, messages wait for the records before them, and a restart can fall between
+//!   any two.
 
 use std::fmt;
 
@@ -14,15 +15,15 @@ use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Property};
 use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
-use veraft::figure2::{Index, ServerId, Term, Timer};
+use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
 
-use crate::actor::{Raft, actor_id};
-use crate::dead_letters;
-use crate::history::{Event, Letter};
-use crate::node::{Duty, Node};
-use crate::orbit::{Lanes, Ref, Renaming, Table, hash_of};
+use crate::actor::{Raft, Replica, actor_id};
+use crate::history::Event;
+use crate::letters::{self, Letter, Meaning, Shared};
+use crate::node::Node;
+use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
+use crate::state::{ClusterState, Post};
 
 /// How far a search goes. What lies beyond is not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct Environment {
     pub keep_dead_letters: bool,
     /// Dead letters are kept beside the state and tried again on every later state of the path.
     pub audit: bool,
-    /// The duties of a step are carried out one by one.
+    /// A step's records become durable one by one, each before the messages that wait for it.
     pub torn: bool,
     /// See [`Raft::max_append_bytes`].
     pub max_append_bytes: usize,
@@ -75,6 +76,7 @@ pub struct Cluster {
     renamings: Vec<Renaming>,
     nodes: Table<Node>,
     letters: Table<Letter>,
+    shared: Table<Shared>,
     events: Table<Event>,
     effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
 }
@@ -90,7 +92,7 @@ pub enum Action {
     Propose(ServerId),
     /// The server crashes and starts again from its disk.
     Restart(ServerId),
-    /// The disk or the network carries out the first duty that waits.
+    /// The disk finishes a write, and the messages that waited for it leave.
     CarryOut(ServerId),
 }
 
@@ -109,71 +111,23 @@ enum Stimulus {
 struct Effect {
     node: Ref<Node>,
     sent: Vec<Ref<Letter>>,
+    /// If nothing came of it but answers, sent or waiting to be: those.
+    answers: Option<Vec<Ref<Letter>>>,
 }
 
-/// The state of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterState {
-    /// The servers, by id.
-    pub nodes: Vec<Ref<Node>>,
-    /// The messages that may still be delivered, ordered by fingerprint.
-    pub network: Vec<Ref<Letter>>,
-    /// Dead letters under audit: beside the state, outside its fingerprint.
-    pub dropped: Vec<Ref<Letter>>,
-    /// Who led which term.
-    pub led: Vec<Ref<Event>>,
-    /// What was committed, by index from 1.
-    pub committed: Vec<Ref<Event>>,
-    /// How many restarts there were.
-    pub restarts: u32,
-    /// Whether something was committed after a restart.
-    pub committed_after_restart: bool,
-    lanes: Lanes,
-}
-
-impl ClusterState {
-    /// The state's name: equal for equal states and, under symmetry, for renamed ones. Two
-    /// others share one with a probability of 2^-64.
-    pub fn fingerprint(&self) -> u64 {
-        let same_in_all_lanes = hash_of(&(self.restarts, self.committed_after_restart));
-        self.lanes.smallest().wrapping_add(same_in_all_lanes)
+impl Effect {
+    /// Whether nothing came of it but answers that all are `as_claimed`.
+    fn is_answer_only(&self, as_claimed: impl FnMut(Ref<Letter>) -> bool) -> bool {
+        self.answers.as_ref().is_some_and(|answers| answers.iter().copied().all(as_claimed))
     }
 
-    /// The node of server `id`.
-    pub fn node(&self, id: ServerId) -> Ref<Node> {
-        self.nodes[id.0 as usize]
-    }
-
-    fn replace(&mut self, new: Ref<Node>) {
-        let place = &mut self.nodes[new.id().0 as usize];
-        self.lanes.remove(*place);
-        self.lanes.add(new);
-        *place = new;
-    }
-
-    fn remember(&mut self, event: Ref<Event>) {
-        self.lanes.add(event);
-        match event.value {
-            Event::Led { .. } => self.led.push(event),
-            Event::Committed { .. } => self.committed.push(event),
-        }
-    }
-}
-
-impl Hash for ClusterState {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.fingerprint());
-    }
-}
-
-/// Puts `letter` in its place in a list ordered by fingerprint; false if it is there already.
-fn insert(letters: &mut Vec<Ref<Letter>>, letter: Ref<Letter>) -> bool {
-    match letters.binary_search_by_key(&letter.fingerprint(), |l| l.fingerprint()) {
-        Ok(_) => false,
-        Err(place) => {
-            letters.insert(place, letter);
-            true
-        }
+    /// Whether all that came of it is a follower in `term`, without leader or vote.
+    fn makes_follower(&self, term: Term) -> bool {
+        let server = &self.node.replica.server;
+        self.sent.is_empty()
+            && server.current_term() == term
+            && server.persistent().voted_for().is_none()
+            && server.volatile().role == Role::default()
     }
 }
 
@@ -191,6 +145,7 @@ impl Cluster {
             renamings,
             nodes: Table::default(),
             letters: Table::default(),
+            shared: Table::default(),
             events: Table::default(),
             effects: DashMap::new(),
         }
@@ -214,79 +169,128 @@ impl Cluster {
         *self.effects.entry((node, stimulus)).or_insert(new)
     }
 
-    /// Asks the actor.
+    /// Lets the actor handle something, and carries out its commands.
+    fn ask(
+        &self,
+        node: &mut Node,
+        handler: impl FnOnce(&Raft, &mut Cow<'_, Replica>, &mut Out<Raft>),
+    ) -> Vec<(ServerId, Message)> {
+        let before = node.replica.clone();
+        let mut replica = Cow::Borrowed(&before);
+        let mut out = Out::new();
+        handler(&self.actor, &mut replica, &mut out);
+        node.replica = replica.into_owned();
+        node.interpret(out, self.environment.torn)
+    }
+
     fn react(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
         let id = node.id();
         let me = actor_id(id);
-        let mut replica = Cow::Borrowed(&node.replica);
         let mut next = node.value.clone();
-        let mut out = Out::<Raft>::new();
         let sent = match stimulus {
             Stimulus::Restart => {
+                let mut out = Out::new();
                 let replica = self.actor.on_start(me, &Some(node.disk.clone()), &mut out);
                 next.restart(replica, out)
             }
             Stimulus::CarryOut => next.carry_out(),
-            Stimulus::Deliver(_) | Stimulus::Timeout(_) | Stimulus::Propose => {
-                match stimulus {
-                    Stimulus::Deliver(letter) => {
-                        let Letter { from, to: _, message } = letter.value.clone();
-                        self.actor.on_msg(me, &mut replica, actor_id(from), message, &mut out);
-                    }
-                    Stimulus::Timeout(timer) => {
-                        next.timers.remove(&timer);
-                        self.actor.on_timeout(me, &mut replica, &timer, &mut out);
-                    }
-                    _ => self.actor.on_random(me, &mut replica, &Raft::command_to(id), &mut out),
-                }
-                next.replica = replica.into_owned();
-                next.interpret(out, self.environment.torn)
+            Stimulus::Deliver(letter) => {
+                let Letter { from, to: _, message } = letter.value.clone();
+                let from = actor_id(from);
+                self.ask(&mut next, |actor, replica, out| {
+                    actor.on_msg(me, replica, from, message, out);
+                })
             }
+            Stimulus::Timeout(timer) => {
+                next.timers.remove(&timer);
+                self.ask(&mut next, |actor, replica, out| {
+                    actor.on_timeout(me, replica, &timer, out);
+                })
+            }
+            Stimulus::Propose => self.ask(&mut next, |actor, replica, out| {
+                actor.on_random(me, replica, &Raft::command_to(id), out);
+            }),
         };
         let letter =
             |(to, message)| self.letters.intern(Letter { from: id, to, message }, &self.renamings);
-        Effect {
-            sent: sent.into_iter().map(letter).collect(),
-            node: self.nodes.intern(next, &self.renamings),
-        }
+        let sent: Vec<_> = sent.into_iter().map(letter).collect();
+        let answers = next
+            .queued_since(node)
+            .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());
+        Effect { sent, answers, node: self.nodes.intern(next, &self.renamings) }
     }
 
-    /// A letter joins the network, unless it is there or dead on arrival.
+    /// A letter joins the network, unless another stands for it or it is dead on arrival.
     fn send(&self, state: &mut ClusterState, letter: Ref<Letter>) {
-        if self.may_drop(letter, state.node(letter.to)) {
-            self.audit(state, letter);
-        } else if insert(&mut state.network, letter) {
-            state.lanes.add(letter);
+        match self.proven_meaning(state, letter) {
+            Meaning::Nothing => self.audit(state, letter),
+            Meaning::Itself => self.post(state, letter, None),
+            Meaning::Shared(shared) => self.post(state, letter, Some(shared)),
         }
     }
 
-    /// The letters to `receiver` that have died leave the network.
-    fn drop_dead_letters(&self, state: &mut ClusterState, receiver: Ref<Node>) {
-        let id = receiver.id();
-        let mut network = std::mem::take(&mut state.network);
-        network.retain(|&letter| {
-            let dead = letter.to == id && self.may_drop(letter, receiver);
-            if dead {
-                state.lanes.remove(letter);
-                self.audit(state, letter);
+    /// Letters to and from server `id` that mean less than before are looked at again.
+    fn reconsider(&self, state: &mut ClusterState, id: ServerId) {
+        let mut changed = Vec::new();
+        for place in (0..state.network.len()).rev() {
+            let Post { letter, shared } = state.network[place];
+            if letter.to != id && letter.from != id {
+                continue;
             }
-            !dead
-        });
-        state.network = network;
+            let unchanged = match self.meaning(state, letter) {
+                Meaning::Nothing => false,
+                Meaning::Itself => shared.is_none(),
+                Meaning::Shared(now) => shared.is_some_and(|shared| shared.value == now),
+            };
+            if !unchanged {
+                changed.push(state.unpost(place).letter);
+            }
+        }
+        // In the order of the network, so that a search is the same whenever it is made.
+        changed.iter().rev().for_each(|&letter| self.send(state, letter));
     }
 
-    /// That a letter is dead is itself a claim about the code, so it is delivered on trial, and
-    /// dropped only if it changes nothing.
-    fn may_drop(&self, letter: Ref<Letter>, receiver: Ref<Node>) -> bool {
-        !self.environment.keep_dead_letters && dead_letters::is_dead(letter, receiver) && {
-            let effect = self.effect(receiver, Stimulus::Deliver(letter));
-            effect.node == receiver && effect.sent.is_empty()
+    fn post(&self, state: &mut ClusterState, letter: Ref<Letter>, shared: Option<Shared>) {
+        let shared = shared.map(|shared| self.shared.intern(shared, &self.renamings));
+        let Err(there) = state.post(Post { letter, shared }) else { return };
+        if there.letter != letter {
+            self.audit(state, letter);
         }
+    }
+
+    fn meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+        if self.environment.keep_dead_letters {
+            return Meaning::Itself;
+        }
+        let (sender, receiver) = (state.node(letter.from), state.node(letter.to));
+        letters::meaning(letter, sender, receiver, self.bounds.terms)
+    }
+
+    /// What a letter is claimed to mean, if it proves to on trial: delivered now, a dead letter
+    /// changes nothing and its answer is dead; a stale one changes nothing and its answer is
+    /// news at most; news makes a follower in its term, who says nothing.
+    fn proven_meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+        let claimed = self.meaning(state, letter);
+        let receiver = state.node(letter.to);
+        let trial = || self.effect(receiver, Stimulus::Deliver(letter));
+        let proven = match claimed {
+            Meaning::Itself => true,
+            Meaning::Nothing => trial()
+                .is_answer_only(|answer| self.proven_meaning(state, answer) == Meaning::Nothing),
+            Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
+                let term = state.node(to).replica.server.current_term();
+                let news = Meaning::Shared(Shared::News { to: from, term });
+                let meaning = self.proven_meaning(state, answer);
+                meaning == Meaning::Nothing || meaning == news
+            }),
+            Meaning::Shared(Shared::News { term, .. }) => trial().makes_follower(term),
+        };
+        if proven { claimed } else { Meaning::Itself }
     }
 
     fn audit(&self, state: &mut ClusterState, letter: Ref<Letter>) {
         if self.environment.audit {
-            insert(&mut state.dropped, letter);
+            state.set_aside(letter);
         }
     }
 
@@ -302,8 +306,8 @@ impl Cluster {
                 state.remember(led);
             }
         }
-        let waits = node.pending.iter().any(|duty| matches!(duty, Duty::Save(_)));
         let known = state.committed.len() as Index;
+        let waits = !node.pending.is_empty();
         let newly = if waits { known } else { server.volatile().commit_index };
         for index in known + 1..=newly {
             // A server with a bug may believe in a commit that its log does not reach.
@@ -320,29 +324,17 @@ impl Model for Cluster {
     type Action = Action;
 
     fn init_states(&self) -> Vec<ClusterState> {
-        let mut lanes = Lanes::zero(&self.renamings);
         let start = |id: &ServerId| {
             let mut out = Out::new();
             let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
             self.nodes.intern(Node::new(replica, out), &self.renamings)
         };
-        let nodes: Vec<_> = self.actor.servers.iter().map(start).collect();
-        nodes.iter().for_each(|&node| lanes.add(node));
-        vec![ClusterState {
-            nodes,
-            network: Vec::new(),
-            dropped: Vec::new(),
-            led: Vec::new(),
-            committed: Vec::new(),
-            restarts: 0,
-            committed_after_restart: false,
-            lanes,
-        }]
+        let nodes = self.actor.servers.iter().map(start).collect();
+        vec![ClusterState::new(nodes, Lanes::zero(&self.renamings))]
     }
 
     fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        let letters = state.network.iter().chain(&state.dropped);
-        actions.extend(letters.map(|&letter| Action::Deliver(letter)));
+        actions.extend(state.letters().map(Action::Deliver));
         for node in &state.nodes {
             let id = node.id();
             let server = &node.replica.server;
@@ -385,7 +377,7 @@ impl Model for Cluster {
         next.restarts += u32::from(restarted);
         if effect.node != node {
             next.replace(effect.node);
-            self.drop_dead_letters(&mut next, effect.node);
+            self.reconsider(&mut next, id);
             self.record(&mut next, effect.node);
         }
         for &letter in &effect.sent {

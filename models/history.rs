@@ -1,31 +1,8 @@
-//! What happened, as far as a property needs to know it, and what is under way.
+//! What happened, as far as a property needs to know it.
 
-use serde::{Deserialize, Serialize};
-use veraft::figure2::{Entry, Index, Message, ServerId, Term};
+use veraft::figure2::{Entry, Index, ServerId, Term};
 
 use crate::orbit::{Rename, Renaming};
-
-/// A message under way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Letter {
-    /// The server that sent it.
-    pub from: ServerId,
-    /// The server that it is for.
-    pub to: ServerId,
-    /// What it says.
-    pub message: Message,
-}
-
-impl Rename for Letter {
-    fn rename(&self, renaming: &Renaming) -> Self {
-        let Letter { from, to, message } = self;
-        Letter {
-            from: from.rename(renaming),
-            to: to.rename(renaming),
-            message: message.rename(renaming),
-        }
-    }
-}
 
 /// Something that the cluster did once and that a property remembers: ghost state, which no
 /// server reads.

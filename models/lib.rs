@@ -10,13 +10,16 @@
 
 pub mod actor;
 pub mod cluster;
-mod dead_letters;
 pub mod history;
+pub mod letters;
 pub mod node;
 pub mod orbit;
 pub mod properties;
+mod state;
 
 pub use actor::{Raft, Replica};
-pub use cluster::{Action, Bounds, Cluster, ClusterState, Environment};
-pub use history::{Event, Letter};
-pub use node::{Duty, Node, Witness};
+pub use cluster::{Action, Bounds, Cluster, Environment};
+pub use history::Event;
+pub use letters::{Letter, Meaning, Shared};
+pub use node::{Node, Pending, Witness};
+pub use state::{ClusterState, Post};

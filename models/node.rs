@@ -17,20 +17,23 @@ pub struct Node {
     pub disk: Persistent,
     /// The timers that run.
     pub timers: BTreeSet<Timer>,
-    /// What the disk and the network still owe this server, in order: empty unless steps can be
-    /// torn.
-    pub pending: Vec<Duty>,
+    /// What the disk has yet to write, in order: empty unless steps can be torn.
+    pub pending: Vec<Pending>,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
 }
 
-/// A part of a step that waits to be carried out.
+/// A write that the disk has not finished, and the messages that wait for it.
+///
+/// They leave together once it has: a crash between two of them would look like the loss of the
+/// later ones, which the network does anyway. For the same reason a message that waits already
+/// need not wait twice, and so the queue is bounded by the number of records.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Duty {
-    /// Make this durable.
-    Save(Persistent),
-    /// Let this message leave.
-    Send(ServerId, Message),
+pub struct Pending {
+    /// What will be durable.
+    pub save: Persistent,
+    /// What leaves then.
+    pub send: BTreeSet<(ServerId, Message)>,
 }
 
 /// Ghost state beside one server, from what left it or became durable. In a correct server all
@@ -77,17 +80,21 @@ impl Node {
     }
 
     /// The actor's commands, as the environment carries them out; answers what left at once. If
-    /// steps are `torn`, whatever waits for records does so in a queue.
+    /// steps are `torn`, records wait for the disk, and messages for the records before them.
     pub fn interpret(&mut self, out: Out<Raft>, torn: bool) -> Vec<(ServerId, Message)> {
         let mut sent = Vec::new();
         for command in out {
             match command {
-                ActorCommand::Save(storage) if torn => self.pending.push(Duty::Save(storage)),
-                ActorCommand::Save(storage) => self.disk = storage,
-                ActorCommand::Send(to, message) if torn && message.waits_for_records() => {
-                    self.queue(server_id(to), message);
+                ActorCommand::Save(save) if torn => {
+                    self.pending.push(Pending { save, send: BTreeSet::new() });
                 }
-                ActorCommand::Send(to, message) => sent.push((server_id(to), message)),
+                ActorCommand::Save(storage) => self.disk = storage,
+                ActorCommand::Send(to, message) => match self.pending.last_mut() {
+                    Some(last) if message.waits_for_records() => {
+                        last.send.insert((server_id(to), message));
+                    }
+                    Some(_) | None => sent.push((server_id(to), message)),
+                },
                 ActorCommand::SetTimer(timer, _) => {
                     self.timers.insert(timer);
                 }
@@ -102,28 +109,25 @@ impl Node {
         sent
     }
 
-    /// Carries out the first duty that waits.
-    pub fn carry_out(&mut self) -> Vec<(ServerId, Message)> {
-        let sent = match self.pending.remove(0) {
-            Duty::Save(storage) => {
-                self.disk = storage;
-                Vec::new()
-            }
-            Duty::Send(to, message) => vec![(to, message)],
+    /// If this node differs from `before` by messages that joined the queue and by nothing else:
+    /// those messages.
+    pub fn queued_since(&self, before: &Node) -> Option<Vec<(ServerId, Message)>> {
+        let quiet = Node { pending: before.pending.clone(), ..self.clone() } == *before;
+        let (Some(now), Some(then)) = (self.pending.last(), before.pending.last()) else {
+            return (quiet && self.pending.len() == before.pending.len()).then(Vec::new);
         };
-        self.observe(&sent);
-        sent
+        let saves = |node: &Node| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
+        let queued = now.send.difference(&then.send).cloned().collect();
+        (quiet && saves(self) == saves(before)).then_some(queued)
     }
 
-    /// The network is a set, so a message that waits already, behind the same records, need not
-    /// wait twice; and the queue is bounded by the number of records.
-    fn queue(&mut self, to: ServerId, message: Message) {
-        let duty = Duty::Send(to, message);
-        let behind_last_save =
-            self.pending.iter().rev().take_while(|d| matches!(d, Duty::Send(..)));
-        if !behind_last_save.into_iter().any(|waiting| *waiting == duty) {
-            self.pending.push(duty);
-        }
+    /// The disk finishes its first write, and what waited for it leaves.
+    pub fn carry_out(&mut self) -> Vec<(ServerId, Message)> {
+        let Pending { save, send } = self.pending.remove(0);
+        self.disk = save;
+        let sent: Vec<_> = send.into_iter().collect();
+        self.observe(&sent);
+        sent
     }
 
     /// The witness looks at what became durable and at what left.
@@ -167,21 +171,18 @@ impl Witness {
 impl Rename for Replica {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Replica { server, stored, applied } = self;
-        let renamed = |(index, entry): &(Index, _)| (*index, Rename::rename(entry, renaming));
         Replica {
             server: server.rename(renaming),
             stored: stored.rename(renaming),
-            applied: applied.iter().map(renamed).collect(),
+            applied: applied.rename(renaming),
         }
     }
 }
 
-impl Rename for Duty {
+impl Rename for Pending {
     fn rename(&self, renaming: &Renaming) -> Self {
-        match self {
-            Duty::Save(storage) => Duty::Save(storage.rename(renaming)),
-            Duty::Send(to, message) => Duty::Send(to.rename(renaming), message.rename(renaming)),
-        }
+        let Pending { save, send } = self;
+        Pending { save: save.rename(renaming), send: send.rename(renaming) }
     }
 }
 
@@ -191,7 +192,7 @@ impl Rename for Witness {
         Witness {
             term: *term,
             votes: votes.rename(renaming),
-            led: led.as_ref().map(|(term, log)| (*term, log.rename(renaming))),
+            led: led.rename(renaming),
             commit_index: *commit_index,
         }
     }

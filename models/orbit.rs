@@ -159,6 +159,19 @@ impl Rename for Message {
     }
 }
 
+/// A term or an index: it names no server.
+impl Rename for u64 {
+    fn rename(&self, _: &Renaming) -> Self {
+        *self
+    }
+}
+
+impl<A: Rename, B: Rename> Rename for (A, B) {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        (self.0.rename(renaming), self.1.rename(renaming))
+    }
+}
+
 impl<T: Rename> Rename for Option<T> {
     fn rename(&self, renaming: &Renaming) -> Self {
         self.as_ref().map(|thing| thing.rename(renaming))
@@ -171,9 +184,9 @@ impl<T: Rename + Ord> Rename for BTreeSet<T> {
     }
 }
 
-impl<K: Rename + Ord, V: Copy> Rename for BTreeMap<K, V> {
+impl<K: Rename + Ord, V: Rename> Rename for BTreeMap<K, V> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        self.iter().map(|(key, value)| (key.rename(renaming), *value)).collect()
+        self.iter().map(|(key, value)| (key.rename(renaming), value.rename(renaming))).collect()
     }
 }
 

@@ -3,8 +3,9 @@
 use stateright::Property;
 use veraft::figure2::{Entry, Index, Server, Term};
 
-use crate::cluster::{Bounds, Cluster, ClusterState};
+use crate::cluster::{Bounds, Cluster};
 use crate::history::Event;
+use crate::state::ClusterState;
 
 /// At most one server leads a term, at the same moment or at different ones (§5.2).
 pub const ELECTION_SAFETY: &str = "Election Safety";
