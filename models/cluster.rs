@@ -75,6 +75,7 @@ pub struct Cluster {
     pub environment: Environment,
     actor: Raft,
     property: Option<String>,
+    start: Option<ClusterState>,
     renamings: Vec<Renaming>,
     nodes: Table<Node>,
     letters: Table<Letter>,
@@ -162,6 +163,7 @@ impl Cluster {
             environment,
             actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
             property: None,
+            start: None,
             renamings,
             nodes: Table::default(),
             letters: Table::default(),
@@ -175,6 +177,27 @@ impl Cluster {
     pub fn only(mut self, name: Option<&str>) -> Cluster {
         self.property = name.map(str::to_owned);
         self
+    }
+
+    /// The state in which every server starts for the first time.
+    pub(crate) fn boot(&self) -> ClusterState {
+        let start = |id: &ServerId| {
+            let mut out = Out::new();
+            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
+            self.nodes.intern(Node::new(replica, out), &self.renamings)
+        };
+        let nodes = self.actor.servers.iter().map(start).collect();
+        ClusterState::new(nodes, Lanes::zero(&self.renamings))
+    }
+
+    /// Lets every search begin at `state`, with all restarts still to come.
+    pub(crate) fn begin_at(&mut self, mut state: ClusterState) {
+        let letters: Vec<_> = state.letters().collect();
+        state.lose_all();
+        letters.into_iter().for_each(|letter| self.send(&mut state, letter));
+        state.restarts = 0;
+        state.committed_after_restart = false;
+        self.start = Some(state);
     }
 
     /// How many servers are the smallest majority.
@@ -373,13 +396,7 @@ impl Model for Cluster {
     type Action = Action;
 
     fn init_states(&self) -> Vec<ClusterState> {
-        let start = |id: &ServerId| {
-            let mut out = Out::new();
-            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
-            self.nodes.intern(Node::new(replica, out), &self.renamings)
-        };
-        let nodes = self.actor.servers.iter().map(start).collect();
-        vec![ClusterState::new(nodes, Lanes::zero(&self.renamings))]
+        vec![self.start.clone().unwrap_or_else(|| self.boot())]
     }
 
     fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
@@ -438,7 +455,11 @@ impl Model for Cluster {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let all = properties::of(&self.bounds).into_iter();
+        let mut all = properties::of(&self.bounds);
+        if self.start.is_some() {
+            all.push(properties::logs_agree());
+        }
+        let all = all.into_iter();
         all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()
     }
 }

@@ -117,6 +117,14 @@ impl ClusterState {
         }
     }
 
+    /// Every letter under way is lost.
+    pub(crate) fn lose_all(&mut self) {
+        while let Some(last) = self.network.len().checked_sub(1) {
+            self.unpost(last);
+        }
+        self.dropped.clear();
+    }
+
     /// Every letter that may be delivered, the dropped ones last.
     pub fn letters(&self) -> impl Iterator<Item = Ref<Letter>> + '_ {
         self.network.iter().map(|post| post.letter).chain(self.dropped.iter().copied())

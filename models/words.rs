@@ -7,6 +7,8 @@ use veraft::figure2::{
 };
 
 use crate::cluster::Action;
+use crate::letters::Letter;
+use crate::moves::Move;
 use crate::node::Node;
 
 /// A message, as one would say it.
@@ -117,16 +119,26 @@ pub fn node(node: &Node) -> String {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Move::from(*self).fmt(f)
+    }
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Action::Deliver(letter) => {
-                let (from, to) = (letter.from, letter.to);
-                write!(f, "{to} receives from {from}: {}", message(&letter.message))
+            Move::Deliver(Letter { from, to, message: said }) => {
+                write!(f, "{to} receives from {from}: {}", message(said))
             }
-            Action::Timeout(id, Timer::Election) => write!(f, "{id}'s election timer fires"),
-            Action::Timeout(id, Timer::Heartbeat) => write!(f, "{id}'s heartbeat timer fires"),
-            Action::Propose(id) => write!(f, "a client proposes a command to {id}"),
-            Action::Restart(id) => write!(f, "{id} crashes and restarts"),
-            Action::CarryOut(id) => write!(f, "{id}'s disk finishes a write"),
+            Move::Timeout { server, timer: Timer::Election } => {
+                write!(f, "{server}'s election timer fires")
+            }
+            Move::Timeout { server, timer: Timer::Heartbeat } => {
+                write!(f, "{server}'s heartbeat timer fires")
+            }
+            Move::Propose { server } => write!(f, "a client proposes a command to {server}"),
+            Move::Restart { server } => write!(f, "{server} crashes and restarts"),
+            Move::DiskWrite { server } => write!(f, "{server}'s disk finishes a write"),
+            Move::LoseAll => write!(f, "every message under way is lost"),
         }
     }
 }
