@@ -6,9 +6,17 @@
 pub mod actor_model;
 pub mod cli;
 pub mod engines;
-pub mod html;
+pub mod explore;
+
+pub mod mermaid;
 pub mod progress;
+pub mod regression;
+pub mod replay;
+pub mod report;
 pub mod run;
+pub mod saved;
 pub mod scopes;
+pub mod script;
+pub mod story;
 pub mod trace;
 pub mod verdict;

@@ -1,16 +1,17 @@
 //! Runs scopes and tells what they showed.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
-use veraft_models::Cluster;
 
 use crate::actor_model;
 use crate::engines;
 use crate::progress::Progress;
+use crate::saved::SavedError;
 use crate::scopes::{Kind, Scope};
 use crate::trace::conversation;
 use crate::verdict::{Verdict, Word};
@@ -32,7 +33,7 @@ pub fn scope(scope: &Scope, options: &Options) -> Verdict {
     let Options { workers, property, interrupted } = options;
     match scope.kind {
         Kind::Cluster(environment) => {
-            let cluster = Cluster::new(scope.bounds, environment).only(property.as_deref());
+            let cluster = scope.cluster(environment).only(property.as_deref());
             let outcome =
                 engines::stateright::search(cluster, *workers, &mut progress, interrupted);
             Verdict::new(scope, "stateright", outcome)
@@ -70,7 +71,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
 }
 
 /// The verdict on a scope, in a few words.
-fn summary(verdict: &Verdict) -> String {
+pub fn summary(verdict: &Verdict) -> String {
     let count = |word| verdict.with(word).count();
     let (held, found) = (count(Word::Holds), count(Word::Found));
     match (verdict.is_failure(), verdict.exhausted) {
@@ -127,6 +128,20 @@ pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "exhausted in {seconds:.1} s, with {} of memory", HumanBytes(peak))?;
     }
     verdicts.iter().try_for_each(|verdict| explain(verdict, out))
+}
+
+/// Writes every trace of these verdicts into `folder`, and says where the violated ones are.
+pub fn save(verdicts: &[Verdict], folder: &Path) -> Result<(), SavedError> {
+    for verdict in verdicts {
+        for property in &verdict.properties {
+            let Some(saved) = verdict.saved(property) else { continue };
+            let path = saved.write(folder)?;
+            if property.verdict == Word::Violated {
+                eprintln!("check replay {}", path.display());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The exit status of a run of `asked` scopes: that of its gravest failure.

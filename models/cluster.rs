@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, actor_id};
@@ -25,6 +25,7 @@ use crate::node::Node;
 use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
 use crate::state::{ClusterState, Post};
+use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,7 @@ pub struct Cluster {
     actor: Raft,
     property: Option<String>,
     start: Option<ClusterState>,
+    draw: Option<Draw>,
     renamings: Vec<Renaming>,
     nodes: Table<Node>,
     letters: Table<Letter>,
@@ -84,8 +86,11 @@ pub struct Cluster {
     effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
 }
 
+/// Draws a path, as SVG.
+pub type Draw = fn(&Cluster, Path<ClusterState, Action>) -> String;
+
 /// What can happen to the cluster in one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// A message arrives; it stays in the network and may arrive again.
     Deliver(Ref<Letter>),
@@ -164,6 +169,7 @@ impl Cluster {
             actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
             property: None,
             start: None,
+            draw: None,
             renamings,
             nodes: Table::default(),
             letters: Table::default(),
@@ -176,6 +182,12 @@ impl Cluster {
     /// The same cluster with the property called `name` alone, if one is named.
     pub fn only(mut self, name: Option<&str>) -> Cluster {
         self.property = name.map(str::to_owned);
+        self
+    }
+
+    /// The same cluster, whose paths stateright's Explorer shows as `draw` draws them.
+    pub fn drawn_by(mut self, draw: Draw) -> Cluster {
+        self.draw = Some(draw);
         self
     }
 
@@ -452,6 +464,14 @@ impl Model for Cluster {
 
     fn format_action(&self, action: &Action) -> String {
         action.to_string()
+    }
+
+    fn format_step(&self, state: &ClusterState, action: Action) -> Option<String> {
+        self.next_state(state, action).map(|next| words::difference(state, &next))
+    }
+
+    fn as_svg(&self, path: Path<ClusterState, Action>) -> Option<String> {
+        self.draw.map(|draw| draw(self, path))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

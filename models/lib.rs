@@ -20,7 +20,7 @@ mod state;
 pub mod words;
 
 pub use actor::{Raft, Replica};
-pub use cluster::{Action, Bounds, Cluster, Environment};
+pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
 pub use history::Event;
 pub use letters::{Letter, Meaning, Shared};
 pub use moves::{Impossible, Move, Stuck};

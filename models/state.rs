@@ -9,8 +9,8 @@ use crate::letters::{Letter, Shared};
 use crate::node::Node;
 use crate::orbit::{Lanes, Ref, hash_of};
 
-/// The state of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of a cluster. Its `Debug` is in Raft's words.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClusterState {
     /// The servers, by id.
     pub nodes: Vec<Ref<Node>>,

@@ -7,9 +7,11 @@ use veraft::figure2::{
 };
 
 use crate::cluster::Action;
+use crate::history::Event;
 use crate::letters::Letter;
 use crate::moves::Move;
 use crate::node::Node;
+use crate::state::ClusterState;
 
 /// A message, as one would say it.
 pub fn message(message: &Message) -> String {
@@ -114,6 +116,60 @@ pub fn node(node: &Node) -> String {
             let log = log(disk.log().entries());
             format!("{server}; {writes} records not yet on disk (there: term {term}, log {log})")
         }
+    }
+}
+
+/// A letter, as one would say it.
+pub fn letter(letter: &Letter) -> String {
+    format!("{} to {}: {}", letter.from, letter.to, message(&letter.message))
+}
+
+/// Something that a property remembers.
+pub fn event(event: &Event) -> String {
+    match event {
+        Event::Led { term, server } => format!("{server} led term {term}"),
+        Event::Committed { index, entry, term } => {
+            let entry = log(&Entries::from_iter([entry.clone()]));
+            format!("{entry} was committed at {index} in term {term}")
+        }
+    }
+}
+
+/// A state, line by line, under headings.
+fn lines(state: &ClusterState) -> Vec<(&'static str, String)> {
+    let servers = state.nodes.iter().map(|n| ("servers", format!("{}: {}", n.id(), node(n))));
+    let letters = state.letters().map(|l| ("under way", letter(l)));
+    let events = state.led.iter().chain(&state.committed);
+    let events = events.map(|e| ("so far", event(e)));
+    let restarts = (state.restarts > 0).then(|| ("so far", format!("{} restarts", state.restarts)));
+    servers.chain(letters).chain(events).chain(restarts).collect()
+}
+
+/// What a step changed, line by line.
+pub fn difference(before: &ClusterState, after: &ClusterState) -> String {
+    let (before, after) = (lines(before), lines(after));
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|(_, line)| ("- ", line));
+    let new = after.iter().filter(|line| !before.contains(line)).map(|(_, line)| ("+ ", line));
+    gone.chain(new).map(|(sign, line)| format!("{sign}{line}\n")).collect()
+}
+
+impl fmt::Debug for ClusterState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut under = "";
+        for (heading, line) in lines(self) {
+            if heading != under {
+                writeln!(f, "{heading}")?;
+                under = heading;
+            }
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod stateright;
 use std::time::Duration;
 
 use ::stateright::{Model, Path};
+use serde::Serialize;
 
 /// What a search found.
 pub struct Outcome<M: Model> {
@@ -18,6 +19,9 @@ pub struct Outcome<M: Model> {
     pub depth: u64,
     /// Whether every state within the bounds was looked at.
     pub exhausted: bool,
+    /// The search level by level, from the initial states on: as many as `depth` if the search
+    /// was exhausted. Exact where a search goes strictly by levels.
+    pub levels: Vec<Level>,
     /// How long it took.
     pub elapsed: Duration,
     /// The most memory that the process held at any moment, in bytes.
@@ -28,3 +32,12 @@ pub struct Outcome<M: Model> {
 
 /// A property's name, and a path to the state that violates it or that was to be found.
 pub type Discovery<M> = (&'static str, Path<<M as Model>::State, <M as Model>::Action>);
+
+/// The states at one distance from the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Level {
+    /// How many distinct states were found there, and their successors generated.
+    pub unique_states: u64,
+    /// How long that took.
+    pub seconds: f64,
+}
