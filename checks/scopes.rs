@@ -77,6 +77,11 @@ const fn from(scope: Scope, start: &'static str) -> Scope {
     Scope { start: Some(start), ..scope }
 }
 
+/// Too large for every run, and for a count that everybody can reproduce.
+const fn on_request(scope: Scope) -> Scope {
+    Scope { pinned: None, default: false, ..scope }
+}
+
 /// Servers with different pasts have few renamings that would make two states one.
 const APART: Environment = Environment { symmetry: false, ..REDUCED };
 const FIGURE_7: &str = include_str!("traces/figure-7.txt");
@@ -111,14 +116,17 @@ pub const SCOPES: &[Scope] = &[
         default: true,
     },
     from(
-        scope("figure-8", "from Figure 8 (c), among three", bounds(3, 4, 2, 0), APART, 0, 0),
+        scope("figure-8", "from Figure 8 (c)", bounds(3, 4, 2, 0), APART, 162_043, 27),
         FIGURE_8_OF_THREE,
     ),
-    from(scope("figure-8-five", "from Figure 8 (c)", bounds(5, 5, 1, 0), APART, 0, 0), FIGURE_8),
     from(
         scope("figure-7", "from Figure 7: b, e and f catch up", bounds(7, 8, 10, 0), APART, 0, 0),
         FIGURE_7,
     ),
+    on_request(from(
+        scope("figure-8-five", "the same, among five", bounds(5, 5, 1, 0), APART, 0, 0),
+        FIGURE_8,
+    )),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 70_976, 20),
 ];
 

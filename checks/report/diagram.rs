@@ -15,6 +15,10 @@ pub struct Diagram {
     style: Option<&'static str>,
     width: f32,
     height: f32,
+    /// Where time begins.
+    top: f32,
+    /// What the servers are then, where they do not start for the first time.
+    beginnings: Vec<Text>,
     lives: Vec<Life>,
     rows: Vec<Row>,
     arrows: Vec<Arrow>,
@@ -108,7 +112,9 @@ impl Diagram {
         let draw = Draw { width, column };
         let scenes = &story.scenes[first..];
         let mut rows: Vec<Row> = Vec::new();
-        let mut bottom = TOP;
+        let beginnings = if first == 0 { Vec::new() } else { draw.beginnings(story.before(first)) };
+        let top = beginnings.iter().map(|text| text.y).fold(TOP - 24.0, f32::max) + 24.0;
+        let mut bottom = top;
         for (place, scene) in scenes.iter().enumerate() {
             let found = found.filter(|_| place + 1 == scenes.len());
             let row = draw.row(place + 1, scene, story.before(first + place), found, bottom);
@@ -121,6 +127,8 @@ impl Diagram {
             style: None,
             width,
             height,
+            top,
+            beginnings,
             lives: Vec::new(),
             arrows: Vec::new(),
             stubs: Vec::new(),
@@ -196,6 +204,19 @@ impl Draw {
         Row { step, kind, top, height: y + 10.0 - top, x, y: happened_at, mark, texts }
     }
 
+    /// What each server is before the first step.
+    fn beginnings(&self, start: &ClusterState) -> Vec<Text> {
+        let mut texts = Vec::new();
+        for node in &start.nodes {
+            let mut y = 28.0;
+            for line in facts::summary(node) {
+                y += LINE;
+                texts.push(self.text("said", self.x(node.id().0), y, line));
+            }
+        }
+        texts
+    }
+
     /// A line of text about `x`, moved so far that it stays in the picture.
     fn text(&self, class: &'static str, x: f32, y: f32, text: String) -> Text {
         let half = text.chars().count() as f32 * CHARACTER / 2.0;
@@ -215,7 +236,8 @@ impl Draw {
                 top,
                 bottom: diagram.height,
             };
-            let mut now = Life { server: Some(node.id().to_string()), ..life(node, TOP - 16.0) };
+            let mut now =
+                Life { server: Some(node.id().to_string()), ..life(node, diagram.top - 16.0) };
             let mut lives = Vec::new();
             for (scene, row) in scenes.iter().zip(&diagram.rows) {
                 let next = life(scene.after.nodes[server], row.y);
@@ -233,7 +255,7 @@ impl Draw {
     fn letters(&self, diagram: &mut Diagram, scenes: &[Scene], first: usize) {
         let height_of = |place: usize| match place.checked_sub(first) {
             Some(row) => diagram.rows[row].y,
-            None => TOP - 6.0,
+            None => diagram.top - 6.0,
         };
         let (mut arrows, mut stubs) = (Vec::new(), Vec::new());
         for (place, scene) in scenes.iter().enumerate().skip(first) {

@@ -79,6 +79,29 @@ fn peers(role: &Role) -> String {
     next_index.iter().map(peer).collect::<Vec<_>>().join(", ")
 }
 
+/// Role and term, and the log, each on a line short enough for a column.
+pub fn summary(node: &Node) -> Vec<String> {
+    let server = &node.replica.server;
+    let mut lines =
+        vec![format!("{}, term {}", role(&server.volatile().role), server.current_term())];
+    if server.log().last_index() > 0 {
+        lines.push(short_log(server, 2));
+    }
+    lines
+}
+
+/// The log, or its end where it has more than `most` entries.
+fn short_log(server: &Server, most: u64) -> String {
+    match server.log().last_index() {
+        0 => "log empty".to_owned(),
+        last if last <= most => format!("log {}", log(server)),
+        last => {
+            let tail = words::log(&server.log().range(last, last));
+            format!("{last} entries, last {}", tail.trim_matches(['[', ']']))
+        }
+    }
+}
+
 /// What is new about a server, in few words; empty if nothing that a diagram shows.
 pub fn news(before: &Node, after: &Node) -> String {
     let (old, new) = (&before.replica.server, &after.replica.server);
@@ -92,14 +115,7 @@ pub fn news(before: &Node, after: &Node) -> String {
         news.extend(voted.map(|candidate| format!("votes for {candidate}")));
     }
     if old.log() != new.log() {
-        news.push(match new.log().last_index() {
-            0 => "log empty".to_owned(),
-            1..=4 => format!("log {}", log(new)),
-            last => {
-                let tail = words::log(&new.log().range(last - 2, last));
-                format!("log … {} ({last} entries)", tail.trim_matches(['[', ']']))
-            }
-        });
+        news.push(short_log(new, 4));
     }
     if old.volatile().commit_index != new.volatile().commit_index {
         news.push(format!("commit {}", new.volatile().commit_index));

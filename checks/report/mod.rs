@@ -137,7 +137,9 @@ fn scope(verdict: &Verdict) -> ScopeView {
         switch(bounds.torn, "torn steps"),
     ];
     let mut notes = verdict.changed.clone();
-    if !verdict.exhausted {
+    if !verdict.exhausted && verdict.with(Word::Violated).next().is_some() {
+        notes.push("stopped at the first violation".to_owned());
+    } else if !verdict.exhausted {
         notes.push("not exhausted: what lies beyond is unknown".to_owned());
     }
     let property = |property: &crate::verdict::PropertyVerdict| PropertyView {
