@@ -22,6 +22,13 @@
 //! | 2C | `figure-8` | 5 | 1000 crashes of leaders; all agree in the end |
 //! | 2C | `unreliable-agree` | 5 | every command is applied on a network that loses messages |
 //! | storm | `storm-3`, `-5` | 3, 5 | ours: crashes and cuts right when terms and leaders change |
+//!
+//! On the simulator each run also checks, at every step: Election Safety, Leader Append-Only,
+//! Leader Completeness, State Machine Safety, terms and commit indices that never fall,
+//! commits that are durable on a majority, at most 10 heartbeats a second; and Log Matching
+//! every second and at the end.
+//!
+//! [`simulate`](mod@simulate) runs tests over many seeds; [`suites`] holds the scripts.
 
 #![forbid(unsafe_code)]
 
@@ -30,4 +37,6 @@ pub mod failure;
 pub mod harness;
 pub mod lab;
 pub mod oracle;
+pub mod simulate;
+pub mod simulator;
 pub mod suites;

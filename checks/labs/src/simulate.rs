@@ -1,0 +1,176 @@
+//! Lab tests over many seeds: what `check simulate` runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use veraft::figure2::Server;
+
+use crate::failure::Failure;
+use crate::harness::Harness;
+use crate::simulator::{Line, Options, Process, Simulator};
+use crate::suites::{LabTest, Suite, TESTS};
+
+/// What to simulate.
+#[derive(Clone, Debug)]
+pub struct Simulation {
+    /// The tests.
+    pub tests: Vec<&'static LabTest>,
+    /// The first seed.
+    pub seed: u64,
+    /// How many seeds, counted up from the first.
+    pub seeds: u64,
+    /// How many threads share the work.
+    pub workers: NonZero<usize>,
+    /// What the simulated clusters are like.
+    pub options: Options,
+}
+
+/// One run of one test.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// How it ended.
+    pub outcome: Result<(), Failure>,
+    /// How long it took on the cluster's clock.
+    pub virtual_time: Duration,
+    /// How many things happened in it.
+    pub happenings: u64,
+    /// A digest of all that happened: two runs of one build are the same if it is.
+    pub digest: u64,
+    /// The last things that happened, oldest first.
+    pub log: Vec<Line>,
+}
+
+/// What became of one test.
+#[derive(Clone, Debug)]
+pub struct TestReport {
+    /// The test.
+    pub test: &'static LabTest,
+    /// How many seeds it ran with.
+    pub runs: u64,
+    /// The time its runs took on the clusters' clocks.
+    pub virtual_time: Duration,
+    /// How many things happened in them.
+    pub happenings: u64,
+    /// The time they took on a thread of this machine.
+    pub time: Duration,
+    /// The smallest seed that fails, and its run. Seeds behind it may not have run.
+    pub failure: Option<(u64, Run)>,
+}
+
+/// The tests that a name stands for: `all`, a suite (`2A`, `2B`, `2C`, `storm`) or one test. None if
+/// there is nothing of that name.
+pub fn select(name: &str) -> Option<Vec<&'static LabTest>> {
+    let named = |suite: &Suite| suite.name().eq_ignore_ascii_case(name);
+    match Suite::ALL.into_iter().find(named) {
+        _ if name == "all" => Some(TESTS.iter().collect()),
+        Some(suite) => Some(suite.tests().collect()),
+        None => LabTest::find(name).map(|test| vec![test]),
+    }
+}
+
+/// Runs one test with one seed, on servers that run `P`: the core, unless a test of the tests
+/// says otherwise.
+pub fn run<P: Process>(test: &LabTest, seed: u64, options: &Options) -> Run {
+    let mut cluster = Simulator::<P>::new(test.servers, seed, options.clone());
+    let outcome = test.run(&mut cluster);
+    let journal = cluster.journal();
+    Run {
+        outcome,
+        virtual_time: cluster.now(),
+        happenings: journal.count(),
+        digest: journal.digest(),
+        log: journal.lines().cloned().collect(),
+    }
+}
+
+/// Runs every test with every seed. `progress` hears of each run that is done: how many, of
+/// how many.
+pub fn simulate(simulation: &Simulation, progress: &(dyn Fn(u64, u64) + Sync)) -> Vec<TestReport> {
+    simulate_on::<Server>(simulation, progress)
+}
+
+/// [`simulate`] on servers that run `P`.
+pub fn simulate_on<P: Process>(
+    simulation: &Simulation,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Vec<TestReport> {
+    let Simulation { tests, seed: first, seeds, workers, options } = simulation;
+    let total = tests.len() as u64 * seeds;
+    let (taken, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let failing: Vec<AtomicU64> = tests.iter().map(|_| AtomicU64::new(u64::MAX)).collect();
+    let reports: Mutex<BTreeMap<usize, TestReport>> = Mutex::default();
+
+    let work = || loop {
+        let number = taken.fetch_add(1, Ordering::Relaxed);
+        if number >= total {
+            break;
+        }
+        let (place, offset) = ((number / seeds) as usize, number % seeds);
+        if offset < failing[place].load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let run = run::<P>(tests[place], first.wrapping_add(offset), options);
+            if run.outcome.is_err() {
+                failing[place].fetch_min(offset, Ordering::Relaxed);
+            }
+            // A thread that panicked has not left a report half changed.
+            let mut reports = reports.lock().unwrap_or_else(PoisonError::into_inner);
+            let report = reports.entry(place).or_insert_with(|| TestReport::new(tests[place]));
+            report.add(first.wrapping_add(offset), run, began.elapsed());
+        }
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+    };
+    thread::scope(|scope| {
+        for _ in 0..workers.get() {
+            scope.spawn(work);
+        }
+    });
+    reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+impl TestReport {
+    fn new(test: &'static LabTest) -> TestReport {
+        TestReport {
+            test,
+            runs: 0,
+            virtual_time: Duration::ZERO,
+            happenings: 0,
+            time: Duration::ZERO,
+            failure: None,
+        }
+    }
+
+    fn add(&mut self, seed: u64, run: Run, time: Duration) {
+        self.runs += 1;
+        self.virtual_time += run.virtual_time;
+        self.happenings += run.happenings;
+        self.time += time;
+        let first = self.failure.as_ref().is_none_or(|&(failed, _)| seed < failed);
+        if run.outcome.is_err() && first {
+            self.failure = Some((seed, run));
+        }
+    }
+}
+
+/// The reason, the last events, and how to run it again.
+impl fmt::Display for TestReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TestReport { test, runs, virtual_time, happenings, time, failure } = self;
+        let (suite, name) = (test.suite, test.name);
+        let Some((seed, Run { outcome: Err(reason), log, .. })) = failure else {
+            let hours = virtual_time.as_secs_f64() / 3600.0;
+            write!(f, "{suite} {name:<18} {runs:>6} seeds  {hours:>8.2} h simulated  ")?;
+            return write!(f, "{happenings:>11} events  {:>7.2} s", time.as_secs_f64());
+        };
+        writeln!(f, "{suite} {name} fails with seed {seed}: {reason}")?;
+        writeln!(f, "  the last events (seconds, server, event):")?;
+        for line in log {
+            writeln!(f, "  {line}")?;
+        }
+        write!(f, "  again: check simulate {name} --seed {seed}")
+    }
+}
