@@ -45,9 +45,8 @@ pub trait Harness {
     /// Starts a server that is down with what it has stored.
     fn restart(&mut self, server: usize) -> Result<(), Violation>;
 
-    /// Reliable: 1 to 10 ms delay and no loss. Unreliable: 0 to 26 ms, and a tenth of the
-    /// requests and a tenth of the replies are lost.
-    fn set_reliable(&mut self, reliable: bool);
+    /// Changes how well messages fare from now on.
+    fn set_network(&mut self, network: Network);
 
     /// How many requests have arrived at `server` since the cluster started.
     fn requests(&self, server: usize) -> u64;
@@ -57,6 +56,18 @@ pub trait Harness {
 
     /// What the cluster did wrong so far, if anything.
     fn violation(&self) -> Option<Violation>;
+}
+
+/// How well messages fare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// 1 to 10 ms delay, no loss.
+    Reliable,
+    /// 0 to 26 ms delay; a tenth of the requests and a tenth of the replies are lost.
+    Unreliable,
+    /// As unreliable, and a tenth of the messages arrive long after all that they were about:
+    /// up to 3 s late.
+    Straggling,
 }
 
 /// Where an accepted command stands.

@@ -7,7 +7,7 @@ use veraft::figure2::{Command, Index, Term};
 
 use crate::agreement::Agreements;
 use crate::failure::{Failure, Unmet, Violation};
-use crate::harness::{Harness, Started, Status};
+use crate::harness::{Harness, Network, Started, Status};
 
 /// The unit of time of the scripts: longer than any election timeout.
 pub const ELECTION_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -112,9 +112,9 @@ impl<'h> Lab<'h> {
         self.harness.status(server).is_some()
     }
 
-    /// See [`Harness::set_reliable`].
-    pub fn set_reliable(&mut self, reliable: bool) {
-        self.harness.set_reliable(reliable);
+    /// Changes how well messages fare from now on.
+    pub fn set_network(&mut self, network: Network) {
+        self.harness.set_network(network);
     }
 
     /// How many requests have arrived at all servers together.

@@ -21,7 +21,10 @@
 //! | 2C | `persist-1`, `-2`, `-3` | 3, 5, 3 | what was agreed outlives restarts |
 //! | 2C | `figure-8` | 5 | 1000 crashes of leaders; all agree in the end |
 //! | 2C | `unreliable-agree` | 5 | every command is applied on a network that loses messages |
-//! | storm | `storm-3`, `-5` | 3, 5 | ours: crashes and cuts right when terms and leaders change |
+//! | extra | `storm-3`, `-4`, `-5` | 3, 4, 5 | crashes and cuts right when terms and leaders change |
+//! | extra | `catch-up` | 3 | logs far apart are brought together in a few round trips |
+//!
+//! The extra tests are ours: they find faults that the labs let pass.
 //!
 //! On the simulator each run also checks, at every step: Election Safety, Leader Append-Only,
 //! Leader Completeness, State Machine Safety, terms and commit indices that never fall,

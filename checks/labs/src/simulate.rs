@@ -62,7 +62,7 @@ pub struct TestReport {
     pub failure: Option<(u64, Run)>,
 }
 
-/// The tests that a name stands for: `all`, a suite (`2A`, `2B`, `2C`, `storm`) or one test. None if
+/// The tests that a name stands for: `all`, a suite (`2A`, `2B`, `2C`, `extra`) or one test. None if
 /// there is nothing of that name.
 pub fn select(name: &str) -> Option<Vec<&'static LabTest>> {
     let named = |suite: &Suite| suite.name().eq_ignore_ascii_case(name);

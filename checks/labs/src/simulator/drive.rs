@@ -129,13 +129,17 @@ impl<P: Process> Simulator<P> {
                 TimerDuty::Cancel(timer) => *self.running(id, timer) = None,
             }
         }
-        // A sync that lasts longer than the smallest election timeout silences a leader.
-        let busy = self.nodes[id].disk.busy(self.queue.now());
-        let stalled = busy.is_some_and(|busy| busy > *self.options.timing.election.start());
-        let waits = |(_, message): &(_, Message)| stalled || message.waits_for_records();
+        let now = self.queue.now();
+        for (to, message) in &send {
+            self.safety.owes(id, to.0 as usize, message, now)?;
+        }
+        // A sync that is slow does not silence a leader, and one that is stuck does.
+        let busy = self.nodes[id].disk.busy(now);
+        let passes = busy.is_some_and(|busy| self.options.timing.patience().contains(&busy));
+        let waits = |(_, message): &(_, Message)| !passes || message.waits_for_records();
         let (send, passing): (Vec<_>, Vec<_>) = send.into_iter().partition(waits);
         for (to, message) in passing {
-            self.send(id, to, message)?;
+            self.send(id, to, message);
         }
         let answer = ticket.zip(proposal);
         if !(persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none()) {
@@ -173,7 +177,7 @@ impl<P: Process> Simulator<P> {
     fn discharge(&mut self, id: usize, duties: Duties) -> Result<(), Violation> {
         let Duties { send, apply, answer } = duties;
         for (to, message) in send {
-            self.send(id, to, message)?;
+            self.send(id, to, message);
         }
         for (index, entry) in apply {
             self.apply(id, index, entry)?;
@@ -185,9 +189,9 @@ impl<P: Process> Simulator<P> {
         Ok(())
     }
 
-    fn send(&mut self, from: usize, to: ServerId, message: Message) -> Result<(), Violation> {
+    fn send(&mut self, from: usize, to: ServerId, message: Message) {
         let (to, now) = (to.0 as usize, self.queue.now());
-        self.safety.sent(from, to, &message, now)?;
+        self.safety.sent(from, &message);
         match self.network.send(from, to, &mut self.rng) {
             Fate::CutOff => {}
             Fate::Lost => self.write(to, Happening::Lost { from, message }),
@@ -198,7 +202,6 @@ impl<P: Process> Simulator<P> {
                 }
             }
         }
-        Ok(())
     }
 
     fn apply(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {

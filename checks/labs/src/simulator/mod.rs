@@ -33,7 +33,7 @@ pub use options::{Options, Timing};
 pub use process::Process;
 
 use crate::failure::Violation;
-use crate::harness::{Harness, Started, Status};
+use crate::harness::{self, Harness, Started, Status};
 use crate::oracle::Oracle;
 use disk::Disk;
 use network::Network;
@@ -235,9 +235,13 @@ impl<P: Process> Harness for Simulator<P> {
         self.sound()
     }
 
-    fn set_reliable(&mut self, reliable: bool) {
-        let Options { reliable: good, unreliable: bad, .. } = &self.options;
-        self.network.set_weather(if reliable { good.clone() } else { bad.clone() });
+    fn set_network(&mut self, network: harness::Network) {
+        let weather = match network {
+            harness::Network::Reliable => &self.options.reliable,
+            harness::Network::Unreliable => &self.options.unreliable,
+            harness::Network::Straggling => &self.options.straggling,
+        };
+        self.network.set_weather(weather.clone());
     }
 
     fn requests(&self, server: usize) -> u64 {

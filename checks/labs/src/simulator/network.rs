@@ -16,14 +16,20 @@ pub struct Weather {
     pub loss: f64,
     /// The chance that a message arrives twice.
     pub duplication: f64,
+    /// The chance that a message arrives far too late, and how late at most, in microseconds.
+    pub straggling: (f64, u64),
 }
 
 impl Weather {
     /// 1 to 10 ms, no loss.
-    pub const RELIABLE: Weather = Weather { delay: 1_000..=10_000, loss: 0.0, duplication: 0.0 };
+    pub const RELIABLE: Weather =
+        Weather { delay: 1_000..=10_000, loss: 0.0, duplication: 0.0, straggling: (0.0, 0) };
 
     /// 0 to 26 ms; a tenth of the requests and a tenth of the replies are lost.
-    pub const UNRELIABLE: Weather = Weather { delay: 0..=26_000, loss: 0.1, duplication: 0.0 };
+    pub const UNRELIABLE: Weather = Weather { delay: 0..=26_000, loss: 0.1, ..Weather::RELIABLE };
+
+    /// As unreliable, and a tenth of the messages arrive up to 3 s late.
+    pub const STRAGGLING: Weather = Weather { straggling: (0.1, 3_000_000), ..Weather::UNRELIABLE };
 }
 
 /// Which servers can be reached, and how messages fare between them.
@@ -74,11 +80,14 @@ impl Network {
         if !self.connects(from, to) {
             return Fate::CutOff;
         }
-        let Weather { delay, loss, duplication } = &self.weather;
+        let Weather { delay, loss, duplication, straggling: (late, latest) } = &self.weather;
         if rng.random_bool(*loss) {
             return Fate::Lost;
         }
-        let mut delay = || Duration::from_micros(rng.random_range(delay.clone()));
+        let mut delay = || {
+            let extra = if rng.random_bool(*late) { rng.random_range(0..=*latest) } else { 0 };
+            Duration::from_micros(rng.random_range(delay.clone()) + extra)
+        };
         let first = delay();
         let second = delay();
         let twice = rng.random_bool(*duplication);

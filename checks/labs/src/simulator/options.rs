@@ -1,6 +1,6 @@
 //! What a simulated cluster is like, apart from its seed.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use super::network::Weather;
@@ -14,6 +14,8 @@ pub struct Options {
     pub reliable: Weather,
     /// The network while it is not.
     pub unreliable: Weather,
+    /// The network at its worst.
+    pub straggling: Weather,
     /// How long a sync of the disk takes, in microseconds.
     pub sync: RangeInclusive<u64>,
     /// How many lines of the journal are kept.
@@ -38,6 +40,12 @@ impl Timing {
         Timing { resolution: ms(10), election: ms(700)..=ms(1000), heartbeat: ms(100) }
     }
 
+    /// How long a sync of the disk has taken when heartbeats pass it: not from its beginning,
+    /// and not once others should lead.
+    pub fn patience(&self) -> Range<Duration> {
+        self.heartbeat / 2..*self.election.start()
+    }
+
     /// When a timer fires that is to fire at `deadline`.
     pub fn fires(&self, deadline: Duration) -> Duration {
         let resolution = self.resolution.as_nanos().max(1);
@@ -54,6 +62,7 @@ impl Default for Options {
             timing: Timing::lab(),
             reliable: Weather::RELIABLE,
             unreliable: Weather::UNRELIABLE,
+            straggling: Weather::STRAGGLING,
             sync: 100..=2_000,
             journal: 200,
         }

@@ -19,7 +19,7 @@ pub struct Safety {
     /// later one.
     committed: Vec<(Entry, Term)>,
     servers: Vec<Seen>,
-    /// When the last heartbeats went from one server to another.
+    /// When one server wanted the last heartbeats sent to another.
     heartbeats: BTreeMap<(usize, usize), VecDeque<Duration>>,
 }
 
@@ -99,15 +99,19 @@ impl Safety {
     }
 
     /// A message leaves a server.
-    pub fn sent(
+    pub fn sent(&mut self, from: usize, message: &Message) {
+        let told = &mut self.servers[from].told;
+        *told = (*told).max(message.term());
+    }
+
+    /// A step wants a message sent; it may still have to wait for the disk.
+    pub fn owes(
         &mut self,
         from: usize,
         to: usize,
         message: &Message,
         now: Duration,
     ) -> Result<(), Violation> {
-        let told = &mut self.servers[from].told;
-        *told = (*told).max(message.term());
         match message {
             Message::AppendEntries(request) if request.entries.is_empty() => {}
             Message::AppendEntries(_)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::agreement::Agreements;
 use crate::failure::Failure;
+use crate::harness::Network;
 use crate::lab::{ELECTION_TIMEOUT, Lab, command};
 
 /// Servers restart one by one and all together; what was agreed stays.
@@ -137,7 +138,7 @@ pub fn figure_8(lab: &mut Lab<'_>) -> Result<(), Failure> {
 
 /// Every command is applied though the network loses and delays messages.
 pub fn unreliable_agree(lab: &mut Lab<'_>) -> Result<(), Failure> {
-    lab.set_reliable(false);
+    lab.set_network(Network::Unreliable);
     let mut clients = Agreements::default();
     for round in 1..50 {
         for client in 0..4 {
@@ -145,7 +146,7 @@ pub fn unreliable_agree(lab: &mut Lab<'_>) -> Result<(), Failure> {
         }
         clients.one(lab, command(round), 1, true)?;
     }
-    lab.set_reliable(true);
+    lab.set_network(Network::Reliable);
     clients.finish(lab)?;
     lab.one(command(100), lab.servers(), true)?;
     Ok(())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::harness::Network;
 use crate::lab::Lab;
 
 /// How often the script looks at the servers.
@@ -11,12 +12,11 @@ const TICK: Duration = Duration::from_millis(5);
 const TICKS: u64 = 4000;
 
 /// Servers crash right after they heard of a new term, where a vote that was not stored is
-/// forgotten; leaders are cut off and come back; the network turns bad and good again. When
-/// all is over, the cluster agrees.
+/// forgotten; leaders are cut off and come back; the network turns bad, and worse, and good
+/// again. When all is over, the cluster agrees.
 pub fn storm(lab: &mut Lab<'_>) -> Result<(), Failure> {
     let all = lab.servers();
     let mut terms = vec![0; all];
-    let mut reliable = true;
     for _ in 0..TICKS {
         lab.sleep(TICK)?;
         for (server, known) in terms.iter_mut().enumerate() {
@@ -43,8 +43,9 @@ pub fn storm(lab: &mut Lab<'_>) -> Result<(), Failure> {
                 1 => lab.disconnect(leader),
                 2 => lab.connect(0..all),
                 3 => {
-                    reliable = !reliable;
-                    lab.set_reliable(reliable);
+                    let networks = [Network::Reliable, Network::Unreliable, Network::Straggling];
+                    let chosen = lab.random(0..=networks.len() as u64 - 1) as usize;
+                    lab.set_network(networks[chosen]);
                 }
                 _ => lab.disconnect([server]),
             }
@@ -56,7 +57,7 @@ pub fn storm(lab: &mut Lab<'_>) -> Result<(), Failure> {
             }
         }
     }
-    lab.set_reliable(true);
+    lab.set_network(Network::Reliable);
     for server in 0..all {
         if !lab.runs(server) {
             lab.restart(server)?;
