@@ -40,6 +40,7 @@ pub mod failure;
 pub mod harness;
 pub mod lab;
 pub mod oracle;
+pub mod real;
 pub mod simulate;
 pub mod simulator;
 pub mod suites;
