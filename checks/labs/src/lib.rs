@@ -22,7 +22,7 @@
 //! | 2C | `figure-8` | 5 | 1000 crashes of leaders; all agree in the end |
 //! | 2C | `unreliable-agree` | 5 | every command is applied on a network that loses messages |
 //! | extra | `storm-3`, `-4`, `-5` | 3, 4, 5 | crashes and cuts right when terms and leaders change |
-//! | extra | `catch-up` | 3 | logs far apart are brought together in a few round trips |
+//! | extra | `catch-up` | 5 | logs far apart are brought together in a few round trips |
 //!
 //! The extra tests are ours: they find faults that the labs let pass.
 //!
@@ -31,12 +31,14 @@
 //! commits that are durable on a majority, at most 10 heartbeats a second; and Log Matching
 //! every second and at the end.
 //!
-//! [`simulate`](mod@simulate) runs tests over many seeds; [`suites`] holds the scripts.
+//! [`simulate`](mod@simulate) runs tests over many seeds; [`suites`] holds the scripts;
+//! [`trace`] validates what nodes recorded, on either kind of cluster.
 
 #![forbid(unsafe_code)]
 
 pub mod agreement;
 pub mod failure;
+mod guard;
 pub mod harness;
 pub mod lab;
 pub mod oracle;
@@ -44,3 +46,4 @@ pub mod real;
 pub mod simulate;
 pub mod simulator;
 pub mod suites;
+pub mod trace;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -78,14 +81,35 @@ pub fn select(name: &str) -> Option<Vec<&'static LabTest>> {
 pub fn run<P: Process>(test: &LabTest, seed: u64, options: &Options) -> Run {
     let mut cluster = Simulator::<P>::new(test.servers, seed, options.clone());
     let outcome = test.run(&mut cluster);
-    let journal = cluster.journal();
-    Run {
-        outcome,
-        virtual_time: cluster.now(),
-        happenings: journal.count(),
-        digest: journal.digest(),
-        log: journal.lines().cloned().collect(),
+    Run::of(&cluster, outcome)
+}
+
+/// [`run`], with recordings of what every server did, as `S0.jsonl`, `S1.jsonl` and so on in
+/// `directory`, for [`trace`](crate::trace).
+///
+/// # Errors
+/// When a recording cannot be written.
+pub fn record<P: Process>(
+    test: &LabTest,
+    seed: u64,
+    options: &Options,
+    directory: &Path,
+) -> io::Result<(Run, Vec<PathBuf>)> {
+    let options = Options { record: true, ..options.clone() };
+    let mut cluster = Simulator::<P>::new(test.servers, seed, options);
+    let outcome = test.run(&mut cluster);
+    let mut files = Vec::new();
+    for server in 0..test.servers {
+        let path = directory.join(format!("S{server}.jsonl"));
+        let mut file = BufWriter::new(File::create(&path)?);
+        for line in cluster.recording(server) {
+            serde_json::to_writer(&mut file, line)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()?;
+        files.push(path);
     }
+    Ok((Run::of(&cluster, outcome), files))
 }
 
 /// Runs every test with every seed. `progress` hears of each run that is done: how many, of
@@ -130,6 +154,19 @@ pub fn simulate_on<P: Process>(
         }
     });
     reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+impl Run {
+    fn of<P: Process>(cluster: &Simulator<P>, outcome: Result<(), Failure>) -> Run {
+        let journal = cluster.journal();
+        Run {
+            outcome,
+            virtual_time: cluster.now(),
+            happenings: journal.count(),
+            digest: journal.digest(),
+            log: journal.lines().cloned().collect(),
+        }
+    }
 }
 
 impl TestReport {

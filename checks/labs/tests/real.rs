@@ -6,15 +6,27 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
 use veraft_labs::failure::Failure;
 use veraft_labs::real::RealCluster;
 use veraft_labs::suites::{LabTest, Suite};
+use veraft_labs::trace::{Endings, validate};
 
-fn run(test: &LabTest) -> Result<Duration, Failure> {
+/// Runs a test, then validates what the nodes recorded meanwhile.
+fn run(test: &LabTest) -> Result<Duration, String> {
     let began = Instant::now();
-    let mut cluster = RealCluster::start(test.servers, 1, None)?;
-    test.run(&mut cluster)?;
-    Ok(began.elapsed())
+    let directory = TempDir::new().expect("a directory");
+    let run = || -> Result<(), Failure> {
+        let mut cluster = RealCluster::start(test.servers, 1, Some(directory.path()))?;
+        test.run(&mut cluster)
+    };
+    run().map_err(|failure| failure.to_string())?;
+    let took = began.elapsed();
+    let servers = 0..test.servers;
+    let files: Vec<_> = servers.map(|s| RealCluster::recording(directory.path(), s)).collect();
+    let validated = validate(&files, Endings::Whole).map_err(|found| format!("{found:#?}"))?;
+    assert!(validated.servers == test.servers && validated.received > 0);
+    Ok(took)
 }
 
 fn assert_all_pass(suite: Suite) {

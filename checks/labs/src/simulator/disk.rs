@@ -9,6 +9,8 @@ use veraft::figure2::{Entry, Index, Message, Persistent, Proposal, Record, Serve
 /// What leaves a server once the disk lets it.
 #[derive(Debug, Default)]
 pub struct Duties {
+    /// The number of the step in the server's life.
+    pub step: u64,
     /// Messages to send.
     pub send: Vec<(ServerId, Message)>,
     /// Entries to apply.

@@ -1,11 +1,11 @@
 //! The driver: what happens goes into the core, what the core owes is done.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use rand::RngExt;
 use veraft::figure2::{Entry, Index, Input, Message, Output, Proposal, ServerId, Timer, TimerDuty};
+
+use veraft::runtime::recorder::{FORMAT, Line, State};
 
 use super::disk::Duties;
 use super::journal::{Happening, Summary};
@@ -19,10 +19,13 @@ impl<P: Process> Simulator<P> {
     pub(super) fn start_server(&mut self, id: usize) -> Result<(), Violation> {
         let node = &mut self.nodes[id];
         node.life += 1;
+        node.steps = 0;
         let persistent = node.disk.durable().clone();
         let term = persistent.current_term();
         let last_index = persistent.log().last_index();
         let config = node.config.clone();
+        let (told, stored) = (config.clone(), persistent.clone());
+        self.record(id, || Line::Start { format: FORMAT, config: told, persistent: stored });
         let (process, output) = guarded(id, || P::start(config, persistent))?;
         self.safety.started(id, process.server())?;
         self.oracle.started(id);
@@ -91,7 +94,11 @@ impl<P: Process> Simulator<P> {
             return Ok(());
         }
         self.write(id, Happening::Synced);
-        for duties in self.nodes[id].disk.synced() {
+        let released = self.nodes[id].disk.synced();
+        if let Some(&Duties { step, .. }) = released.last() {
+            self.record(id, || Line::Durable { step });
+        }
+        for duties in released {
             self.discharge(id, duties)?;
         }
         self.use_disk(id)
@@ -104,9 +111,16 @@ impl<P: Process> Simulator<P> {
         input: Input,
         ticket: Option<u64>,
     ) -> Result<(), Violation> {
-        let Some(process) = &mut self.nodes[id].process else { return Ok(()) };
+        let node = &mut self.nodes[id];
+        let Some(process) = &mut node.process else { return Ok(()) };
+        node.steps += 1;
         let before = Summary::of(process.server());
+        let recorded = self.options.record.then(|| input.clone());
         let output = guarded(id, || process.step(input))?;
+        if let Some(input) = recorded {
+            let (output, state) = (output.clone(), State::from(process.server()));
+            node.recording.push(Line::Step { step: node.steps, input, output, state });
+        }
         let after = Summary::of(process.server());
         self.safety.stepped(id, process.server())?;
         if before != after {
@@ -142,8 +156,9 @@ impl<P: Process> Simulator<P> {
             self.send(id, to, message);
         }
         let answer = ticket.zip(proposal);
+        let step = self.nodes[id].steps;
         if !(persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none()) {
-            self.nodes[id].disk.hold(persist, Duties { send, apply, answer });
+            self.nodes[id].disk.hold(persist, Duties { step, send, apply, answer });
         }
         self.use_disk(id)
     }
@@ -175,7 +190,7 @@ impl<P: Process> Simulator<P> {
     }
 
     fn discharge(&mut self, id: usize, duties: Duties) -> Result<(), Violation> {
-        let Duties { send, apply, answer } = duties;
+        let Duties { step: _, send, apply, answer } = duties;
         for (to, message) in send {
             self.send(id, to, message);
         }
@@ -228,12 +243,5 @@ impl<P: Process> Simulator<P> {
 
 /// Lets a server work; one that stops at an assertion is a violation, not the end of the run.
 fn guarded<T>(server: usize, work: impl FnOnce() -> T) -> Result<T, Violation> {
-    let stopped = |panic: Box<dyn Any + Send>| {
-        let message = match panic.downcast::<String>() {
-            Ok(message) => *message,
-            Err(panic) => panic.downcast_ref::<&str>().unwrap_or(&"no message").to_string(),
-        };
-        Violation::Stopped { server, message }
-    };
-    catch_unwind(AssertUnwindSafe(work)).map_err(stopped)
+    crate::guard::guarded(work).map_err(|message| Violation::Stopped { server, message })
 }

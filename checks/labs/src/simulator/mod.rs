@@ -26,6 +26,7 @@ use std::time::Duration;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use veraft::figure2::{Command, Config, Index, Input, Message, Proposal, Server, ServerId, Timer};
+use veraft::runtime::recorder;
 
 pub use journal::{Happening, Journal, Line, Summary};
 pub use network::Weather;
@@ -82,6 +83,10 @@ struct Node<P> {
     disk: Disk,
     /// How often the server has started.
     life: u64,
+    /// How many steps it has taken since it did.
+    steps: u64,
+    /// What it has recorded, in all its lives.
+    recording: Vec<recorder::Line>,
     /// The tickets of the timers that run.
     election: Option<u64>,
     heartbeat: Option<u64>,
@@ -100,6 +105,8 @@ impl<P: Process> Simulator<P> {
             process: None,
             disk: Disk::default(),
             life: 0,
+            steps: 0,
+            recording: Vec::new(),
             election: None,
             heartbeat: None,
         };
@@ -134,6 +141,17 @@ impl<P: Process> Simulator<P> {
     /// The state of a server; none while it is down.
     pub fn server(&self, server: usize) -> Option<&Server> {
         self.nodes[server].process.as_ref().map(Process::server)
+    }
+
+    /// What a server has recorded, if the [`Options`] ask for it.
+    pub fn recording(&self, server: usize) -> &[recorder::Line] {
+        &self.nodes[server].recording
+    }
+
+    fn record(&mut self, server: usize, line: impl FnOnce() -> recorder::Line) {
+        if self.options.record {
+            self.nodes[server].recording.push(line());
+        }
     }
 
     /// Keeps the first violation.

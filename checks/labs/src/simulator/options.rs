@@ -20,6 +20,8 @@ pub struct Options {
     pub sync: RangeInclusive<u64>,
     /// How many lines of the journal are kept.
     pub journal: usize,
+    /// Whether the servers record what they do, for [`trace`](crate::trace).
+    pub record: bool,
 }
 
 /// How long the timers run.
@@ -65,6 +67,7 @@ impl Default for Options {
             straggling: Weather::STRAGGLING,
             sync: 100..=2_000,
             journal: 200,
+            record: false,
         }
     }
 }

@@ -111,5 +111,5 @@ pub const TESTS: &[LabTest] = &[
     test(Suite::Extra, "storm-3", 3, storm::storm),
     test(Suite::Extra, "storm-4", 4, storm::storm),
     test(Suite::Extra, "storm-5", 5, storm::storm),
-    test(Suite::Extra, "catch-up", 3, catch_up::catch_up),
+    test(Suite::Extra, "catch-up", 5, catch_up::catch_up),
 ];
