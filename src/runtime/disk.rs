@@ -23,28 +23,36 @@ pub(super) struct Disk<S, R> {
     pub(super) recorder: Option<Recorder>,
 }
 
+/// A write failed. What waited for it must not leave, ever.
+pub(super) struct Failure<R> {
+    pub(super) error: StorageError,
+    pub(super) unreleased: Vec<Gated<R>>,
+}
+
 impl<S: Storage, R> Disk<S, R> {
     /// The life of the disk thread.
     ///
     /// # Errors
-    /// When a write fails. Nothing that waited for it has left, or ever will.
-    pub(super) fn run(mut self) -> Result<(), StorageError> {
+    /// When a write fails.
+    pub(super) fn run(mut self) -> Result<(), Failure<R>> {
         while let Some(mut batch) = self.gate.take() {
             let first = batch.iter().position(|gated| !gated.persist.is_empty());
-            let writes = batch.split_off(first.unwrap_or(batch.len()));
+            let mut writes = batch.split_off(first.unwrap_or(batch.len()));
             self.release(batch);
-            let durable = self.write(writes)?;
-            self.release(durable);
+            if let Err(error) = self.write(&mut writes) {
+                return Err(Failure { error, unreleased: writes });
+            }
+            self.release(writes);
         }
         Ok(())
     }
 
     /// Group commit: everything that waits, with one sync.
-    fn write(&mut self, mut batch: Vec<Gated<R>>) -> Result<Vec<Gated<R>>, StorageError> {
+    fn write(&mut self, batch: &mut [Gated<R>]) -> Result<(), StorageError> {
         let persist = batch.iter_mut().flat_map(|gated| mem::take(&mut gated.persist));
         let records: Vec<Record> = persist.collect();
         if records.is_empty() {
-            return Ok(batch);
+            return Ok(());
         }
         let start = Instant::now();
         self.gate.write_begins();
@@ -55,7 +63,7 @@ impl<S: Storage, R> Disk<S, R> {
         if let (Some(recorder), Some(last)) = (&self.recorder, batch.last()) {
             recorder.durable(last.step);
         }
-        Ok(batch)
+        Ok(())
     }
 
     fn release(&self, batch: Vec<Gated<R>>) {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::string::String;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use thiserror::Error;
 
@@ -65,10 +66,16 @@ impl Life {
         self.stopped.get().map_or(Ok(()), |stopped| Err(stopped.clone()))
     }
 
-    /// The end of the node, for a proposal that nobody can answer any more.
+    /// The end of the node, for a proposal that nobody can answer any more. A thread that
+    /// panics drops its proposals before the node hears of it.
     pub(super) fn stopped(&self) -> Stopped {
-        let shutdown = || Stopped { reason: StopReason::Shutdown };
-        self.stopped.get().cloned().unwrap_or_else(shutdown)
+        let now = || match thread::panicking() {
+            true => StopReason::Panicked {
+                thread: thread::current().name().unwrap_or("unnamed").into(),
+            },
+            false => StopReason::Shutdown,
+        };
+        self.stopped.get().cloned().unwrap_or_else(|| Stopped { reason: now() })
     }
 
     /// Counts one more proposal, unless `limit` of them are unanswered.

@@ -105,7 +105,11 @@ pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
 pub use status::{RoleName, Status};
 pub use storage::{MemoryDisk, MemoryStorage, Storage, StorageError};
 pub use timing::{Timing, TimingError};
+#[cfg(feature = "tcp")]
+pub use transport::TcpTransport;
 pub use transport::{
     Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Refused, Transport,
     TransportError,
 };
+#[cfg(feature = "tls")]
+pub use transport::{Tls, TlsError};

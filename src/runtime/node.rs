@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 
 use super::application::{self, Jobs, StateMachine};
 use super::builder::{NodeBuilder, StartError};
-use super::disk::Disk;
+use super::disk::{Disk, Failure};
 use super::gate::Gate;
 use super::life::{Life, StopReason, Stopped};
 use super::mailbox::Mailbox;
@@ -183,8 +183,9 @@ impl<R: Send + 'static> Node<R> {
             application::run(state_machine, &inner.outlets.jobs, &inner.counters);
         })?;
         node.spawn("disk", &span, move |inner| {
-            if let Err(error) = disk.run() {
+            if let Err(Failure { error, unreleased }) = disk.run() {
                 inner.stop(StopReason::Storage(Arc::new(error)));
+                drop(unreleased);
             }
         })?;
         node.spawn("server", &span, move |_| server_loop.run(started))?;

@@ -6,6 +6,7 @@ use std::boxed::Box;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -124,7 +125,7 @@ impl MemoryNetwork {
     /// The access of server `id` to this network. Each node needs a new one, also after a
     /// restart of the same server.
     pub fn transport(&self, id: ServerId) -> MemoryTransport {
-        MemoryTransport { id, network: self.clone() }
+        MemoryTransport { id, network: self.clone(), started: AtomicBool::new(false) }
     }
 
     /// Changes how well the network works, for messages sent from now on.
@@ -283,6 +284,7 @@ impl Shared {
 pub struct MemoryTransport {
     id: ServerId,
     network: MemoryNetwork,
+    started: AtomicBool,
 }
 
 impl Transport for MemoryTransport {
@@ -292,6 +294,7 @@ impl Transport for MemoryTransport {
             return Err(TransportError::InUse(self.id));
         }
         state.inboxes.insert(self.id, inbox);
+        self.started.store(true, Ordering::SeqCst);
         Ok(())
     }
 
@@ -300,8 +303,10 @@ impl Transport for MemoryTransport {
     }
 
     fn close(&self) {
-        let gone = lock(&self.network.shared.state).inboxes.remove(&self.id);
-        drop(gone);
+        if self.started.swap(false, Ordering::SeqCst) {
+            let gone = lock(&self.network.shared.state).inboxes.remove(&self.id);
+            drop(gone);
+        }
     }
 
     fn join(&self) {}

@@ -1,6 +1,8 @@
 //! How messages travel between servers.
 
 mod memory;
+#[cfg(feature = "tcp")]
+mod tcp;
 
 use crate::runtime::std;
 
@@ -12,6 +14,10 @@ use std::vec::Vec;
 use thiserror::Error;
 
 pub use memory::{Conditions, MemoryNetwork, MemoryTransport};
+#[cfg(feature = "tcp")]
+pub use tcp::TcpTransport;
+#[cfg(feature = "tls")]
+pub use tcp::{Tls, TlsError};
 
 use crate::figure2::{Message, ServerId};
 
