@@ -166,10 +166,10 @@ impl<P: Process> Simulator<P> {
     fn set_timer(&mut self, id: usize, timer: Timer) {
         let timing = &self.options.timing;
         let lasts = match timer {
-            Timer::Election => self.rng.random_range(timing.election.clone()),
-            Timer::Heartbeat => timing.heartbeat,
+            Timer::Election => self.rng.random_range(timing.election().clone()),
+            Timer::Heartbeat => timing.heartbeat(),
         };
-        let fires = timing.fires(self.queue.now() + lasts);
+        let fires = on_grid(self.queue.now() + lasts, timing.resolution());
         let ticket = self.ticket();
         *self.running(id, timer) = Some(ticket);
         self.queue.schedule(fires, Event::Timer { server: id, timer, ticket });
@@ -238,6 +238,14 @@ impl<P: Process> Simulator<P> {
             }
         }
         Ok(())
+    }
+}
+
+/// The first moment at or after `at` on a grid.
+fn on_grid(at: Duration, grid: Duration) -> Duration {
+    match at.as_nanos() % grid.as_nanos().max(1) {
+        0 => at,
+        past => at + grid - Duration::from_nanos(past as u64),
     }
 }
 

@@ -30,7 +30,7 @@ use veraft::runtime::recorder;
 
 pub use journal::{Happening, Journal, Line, Summary};
 pub use network::Weather;
-pub use options::{Options, Timing};
+pub use options::Options;
 pub use process::Process;
 
 use crate::failure::Violation;

@@ -1,7 +1,8 @@
 //! What a simulated cluster is like, apart from its seed.
 
-use std::ops::{Range, RangeInclusive};
-use std::time::Duration;
+use std::ops::RangeInclusive;
+
+use veraft::runtime::Timing;
 
 use super::network::Weather;
 
@@ -22,39 +23,6 @@ pub struct Options {
     pub journal: usize,
     /// Whether the servers record what they do, for [`trace`](crate::trace).
     pub record: bool,
-}
-
-/// How long the timers run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// Timers fire at multiples of this only.
-    pub resolution: Duration,
-    /// The range from which each election timeout is drawn.
-    pub election: RangeInclusive<Duration>,
-    /// The time between the heartbeats of a leader.
-    pub heartbeat: Duration,
-}
-
-impl Timing {
-    /// The timing of the labs.
-    pub fn lab() -> Timing {
-        let ms = Duration::from_millis;
-        Timing { resolution: ms(10), election: ms(700)..=ms(1000), heartbeat: ms(100) }
-    }
-
-    /// How long a sync of the disk has taken when heartbeats pass it: not from its beginning,
-    /// and not once others should lead.
-    pub fn patience(&self) -> Range<Duration> {
-        self.heartbeat / 2..*self.election.start()
-    }
-
-    /// When a timer fires that is to fire at `deadline`.
-    pub fn fires(&self, deadline: Duration) -> Duration {
-        let resolution = self.resolution.as_nanos().max(1);
-        let ticks = deadline.as_nanos().div_ceil(resolution);
-        // A time that fits no u64 of nanoseconds is more than 500 years away.
-        Duration::from_nanos(u64::try_from(ticks * resolution).unwrap_or(u64::MAX))
-    }
 }
 
 impl Default for Options {
