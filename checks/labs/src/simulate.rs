@@ -211,3 +211,19 @@ impl fmt::Display for TestReport {
         write!(f, "  again: check simulate {name} --seed {seed}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_selected_by_their_name_or_that_of_their_suite() {
+        let names = |name| -> Option<Vec<&str>> {
+            Some(select(name)?.into_iter().map(|test| test.name).collect())
+        };
+        assert_eq!(names("count"), Some(vec!["count"]));
+        assert_eq!(names("2a"), Some(vec!["initial-election", "re-election", "many-elections"]));
+        assert_eq!(names("all").map(|all| all.len()), Some(TESTS.len()));
+        assert_eq!(names("2D"), None);
+    }
+}

@@ -1,5 +1,7 @@
 //! The simulator tells broken servers from sound ones, and shows each failure again.
 
+use std::num::NonZero;
+
 use veraft::figure2::{Config, Input, Output, Persistent, Record, Server};
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{Run, Simulation, run, simulate_on};
@@ -180,4 +182,32 @@ fn a_cluster_that_elects_nobody_fails_every_test_and_says_why() {
             other => panic!("{}: {other:?}", test.name),
         }
     }
+}
+
+/// The smallest failing seed, whatever the number of threads, and a report that says all.
+#[test]
+fn a_report_names_the_smallest_failing_seed_and_shows_what_happened() {
+    let tests = vec![LabTest::find("storm-3").expect("a test")];
+    let options = Options { journal: 50, ..Options::default() };
+    let report = |workers, seed, seeds| {
+        let workers = NonZero::new(workers).expect("not 0");
+        let simulation =
+            Simulation { tests: tests.clone(), seed, seeds, workers, options: options.clone() };
+        let mut reports = simulate_on::<Broken<ForgetsVotes>>(&simulation, &|_, _| {});
+        reports.pop().expect("one report")
+    };
+    let one = report(1, 1, 500);
+    let seed = one.failure.as_ref().expect("a failure").0;
+    assert!(seed > 1, "choose seeds of which the first passes");
+    let three = report(3, 1, 500);
+    assert_eq!(one.to_string(), three.to_string());
+    assert!(report(1, 1, seed - 1).failure.is_none());
+    assert_eq!(report(1, seed, 1).to_string(), one.to_string());
+
+    let text = one.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with(&format!("extra storm-3 fails with seed {seed}: S")), "{text}");
+    assert_eq!(lines.len(), 1 + 1 + 50 + 1, "{text}");
+    assert!(lines[51].contains(" leads in term "), "{text}");
+    assert_eq!(lines[52], format!("  again: check simulate storm-3 --seed {seed}"));
 }

@@ -122,10 +122,11 @@ impl<P: Process> Simulator<P> {
             node.recording.push(Line::Step { step: node.steps, input, output, state });
         }
         let after = Summary::of(process.server());
-        self.safety.stepped(id, process.server())?;
+        let sound = self.safety.stepped(id, process.server());
         if before != after {
             self.write(id, Happening::Became(after));
         }
+        sound?;
         self.interpret(id, output, ticket)
     }
 
