@@ -33,6 +33,14 @@ pub struct Simulation {
     pub options: Options,
 }
 
+impl Simulation {
+    /// Simulates the clusters of the labs, on every core of this machine.
+    pub fn new(tests: Vec<&'static LabTest>, seed: u64, seeds: u64) -> Simulation {
+        let workers = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        Simulation { tests, seed, seeds, workers, options: Options::default() }
+    }
+}
+
 /// One run of one test.
 #[derive(Clone, Debug)]
 pub struct Run {

@@ -103,8 +103,7 @@ fn first_failure<F: Fault>(
     tests: Vec<&'static LabTest>,
     seeds: u64,
 ) -> (&'static LabTest, u64, Run) {
-    let workers = std::thread::available_parallelism().expect("the number of cores");
-    let simulation = Simulation { tests, seed: 1, seeds, workers, options: options() };
+    let simulation = Simulation { options: options(), ..Simulation::new(tests, 1, seeds) };
     let reports = simulate_on::<Broken<F>>(&simulation, &|_, _| {});
     let failed = reports.into_iter().find_map(|report| {
         let (seed, run) = report.failure?;
@@ -191,8 +190,8 @@ fn a_report_names_the_smallest_failing_seed_and_shows_what_happened() {
     let options = Options { journal: 50, ..Options::default() };
     let report = |workers, seed, seeds| {
         let workers = NonZero::new(workers).expect("not 0");
-        let simulation =
-            Simulation { tests: tests.clone(), seed, seeds, workers, options: options.clone() };
+        let simulation = Simulation::new(tests.clone(), seed, seeds);
+        let simulation = Simulation { workers, options: options.clone(), ..simulation };
         let mut reports = simulate_on::<Broken<ForgetsVotes>>(&simulation, &|_, _| {});
         reports.pop().expect("one report")
     };

@@ -24,7 +24,10 @@ fn run(test: &LabTest) -> Result<Duration, String> {
     let took = began.elapsed();
     let servers = 0..test.servers;
     let files: Vec<_> = servers.map(|s| RealCluster::recording(directory.path(), s)).collect();
-    let validated = validate(&files, Endings::Whole).map_err(|found| format!("{found:#?}"))?;
+    let validated = validate(&files, Endings::Whole).map_err(|found| {
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        format!("the recordings are at fault: {found:#?}")
+    })?;
     assert!(validated.servers == test.servers && validated.received > 0);
     Ok(took)
 }

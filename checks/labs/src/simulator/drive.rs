@@ -183,7 +183,11 @@ impl<P: Process> Simulator<P> {
         }
         let now = self.queue.now();
         if self.nodes[id].disk.start_sync(now) {
-            let takes = Duration::from_micros(self.rng.random_range(self.options.sync.clone()));
+            let (chance, longest) = self.options.stalls;
+            let stalls = self.rng.random_bool(chance);
+            let stall = if stalls { self.rng.random_range(0..=longest) } else { 0 };
+            let usual = self.rng.random_range(self.options.sync.clone());
+            let takes = Duration::from_micros(usual + stall);
             let life = self.nodes[id].life;
             self.queue.schedule(now + takes, Event::SyncEnds { server: id, life });
         }

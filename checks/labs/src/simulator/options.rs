@@ -19,6 +19,8 @@ pub struct Options {
     pub straggling: Weather,
     /// How long a sync of the disk takes, in microseconds.
     pub sync: RangeInclusive<u64>,
+    /// The chance that a sync stalls, and for how long at most, in microseconds.
+    pub stalls: (f64, u64),
     /// How many lines of the journal are kept.
     pub journal: usize,
     /// Whether the servers record what they do, for [`trace`](crate::trace).
@@ -34,6 +36,7 @@ impl Default for Options {
             unreliable: Weather::UNRELIABLE,
             straggling: Weather::STRAGGLING,
             sync: 100..=2_000,
+            stalls: (0.0, 0),
             journal: 200,
             record: false,
         }
