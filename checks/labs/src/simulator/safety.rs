@@ -166,3 +166,119 @@ pub fn logs_match(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::lab::command;
+    use veraft::figure2::{AppendEntries, Config, Record, Role, ServerId, Volatile};
+
+    fn stored(term: Term, log: &[(Term, u64)]) -> Persistent {
+        let entries = log.iter().map(|&(term, number)| Entry { term, command: command(number) });
+        let ballot = Record::Ballot { current_term: term, voted_for: None };
+        [ballot, Record::Append { entries: entries.collect() }].into_iter().collect()
+    }
+
+    fn server(term: Term, leads: bool, log: &[(Term, u64)], commit_index: Index) -> Server {
+        let servers = Arc::new([0, 1, 2].map(ServerId).into());
+        let config = Config { id: ServerId(0), servers, max_append_bytes: 100 };
+        let role = match leads {
+            true => Role::Leader { next_index: [].into(), match_index: [].into() },
+            false => Role::default(),
+        };
+        let volatile = Volatile { role, commit_index, last_applied: commit_index };
+        Server::from_parts(config, stored(term, log), volatile)
+    }
+
+    fn empty(term: Term) -> Message {
+        Message::AppendEntries(AppendEntries {
+            term,
+            leader_id: ServerId(0),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: [].into_iter().collect(),
+            leader_commit: 0,
+        })
+    }
+
+    #[test]
+    fn terms_and_commit_indices_never_fall() {
+        let mut safety = Safety::new(3);
+        assert_eq!(safety.stepped(0, &server(3, false, &[(1, 7), (1, 8)], 2)), Ok(()));
+        let fell = Violation::CommitFell { server: 0, from: 2, to: 1 };
+        assert_eq!(safety.stepped(0, &server(3, false, &[(1, 7), (1, 8)], 1)), Err(fell));
+        let fell = Violation::TermFell { server: 0, from: 3, to: 2 };
+        assert_eq!(safety.stepped(0, &server(2, false, &[], 2)), Err(fell));
+    }
+
+    #[test]
+    fn a_restart_may_forget_a_term_that_nobody_heard_of() {
+        let mut safety = Safety::new(3);
+        assert_eq!(safety.stepped(0, &server(2, false, &[(1, 7)], 1)), Ok(()));
+        assert_eq!(safety.started(0, &server(1, false, &[(1, 7)], 0)), Ok(()));
+        safety.sent(0, &empty(2));
+        let fell = Violation::TermFell { server: 0, from: 2, to: 1 };
+        assert_eq!(safety.started(0, &server(1, false, &[(1, 7)], 0)), Err(fell));
+    }
+
+    #[test]
+    fn a_term_has_one_leader_and_its_log_never_shrinks() {
+        let mut safety = Safety::new(3);
+        assert_eq!(safety.stepped(0, &server(2, true, &[(1, 7), (2, 8)], 0)), Ok(()));
+        assert_eq!(safety.stepped(1, &server(3, true, &[(1, 7)], 0)), Ok(()));
+        let lost = Violation::LeaderLostEntries { server: 0, term: 2, from: 2, to: 1 };
+        assert_eq!(safety.stepped(0, &server(2, true, &[(1, 7)], 0)), Err(lost));
+        let two = Violation::TwoLeaders { term: 3, first: 1, second: 2 };
+        assert_eq!(safety.stepped(2, &server(3, true, &[(1, 7)], 0)), Err(two));
+    }
+
+    #[test]
+    fn a_leader_holds_what_was_committed_in_earlier_terms() {
+        let mut safety = Safety::new(3);
+        let entry = Entry { term: 1, command: command(7) };
+        let disks = [stored(2, &[(1, 7)]), stored(2, &[(1, 7)])];
+        assert_eq!(safety.committed(0, 2, 1, &entry, disks.iter()), Ok(()));
+        // Late votes may still make a leader of an old term.
+        assert_eq!(safety.stepped(1, &server(2, true, &[], 0)), Ok(()));
+        let incomplete = |server| Violation::LeaderIncomplete { server, term: 3, index: 1 };
+        assert_eq!(safety.stepped(2, &server(3, true, &[(1, 8)], 0)), Err(incomplete(2)));
+        assert_eq!(safety.stepped(2, &server(4, true, &[(1, 7), (2, 9)], 0)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_committed_is_durable_on_a_majority() {
+        let mut safety = Safety::new(3);
+        let entry = Entry { term: 1, command: command(7) };
+        let disks = [stored(1, &[(1, 7)]), stored(1, &[(1, 8)]), stored(1, &[])];
+        let lost = Violation::NotStored { server: 0, index: 1, stored: 1 };
+        assert_eq!(safety.committed(0, 1, 1, &entry, disks.iter()), Err(lost));
+    }
+
+    #[test]
+    fn ten_heartbeats_a_second_are_allowed_and_eleven_are_not() {
+        let at = |tenths: u32| HEARTBEAT_WINDOW / 10 * tenths;
+        let mut safety = Safety::new(3);
+        for tenths in 0..30 {
+            assert_eq!(safety.owes(0, 1, &empty(1), at(tenths)), Ok(()));
+            assert_eq!(safety.owes(0, 2, &empty(1), at(tenths)), Ok(()));
+        }
+        let many = Violation::TooManyHeartbeats { from: 0, to: 1 };
+        assert_eq!(safety.owes(0, 1, &empty(1), at(29)), Err(many));
+    }
+
+    #[test]
+    fn logs_match_before_the_last_entry_of_the_same_term() {
+        let compare = |one: &[(Term, u64)], other: &[(Term, u64)]| {
+            logs_match((0, &server(9, false, one, 0)), (1, &server(9, false, other, 0)))
+        };
+        let differ =
+            |agree, differ| Err(Violation::LogsDiffer { first: 0, second: 1, agree, differ });
+        assert_eq!(compare(&[], &[(1, 1)]), Ok(()));
+        assert_eq!(compare(&[(1, 1), (2, 2)], &[(1, 1), (3, 3), (3, 4)]), Ok(()));
+        assert_eq!(compare(&[(1, 1), (2, 2)], &[(1, 1), (2, 5)]), differ(2, 2));
+        assert_eq!(compare(&[(1, 1), (2, 2)], &[(1, 6), (2, 2)]), differ(2, 1));
+        assert_eq!(compare(&[(1, 1), (3, 2)], &[(2, 1), (3, 2)]), differ(2, 1));
+    }
+}
