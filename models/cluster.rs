@@ -9,12 +9,13 @@
 //!   server goes on, messages wait for the records before them, and a restart can fall between
 //!   any two.
 
-use std::fmt;
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Property};
-use std::borrow::Cow;
 use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, actor_id};
@@ -73,6 +74,7 @@ pub struct Cluster {
     /// How the environment behaves.
     pub environment: Environment,
     actor: Raft,
+    property: Option<String>,
     renamings: Vec<Renaming>,
     nodes: Table<Node>,
     letters: Table<Letter>,
@@ -94,6 +96,23 @@ pub enum Action {
     Restart(ServerId),
     /// The disk finishes a write, and the messages that waited for it leave.
     CarryOut(ServerId),
+}
+
+impl Action {
+    fn parts(self) -> (ServerId, Stimulus) {
+        match self {
+            Action::Deliver(letter) => (letter.to, Stimulus::Deliver(letter)),
+            Action::Timeout(id, timer) => (id, Stimulus::Timeout(timer)),
+            Action::Propose(id) => (id, Stimulus::Propose),
+            Action::Restart(id) => (id, Stimulus::Restart),
+            Action::CarryOut(id) => (id, Stimulus::CarryOut),
+        }
+    }
+
+    /// The server that it happens to.
+    pub fn server(self) -> ServerId {
+        self.parts().0
+    }
 }
 
 /// What a node reacts to: an action, without the node.
@@ -142,6 +161,7 @@ impl Cluster {
             bounds,
             environment,
             actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
+            property: None,
             renamings,
             nodes: Table::default(),
             letters: Table::default(),
@@ -149,6 +169,12 @@ impl Cluster {
             events: Table::default(),
             effects: DashMap::new(),
         }
+    }
+
+    /// The same cluster with the property called `name` alone, if one is named.
+    pub fn only(mut self, name: Option<&str>) -> Cluster {
+        self.property = name.map(str::to_owned);
+        self
     }
 
     /// How many servers are the smallest majority.
@@ -159,6 +185,12 @@ impl Cluster {
     /// How many distinct nodes, letters, events and effects were met.
     pub fn sizes(&self) -> [usize; 4] {
         [self.nodes.len(), self.letters.len(), self.events.len(), self.effects.len()]
+    }
+
+    /// The messages that leave a server when `action` happens in `state`.
+    pub fn sent(&self, state: &ClusterState, action: Action) -> &'static [Ref<Letter>] {
+        let (id, stimulus) = action.parts();
+        &self.effect(state.node(id), stimulus).sent
     }
 
     fn effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
@@ -183,7 +215,18 @@ impl Cluster {
         node.interpret(out, self.environment.torn)
     }
 
+    /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
     fn react(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
+        let reaction = || self.reaction(node, stimulus);
+        catch_unwind(AssertUnwindSafe(reaction)).unwrap_or_else(|panic| {
+            let failed = Some(panic_message(panic.as_ref()));
+            let failed = Node { failed, ..node.value.clone() };
+            let node = self.nodes.intern(failed, &self.renamings);
+            Effect { node, sent: Vec::new(), answers: None }
+        })
+    }
+
+    fn reaction(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
         let id = node.id();
         let me = actor_id(id);
         let mut next = node.value.clone();
@@ -319,6 +362,12 @@ impl Cluster {
     }
 }
 
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
 impl Model for Cluster {
     type State = ClusterState;
     type Action = Action;
@@ -334,9 +383,13 @@ impl Model for Cluster {
     }
 
     fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        actions.extend(state.letters().map(Action::Deliver));
+        let alive = |letter: &Ref<Letter>| state.node(letter.to).failed.is_none();
+        actions.extend(state.letters().filter(alive).map(Action::Deliver));
         for node in &state.nodes {
             let id = node.id();
+            if node.failed.is_some() {
+                continue;
+            }
             let server = &node.replica.server;
             for &timer in &node.timers {
                 let within = match timer {
@@ -360,13 +413,7 @@ impl Model for Cluster {
     }
 
     fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
-        let (id, stimulus) = match action {
-            Action::Deliver(letter) => (letter.to, Stimulus::Deliver(letter)),
-            Action::Timeout(id, timer) => (id, Stimulus::Timeout(timer)),
-            Action::Propose(id) => (id, Stimulus::Propose),
-            Action::Restart(id) => (id, Stimulus::Restart),
-            Action::CarryOut(id) => (id, Stimulus::CarryOut),
-        };
+        let (id, stimulus) = action.parts();
         let node = state.node(id);
         let effect = self.effect(node, stimulus);
         let restarted = matches!(action, Action::Restart(_));
@@ -391,12 +438,7 @@ impl Model for Cluster {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        properties::of(&self.bounds)
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+        let all = properties::of(&self.bounds).into_iter();
+        all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()
     }
 }

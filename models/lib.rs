@@ -16,6 +16,7 @@ pub mod node;
 pub mod orbit;
 pub mod properties;
 mod state;
+pub mod words;
 
 pub use actor::{Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Environment};

@@ -21,6 +21,8 @@ pub struct Node {
     pub pending: Vec<Pending>,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
+    /// The assertion that failed in the server, if one did; it does nothing more then.
+    pub failed: Option<String>,
 }
 
 /// A write that the disk has not finished, and the messages that wait for it.
@@ -59,6 +61,7 @@ impl Node {
             timers: BTreeSet::new(),
             pending: Vec::new(),
             witness: Witness::default(),
+            failed: None,
         };
         let sent = node.interpret(out, false);
         assert!(sent.is_empty(), "a server that starts has nothing to say");
@@ -200,13 +203,14 @@ impl Rename for Witness {
 
 impl Rename for Node {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Node { replica, disk, timers, pending, witness } = self;
+        let Node { replica, disk, timers, pending, witness, failed } = self;
         Node {
             replica: replica.rename(renaming),
             disk: disk.rename(renaming),
             timers: timers.clone(),
             pending: pending.rename(renaming),
             witness: witness.rename(renaming),
+            failed: failed.clone(),
         }
     }
 }

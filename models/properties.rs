@@ -26,6 +26,9 @@ pub const MONOTONE_COMMIT: &str = "Monotone commitIndex";
 /// Whatever is committed is durably stored by a majority (§5.3).
 pub const COMMIT_DURABILITY: &str = "Commit durability";
 
+/// No assertion of the core fails.
+pub const ASSERTIONS: &str = "Assertions";
+
 /// In every term of the scope, one after the other, there is a leader.
 pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
 /// A leader loses its office.
@@ -49,6 +52,7 @@ pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
         Property::always(STATE_MACHINE_SAFETY, state_machine_safety),
         Property::always(MONOTONE_COMMIT, monotone_commit),
         Property::always(COMMIT_DURABILITY, commit_durability),
+        Property::always(ASSERTIONS, assertions),
     ];
     // A server alone leads until it crashes, so each further term takes a restart.
     let alone = bounds.servers == 1;
@@ -164,6 +168,10 @@ fn commit_durability(cluster: &Cluster, state: &ClusterState) -> bool {
         let holders = state.nodes.iter().filter(|node| node.disk.log().get(index) == Some(entry));
         holders.count() >= cluster.majority()
     })
+}
+
+fn assertions(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| node.failed.is_none())
 }
 
 fn leaders_elected(cluster: &Cluster, state: &ClusterState) -> bool {
