@@ -103,6 +103,8 @@ pub use metrics::{BUCKETS, Distribution, Metrics, PeerMetrics};
 pub use node::Node;
 pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
 pub use status::{RoleName, Status};
+#[cfg(feature = "disk")]
+pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Storage, StorageError};
 pub use timing::{Timing, TimingError};
 #[cfg(feature = "tcp")]

@@ -1,18 +1,21 @@
 //! Where a node keeps what must survive a crash.
 
+#[cfg(feature = "disk")]
+mod disk;
 mod memory;
 
 use crate::runtime::std;
 
 use std::boxed::Box;
 use std::error::Error;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::string::String;
 
 use thiserror::Error;
 
+#[cfg(feature = "disk")]
+pub use disk::DiskStorage;
 pub use memory::{MemoryDisk, MemoryStorage};
 
 use crate::figure2::{Persistent, Record};
@@ -98,8 +101,8 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// An error of a storage that is not part of this crate.
-    pub fn other(error: impl fmt::Display) -> Self {
-        StorageError::Other(std::format!("{error}").into())
+    /// An error that is none of the others.
+    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        StorageError::Other(error.into())
     }
 }
