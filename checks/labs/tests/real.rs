@@ -61,3 +61,8 @@ fn the_2b_suite_passes_in_real_time() {
 fn the_2c_suite_passes_in_real_time() {
     assert_all_pass(Suite::Persistence2C);
 }
+
+#[test]
+fn the_extra_suite_passes_in_real_time() {
+    assert_all_pass(Suite::Extra);
+}
