@@ -20,3 +20,5 @@
 extern crate alloc;
 
 pub mod figure2;
+#[cfg(feature = "runtime")]
+pub mod runtime;
