@@ -12,3 +12,4 @@ pub mod run;
 pub mod scopes;
 pub mod trace;
 pub mod verdict;
+pub mod walk;
