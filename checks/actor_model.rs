@@ -130,7 +130,7 @@ mod tests {
         let mut reached: HashSet<u64> = queue.iter().map(servers).collect();
         while let Some(state) = queue.pop_front() {
             for next in model.next_states(&state) {
-                if model.within_boundary(&next) && seen.insert(hash_of(&next)) {
+                if Model::within_boundary(&model, &next) && seen.insert(hash_of(&next)) {
                     reached.insert(servers(&next));
                     queue.push_back(next);
                 }

@@ -1,6 +1,6 @@
 //! The scopes: how far `check` looks, and what it must find there.
 
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 use stateright::Expectation;
 use veraft_models::{Bounds, Environment, properties};
@@ -69,24 +69,31 @@ const fn scope(
 
 /// Every scope, in the order of the default run.
 pub const SCOPES: &[Scope] = &[
-    scope("election", "elections with restarts", bounds(3, 3, 0, 2), REDUCED, 0, 0),
-    scope("replication", "log replication with a restart", bounds(3, 2, 2, 1), REDUCED, 0, 0),
-    scope("torn", "crashes between the parts of a step", bounds(3, 2, 0, 1), TORN, 0, 0),
-    scope("torn-log", "the same, with an entry", bounds(3, 1, 1, 1), TORN, 0, 0),
-    scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED, 0, 0),
-    scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED, 0, 0),
-    scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED, 0, 0),
-    scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN, 0, 0),
-    scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN, 0, 0),
+    scope("election", "elections with restarts", bounds(3, 3, 0, 2), REDUCED, 31_335, 17),
+    scope(
+        "replication",
+        "log replication with a restart",
+        bounds(3, 2, 2, 1),
+        REDUCED,
+        806_076,
+        31,
+    ),
+    scope("torn", "crashes between the parts of a step", bounds(3, 2, 0, 1), TORN, 101_337, 28),
+    scope("torn-log", "the same, with an entry", bounds(3, 1, 1, 1), TORN, 4_072, 22),
+    scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED, 50, 8),
+    scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED, 8_468, 23),
+    scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED, 6_269, 17),
+    scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN, 1_279_461, 24),
+    scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN, 20_369, 19),
     Scope {
         name: "actor-model",
-        about: "the Actor in stateright's own ActorModel",
+        about: "the Actor in stateright's ActorModel",
         bounds: bounds(3, 1, 1, 0),
         kind: Kind::ActorModel,
-        pinned: Some(Pinned { unique_states: 0, depth: Some(0) }),
+        pinned: Some(Pinned { unique_states: 132_056, depth: Some(20) }),
         default: true,
     },
-    scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 0, 0),
+    scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 70_976, 20),
 ];
 
 /// The scope called `name`.
@@ -132,8 +139,8 @@ impl Scope {
 /// The table of `check list`.
 pub fn list() -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["scope", "servers/terms/entries/restarts", "states", "depth", "about"]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "about"]);
     for scope in SCOPES {
         let Bounds { servers, terms, entries, restarts } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
@@ -147,13 +154,20 @@ pub fn list() -> String {
             format!("{}{on_request}", scope.about),
         ]);
     }
+    for column in 2..=3 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
     let names = |wanted: Expectation| {
         let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
         let all = properties::of(&most).into_iter().filter(move |p| p.expectation == wanted);
         all.map(|property| format!("  {}\n", property.name)).collect::<String>()
     };
     format!(
-        "{}\n\nmust hold in every state:\n{}\nmust be reached:\n{}",
+        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts; counts as\n\
+         pinned\n\n\
+         must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),
         names(Expectation::Always),
         names(Expectation::Sometimes)

@@ -2,7 +2,7 @@
 
 use veraft::figure2::{Entry, Index, ServerId, Term};
 
-use crate::orbit::{Rename, Renaming};
+use crate::orbit::{Component, Rename, Renaming};
 
 /// Something that the cluster did once and that a property remembers: ghost state, which no
 /// server reads.
@@ -37,4 +37,8 @@ impl Rename for Event {
             }
         }
     }
+}
+
+impl Component for Event {
+    const KIND: u8 = 4;
 }

@@ -10,7 +10,7 @@ use veraft::figure2::{
 };
 
 use crate::node::Node;
-use crate::orbit::{Rename, Renaming};
+use crate::orbit::{Component, Rename, Renaming};
 
 /// A message under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,4 +147,12 @@ impl Rename for Shared {
             Shared::News { to, term } => Shared::News { to: to.rename(renaming), term: *term },
         }
     }
+}
+
+impl Component for Letter {
+    const KIND: u8 = 2;
+}
+
+impl Component for Shared {
+    const KIND: u8 = 3;
 }

@@ -6,7 +6,7 @@ use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Entries, Index, Message, Persistent, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
-use crate::orbit::{Rename, Renaming};
+use crate::orbit::{Component, Rename, Renaming};
 
 /// One server of the cluster and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -213,4 +213,8 @@ impl Rename for Node {
             failed: failed.clone(),
         }
     }
+}
+
+impl Component for Node {
+    const KIND: u8 = 1;
 }

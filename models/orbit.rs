@@ -196,6 +196,13 @@ impl<T: Rename> Rename for Vec<T> {
     }
 }
 
+/// A kind of component. Kinds are hashed apart: an event and a letter whose fields are equal
+/// numbers must not share a lane.
+pub trait Component: Rename + Eq + Hash {
+    /// The number of the kind.
+    const KIND: u8;
+}
+
 /// A component that is kept once, however many states hold it. Equal and hashed by its number
 /// in its table, which stands for its value.
 #[derive(Debug)]
@@ -252,13 +259,14 @@ impl<T: Eq + Hash> Default for Table<T> {
     }
 }
 
-impl<T: Rename + Eq + Hash> Table<T> {
+impl<T: Component> Table<T> {
     /// The one reference to `value`.
     pub fn intern(&self, value: T, renamings: &[Renaming]) -> Ref<T> {
         if let Some(known) = self.known.get(&value) {
             return *known;
         }
-        let lanes = renamings.iter().map(|renaming| hash_of(&value.rename(renaming))).collect();
+        let lane = |renaming| hash_of(&(T::KIND, value.rename(renaming)));
+        let lanes = renamings.iter().map(lane).collect();
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let new: Ref<T> = Box::leak(Box::new(Interned { value, number, lanes }));
         *self.known.entry(&new.value).or_insert(new)
@@ -306,7 +314,7 @@ impl Lanes {
 }
 
 /// A hash that is the same in every run and on every machine of the same word size.
-pub fn hash_of<T: Hash>(value: &T) -> u64 {
+pub fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = SipHasher13::new();
     value.hash(&mut hasher);
     hasher.finish()

@@ -23,5 +23,8 @@ pub struct Outcome<M: Model> {
     /// The most memory that the process held at any moment, in bytes.
     pub peak_rss_bytes: u64,
     /// For each property that was violated, or found, a path to the state.
-    pub discoveries: Vec<(&'static str, Path<M::State, M::Action>)>,
+    pub discoveries: Vec<Discovery<M>>,
 }
+
+/// A property's name, and a path to the state that violates it or that was to be found.
+pub type Discovery<M> = (&'static str, Path<<M as Model>::State, <M as Model>::Action>);
