@@ -77,13 +77,13 @@ fn disks_that_stall_at_random_lose_no_leader() {
     stalls.store(true, Ordering::Relaxed);
     let node = nodes.iter().find(|node| node.id() == first).unwrap();
     let end = Instant::now() + Duration::from_secs(8);
-    let mut committed = 0;
+    let mut pending = Vec::new();
     while Instant::now() < end {
-        let pending: Vec<_> = (0..5).map(|_| node.propose(&b"x"[..])).collect();
-        pending.into_iter().for_each(|one| assert!(one.wait_timeout(LONG).is_ok()));
-        committed += 5;
+        // So often that records always wait behind a stalled sync, with heartbeats behind them.
+        pending.push(node.propose(&b"x"[..]));
+        thread::sleep(Duration::from_millis(10));
     }
-    assert!(committed > 20, "{committed} commits");
+    pending.into_iter().for_each(|one| assert!(one.wait_timeout(LONG).is_ok()));
     assert_eq!(elections(&nodes), before, "an election was held");
     assert_eq!(leader(|| nodes.iter()), first);
 }
