@@ -245,12 +245,8 @@ fn explore(
     }
     let mut text = Vec::new();
     run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;
-    // Tables go to stderr; without --json nothing else is on stdout, and they are the result.
-    let written = match output.json {
-        true => io::stderr().write_all(&text),
-        false => io::stdout().write_all(&text),
-    };
-    drop(written);
+    // A closed stderr is no failure of the search.
+    let _ = io::stderr().write_all(&text);
     if let Some(file) = &mut report {
         let page = crate::html::page(&verdicts);
         file.write_all(page.as_bytes())

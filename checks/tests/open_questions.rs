@@ -88,9 +88,6 @@ fn a_lost_append_entries_is_repeated_by_the_heartbeat() {
         let _ = receive(&mut server, peer, reply);
     }
     let heartbeat = server.step(Input::Timeout(Timer::Heartbeat)).send;
-    let empty = |message: &Message| match message {
-        Message::AppendEntries(request) => request.entries.is_empty(),
-        _ => false,
-    };
+    let empty = |message: &Message| matches!(message, Message::AppendEntries(request) if request.entries.is_empty());
     assert!(heartbeat.iter().all(|(_, message)| empty(message)));
 }
