@@ -23,7 +23,7 @@ use super::outbox::Outbox;
 use super::outlets::{Gated, Outlets};
 use super::proposal::{PendingProposal, ProposeError, Waiter};
 use super::recorder::{FORMAT, Line, Recorder};
-use super::server_loop::{Arrived, ServerLoop, patience};
+use super::server_loop::{Arrived, ServerLoop};
 use super::status::Status;
 use super::storage::Storage;
 use super::sync::{Condvar, Mutex, lock, wait};
@@ -126,7 +126,7 @@ impl<R: Send + 'static> Node<R> {
         let inner = Arc::new(Inner {
             life: Arc::default(),
             arrived: Arc::new(Mailbox::new(Arrived::default())),
-            gate: Arc::new(Gate::new(patience(timing.heartbeat(), *timing.election().start()))),
+            gate: Arc::new(Gate::new(timing.patience())),
             outlets,
             status: Arc::new(Mutex::new(Status::of(&server))),
             counters,

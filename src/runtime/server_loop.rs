@@ -6,7 +6,6 @@ use std::boxed::Box;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use std::vec::Vec;
 
 use rand::rngs::StdRng;
@@ -179,13 +178,4 @@ impl<R> ServerLoop<R> {
         let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
     }
-}
-
-/// How old a write is when heartbeats pass it: from half of a heartbeat interval to the
-/// shortest election timeout.
-///
-/// So the heartbeats of a leader whose disk stalls are at most one and a half intervals apart,
-/// which is half of the shortest election timeout at most.
-pub(super) fn patience(heartbeat: Duration, election: Duration) -> std::ops::Range<Duration> {
-    heartbeat / 2..election
 }
