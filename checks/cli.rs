@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::mutants;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
 use crate::verdict::Verdict;
@@ -26,10 +27,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists scopes with their bounds and pinned counts, and properties
+    /// Lists scopes with their bounds and pinned counts, properties, and mutants
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// Breaks one rule of the source after the other, and demands that a property falls
+    Mutants(MutantsArgs),
     /// Simulates a lab suite in virtual time, or walks through a scope at random
     Simulate(SimulateArgs),
     /// Validates what the nodes of one cluster recorded, file by file and together
@@ -69,6 +72,12 @@ struct OutputArgs {
     /// Write a self-contained page with verdicts and traces
     #[arg(long, global = true, value_name = "FILE.html")]
     report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct MutantsArgs {
+    /// The mutants: see `check list`; all, if none is named
+    names: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +126,7 @@ pub fn main() -> ExitCode {
         None => explore(&default_scopes(), 1, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
     };
@@ -135,7 +145,8 @@ fn default_scopes() -> Vec<Scope> {
 
 fn list() -> Result<u8, String> {
     // A closed pipe (`check list | head`) is no failure.
-    let _ = io::stdout().write_all(scopes::list().as_bytes());
+    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(0)
 }
 

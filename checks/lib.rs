@@ -7,6 +7,7 @@ pub mod actor_model;
 pub mod cli;
 pub mod engines;
 pub mod html;
+pub mod mutants;
 pub mod progress;
 pub mod run;
 pub mod scopes;
