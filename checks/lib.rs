@@ -13,3 +13,4 @@ pub mod run;
 pub mod scopes;
 pub mod trace;
 pub mod verdict;
+pub mod walk;

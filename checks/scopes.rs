@@ -1,6 +1,6 @@
 //! The scopes: how far `check` looks, and what it must find there.
 
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 use stateright::Expectation;
 use veraft_models::{Bounds, Environment, properties};
@@ -87,7 +87,7 @@ pub const SCOPES: &[Scope] = &[
     scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN, 20_369, 19),
     Scope {
         name: "actor-model",
-        about: "the Actor in stateright's own ActorModel",
+        about: "the Actor in stateright's ActorModel",
         bounds: bounds(3, 1, 1, 0),
         kind: Kind::ActorModel,
         pinned: Some(Pinned { unique_states: 132_056, depth: Some(20) }),
@@ -111,6 +111,20 @@ impl Scope {
             Kind::Cluster(environment) => environment,
             Kind::ActorModel => PLAIN,
         }
+    }
+
+    /// How many properties hold in every state, and how many are reached.
+    pub fn expected(&self) -> (usize, usize) {
+        let expectations: Vec<Expectation> = match self.kind {
+            Kind::Cluster(_) => {
+                properties::of(&self.bounds).into_iter().map(|p| p.expectation).collect()
+            }
+            Kind::ActorModel => {
+                crate::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
+            }
+        };
+        let found = expectations.iter().filter(|e| **e == Expectation::Sometimes).count();
+        (expectations.len() - found, found)
     }
 
     /// What is wrong with the bounds, if anything is.
@@ -139,20 +153,28 @@ impl Scope {
 /// The table of `check list`.
 pub fn list() -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["scope", "servers/terms/entries/restarts", "states", "depth", "about"]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found", "about"]);
     for scope in SCOPES {
         let Bounds { servers, terms, entries, restarts } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
         let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
+        let (hold, found) = scope.expected();
         let on_request = if scope.default { "" } else { " (on request)" };
         table.add_row([
             scope.name.to_owned(),
             format!("{servers}/{terms}/{entries}/{restarts}"),
             pinned.unwrap_or_default(),
             depth.unwrap_or_default(),
+            hold.to_string(),
+            found.to_string(),
             format!("{}{on_request}", scope.about),
         ]);
+    }
+    for column in 2..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     let names = |wanted: Expectation| {
         let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
@@ -160,7 +182,9 @@ pub fn list() -> String {
         all.map(|property| format!("  {}\n", property.name)).collect::<String>()
     };
     format!(
-        "{}\n\nmust hold in every state:\n{}\nmust be reached:\n{}",
+        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+         hold, found: how many invariants hold, how much is reached; all pinned\n\n\
+         must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),
         names(Expectation::Always),
         names(Expectation::Sometimes)

@@ -156,7 +156,7 @@ impl Cluster {
             return Vec::new();
         }
         *told = now;
-        postcard::to_stdvec(&news).expect("every component is plain data of known length")
+        postcard::to_allocvec(&news).expect("every component is plain data of known length")
     }
 
     /// Learns what another process told. Its numbers go on where `names` ends.

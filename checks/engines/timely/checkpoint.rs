@@ -109,7 +109,7 @@ impl Checkpoints {
         let mut file = Summed::new(BufWriter::new(File::create(&unfinished)?));
         file.write_all(MAGIC)?;
         file.write_all(&self.digest.to_le_bytes())?;
-        let header = postcard::to_stdvec(&header).map_err(io::Error::other)?;
+        let header = postcard::to_allocvec(&header).map_err(io::Error::other)?;
         for part in [&header, &told] {
             file.write_all(&(part.len() as u64).to_le_bytes())?;
             file.write_all(part)?;

@@ -225,7 +225,7 @@ impl Space for ActorModel<Raft, Reference> {
     }
 
     fn write(&self, state: &Self::State, out: &mut Vec<u8>) {
-        let bytes = postcard::to_stdvec(&Plain::of(state));
+        let bytes = postcard::to_allocvec(&Plain::of(state));
         out.extend(bytes.expect("every part of a state is plain data of known length"));
     }
 
