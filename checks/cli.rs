@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::engine_args::{Engine, EngineArgs};
 use crate::mutants;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
-use crate::verdict::Verdict;
+use crate::verdict::{NOT_EXHAUSTED, Verdict};
 
 /// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
 /// the bounds of each scope.
@@ -96,9 +97,6 @@ struct RunArgs {
     /// Restarts in all
     #[arg(long, value_name = "R")]
     restarts: Option<u32>,
-    /// Threads; with one, counterexamples are shortest
-    #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
     /// Tell renamed servers apart
     #[arg(long)]
     no_symmetry: bool,
@@ -114,6 +112,8 @@ struct RunArgs {
     /// Look at this property alone
     #[arg(long, value_name = "NAME")]
     property: Option<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// Bad usage.
@@ -123,7 +123,7 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let status = match cli.command {
-        None => explore(&default_scopes(), 1, None, &cli.output),
+        None => explore(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
         Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
@@ -185,11 +185,12 @@ fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
     if let Some(property) = &args.property {
         scopes::check_property(&scope, property)?;
     }
+    let engine = args.engine.engine(&scope, args.property.as_deref())?;
     // How deep a search went is the same in every run only if it went level by level.
-    if args.workers > 1 {
+    if !engine.goes_by_levels() {
         scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
     }
-    explore(&[scope], usize::from(args.workers), args.property.clone(), output)
+    explore(&[scope], engine, args.property.clone(), output)
 }
 
 fn simulate(args: &SimulateArgs) -> Result<u8, String> {
@@ -220,7 +221,7 @@ fn trace(args: &TraceArgs) -> Result<u8, String> {
 /// Explores scopes one after the other; answers with the gravest exit status.
 fn explore(
     scopes: &[Scope],
-    workers: usize,
+    engine: Engine,
     property: Option<String>,
     output: &OutputArgs,
 ) -> Result<u8, String> {
@@ -241,18 +242,27 @@ fn explore(
         }
     })
     .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
-    let options = Options { workers, property, interrupted: Arc::clone(&interrupted) };
+    let options = Options { engine, property, interrupted: Arc::clone(&interrupted) };
     let mut verdicts: Vec<Verdict> = Vec::new();
     for scope in scopes {
         if interrupted.load(Ordering::Relaxed) {
             eprintln!("{}: not begun", scope.name);
             continue;
         }
-        let verdict = run::scope(scope, &options);
-        if output.json {
+        let verdict = match run::scope(scope, &options) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                eprintln!("check: {}: {error}", scope.name);
+                return Ok(NOT_EXHAUSTED);
+            }
+        };
+        if output.json && options.engine.speaks() {
             println!("{}", serde_json::to_string(&verdict).map_err(|error| error.to_string())?);
         }
         verdicts.push(verdict);
+    }
+    if !options.engine.speaks() {
+        return Ok(run::exit_status(&verdicts, scopes.len()));
     }
     let mut text = Vec::new();
     run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;

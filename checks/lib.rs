@@ -5,6 +5,7 @@
 
 pub mod actor_model;
 pub mod cli;
+pub mod engine_args;
 pub mod engines;
 pub mod html;
 pub mod mutants;

@@ -14,18 +14,20 @@ use veraft_labs::trace::{Endings, validate};
 use veraft_models::Cluster;
 
 use crate::actor_model;
+use crate::engine_args::Engine;
 use crate::engines;
+use crate::engines::timely::{SearchError, Space};
 use crate::progress::Progress;
 use crate::scopes::{Kind, Scope};
-use crate::trace::conversation;
+use crate::trace::{Narrate, conversation};
 use crate::verdict::{Verdict, Word};
 use crate::walk::{Walk, walk};
 
 /// How to search.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Threads.
-    pub workers: usize,
+    /// What searches.
+    pub engine: Engine,
     /// Only this property, if one is named.
     pub property: Option<String>,
     /// Ends the search when it is set.
@@ -33,22 +35,42 @@ pub struct Options {
 }
 
 /// Searches one scope.
-pub fn scope(scope: &Scope, options: &Options) -> Verdict {
-    let mut progress = Progress::new(scope.name);
-    let Options { workers, property, interrupted } = options;
+///
+/// # Errors
+/// When the search ended without anything to say about the scope.
+pub fn scope(scope: &Scope, options: &Options) -> Result<Verdict, SearchError> {
     match scope.kind {
         Kind::Cluster(environment) => {
-            let cluster = Cluster::new(scope.bounds, environment).only(property.as_deref());
-            let outcome =
-                engines::stateright::search(cluster, *workers, &mut progress, interrupted);
-            Verdict::new(scope, "stateright", outcome)
+            let cluster = Cluster::new(scope.bounds, environment);
+            let cluster = cluster.only(options.property.as_deref());
+            let wide = match &options.engine {
+                Engine::Timely(settings) => settings.wide_fingerprints,
+                Engine::Stateright { .. } => false,
+            };
+            search(scope, if wide { cluster.wide() } else { cluster }, options)
         }
-        Kind::ActorModel => {
-            let model = actor_model::model(scope.bounds);
-            let outcome = engines::stateright::search(model, *workers, &mut progress, interrupted);
-            Verdict::new(scope, "stateright", outcome)
-        }
+        Kind::ActorModel => search(scope, actor_model::model(scope.bounds), options),
     }
+}
+
+fn search<S>(scope: &Scope, space: S, options: &Options) -> Result<Verdict, SearchError>
+where
+    S: Space + Narrate,
+{
+    let mut progress = Progress::new(scope.name);
+    let interrupted = &options.interrupted;
+    Ok(match &options.engine {
+        Engine::Stateright { workers } => {
+            let orbit = space.orbit();
+            let outcome =
+                engines::stateright::search(space, *workers, orbit, &mut progress, interrupted);
+            Verdict::new(scope, "stateright", outcome)
+        }
+        Engine::Timely(settings) => {
+            let outcome = engines::timely::search(space, settings, &mut progress, interrupted)?;
+            Verdict::new(scope, "timely", outcome)
+        }
+    })
 }
 
 /// The table of all verdicts, for a terminal of 80 columns.
@@ -103,7 +125,9 @@ pub fn explain(verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     }
     if !verdict.exhausted && !verdict.is_failure() {
         let states = HumanCount(verdict.unique_states);
+        let reason = verdict.stopped.as_deref().unwrap_or_default();
         writeln!(out, "{scope}: not exhausted: {states} states to depth {}", verdict.depth)?;
+        writeln!(out, "  {reason}")?;
     }
     Ok(())
 }
@@ -131,8 +155,16 @@ pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         let seconds: f64 = verdicts.iter().map(|verdict| verdict.seconds).sum();
         writeln!(out, "{}\n", proved(verdicts))?;
         writeln!(out, "exhausted in {seconds:.1} s, with {} of memory", HumanBytes(peak))?;
+        writeln!(out, "{}", collisions(verdicts))?;
     }
     verdicts.iter().try_for_each(|verdict| explain(verdict, out))
+}
+
+/// The chance that a collision of fingerprints hid a state of any of these scopes.
+fn collisions(verdicts: &[Verdict]) -> String {
+    let chance: f64 = verdicts.iter().map(|verdict| verdict.collision_probability).sum();
+    let bits = verdicts.iter().map(|verdict| verdict.fingerprint_bits).min().unwrap_or_default();
+    format!("the chance that fingerprints of {bits} bits hid a state is below {chance:.1e}")
 }
 
 /// The exit status of a run of `asked` scopes: that of its gravest failure.

@@ -11,11 +11,14 @@
 pub mod actor;
 pub mod cluster;
 pub mod history;
+pub mod interned;
 pub mod letters;
 pub mod node;
 pub mod orbit;
+pub mod portable;
 pub mod properties;
 mod state;
+pub mod successors;
 pub mod words;
 
 pub use actor::{Raft, Replica};
@@ -23,4 +26,6 @@ pub use cluster::{Action, Bounds, Cluster, Environment};
 pub use history::Event;
 pub use letters::{Letter, Meaning, Shared};
 pub use node::{Node, Pending, Witness};
+pub use portable::{Malformed, Names, Told};
 pub use state::{ClusterState, Post};
+pub use successors::Memo;
