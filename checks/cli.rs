@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::engine_args::{Engine, EngineArgs};
 use crate::explore;
+use crate::mutants;
 use crate::replay::{self, Format};
 use crate::report;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
-use crate::verdict::Verdict;
+use crate::verdict::{NOT_EXHAUSTED, Verdict};
 
 /// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
 /// the bounds of each scope.
@@ -29,7 +31,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists scopes with their bounds and pinned counts, and properties
+    /// Lists scopes with their bounds and pinned counts, properties, and mutants
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
@@ -37,6 +39,12 @@ enum Command {
     Replay(ReplayArgs),
     /// Walks through a scope in the browser, with stateright's Explorer
     Explore(ExploreArgs),
+    /// Breaks one rule of the source after the other, and demands that a property falls
+    Mutants(MutantsArgs),
+    /// Simulates a lab suite in virtual time, or walks through a scope at random
+    Simulate(SimulateArgs),
+    /// Validates what the nodes of one cluster recorded, file by file and together
+    Trace(TraceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +68,31 @@ struct ReplayArgs {
     emit_test: bool,
 }
 
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
+    name: String,
+    /// The seed; with --seeds, the first
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Steps of a walk through a scope
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    steps: u64,
+}
+
+#[derive(Debug, Args)]
+struct TraceArgs {
+    /// One file per node
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Demand the last lines too, which a killed process may have lost
+    #[arg(long)]
+    whole: bool,
+}
+
 #[derive(Clone, Debug, Args)]
 struct OutputArgs {
     /// Print one JSON object per scope on stdout
@@ -71,6 +104,12 @@ struct OutputArgs {
     /// Write every trace into this folder, for `check replay`
     #[arg(long, global = true, value_name = "DIR")]
     save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct MutantsArgs {
+    /// The mutants: see `check list`; all, if none is named
+    names: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -89,9 +128,6 @@ struct RunArgs {
     /// Restarts in all
     #[arg(long, value_name = "R")]
     restarts: Option<u32>,
-    /// Threads; with one, counterexamples are shortest
-    #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
     /// Tell renamed servers apart
     #[arg(long)]
     no_symmetry: bool,
@@ -107,6 +143,8 @@ struct RunArgs {
     /// Look at this property alone
     #[arg(long, value_name = "NAME")]
     property: Option<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// Bad usage.
@@ -116,9 +154,12 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let status = match cli.command {
-        None => search(&default_scopes(), 1, None, &cli.output),
+        None => search(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
+        Some(Command::Simulate(args)) => simulate(&args),
+        Some(Command::Trace(args)) => trace(&args),
         Some(Command::Replay(args)) => replay(&args, &cli.output),
         Some(Command::Explore(args)) => named(&args.scope).and_then(|scope| {
             explore::serve(&scope, &args.address).map_err(|error| error.to_string())?;
@@ -140,7 +181,8 @@ fn default_scopes() -> Vec<Scope> {
 
 fn list() -> Result<u8, String> {
     // A closed pipe (`check list | head`) is no failure.
-    let _ = io::stdout().write_all(scopes::list().as_bytes());
+    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(0)
 }
 
@@ -197,17 +239,43 @@ fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
     if let Some(property) = &args.property {
         scopes::check_property(&scope, property)?;
     }
+    let engine = args.engine.engine(&scope, args.property.as_deref())?;
     // How deep a search went is the same in every run only if it went level by level.
-    if args.workers > 1 {
+    if !engine.goes_by_levels() {
         scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
     }
-    search(&[scope], usize::from(args.workers), args.property.clone(), output)
+    search(&[scope], engine, args.property.clone(), output)
+}
+
+fn simulate(args: &SimulateArgs) -> Result<u8, String> {
+    let Some(last) = args.seed.checked_add(args.seeds) else {
+        return Err("--seed and --seeds together exceed 64 bits".to_owned());
+    };
+    let seeds = args.seed..last;
+    match (veraft_labs::simulate::select(&args.name), scopes::find(&args.name)) {
+        (Some(tests), _) => Ok(run::labs(tests, seeds)),
+        (None, Some(Scope { kind: Kind::ActorModel, .. })) => {
+            Err("actor-model has no walks: name a scope of the cluster".to_owned())
+        }
+        (None, Some(scope)) => Ok(run::walks(&scope, seeds, args.steps)),
+        (None, None) => Err(format!(
+            "{:?} is neither `all`, a lab suite or test, nor a scope: see `check list`",
+            args.name
+        )),
+    }
+}
+
+fn trace(args: &TraceArgs) -> Result<u8, String> {
+    if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
+        return Err(format!("{} is not a file", missing.display()));
+    }
+    Ok(run::trace(&args.files, args.whole))
 }
 
 /// Explores scopes one after the other; answers with the gravest exit status.
 fn search(
     scopes: &[Scope],
-    workers: usize,
+    engine: Engine,
     property: Option<String>,
     output: &OutputArgs,
 ) -> Result<u8, String> {
@@ -228,27 +296,32 @@ fn search(
         }
     })
     .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
-    let options = Options { workers, property, interrupted: Arc::clone(&interrupted) };
+    let options = Options { engine, property, interrupted: Arc::clone(&interrupted) };
     let mut verdicts: Vec<Verdict> = Vec::new();
     for scope in scopes {
         if interrupted.load(Ordering::Relaxed) {
             eprintln!("{}: not begun", scope.name);
             continue;
         }
-        let verdict = run::scope(scope, &options);
-        if output.json {
+        let verdict = match run::scope(scope, &options) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                eprintln!("check: {}: {error}", scope.name);
+                return Ok(NOT_EXHAUSTED);
+            }
+        };
+        if output.json && options.engine.speaks() {
             println!("{}", serde_json::to_string(&verdict).map_err(|error| error.to_string())?);
         }
         verdicts.push(verdict);
     }
+    if !options.engine.speaks() {
+        return Ok(run::exit_status(&verdicts, scopes.len()));
+    }
     let mut text = Vec::new();
     run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;
-    // Tables go to stderr; without --json nothing else is on stdout, and they are the result.
-    let written = match output.json {
-        true => io::stderr().write_all(&text),
-        false => io::stdout().write_all(&text),
-    };
-    drop(written);
+    // A closed stderr is no failure of the search.
+    let _ = io::stderr().write_all(&text);
     if let Some(folder) = &output.save {
         run::save(&verdicts, folder).map_err(|error| error.to_string())?;
     }

@@ -5,10 +5,11 @@
 
 pub mod actor_model;
 pub mod cli;
+pub mod engine_args;
 pub mod engines;
 pub mod explore;
-
 pub mod mermaid;
+pub mod mutants;
 pub mod progress;
 pub mod regression;
 pub mod replay;
@@ -20,3 +21,4 @@ pub mod script;
 pub mod story;
 pub mod trace;
 pub mod verdict;
+pub mod walk;

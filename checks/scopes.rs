@@ -1,6 +1,6 @@
 //! The scopes: how far `check` looks, and what it must find there.
 
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 use stateright::{Expectation, Model};
 use veraft_models::{Bounds, Cluster, Environment, Move, properties};
@@ -108,7 +108,7 @@ pub const SCOPES: &[Scope] = &[
     scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN, 20_369, 19),
     Scope {
         name: "actor-model",
-        about: "the Actor in stateright's own ActorModel",
+        about: "the Actor in stateright's ActorModel",
         bounds: bounds(3, 1, 1, 0),
         kind: Kind::ActorModel,
         start: None,
@@ -156,11 +156,29 @@ impl Scope {
 
     /// The cluster to search, in this environment.
     pub fn cluster(&self, environment: Environment) -> Cluster {
-        let cluster = Cluster::new(self.bounds, environment);
+        self.begin(Cluster::new(self.bounds, environment))
+    }
+
+    /// `cluster`, as it is when the search begins.
+    pub fn begin(&self, cluster: Cluster) -> Cluster {
         if self.start.is_none() {
             return cluster;
         }
         cluster.after(&self.prefix()).expect("a script's moves can be made in any cluster")
+    }
+
+    /// How many properties hold in every state, and how many are reached.
+    pub fn expected(&self) -> (usize, usize) {
+        let expectations: Vec<Expectation> = match self.kind {
+            Kind::Cluster(environment) => {
+                self.cluster(environment).properties().into_iter().map(|p| p.expectation).collect()
+            }
+            Kind::ActorModel => {
+                crate::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
+            }
+        };
+        let found = expectations.iter().filter(|e| **e == Expectation::Sometimes).count();
+        (expectations.len() - found, found)
     }
 
     /// What is wrong with the bounds, if anything is.
@@ -193,20 +211,28 @@ impl Scope {
 /// The table of `check list`.
 pub fn list() -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["scope", "servers/terms/entries/restarts", "states", "depth", "about"]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found", "about"]);
     for scope in SCOPES {
         let Bounds { servers, terms, entries, restarts } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
         let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
+        let (hold, found) = scope.expected();
         let on_request = if scope.default { "" } else { " (on request)" };
         table.add_row([
             scope.name.to_owned(),
             format!("{servers}/{terms}/{entries}/{restarts}"),
             pinned.unwrap_or_default(),
             depth.unwrap_or_default(),
+            hold.to_string(),
+            found.to_string(),
             format!("{}{on_request}", scope.about),
         ]);
+    }
+    for column in 2..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     let names = |wanted: Expectation| {
         let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
@@ -214,7 +240,9 @@ pub fn list() -> String {
         all.map(|property| format!("  {}\n", property.name)).collect::<String>()
     };
     format!(
-        "{}\n\nmust hold in every state:\n{}\nmust be reached:\n{}",
+        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+         hold, found: how many invariants hold, how much is reached; all pinned\n\n\
+         must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),
         names(Expectation::Always),
         names(Expectation::Sometimes)

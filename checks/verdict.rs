@@ -10,6 +10,9 @@ use crate::saved::Saved;
 use crate::scopes::Scope;
 use crate::trace::{Narrate, Step};
 
+/// The exit status of a search that was not exhausted.
+pub const NOT_EXHAUSTED: u8 = 3;
+
 /// The result of one scope.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
@@ -27,6 +30,20 @@ pub struct Verdict {
     pub depth: u64,
     /// Whether every state within the bounds was looked at.
     pub exhausted: bool,
+    /// Why not, if not.
+    pub stopped: Option<String>,
+    /// Threads of each process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// The bits of a state's fingerprint.
+    pub fingerprint_bits: u32,
+    /// The chance that two states share a fingerprint, so that one was not looked at.
+    pub collision_probability: f64,
+    /// The bytes of the table of states, where the engine can tell.
+    pub table_bytes: Option<u64>,
+    /// The bytes of states that were spilled to disk.
+    pub spilled_bytes: u64,
     /// How long it took.
     pub seconds: f64,
     /// The search level by level.
@@ -73,7 +90,7 @@ pub struct PropertyVerdict {
 }
 
 /// The verdict on a property.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// It holds in every state within the bounds.
@@ -109,6 +126,8 @@ impl Verdict {
         M::State: Clone,
     {
         let changed = changes(scope, &outcome);
+        let exhausted = outcome.stopped.is_none();
+        let resources = outcome.resources;
         let model = &outcome.model;
         let judge = |property: Property<M>| {
             let discovery = outcome.discoveries.iter().find(|(name, _)| *name == property.name);
@@ -116,7 +135,7 @@ impl Verdict {
             PropertyVerdict {
                 name: property.name,
                 expectation: if sometimes { "sometimes" } else { "always" },
-                verdict: match (discovery.is_some(), sometimes, outcome.exhausted) {
+                verdict: match (discovery.is_some(), sometimes, exhausted) {
                     (true, true, _) => Word::Found,
                     (true, false, _) => Word::Violated,
                     (false, _, false) => Word::Unknown,
@@ -144,7 +163,14 @@ impl Verdict {
             unique_states: outcome.unique_states,
             generated_states: outcome.generated_states,
             depth: outcome.depth,
-            exhausted: outcome.exhausted,
+            exhausted,
+            stopped: outcome.stopped.as_ref().map(ToString::to_string),
+            workers: resources.workers,
+            processes: resources.processes,
+            fingerprint_bits: resources.fingerprint_bits,
+            collision_probability: resources.collision_probability(outcome.unique_states),
+            table_bytes: resources.table_bytes,
+            spilled_bytes: resources.spilled_bytes,
             seconds: outcome.elapsed.as_secs_f64(),
             levels: outcome.levels,
             peak_rss_bytes: outcome.peak_rss_bytes,
@@ -178,7 +204,7 @@ impl Verdict {
     pub fn exit_status(&self) -> u8 {
         match (self.is_failure(), self.exhausted) {
             (true, _) => 1,
-            (false, false) => 3,
+            (false, false) => NOT_EXHAUSTED,
             (false, true) => 0,
         }
     }
@@ -191,7 +217,9 @@ impl Verdict {
 
 /// Counts are compared once a search is exhausted.
 fn changes<M: Model>(scope: &Scope, outcome: &Outcome<M>) -> Vec<String> {
-    let Some(pinned) = scope.pinned.filter(|_| outcome.exhausted) else { return Vec::new() };
+    let Some(pinned) = scope.pinned.filter(|_| outcome.stopped.is_none()) else {
+        return Vec::new();
+    };
     let compare = |what, now, then| {
         (now != then).then(|| format!("{what}: {now}, but {then} when last reviewed"))
     };

@@ -25,6 +25,7 @@ use crate::node::Node;
 use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
 use crate::state::{ClusterState, Post};
+use crate::successors::Effects;
 use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
@@ -78,11 +79,11 @@ pub struct Cluster {
     property: Option<String>,
     start: Option<ClusterState>,
     draw: Option<Draw>,
-    renamings: Vec<Renaming>,
-    nodes: Table<Node>,
-    letters: Table<Letter>,
-    shared: Table<Shared>,
-    events: Table<Event>,
+    pub(crate) renamings: Vec<Renaming>,
+    pub(crate) nodes: Table<Node>,
+    pub(crate) letters: Table<Letter>,
+    pub(crate) shared: Table<Shared>,
+    pub(crate) events: Table<Event>,
     effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
 }
 
@@ -123,7 +124,7 @@ impl Action {
 
 /// What a node reacts to: an action, without the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stimulus {
+pub(crate) enum Stimulus {
     Deliver(Ref<Letter>),
     Timeout(Timer),
     Propose,
@@ -131,9 +132,23 @@ enum Stimulus {
     CarryOut,
 }
 
+impl Stimulus {
+    /// A number of its own.
+    pub(crate) fn code(self) -> u32 {
+        match self {
+            Stimulus::Timeout(Timer::Election) => 0,
+            Stimulus::Timeout(Timer::Heartbeat) => 1,
+            Stimulus::Propose => 2,
+            Stimulus::Restart => 3,
+            Stimulus::CarryOut => 4,
+            Stimulus::Deliver(letter) => 5 + letter.number(),
+        }
+    }
+}
+
 /// What a stimulus does to a node: a function of the two, so it is computed once.
 #[derive(Debug)]
-struct Effect {
+pub(crate) struct Effect {
     node: Ref<Node>,
     sent: Vec<Ref<Letter>>,
     /// If nothing came of it but answers, sent or waiting to be: those.
@@ -206,10 +221,17 @@ impl Cluster {
     pub(crate) fn begin_at(&mut self, mut state: ClusterState) {
         let letters: Vec<_> = state.letters().collect();
         state.lose_all();
-        letters.into_iter().for_each(|letter| self.send(&mut state, letter));
+        letters.into_iter().for_each(|letter| self.send(None, &mut state, letter));
         state.restarts = 0;
         state.committed_after_restart = false;
         self.start = Some(state);
+    }
+
+    /// The same cluster with fingerprints of 128 bits beside those of 64.
+    pub fn wide(mut self) -> Cluster {
+        let second = self.renamings.iter().map(Renaming::with_second_key).collect::<Vec<_>>();
+        self.renamings.extend(second);
+        self
     }
 
     /// How many servers are the smallest majority.
@@ -225,10 +247,23 @@ impl Cluster {
     /// The messages that leave a server when `action` happens in `state`.
     pub fn sent(&self, state: &ClusterState, action: Action) -> &'static [Ref<Letter>] {
         let (id, stimulus) = action.parts();
-        &self.effect(state.node(id), stimulus).sent
+        &self.effect(None, state.node(id), stimulus).sent
     }
 
-    fn effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
+    fn effect(
+        &self,
+        memo: Option<&Effects>,
+        node: Ref<Node>,
+        stimulus: Stimulus,
+    ) -> &'static Effect {
+        let find = || self.shared_effect(node, stimulus);
+        match memo {
+            Some(memo) => memo.get(node, stimulus, find),
+            None => find(),
+        }
+    }
+
+    fn shared_effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
         if let Some(known) = self.effects.get(&(node, stimulus)) {
             return *known;
         }
@@ -298,9 +333,43 @@ impl Cluster {
         Effect { sent, answers, node: self.nodes.intern(next, &self.renamings) }
     }
 
+    /// What `action` does in `state`, if it does anything.
+    pub(crate) fn change(
+        &self,
+        memo: Option<&Effects>,
+        state: &ClusterState,
+        action: Action,
+    ) -> Option<&'static Effect> {
+        let (id, stimulus) = action.parts();
+        let node = state.node(id);
+        let effect = self.effect(memo, node, stimulus);
+        let restarted = stimulus == Stimulus::Restart;
+        (effect.node != node || !effect.sent.is_empty() || restarted).then_some(effect)
+    }
+
+    /// Turns the state before `action` into the one behind it.
+    pub(crate) fn apply(
+        &self,
+        memo: Option<&Effects>,
+        state: &mut ClusterState,
+        action: Action,
+        effect: &'static Effect,
+    ) {
+        let (id, stimulus) = action.parts();
+        state.restarts += u32::from(stimulus == Stimulus::Restart);
+        if effect.node != state.node(id) {
+            state.replace(effect.node);
+            self.reconsider(memo, state, id);
+            self.record(state, effect.node);
+        }
+        for &letter in &effect.sent {
+            self.send(memo, state, letter);
+        }
+    }
+
     /// A letter joins the network, unless another stands for it or it is dead on arrival.
-    fn send(&self, state: &mut ClusterState, letter: Ref<Letter>) {
-        match self.proven_meaning(state, letter) {
+    fn send(&self, memo: Option<&Effects>, state: &mut ClusterState, letter: Ref<Letter>) {
+        match self.proven_meaning(memo, state, letter) {
             Meaning::Nothing => self.audit(state, letter),
             Meaning::Itself => self.post(state, letter, None),
             Meaning::Shared(shared) => self.post(state, letter, Some(shared)),
@@ -308,7 +377,7 @@ impl Cluster {
     }
 
     /// Letters to and from server `id` that mean less than before are looked at again.
-    fn reconsider(&self, state: &mut ClusterState, id: ServerId) {
+    fn reconsider(&self, memo: Option<&Effects>, state: &mut ClusterState, id: ServerId) {
         let mut changed = Vec::new();
         for place in (0..state.network.len()).rev() {
             let Post { letter, shared } = state.network[place];
@@ -325,7 +394,7 @@ impl Cluster {
             }
         }
         // In the order of the network, so that a search is the same whenever it is made.
-        changed.iter().rev().for_each(|&letter| self.send(state, letter));
+        changed.iter().rev().for_each(|&letter| self.send(memo, state, letter));
     }
 
     fn post(&self, state: &mut ClusterState, letter: Ref<Letter>, shared: Option<Shared>) {
@@ -347,18 +416,24 @@ impl Cluster {
     /// What a letter is claimed to mean, if it proves to on trial: delivered now, a dead letter
     /// changes nothing and its answer is dead; a stale one changes nothing and its answer is
     /// news at most; news makes a follower in its term, who says nothing.
-    fn proven_meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+    fn proven_meaning(
+        &self,
+        memo: Option<&Effects>,
+        state: &ClusterState,
+        letter: Ref<Letter>,
+    ) -> Meaning {
         let claimed = self.meaning(state, letter);
         let receiver = state.node(letter.to);
-        let trial = || self.effect(receiver, Stimulus::Deliver(letter));
+        let trial = || self.effect(memo, receiver, Stimulus::Deliver(letter));
         let proven = match claimed {
             Meaning::Itself => true,
-            Meaning::Nothing => trial()
-                .is_answer_only(|answer| self.proven_meaning(state, answer) == Meaning::Nothing),
+            Meaning::Nothing => trial().is_answer_only(|answer| {
+                self.proven_meaning(memo, state, answer) == Meaning::Nothing
+            }),
             Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
                 let term = state.node(to).replica.server.current_term();
                 let news = Meaning::Shared(Shared::News { to: from, term });
-                let meaning = self.proven_meaning(state, answer);
+                let meaning = self.proven_meaning(memo, state, answer);
                 meaning == Meaning::Nothing || meaning == news
             }),
             Meaning::Shared(Shared::News { term, .. }) => trial().makes_follower(term),
@@ -442,23 +517,9 @@ impl Model for Cluster {
     }
 
     fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
-        let (id, stimulus) = action.parts();
-        let node = state.node(id);
-        let effect = self.effect(node, stimulus);
-        let restarted = matches!(action, Action::Restart(_));
-        if effect.node == node && effect.sent.is_empty() && !restarted {
-            return None;
-        }
+        let effect = self.change(None, state, action)?;
         let mut next = state.clone();
-        next.restarts += u32::from(restarted);
-        if effect.node != node {
-            next.replace(effect.node);
-            self.reconsider(&mut next, id);
-            self.record(&mut next, effect.node);
-        }
-        for &letter in &effect.sent {
-            self.send(&mut next, letter);
-        }
+        self.apply(None, &mut next, action, effect);
         Some(next)
     }
 

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
 
-use super::{Level, Outcome};
+use super::{Level, Outcome, Resources, Stopped};
 use crate::progress::{Progress, Reading};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
-/// shortest. Ends early at the first violation, or once `interrupted` is set.
+/// shortest. Ends early at the first violation, or once `interrupted` is set. For `orbit`, see
+/// [`Resources::orbit`].
 pub fn search<M>(
     model: M,
     workers: usize,
+    orbit: usize,
     progress: &mut Progress,
     interrupted: &Arc<AtomicBool>,
 ) -> Outcome<M>
@@ -59,11 +61,24 @@ where
         unique_states: checker.unique_state_count() as u64,
         generated_states: checker.state_count() as u64,
         depth: checker.max_depth() as u64,
-        exhausted: !died && !stopped,
         levels,
+        stopped: match (stopped, died) {
+            (false, false) => None,
+            (_, true) => Some(Stopped::Died),
+            (true, false) if interrupted.load(Ordering::Relaxed) => Some(Stopped::Interrupted),
+            (true, false) => Some(Stopped::Violation),
+        },
         elapsed: started.elapsed(),
         peak_rss_bytes: progress.peak_rss_bytes(),
         discoveries: discoveries.filter_map(|(name, path)| Some((name, in_model(path)?))).collect(),
+        resources: Resources {
+            workers,
+            processes: 1,
+            fingerprint_bits: u64::BITS,
+            orbit,
+            table_bytes: None,
+            spilled_bytes: 0,
+        },
         model,
     }
 }
@@ -244,7 +259,7 @@ mod tests {
         M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
         M::Action: Clone + PartialEq + Send + Sync,
     {
-        search(model, 1, &mut Progress::silent(), &Arc::new(AtomicBool::new(interrupted)))
+        search(model, 1, 1, &mut Progress::silent(), &Arc::new(AtomicBool::new(interrupted)))
     }
 
     #[test]
@@ -271,6 +286,6 @@ mod tests {
 
     #[test]
     fn a_search_that_stopped_early_is_not_exhausted() {
-        assert!(!run(Counter, false).exhausted, "stopped at a violation");
+        assert_eq!(run(Counter, false).stopped, Some(Stopped::Violation));
     }
 }
