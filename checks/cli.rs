@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::mutants;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
 use crate::verdict::Verdict;
@@ -26,10 +27,41 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists scopes with their bounds and pinned counts, and properties
+    /// Lists scopes with their bounds and pinned counts, properties, and mutants
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// Breaks one rule of the source after the other, and demands that a property falls
+    Mutants(MutantsArgs),
+    /// Simulates a lab suite in virtual time, or walks through a scope at random
+    Simulate(SimulateArgs),
+    /// Validates what the nodes of one cluster recorded, file by file and together
+    Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
+    name: String,
+    /// The seed; with --seeds, the first
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Steps of a walk through a scope
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    steps: u64,
+}
+
+#[derive(Debug, Args)]
+struct TraceArgs {
+    /// One file per node
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Demand the last lines too, which a killed process may have lost
+    #[arg(long)]
+    whole: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -40,6 +72,12 @@ struct OutputArgs {
     /// Write a self-contained page with verdicts and traces
     #[arg(long, global = true, value_name = "FILE.html")]
     report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct MutantsArgs {
+    /// The mutants: see `check list`; all, if none is named
+    names: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +126,9 @@ pub fn main() -> ExitCode {
         None => explore(&default_scopes(), 1, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
+        Some(Command::Simulate(args)) => simulate(&args),
+        Some(Command::Trace(args)) => trace(&args),
     };
     match status {
         Ok(status) => ExitCode::from(status),
@@ -104,7 +145,8 @@ fn default_scopes() -> Vec<Scope> {
 
 fn list() -> Result<u8, String> {
     // A closed pipe (`check list | head`) is no failure.
-    let _ = io::stdout().write_all(scopes::list().as_bytes());
+    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(0)
 }
 
@@ -150,6 +192,31 @@ fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
     explore(&[scope], usize::from(args.workers), args.property.clone(), output)
 }
 
+fn simulate(args: &SimulateArgs) -> Result<u8, String> {
+    let Some(last) = args.seed.checked_add(args.seeds) else {
+        return Err("--seed and --seeds together exceed 64 bits".to_owned());
+    };
+    let seeds = args.seed..last;
+    match (veraft_labs::simulate::select(&args.name), scopes::find(&args.name)) {
+        (Some(tests), _) => Ok(run::labs(tests, seeds)),
+        (None, Some(Scope { kind: Kind::ActorModel, .. })) => {
+            Err("actor-model has no walks: name a scope of the cluster".to_owned())
+        }
+        (None, Some(scope)) => Ok(run::walks(&scope, seeds, args.steps)),
+        (None, None) => Err(format!(
+            "{:?} is neither `all`, a lab suite or test, nor a scope: see `check list`",
+            args.name
+        )),
+    }
+}
+
+fn trace(args: &TraceArgs) -> Result<u8, String> {
+    if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
+        return Err(format!("{} is not a file", missing.display()));
+    }
+    Ok(run::trace(&args.files, args.whole))
+}
+
 /// Explores scopes one after the other; answers with the gravest exit status.
 fn explore(
     scopes: &[Scope],
@@ -189,12 +256,8 @@ fn explore(
     }
     let mut text = Vec::new();
     run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;
-    // Tables go to stderr; without --json nothing else is on stdout, and they are the result.
-    let written = match output.json {
-        true => io::stderr().write_all(&text),
-        false => io::stdout().write_all(&text),
-    };
-    drop(written);
+    // A closed stderr is no failure of the search.
+    let _ = io::stderr().write_all(&text);
     if let Some(file) = &mut report {
         let page = crate::html::page(&verdicts);
         file.write_all(page.as_bytes())

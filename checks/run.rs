@@ -1,11 +1,16 @@
 //! Runs scopes and tells what they showed.
 
 use std::io::{self, Write};
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::{HumanBytes, HumanCount, ProgressBar};
+use veraft_labs::simulate::{Simulation, simulate};
+use veraft_labs::suites::LabTest;
+use veraft_labs::trace::{Endings, validate};
 use veraft_models::Cluster;
 
 use crate::actor_model;
@@ -14,6 +19,7 @@ use crate::progress::Progress;
 use crate::scopes::{Kind, Scope};
 use crate::trace::conversation;
 use crate::verdict::{Verdict, Word};
+use crate::walk::{Walk, walk};
 
 /// How to search.
 #[derive(Clone, Debug)]
@@ -136,5 +142,64 @@ pub fn exit_status(verdicts: &[Verdict], asked: usize) -> u8 {
         () if statuses.contains(&1) => 1,
         () if statuses.contains(&3) || statuses.len() < asked => 3,
         () => 0,
+    }
+}
+
+/// Runs lab tests in simulation; answers with the exit status.
+pub fn labs(tests: Vec<&'static LabTest>, seeds: Range<u64>) -> u8 {
+    let simulation = Simulation::new(tests, seeds.start, seeds.end - seeds.start);
+    let bar = ProgressBar::new(0);
+    let reports = simulate(&simulation, &|done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    reports.iter().for_each(|report| println!("{report}"));
+    u8::from(reports.iter().any(|report| report.failure.is_some()))
+}
+
+/// Walks through a scope, once for each seed; answers with the exit status.
+pub fn walks(scope: &Scope, seeds: Range<u64>, steps: u64) -> u8 {
+    for seed in seeds {
+        let Walk { steps, led_terms, committed, violation } = walk(scope, seed, steps);
+        let name = scope.name;
+        println!(
+            "{name}, seed {seed}: {steps} steps, {led_terms} terms with a leader, \
+             {committed} entries committed"
+        );
+        if let Some((property, trace)) = violation {
+            println!("{property} is violated:\n\n{}", conversation(&trace));
+            println!("again: check simulate {name} --seed {seed}");
+            return 1;
+        }
+    }
+    0
+}
+
+/// Validates recordings; answers with the exit status.
+pub fn trace(files: &[PathBuf], whole: bool) -> u8 {
+    let endings = if whole { Endings::Whole } else { Endings::MayBeLost };
+    match validate(files, endings) {
+        Ok(validated) => {
+            println!(
+                "{} servers, {} lives, {} steps replayed to the same states; {} messages were \
+                 sent before they were received; {} terms led, {} entries applied",
+                validated.servers,
+                validated.lives,
+                validated.steps,
+                validated.received,
+                validated.led_terms,
+                validated.applied,
+            );
+            let cut_off = validated.cut_off.iter();
+            cut_off.for_each(|position| println!("{position}: cut off by a crash"));
+            let past = validated.unrecorded_past.iter();
+            past.for_each(|position| println!("{position}: starts with a past not recorded"));
+            0
+        }
+        Err(findings) => {
+            findings.iter().for_each(|finding| println!("{finding}"));
+            1
+        }
     }
 }

@@ -113,6 +113,20 @@ impl Scope {
         }
     }
 
+    /// How many properties hold in every state, and how many are reached.
+    pub fn expected(&self) -> (usize, usize) {
+        let expectations: Vec<Expectation> = match self.kind {
+            Kind::Cluster(_) => {
+                properties::of(&self.bounds).into_iter().map(|p| p.expectation).collect()
+            }
+            Kind::ActorModel => {
+                crate::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
+            }
+        };
+        let found = expectations.iter().filter(|e| **e == Expectation::Sometimes).count();
+        (expectations.len() - found, found)
+    }
+
     /// What is wrong with the bounds, if anything is.
     pub fn problem(&self) -> Option<String> {
         let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
@@ -140,21 +154,24 @@ impl Scope {
 pub fn list() -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["scope", "s/t/e/r", "states", "depth", "about"]);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found", "about"]);
     for scope in SCOPES {
         let Bounds { servers, terms, entries, restarts } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
         let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
+        let (hold, found) = scope.expected();
         let on_request = if scope.default { "" } else { " (on request)" };
         table.add_row([
             scope.name.to_owned(),
             format!("{servers}/{terms}/{entries}/{restarts}"),
             pinned.unwrap_or_default(),
             depth.unwrap_or_default(),
+            hold.to_string(),
+            found.to_string(),
             format!("{}{on_request}", scope.about),
         ]);
     }
-    for column in 2..=3 {
+    for column in 2..=5 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -165,8 +182,8 @@ pub fn list() -> String {
         all.map(|property| format!("  {}\n", property.name)).collect::<String>()
     };
     format!(
-        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts; counts as\n\
-         pinned\n\n\
+        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+         hold, found: how many invariants hold, how much is reached; all pinned\n\n\
          must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),
         names(Expectation::Always),

@@ -124,6 +124,12 @@ pub enum Violation {
         /// The peer.
         to: usize,
     },
+    /// The servers send each other more and more messages, to no end.
+    #[error("{events} messages and timers within one second")]
+    Runaway {
+        /// How many there were.
+        events: u64,
+    },
     /// A server stopped at one of its own assertions.
     #[error("S{server} stopped: {message}")]
     Stopped {

@@ -22,6 +22,7 @@
 //! | 2C | `figure-8` | 5 | 1000 crashes of leaders; all agree in the end |
 //! | 2C | `unreliable-agree` | 5 | every command is applied on a network that loses messages |
 //! | extra | `storm-3`, `-4`, `-5` | 3, 4, 5 | crashes and cuts right when terms and leaders change |
+//! | extra | `late-votes` | 3 | votes of one election arrive in the next |
 //! | extra | `catch-up` | 5 | logs far apart are brought together in a few round trips |
 //!
 //! The extra tests are ours: they find faults that the labs let pass.

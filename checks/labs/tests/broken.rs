@@ -2,7 +2,9 @@
 
 use std::num::NonZero;
 
-use veraft::figure2::{Config, Input, Output, Persistent, Record, Server};
+use veraft::figure2::{
+    AppendOutcome, Config, Index, Input, Message, Output, Persistent, Record, Server,
+};
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{Run, Simulation, run, simulate_on};
 use veraft_labs::simulator::{Options, Process};
@@ -94,6 +96,25 @@ impl Fault for Mute {
     }
 }
 
+/// Every message is sent twice, and every AppendEntries is refused, so that it is sent again.
+struct Echoes;
+
+impl Fault for Echoes {
+    fn spoil(output: &mut Output) {
+        let again = output.send.clone();
+        output.send.extend(again);
+        for (_, message) in &mut output.send {
+            if let Message::AppendEntriesReply(reply) = message {
+                reply.outcome = AppendOutcome::Conflict {
+                    prev_log_index: Index::MAX,
+                    conflict_term: None,
+                    conflict_index: 1,
+                };
+            }
+        }
+    }
+}
+
 fn options() -> Options {
     Options { journal: usize::MAX, ..Options::default() }
 }
@@ -170,6 +191,13 @@ fn a_server_that_skips_an_entry_is_seen() {
     let concurrent = LabTest::find("concurrent-starts").expect("a test");
     let (_, _, run) = first_failure::<SkipsApplies>(vec![concurrent], 1);
     assert!(matches!(violation(&run), Violation::AppliedOutOfTurn { index: 3, expected: 2, .. }));
+}
+
+#[test]
+fn a_cluster_that_never_comes_to_rest_fails() {
+    let concurrent = LabTest::find("concurrent-starts").expect("a test");
+    let run = run::<Broken<Echoes>>(concurrent, 1, &Options::default());
+    assert!(matches!(violation(&run), Violation::Runaway { .. }), "{:?}", run.outcome);
 }
 
 #[test]

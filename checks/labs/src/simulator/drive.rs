@@ -11,7 +11,7 @@ use super::disk::Duties;
 use super::journal::{Happening, Summary};
 use super::network::Fate;
 use super::safety::logs_match;
-use super::{AUDIT_PERIOD, Event, Process, Simulator};
+use super::{AUDIT_PERIOD, Event, MAX_EVENTS, Process, Simulator};
 use crate::failure::Violation;
 
 impl<P: Process> Simulator<P> {
@@ -36,6 +36,11 @@ impl<P: Process> Simulator<P> {
 
     /// Lets an event happen.
     pub(super) fn happen(&mut self, event: Event) {
+        self.events += 1;
+        if self.events > MAX_EVENTS {
+            self.note(Err(Violation::Runaway { events: self.events }));
+            return;
+        }
         let outcome = match event {
             Event::Timer { server, timer, ticket } => self.fire(server, timer, ticket),
             Event::Arrival { from, to, message } => self.arrive(from, to, message),
@@ -43,6 +48,7 @@ impl<P: Process> Simulator<P> {
             Event::Audit => {
                 let next = self.queue.now() + AUDIT_PERIOD;
                 self.queue.schedule(next, Event::Audit);
+                self.events = 0;
                 self.compare_logs()
             }
         };

@@ -44,6 +44,10 @@ use safety::Safety;
 /// How often the logs of all servers are compared.
 const AUDIT_PERIOD: Duration = Duration::from_secs(1);
 
+/// How many events there may be between two comparisons of the logs: many times what any test
+/// needs, so that a cluster that never comes to rest ends as a failure.
+const MAX_EVENTS: u64 = 100_000;
+
 /// How many bytes of commands an AppendEntries carries at most: all that the labs can offer.
 const MAX_APPEND_BYTES: usize = 1 << 20;
 
@@ -57,6 +61,8 @@ pub struct Simulator<P = Server> {
     oracle: Oracle,
     safety: Safety,
     journal: Journal,
+    /// How many events there were since the logs were compared.
+    events: u64,
     /// Numbers proposals and settings of timers.
     tickets: u64,
     answers: BTreeMap<u64, Proposal>,
@@ -120,6 +126,7 @@ impl<P: Process> Simulator<P> {
             oracle: Oracle::new(servers),
             safety: Safety::new(servers),
             journal: Journal::new(options.journal),
+            events: 0,
             tickets: 0,
             answers: BTreeMap::new(),
             violation: None,

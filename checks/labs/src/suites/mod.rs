@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod election;
+mod late_votes;
 mod persistence;
 mod replication;
 mod storm;
@@ -111,5 +112,6 @@ pub const TESTS: &[LabTest] = &[
     test(Suite::Extra, "storm-3", 3, storm::storm),
     test(Suite::Extra, "storm-4", 4, storm::storm),
     test(Suite::Extra, "storm-5", 5, storm::storm),
+    test(Suite::Extra, "late-votes", 3, late_votes::late_votes),
     test(Suite::Extra, "catch-up", 5, catch_up::catch_up),
 ];
