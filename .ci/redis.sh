@@ -4,6 +4,7 @@
 #
 #   .ci/redis.sh [BINARY]     the binary otherwise is built (release)
 #
+# With KV_RECORDINGS=DIR the nodes record what they do there, for `check trace`.
 # Needs redis-cli and redis-benchmark; installs redis-tools where it may.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,8 +21,8 @@ fi
 
 base=${KV_PORT:-26379}
 directory=$(mktemp -d)
-recordings=${KV_RECORDINGS:-$directory}
-mkdir -p "$recordings"
+recordings=${KV_RECORDINGS:-}
+[ -z "$recordings" ] || mkdir -p "$recordings"
 finish() {
     status=$?
     for id in 1 2 3; do
@@ -37,7 +38,7 @@ trap finish EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 port() { echo $((base + $1)); }
 start() {
-    "$kv" --id "$1" --data "$directory/$1" --record "$recordings/$1.jsonl" \
+    "$kv" --id "$1" --data "$directory/$1" ${recordings:+--record "$recordings/$1.jsonl"} \
         --election-ms 300-600 \
         --peer "1=127.0.0.1:$(port 1)@$((base + 1001))" \
         --peer "2=127.0.0.1:$(port 2)@$((base + 1002))" \
