@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use veraft::figure2::{Command, Index, ServerId};
 use veraft::runtime::{
-    MemoryNetwork, Node, NodeBuilder, PendingProposal, StateMachine, Storage, Timing, Transport,
+    MemoryNetwork, MemoryTransport, Node, NodeBuilder, PendingProposal, StateMachine, Storage,
+    TcpTransport, Timing, Transport,
 };
 
 /// Counts the commands.
@@ -22,27 +23,41 @@ impl StateMachine for Count {
 
 pub type Nodes = Vec<Node<u64>>;
 
-/// Starts `size` nodes, each with the storage and transport that the closures give.
+/// Starts one node for each transport, with the storage that `storage` gives.
 pub fn start<S: Storage, T: Transport>(
-    size: u64,
     storage: impl Fn(ServerId) -> S,
-    transport: impl Fn(ServerId) -> T,
+    transports: impl IntoIterator<Item = T>,
 ) -> Nodes {
-    let servers: Vec<ServerId> = (1..=size).map(ServerId).collect();
-    let node = |&id: &ServerId| {
+    let transports: Vec<T> = transports.into_iter().collect();
+    let servers: Vec<ServerId> = (1..=transports.len() as u64).map(ServerId).collect();
+    let node = |(&id, transport): (&ServerId, T)| {
         NodeBuilder::new(id, servers.clone())
             .timing(Timing::default())
             .seed(id.0)
-            .start(storage(id), transport(id), Count(0))
+            .start(storage(id), transport, Count(0))
             .unwrap()
     };
-    servers.iter().map(node).collect()
+    servers.iter().zip(transports).map(node).collect()
 }
 
-/// A memory network's transports.
-pub fn memory_network() -> impl Fn(ServerId) -> veraft::runtime::MemoryTransport {
-    let network = MemoryNetwork::new(1);
-    move |id| network.transport(id)
+/// The transports of three servers on one network in memory.
+pub fn memory(network: &MemoryNetwork) -> [MemoryTransport; 3] {
+    [1, 2, 3].map(|id| network.transport(ServerId(id)))
+}
+
+/// The transports of three servers over TCP on this machine.
+pub fn tcp() -> Vec<TcpTransport> {
+    let ids = [1, 2, 3].map(ServerId);
+    let listen = |id| TcpTransport::listen("bench", id, "127.0.0.1:0").unwrap();
+    let transports = ids.map(listen);
+    let addresses = transports.each_ref().map(TcpTransport::address);
+    let introduce = |mut transport: TcpTransport| {
+        for (id, address) in ids.iter().zip(&addresses) {
+            transport = transport.peer(*id, address);
+        }
+        transport
+    };
+    transports.into_iter().map(introduce).collect()
 }
 
 /// Waits for a leader that has committed a command.

@@ -100,18 +100,18 @@ impl Server {
     }
 
     /// `LE.1b`: a leader repeats its heartbeat, so that no election timeout passes without it.
-    /// It also repeats what was lost: a follower that lacks the entry before `next_index` says
-    /// so.
+    /// Entries that a peer has not acknowledged follow it, for they may have been lost.
     pub(super) fn heartbeat_timeout(&mut self, output: &mut Output) {
         if self.is_leader() {
             self.send_heartbeats(output);
         }
     }
 
-    fn send_heartbeats(&mut self, output: &mut Output) {
+    fn send_heartbeats(&self, output: &mut Output) {
         let Role::Leader { next_index, .. } = &self.volatile.role else { return };
         for (&peer, &next_index) in next_index {
             self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+            self.replicate(peer, output);
         }
         output.timers.push(TimerDuty::Set(Timer::Heartbeat));
     }
@@ -120,29 +120,28 @@ impl Server {
     /// they are applied: see [`Proposal::Accepted`].
     pub(super) fn propose(&mut self, commands: Vec<Command>, output: &mut Output) {
         let term = self.current_term();
-        let Role::Leader { next_index, match_index } = &self.volatile.role else {
+        let Role::Leader { next_index, .. } = &self.volatile.role else {
             output.proposal = Some(Proposal::NotLeader { term, leader: self.leader() });
             return;
         };
-        let idle: Vec<ServerId> =
-            self.config.peers().filter(|peer| next_index[peer] == match_index[peer] + 1).collect();
         let first_index = self.log().last_index() + 1;
+        let waiting = next_index.iter().filter(|&(_, &next)| next == first_index);
+        let waiting: Vec<ServerId> = waiting.map(|(&peer, _)| peer).collect();
         output.proposal = Some(Proposal::Accepted { term, first_index });
         let entries = commands.into_iter().map(|command| Entry { term, command }).collect();
         self.write(Record::Append { entries }, output);
-        for peer in idle {
+        for peer in waiting {
             self.replicate(peer, output);
         }
         self.advance_commit_index();
     }
 
     /// `LE.3`: if the log reaches to `next_index`, the peer is sent the entries from there on.
-    fn replicate(&mut self, peer: ServerId, output: &mut Output) {
-        let Role::Leader { next_index, .. } = &mut self.volatile.role else { return };
+    fn replicate(&self, peer: ServerId, output: &mut Output) {
+        let Role::Leader { next_index, .. } = &self.volatile.role else { return };
         let first = next_index[&peer];
-        let entries = self.persistent.log().batch(first, self.config.max_append_bytes);
+        let entries = self.log().batch(first, self.config.max_append_bytes);
         if !entries.is_empty() {
-            next_index.insert(peer, first + entries.len() as Index);
             self.send_append_entries(peer, first - 1, entries, output);
         }
     }
@@ -196,12 +195,9 @@ impl Server {
             return;
         }
         matched.insert(peer, match_index);
-        let next = next_index[&peer].max(match_index + 1);
-        next_index.insert(peer, next);
+        next_index.insert(peer, match_index + 1);
         self.advance_commit_index();
-        if next == match_index + 1 {
-            self.replicate(peer, output);
-        }
+        self.replicate(peer, output);
     }
 
     /// `LE.3b`: a refusal for inconsistency moves `next_index` of the peer back, past the whole

@@ -81,6 +81,8 @@ mod application;
 mod builder;
 mod disk;
 mod gate;
+#[cfg(all(test, veraft_shuttle))]
+mod interleavings;
 mod life;
 mod mailbox;
 mod metrics;

@@ -2,10 +2,10 @@
 
 use crate::runtime::std;
 
+use std::boxed::Box;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use std::vec::Vec;
 
 use rand::rngs::StdRng;
@@ -67,6 +67,9 @@ pub(super) struct ServerLoop<R> {
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
     pub(super) steps: u64,
+    /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
+    /// does.
+    pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl<R> ServerLoop<R> {
@@ -156,6 +159,8 @@ impl<R> ServerLoop<R> {
         let gated = Gated { step: self.steps, persist, send, apply, answer };
         if let Some(free) = self.gate.enter(gated, has_records) {
             self.outlets.release(free);
+        } else if let Some(write) = &mut self.write_here {
+            write();
         }
     }
 
@@ -173,13 +178,4 @@ impl<R> ServerLoop<R> {
         let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
     }
-}
-
-/// How old a write is when heartbeats pass it: from half of a heartbeat interval to the
-/// shortest election timeout.
-///
-/// So the heartbeats of a leader whose disk stalls are at most one and a half intervals apart,
-/// which is half of the shortest election timeout at most.
-pub(super) fn patience(heartbeat: Duration, election: Duration) -> std::ops::Range<Duration> {
-    heartbeat / 2..election
 }

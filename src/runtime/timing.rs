@@ -2,7 +2,7 @@
 
 use crate::runtime::std;
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
 use rand::{Rng, RngExt};
@@ -86,6 +86,20 @@ impl Timing {
     /// The time between two heartbeats.
     pub fn heartbeat(&self) -> Duration {
         self.heartbeat
+    }
+
+    /// The grid on which timers fire; 0 for none.
+    pub fn resolution(&self) -> Duration {
+        self.resolution
+    }
+
+    /// How old a write is when heartbeats pass it: from half of a heartbeat interval to the
+    /// shortest election timeout.
+    ///
+    /// So the heartbeats of a leader whose disk stalls are at most one and a half intervals
+    /// apart, which is half of the shortest election timeout at most.
+    pub fn patience(&self) -> Range<Duration> {
+        self.heartbeat / 2..*self.election.start()
     }
 }
 

@@ -1,0 +1,267 @@
+//! The command line: stable, for scripts rely on it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::mutants;
+use crate::run::{self, Options};
+use crate::scopes::{self, Kind, SCOPES, Scope};
+use crate::verdict::Verdict;
+
+/// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
+/// the bounds of each scope.
+#[derive(Debug, Parser)]
+#[command(name = "check", version, max_term_width = 80)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists scopes with their bounds and pinned counts, properties, and mutants
+    List,
+    /// Explores one scope
+    Run(Box<RunArgs>),
+    /// Breaks one rule of the source after the other, and demands that a property falls
+    Mutants(MutantsArgs),
+    /// Simulates a lab suite in virtual time, or walks through a scope at random
+    Simulate(SimulateArgs),
+    /// Validates what the nodes of one cluster recorded, file by file and together
+    Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
+    name: String,
+    /// The seed; with --seeds, the first
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Steps of a walk through a scope
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    steps: u64,
+}
+
+#[derive(Debug, Args)]
+struct TraceArgs {
+    /// One file per node
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Demand the last lines too, which a killed process may have lost
+    #[arg(long)]
+    whole: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct OutputArgs {
+    /// Print one JSON object per scope on stdout
+    #[arg(long, global = true)]
+    json: bool,
+    /// Write a self-contained page with verdicts and traces
+    #[arg(long, global = true, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct MutantsArgs {
+    /// The mutants: see `check list`; all, if none is named
+    names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The scope: see `check list`
+    scope: String,
+    /// Servers in the cluster
+    #[arg(long, value_name = "N")]
+    servers: Option<usize>,
+    /// Elections start no term above this
+    #[arg(long, value_name = "T")]
+    terms: Option<u64>,
+    /// Leaders whose log is this long get no more commands
+    #[arg(long, value_name = "L")]
+    entries: Option<u64>,
+    /// Restarts in all
+    #[arg(long, value_name = "R")]
+    restarts: Option<u32>,
+    /// Threads; with one, counterexamples are shortest
+    #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: u16,
+    /// Tell renamed servers apart
+    #[arg(long)]
+    no_symmetry: bool,
+    /// Keep letters that make no difference any more, and all that mean the same
+    #[arg(long)]
+    keep_dead_letters: bool,
+    /// Try dropped letters again on every later state of a path
+    #[arg(long)]
+    audit: bool,
+    /// At most this many one-byte commands in an AppendEntries
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Look at this property alone
+    #[arg(long, value_name = "NAME")]
+    property: Option<String>,
+}
+
+/// Bad usage.
+const USAGE: u8 = 2;
+
+/// Runs the command line, and answers with its exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let status = match cli.command {
+        None => explore(&default_scopes(), 1, None, &cli.output),
+        Some(Command::List) => list(),
+        Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
+        Some(Command::Simulate(args)) => simulate(&args),
+        Some(Command::Trace(args)) => trace(&args),
+    };
+    match status {
+        Ok(status) => ExitCode::from(status),
+        Err(problem) => {
+            eprintln!("check: {problem}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn default_scopes() -> Vec<Scope> {
+    SCOPES.iter().copied().filter(|scope| scope.default).collect()
+}
+
+fn list() -> Result<u8, String> {
+    // A closed pipe (`check list | head`) is no failure.
+    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(0)
+}
+
+fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
+    let names = || SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>().join(", ");
+    let named = scopes::find(&args.scope)
+        .ok_or_else(|| format!("no scope is called {:?}; there are {}", args.scope, names()))?;
+    let mut scope = named;
+    let bounds = &mut scope.bounds;
+    bounds.servers = args.servers.unwrap_or(bounds.servers);
+    bounds.terms = args.terms.unwrap_or(bounds.terms);
+    bounds.entries = args.entries.unwrap_or(bounds.entries);
+    bounds.restarts = args.restarts.unwrap_or(bounds.restarts);
+    match &mut scope.kind {
+        Kind::Cluster(environment) => {
+            environment.symmetry &= !args.no_symmetry;
+            environment.keep_dead_letters |= args.keep_dead_letters;
+            environment.audit |= args.audit;
+            environment.max_append_bytes = args.batch.unwrap_or(environment.max_append_bytes);
+        }
+        Kind::ActorModel => {
+            if args.no_symmetry || args.keep_dead_letters || args.audit || args.batch.is_some() {
+                return Err("actor-model has no reductions to switch".to_owned());
+            }
+            if scope.bounds.restarts > 0 {
+                return Err("actor-model has no restarts".to_owned());
+            }
+        }
+    }
+    if scope != named {
+        scope.pinned = None;
+    }
+    if let Some(problem) = scope.problem() {
+        return Err(problem);
+    }
+    if let Some(property) = &args.property {
+        scopes::check_property(&scope, property)?;
+    }
+    // How deep a search went is the same in every run only if it went level by level.
+    if args.workers > 1 {
+        scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
+    }
+    explore(&[scope], usize::from(args.workers), args.property.clone(), output)
+}
+
+fn simulate(args: &SimulateArgs) -> Result<u8, String> {
+    let Some(last) = args.seed.checked_add(args.seeds) else {
+        return Err("--seed and --seeds together exceed 64 bits".to_owned());
+    };
+    let seeds = args.seed..last;
+    match (veraft_labs::simulate::select(&args.name), scopes::find(&args.name)) {
+        (Some(tests), _) => Ok(run::labs(tests, seeds)),
+        (None, Some(Scope { kind: Kind::ActorModel, .. })) => {
+            Err("actor-model has no walks: name a scope of the cluster".to_owned())
+        }
+        (None, Some(scope)) => Ok(run::walks(&scope, seeds, args.steps)),
+        (None, None) => Err(format!(
+            "{:?} is neither `all`, a lab suite or test, nor a scope: see `check list`",
+            args.name
+        )),
+    }
+}
+
+fn trace(args: &TraceArgs) -> Result<u8, String> {
+    if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
+        return Err(format!("{} is not a file", missing.display()));
+    }
+    Ok(run::trace(&args.files, args.whole))
+}
+
+/// Explores scopes one after the other; answers with the gravest exit status.
+fn explore(
+    scopes: &[Scope],
+    workers: usize,
+    property: Option<String>,
+    output: &OutputArgs,
+) -> Result<u8, String> {
+    // Before the search, so that an hour's work is not lost to a misspelt folder.
+    let mut report =
+        match &output.report {
+            Some(path) => Some(File::create(path).map_err(|error| {
+                format!("cannot write the report to {}: {error}", path.display())
+            })?),
+            None => None,
+        };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        // The second Ctrl-C does not wait for the search to wind up.
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(3);
+        }
+    })
+    .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
+    let options = Options { workers, property, interrupted: Arc::clone(&interrupted) };
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for scope in scopes {
+        if interrupted.load(Ordering::Relaxed) {
+            eprintln!("{}: not begun", scope.name);
+            continue;
+        }
+        let verdict = run::scope(scope, &options);
+        if output.json {
+            println!("{}", serde_json::to_string(&verdict).map_err(|error| error.to_string())?);
+        }
+        verdicts.push(verdict);
+    }
+    let mut text = Vec::new();
+    run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;
+    // A closed stderr is no failure of the search.
+    let _ = io::stderr().write_all(&text);
+    if let Some(file) = &mut report {
+        let page = crate::html::page(&verdicts);
+        file.write_all(page.as_bytes())
+            .map_err(|error| format!("cannot write the report: {error}"))?;
+    }
+    Ok(run::exit_status(&verdicts, scopes.len()))
+}

@@ -1,0 +1,16 @@
+//! The evidence: exhaustive searches, broken variants of the source that they must catch, and
+//! traces. The binary `check` is its command line.
+
+#![forbid(unsafe_code)]
+
+pub mod actor_model;
+pub mod cli;
+pub mod engines;
+pub mod html;
+pub mod mutants;
+pub mod progress;
+pub mod run;
+pub mod scopes;
+pub mod trace;
+pub mod verdict;
+pub mod walk;

@@ -1,0 +1,206 @@
+//! The scopes: how far `check` looks, and what it must find there.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::HumanCount;
+use stateright::Expectation;
+use veraft_models::{Bounds, Environment, properties};
+
+/// What is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A [`Cluster`](veraft_models::Cluster) in this environment.
+    Cluster(Environment),
+    /// stateright's own `ActorModel`, each of its states compared with those of a cluster.
+    ActorModel,
+}
+
+/// The counts that a scope must reproduce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Distinct states.
+    pub unique_states: u64,
+    /// The length of the longest shortest path, in states; not looked at where the search is
+    /// not strictly by levels.
+    pub depth: Option<u64>,
+}
+
+/// A named search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is there for.
+    pub about: &'static str,
+    /// How far it looks.
+    pub bounds: Bounds,
+    /// What it looks at.
+    pub kind: Kind,
+    /// What it counted when it was last reviewed; none for bounds of one's own.
+    pub pinned: Option<Pinned>,
+    /// Whether it is part of the default run.
+    pub default: bool,
+}
+
+const REDUCED: Environment = Environment {
+    symmetry: true,
+    keep_dead_letters: false,
+    audit: false,
+    torn: false,
+    max_append_bytes: usize::MAX,
+};
+const PLAIN: Environment = Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
+const TORN: Environment = Environment { torn: true, ..REDUCED };
+
+const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
+    Bounds { servers, terms, entries, restarts }
+}
+
+const fn scope(
+    name: &'static str,
+    about: &'static str,
+    bounds: Bounds,
+    environment: Environment,
+    unique_states: u64,
+    depth: u64,
+) -> Scope {
+    let pinned = Some(Pinned { unique_states, depth: Some(depth) });
+    Scope { name, about, bounds, kind: Kind::Cluster(environment), pinned, default: true }
+}
+
+/// Every scope, in the order of the default run.
+pub const SCOPES: &[Scope] = &[
+    scope("election", "elections with restarts", bounds(3, 3, 0, 2), REDUCED, 31_335, 17),
+    scope(
+        "replication",
+        "log replication with a restart",
+        bounds(3, 2, 2, 1),
+        REDUCED,
+        806_076,
+        31,
+    ),
+    scope("torn", "crashes between the parts of a step", bounds(3, 2, 0, 1), TORN, 101_337, 28),
+    scope("torn-log", "the same, with an entry", bounds(3, 1, 1, 1), TORN, 4_072, 22),
+    scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED, 50, 8),
+    scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED, 8_468, 23),
+    scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED, 6_269, 17),
+    scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN, 1_279_461, 24),
+    scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN, 20_369, 19),
+    Scope {
+        name: "actor-model",
+        about: "the Actor in stateright's ActorModel",
+        bounds: bounds(3, 1, 1, 0),
+        kind: Kind::ActorModel,
+        pinned: Some(Pinned { unique_states: 132_056, depth: Some(20) }),
+        default: true,
+    },
+    scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 70_976, 20),
+];
+
+/// The scope called `name`.
+pub fn find(name: &str) -> Option<Scope> {
+    SCOPES.iter().copied().find(|scope| scope.name == name)
+}
+
+/// The most servers whose renamings are all tried: 7! = 5040.
+pub const MOST_SYMMETRIC_SERVERS: usize = 7;
+
+impl Scope {
+    /// The environment; the reductions do not apply to [`Kind::ActorModel`].
+    pub fn environment(&self) -> Environment {
+        match self.kind {
+            Kind::Cluster(environment) => environment,
+            Kind::ActorModel => PLAIN,
+        }
+    }
+
+    /// How many properties hold in every state, and how many are reached.
+    pub fn expected(&self) -> (usize, usize) {
+        let expectations: Vec<Expectation> = match self.kind {
+            Kind::Cluster(_) => {
+                properties::of(&self.bounds).into_iter().map(|p| p.expectation).collect()
+            }
+            Kind::ActorModel => {
+                crate::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
+            }
+        };
+        let found = expectations.iter().filter(|e| **e == Expectation::Sometimes).count();
+        (expectations.len() - found, found)
+    }
+
+    /// What is wrong with the bounds, if anything is.
+    pub fn problem(&self) -> Option<String> {
+        let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
+        let symmetry = self.environment().symmetry;
+        if servers == 0 {
+            Some("a cluster needs at least 1 server".to_owned())
+        } else if symmetry && servers > MOST_SYMMETRIC_SERVERS {
+            Some(format!(
+                "{servers} servers have too many renamings: add --no-symmetry, or use at most \
+                 {MOST_SYMMETRIC_SERVERS}"
+            ))
+        } else if servers > usize::from(u8::MAX) {
+            Some(format!("at most {} servers can be told apart in commands", u8::MAX))
+        } else if terms == 0 {
+            Some("no leader is elected in term 0: --terms must be at least 1".to_owned())
+        } else if terms == u64::MAX || entries == u64::MAX {
+            Some("--terms and --entries must leave room to count one further".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+/// The table of `check list`.
+pub fn list() -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found", "about"]);
+    for scope in SCOPES {
+        let Bounds { servers, terms, entries, restarts } = scope.bounds;
+        let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
+        let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
+        let (hold, found) = scope.expected();
+        let on_request = if scope.default { "" } else { " (on request)" };
+        table.add_row([
+            scope.name.to_owned(),
+            format!("{servers}/{terms}/{entries}/{restarts}"),
+            pinned.unwrap_or_default(),
+            depth.unwrap_or_default(),
+            hold.to_string(),
+            found.to_string(),
+            format!("{}{on_request}", scope.about),
+        ]);
+    }
+    for column in 2..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let names = |wanted: Expectation| {
+        let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
+        let all = properties::of(&most).into_iter().filter(move |p| p.expectation == wanted);
+        all.map(|property| format!("  {}\n", property.name)).collect::<String>()
+    };
+    format!(
+        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+         hold, found: how many invariants hold, how much is reached; all pinned\n\n\
+         must hold in every state:\n{}\nmust be reached:\n{}",
+        table.trim_fmt(),
+        names(Expectation::Always),
+        names(Expectation::Sometimes)
+    )
+}
+
+/// Complains if `scope` has no property called `name`.
+pub fn check_property(scope: &Scope, name: &str) -> Result<(), String> {
+    let names: Vec<&str> = match scope.kind {
+        Kind::Cluster(_) => properties::of(&scope.bounds).iter().map(|p| p.name).collect(),
+        Kind::ActorModel => return Err("actor-model is always searched for all".to_owned()),
+    };
+    match names.contains(&name) {
+        true => Ok(()),
+        false => {
+            Err(format!("no property is called {name:?} here; there are {}", names.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What a search showed: the JSON object and the table row of a scope.
+
+use serde::{Deserialize, Serialize};
+use stateright::{Expectation, Model, Property};
+
+use crate::engines::Outcome;
+use crate::scopes::Scope;
+use crate::trace::{Narrate, Step};
+
+/// The result of one scope.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// The scope's name.
+    pub scope: String,
+    /// The engine's name.
+    pub engine: &'static str,
+    /// How far the search went.
+    pub bounds: BoundsReport,
+    /// Distinct states.
+    pub unique_states: u64,
+    /// States generated, equal ones counted each time.
+    pub generated_states: u64,
+    /// The length of the longest shortest path, in states.
+    pub depth: u64,
+    /// Whether every state within the bounds was looked at.
+    pub exhausted: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// The most memory that the process held at any moment, in bytes.
+    pub peak_rss_bytes: u64,
+    /// One line for each count that is not what it was; empty where nothing is pinned.
+    pub changed: Vec<String>,
+    /// What became of each property.
+    pub properties: Vec<PropertyVerdict>,
+}
+
+/// The bounds and switches of a search.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of Bounds and Environment")]
+pub struct BoundsReport {
+    pub servers: usize,
+    pub terms: u64,
+    pub entries: u64,
+    pub restarts: u32,
+    pub symmetry: bool,
+    pub keep_dead_letters: bool,
+    pub audit: bool,
+    pub torn: bool,
+}
+
+/// What became of one property.
+#[derive(Clone, Debug, Serialize)]
+pub struct PropertyVerdict {
+    /// The property's name.
+    pub name: &'static str,
+    /// `always` or `sometimes`.
+    pub expectation: &'static str,
+    /// What was shown.
+    pub verdict: Word,
+    /// The path to the violation, or to the state that was found.
+    pub trace: Option<Vec<Step>>,
+}
+
+/// The verdict on a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// It holds in every state within the bounds.
+    Holds,
+    /// It does not: there is a trace.
+    Violated,
+    /// A state of the kind was reached.
+    Found,
+    /// No state within the bounds is of the kind.
+    NotFound,
+    /// Not every state was looked at.
+    Unknown,
+}
+
+impl Word {
+    /// The word, as it is printed.
+    pub fn text(self) -> &'static str {
+        match self {
+            Word::Holds => "holds",
+            Word::Violated => "VIOLATED",
+            Word::Found => "found",
+            Word::NotFound => "NOT FOUND",
+            Word::Unknown => "unknown",
+        }
+    }
+}
+
+impl Verdict {
+    /// Judges an outcome.
+    pub fn new<M: Narrate>(scope: &Scope, engine: &'static str, outcome: Outcome<M>) -> Verdict
+    where
+        M::Action: Clone,
+        M::State: Clone,
+    {
+        let changed = changes(scope, &outcome);
+        let model = &outcome.model;
+        let judge = |property: Property<M>| {
+            let discovery = outcome.discoveries.iter().find(|(name, _)| *name == property.name);
+            let sometimes = property.expectation == Expectation::Sometimes;
+            PropertyVerdict {
+                name: property.name,
+                expectation: if sometimes { "sometimes" } else { "always" },
+                verdict: match (discovery.is_some(), sometimes, outcome.exhausted) {
+                    (true, true, _) => Word::Found,
+                    (true, false, _) => Word::Violated,
+                    (false, _, false) => Word::Unknown,
+                    (false, true, true) => Word::NotFound,
+                    (false, false, true) => Word::Holds,
+                },
+                trace: discovery.map(|(_, path)| model.narrate(path.clone())),
+            }
+        };
+        let environment = scope.environment();
+        Verdict {
+            scope: scope.name.to_owned(),
+            engine,
+            bounds: BoundsReport {
+                servers: scope.bounds.servers,
+                terms: scope.bounds.terms,
+                entries: scope.bounds.entries,
+                restarts: scope.bounds.restarts,
+                symmetry: environment.symmetry,
+                keep_dead_letters: environment.keep_dead_letters,
+                audit: environment.audit,
+                torn: environment.torn,
+            },
+            unique_states: outcome.unique_states,
+            generated_states: outcome.generated_states,
+            depth: outcome.depth,
+            exhausted: outcome.exhausted,
+            seconds: outcome.elapsed.as_secs_f64(),
+            peak_rss_bytes: outcome.peak_rss_bytes,
+            changed,
+            properties: model.properties().into_iter().map(judge).collect(),
+        }
+    }
+
+    /// Whether a property is violated, a reachability is missing or a pinned count changed.
+    pub fn is_failure(&self) -> bool {
+        let bad = |word| matches!(word, Word::Violated | Word::NotFound);
+        !self.changed.is_empty() || self.properties.iter().any(|property| bad(property.verdict))
+    }
+
+    /// The exit status: 0 for a full success, 1 for a failure, 3 for a search that was not
+    /// exhausted.
+    pub fn exit_status(&self) -> u8 {
+        match (self.is_failure(), self.exhausted) {
+            (true, _) => 1,
+            (false, false) => 3,
+            (false, true) => 0,
+        }
+    }
+
+    /// The properties with this verdict.
+    pub fn with(&self, word: Word) -> impl Iterator<Item = &PropertyVerdict> {
+        self.properties.iter().filter(move |property| property.verdict == word)
+    }
+}
+
+/// Counts are compared once a search is exhausted.
+fn changes<M: Model>(scope: &Scope, outcome: &Outcome<M>) -> Vec<String> {
+    let Some(pinned) = scope.pinned.filter(|_| outcome.exhausted) else { return Vec::new() };
+    let compare = |what, now, then| {
+        (now != then).then(|| format!("{what}: {now}, but {then} when last reviewed"))
+    };
+    [
+        compare("unique states", outcome.unique_states, pinned.unique_states),
+        compare("depth", outcome.depth, pinned.depth.unwrap_or(outcome.depth)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,143 @@
+//! The core as a stateright `Actor`: commands in, commands out, and no Raft.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use stateright::actor::{Actor, Id, Out, model_timeout};
+use veraft::figure2::{
+    Command, Config, Entry, Index, Input, Message, Output, Persistent, Server, ServerId, Timer,
+    TimerDuty,
+};
+
+/// One server of a cluster, as an actor. Its id is its place in the cluster, from 0.
+#[derive(Clone, Debug)]
+pub struct Raft {
+    /// Every server of the cluster.
+    pub servers: Arc<BTreeSet<ServerId>>,
+    /// See [`Config::max_append_bytes`]; commands of the model are one byte long.
+    pub max_append_bytes: usize,
+}
+
+/// What an actor holds while it is up: the server, the storage as its records add up to it, and
+/// a state machine that keeps what it was given.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Replica {
+    /// The server of Figure 2.
+    pub server: Server,
+    /// All records that the server returned, folded; never copied out of the server, so that a
+    /// record somebody forgot is missing here.
+    pub stored: Persistent,
+    /// What the state machine was given, in the order in which it was given.
+    pub applied: Vec<(Index, Entry)>,
+}
+
+impl Raft {
+    /// The actors of a cluster of `servers` servers.
+    pub fn cluster(servers: usize, max_append_bytes: usize) -> Raft {
+        let servers = Arc::new((0..servers as u64).map(ServerId).collect());
+        Raft { servers, max_append_bytes }
+    }
+
+    /// What a client proposes to server `id`. It names the server, so that entries of two
+    /// leaders differ even where a bug gives them the same index and term.
+    pub fn command_to(id: ServerId) -> Command {
+        Command::from([id.0 as u8].as_slice())
+    }
+
+    fn step(replica: &mut Cow<'_, Replica>, input: Input, out: &mut Out<Raft>) {
+        let mut next = replica.as_ref().clone();
+        let output = next.server.step(input);
+        next.interpret(output, out);
+        if next != **replica {
+            *replica = Cow::Owned(next);
+        }
+    }
+}
+
+impl Replica {
+    /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere: the
+    /// clients of the model do not wait.
+    fn interpret(&mut self, output: Output, out: &mut Out<Raft>) {
+        let Output { persist, send, timers, apply, proposal: _ } = output;
+        for record in persist {
+            self.stored.write(record);
+            out.save(self.stored.clone());
+        }
+        for (to, message) in send {
+            out.send(actor_id(to), message);
+        }
+        for duty in timers {
+            match duty {
+                TimerDuty::Set(timer) => out.set_timer(timer, model_timeout()),
+                TimerDuty::Cancel(timer) => out.cancel_timer(timer),
+            }
+        }
+        self.applied.extend(apply);
+    }
+}
+
+/// stateright's name of a server.
+pub fn actor_id(id: ServerId) -> Id {
+    Id::from(id.0 as usize)
+}
+
+/// The server that stateright calls `id`.
+pub fn server_id(id: Id) -> ServerId {
+    ServerId(usize::from(id) as u64)
+}
+
+const CLIENT: &str = "client";
+
+impl Actor for Raft {
+    type Msg = Message;
+    type Timer = Timer;
+    type State = Replica;
+    type Storage = Persistent;
+    /// A client's choice of when to propose.
+    type Random = Command;
+
+    fn on_start(&self, id: Id, storage: &Option<Persistent>, out: &mut Out<Self>) -> Replica {
+        let id = server_id(id);
+        let stored = storage.clone().unwrap_or_default();
+        let servers = Arc::clone(&self.servers);
+        let config = Config { id, servers, max_append_bytes: self.max_append_bytes };
+        let (server, output) = Server::start(config, stored.clone());
+        let mut replica = Replica { server, stored, applied: Vec::new() };
+        replica.interpret(output, out);
+        out.choose_random(CLIENT, vec![Raft::command_to(id)]);
+        replica
+    }
+
+    fn on_msg(
+        &self,
+        _: Id,
+        replica: &mut Cow<'_, Replica>,
+        from: Id,
+        message: Message,
+        out: &mut Out<Self>,
+    ) {
+        Raft::step(replica, Input::Receive { from: server_id(from), message }, out);
+    }
+
+    fn on_timeout(
+        &self,
+        _: Id,
+        replica: &mut Cow<'_, Replica>,
+        timer: &Timer,
+        out: &mut Out<Self>,
+    ) {
+        Raft::step(replica, Input::Timeout(*timer), out);
+    }
+
+    fn on_random(
+        &self,
+        _: Id,
+        replica: &mut Cow<'_, Replica>,
+        command: &Command,
+        out: &mut Out<Self>,
+    ) {
+        Raft::step(replica, Input::Propose { commands: vec![command.clone()] }, out);
+        out.choose_random(CLIENT, vec![command.clone()]);
+    }
+}

@@ -1,0 +1,444 @@
+//! The environment: a cluster of actors, and everything that can happen to it.
+//!
+//! * **Network**: the set of every message sent and not yet dead. Each may be delivered any
+//!   number of times, in any order, or never: loss, duplication, delay and reordering at once.
+//! * **Timers** fire at any time while they run.
+//! * **Restarts** have a budget: a server comes back with what its disk folds to. Downtime
+//!   needs no state of its own, for it looks like delay.
+//! * **Torn steps**, where they are asked for: the disk takes its time for each record while the
+//!   server goes on, messages wait for the records before them, and a restart can fall between
+//!   any two.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dashmap::DashMap;
+use stateright::actor::{Actor, Out};
+use stateright::{Model, Property};
+use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
+
+use crate::actor::{Raft, Replica, actor_id};
+use crate::history::Event;
+use crate::letters::{self, Letter, Meaning, Shared};
+use crate::node::Node;
+use crate::orbit::{Lanes, Ref, Renaming, Table};
+use crate::properties;
+use crate::state::{ClusterState, Post};
+
+/// How far a search goes. What lies beyond is not claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Servers in the cluster; at least 1.
+    pub servers: usize,
+    /// No election starts a term above this; at least 1.
+    pub terms: Term,
+    /// No leader with this many entries in its log is given another.
+    pub entries: Index,
+    /// How many restarts there are in all.
+    pub restarts: u32,
+}
+
+/// How the environment behaves, and which reductions are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// One state stands for all renamings of its servers.
+    pub symmetry: bool,
+    /// Dead letters stay in the network.
+    pub keep_dead_letters: bool,
+    /// Dead letters are kept beside the state and tried again on every later state of the path.
+    pub audit: bool,
+    /// A step's records become durable one by one, each before the messages that wait for it.
+    pub torn: bool,
+    /// See [`Raft::max_append_bytes`].
+    pub max_append_bytes: usize,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Environment {
+            symmetry: true,
+            keep_dead_letters: false,
+            audit: false,
+            torn: false,
+            max_append_bytes: usize::MAX,
+        }
+    }
+}
+
+/// A cluster of actors as a `stateright::Model`.
+#[derive(Debug)]
+pub struct Cluster {
+    /// How far the search goes.
+    pub bounds: Bounds,
+    /// How the environment behaves.
+    pub environment: Environment,
+    actor: Raft,
+    property: Option<String>,
+    renamings: Vec<Renaming>,
+    nodes: Table<Node>,
+    letters: Table<Letter>,
+    shared: Table<Shared>,
+    events: Table<Event>,
+    effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
+}
+
+/// What can happen to the cluster in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A message arrives; it stays in the network and may arrive again.
+    Deliver(Ref<Letter>),
+    /// A timer fires.
+    Timeout(ServerId, Timer),
+    /// A client proposes a command.
+    Propose(ServerId),
+    /// The server crashes and starts again from its disk.
+    Restart(ServerId),
+    /// The disk finishes a write, and the messages that waited for it leave.
+    CarryOut(ServerId),
+}
+
+impl Action {
+    fn parts(self) -> (ServerId, Stimulus) {
+        match self {
+            Action::Deliver(letter) => (letter.to, Stimulus::Deliver(letter)),
+            Action::Timeout(id, timer) => (id, Stimulus::Timeout(timer)),
+            Action::Propose(id) => (id, Stimulus::Propose),
+            Action::Restart(id) => (id, Stimulus::Restart),
+            Action::CarryOut(id) => (id, Stimulus::CarryOut),
+        }
+    }
+
+    /// The server that it happens to.
+    pub fn server(self) -> ServerId {
+        self.parts().0
+    }
+}
+
+/// What a node reacts to: an action, without the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stimulus {
+    Deliver(Ref<Letter>),
+    Timeout(Timer),
+    Propose,
+    Restart,
+    CarryOut,
+}
+
+/// What a stimulus does to a node: a function of the two, so it is computed once.
+#[derive(Debug)]
+struct Effect {
+    node: Ref<Node>,
+    sent: Vec<Ref<Letter>>,
+    /// If nothing came of it but answers, sent or waiting to be: those.
+    answers: Option<Vec<Ref<Letter>>>,
+}
+
+impl Effect {
+    /// Whether nothing came of it but answers that all are `as_claimed`.
+    fn is_answer_only(&self, as_claimed: impl FnMut(Ref<Letter>) -> bool) -> bool {
+        self.answers.as_ref().is_some_and(|answers| answers.iter().copied().all(as_claimed))
+    }
+
+    /// Whether all that came of it is a follower in `term`, without leader or vote.
+    fn makes_follower(&self, term: Term) -> bool {
+        let server = &self.node.replica.server;
+        self.sent.is_empty()
+            && server.current_term() == term
+            && server.persistent().voted_for().is_none()
+            && server.volatile().role == Role::default()
+    }
+}
+
+impl Cluster {
+    /// A cluster within `bounds`.
+    pub fn new(bounds: Bounds, environment: Environment) -> Cluster {
+        let renamings = match environment.symmetry {
+            true => Renaming::all(bounds.servers),
+            false => vec![Renaming::identity(bounds.servers)],
+        };
+        Cluster {
+            bounds,
+            environment,
+            actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
+            property: None,
+            renamings,
+            nodes: Table::default(),
+            letters: Table::default(),
+            shared: Table::default(),
+            events: Table::default(),
+            effects: DashMap::new(),
+        }
+    }
+
+    /// The same cluster with the property called `name` alone, if one is named.
+    pub fn only(mut self, name: Option<&str>) -> Cluster {
+        self.property = name.map(str::to_owned);
+        self
+    }
+
+    /// How many servers are the smallest majority.
+    pub fn majority(&self) -> usize {
+        self.bounds.servers / 2 + 1
+    }
+
+    /// How many distinct nodes, letters, events and effects were met.
+    pub fn sizes(&self) -> [usize; 4] {
+        [self.nodes.len(), self.letters.len(), self.events.len(), self.effects.len()]
+    }
+
+    /// The messages that leave a server when `action` happens in `state`.
+    pub fn sent(&self, state: &ClusterState, action: Action) -> &'static [Ref<Letter>] {
+        let (id, stimulus) = action.parts();
+        &self.effect(state.node(id), stimulus).sent
+    }
+
+    fn effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
+        if let Some(known) = self.effects.get(&(node, stimulus)) {
+            return *known;
+        }
+        let new = Box::leak(Box::new(self.react(node, stimulus)));
+        *self.effects.entry((node, stimulus)).or_insert(new)
+    }
+
+    /// Lets the actor handle something, and carries out its commands.
+    fn ask(
+        &self,
+        node: &mut Node,
+        handler: impl FnOnce(&Raft, &mut Cow<'_, Replica>, &mut Out<Raft>),
+    ) -> Vec<(ServerId, Message)> {
+        let before = node.replica.clone();
+        let mut replica = Cow::Borrowed(&before);
+        let mut out = Out::new();
+        handler(&self.actor, &mut replica, &mut out);
+        node.replica = replica.into_owned();
+        node.interpret(out, self.environment.torn)
+    }
+
+    /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
+    fn react(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
+        let reaction = || self.reaction(node, stimulus);
+        catch_unwind(AssertUnwindSafe(reaction)).unwrap_or_else(|panic| {
+            let failed = Some(panic_message(panic.as_ref()));
+            let failed = Node { failed, ..node.value.clone() };
+            let node = self.nodes.intern(failed, &self.renamings);
+            Effect { node, sent: Vec::new(), answers: None }
+        })
+    }
+
+    fn reaction(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
+        let id = node.id();
+        let me = actor_id(id);
+        let mut next = node.value.clone();
+        let sent = match stimulus {
+            Stimulus::Restart => {
+                let mut out = Out::new();
+                let replica = self.actor.on_start(me, &Some(node.disk.clone()), &mut out);
+                next.restart(replica, out)
+            }
+            Stimulus::CarryOut => next.carry_out(),
+            Stimulus::Deliver(letter) => {
+                let Letter { from, to: _, message } = letter.value.clone();
+                let from = actor_id(from);
+                self.ask(&mut next, |actor, replica, out| {
+                    actor.on_msg(me, replica, from, message, out);
+                })
+            }
+            Stimulus::Timeout(timer) => {
+                next.timers.remove(&timer);
+                self.ask(&mut next, |actor, replica, out| {
+                    actor.on_timeout(me, replica, &timer, out);
+                })
+            }
+            Stimulus::Propose => self.ask(&mut next, |actor, replica, out| {
+                actor.on_random(me, replica, &Raft::command_to(id), out);
+            }),
+        };
+        let letter =
+            |(to, message)| self.letters.intern(Letter { from: id, to, message }, &self.renamings);
+        let sent: Vec<_> = sent.into_iter().map(letter).collect();
+        let answers = next
+            .queued_since(node)
+            .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());
+        Effect { sent, answers, node: self.nodes.intern(next, &self.renamings) }
+    }
+
+    /// A letter joins the network, unless another stands for it or it is dead on arrival.
+    fn send(&self, state: &mut ClusterState, letter: Ref<Letter>) {
+        match self.proven_meaning(state, letter) {
+            Meaning::Nothing => self.audit(state, letter),
+            Meaning::Itself => self.post(state, letter, None),
+            Meaning::Shared(shared) => self.post(state, letter, Some(shared)),
+        }
+    }
+
+    /// Letters to and from server `id` that mean less than before are looked at again.
+    fn reconsider(&self, state: &mut ClusterState, id: ServerId) {
+        let mut changed = Vec::new();
+        for place in (0..state.network.len()).rev() {
+            let Post { letter, shared } = state.network[place];
+            if letter.to != id && letter.from != id {
+                continue;
+            }
+            let unchanged = match self.meaning(state, letter) {
+                Meaning::Nothing => false,
+                Meaning::Itself => shared.is_none(),
+                Meaning::Shared(now) => shared.is_some_and(|shared| shared.value == now),
+            };
+            if !unchanged {
+                changed.push(state.unpost(place).letter);
+            }
+        }
+        // In the order of the network, so that a search is the same whenever it is made.
+        changed.iter().rev().for_each(|&letter| self.send(state, letter));
+    }
+
+    fn post(&self, state: &mut ClusterState, letter: Ref<Letter>, shared: Option<Shared>) {
+        let shared = shared.map(|shared| self.shared.intern(shared, &self.renamings));
+        let Err(there) = state.post(Post { letter, shared }) else { return };
+        if there.letter != letter {
+            self.audit(state, letter);
+        }
+    }
+
+    fn meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+        if self.environment.keep_dead_letters {
+            return Meaning::Itself;
+        }
+        let (sender, receiver) = (state.node(letter.from), state.node(letter.to));
+        letters::meaning(letter, sender, receiver, self.bounds.terms)
+    }
+
+    /// What a letter is claimed to mean, if it proves to on trial: delivered now, a dead letter
+    /// changes nothing and its answer is dead; a stale one changes nothing and its answer is
+    /// news at most; news makes a follower in its term, who says nothing.
+    fn proven_meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+        let claimed = self.meaning(state, letter);
+        let receiver = state.node(letter.to);
+        let trial = || self.effect(receiver, Stimulus::Deliver(letter));
+        let proven = match claimed {
+            Meaning::Itself => true,
+            Meaning::Nothing => trial()
+                .is_answer_only(|answer| self.proven_meaning(state, answer) == Meaning::Nothing),
+            Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
+                let term = state.node(to).replica.server.current_term();
+                let news = Meaning::Shared(Shared::News { to: from, term });
+                let meaning = self.proven_meaning(state, answer);
+                meaning == Meaning::Nothing || meaning == news
+            }),
+            Meaning::Shared(Shared::News { term, .. }) => trial().makes_follower(term),
+        };
+        if proven { claimed } else { Meaning::Itself }
+    }
+
+    fn audit(&self, state: &mut ClusterState, letter: Ref<Letter>) {
+        if self.environment.audit {
+            state.set_aside(letter);
+        }
+    }
+
+    /// Remembers who leads, and what a step committed. A commit whose records still wait has
+    /// not happened for anybody else.
+    fn record(&self, state: &mut ClusterState, node: Ref<Node>) {
+        let server = &node.replica.server;
+        let term = server.current_term();
+        if server.is_leader() {
+            let led = Event::Led { term, server: node.id() };
+            if !state.led.iter().any(|event| event.value == led) {
+                let led = self.events.intern(led, &self.renamings);
+                state.remember(led);
+            }
+        }
+        let known = state.committed.len() as Index;
+        let waits = !node.pending.is_empty();
+        let newly = if waits { known } else { server.volatile().commit_index };
+        for index in known + 1..=newly {
+            // A server with a bug may believe in a commit that its log does not reach.
+            let Some(entry) = server.log().get(index).cloned() else { break };
+            let committed = Event::Committed { index, entry, term };
+            state.remember(self.events.intern(committed, &self.renamings));
+            state.committed_after_restart |= state.restarts > 0;
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+impl Model for Cluster {
+    type State = ClusterState;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<ClusterState> {
+        let start = |id: &ServerId| {
+            let mut out = Out::new();
+            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
+            self.nodes.intern(Node::new(replica, out), &self.renamings)
+        };
+        let nodes = self.actor.servers.iter().map(start).collect();
+        vec![ClusterState::new(nodes, Lanes::zero(&self.renamings))]
+    }
+
+    fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
+        let alive = |letter: &Ref<Letter>| state.node(letter.to).failed.is_none();
+        actions.extend(state.letters().filter(alive).map(Action::Deliver));
+        for node in &state.nodes {
+            let id = node.id();
+            if node.failed.is_some() {
+                continue;
+            }
+            let server = &node.replica.server;
+            for &timer in &node.timers {
+                let within = match timer {
+                    Timer::Election => server.current_term() < self.bounds.terms,
+                    Timer::Heartbeat => true,
+                };
+                if within {
+                    actions.push(Action::Timeout(id, timer));
+                }
+            }
+            if server.is_leader() && server.log().last_index() < self.bounds.entries {
+                actions.push(Action::Propose(id));
+            }
+            if !node.pending.is_empty() {
+                actions.push(Action::CarryOut(id));
+            }
+            if state.restarts < self.bounds.restarts {
+                actions.push(Action::Restart(id));
+            }
+        }
+    }
+
+    fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
+        let (id, stimulus) = action.parts();
+        let node = state.node(id);
+        let effect = self.effect(node, stimulus);
+        let restarted = matches!(action, Action::Restart(_));
+        if effect.node == node && effect.sent.is_empty() && !restarted {
+            return None;
+        }
+        let mut next = state.clone();
+        next.restarts += u32::from(restarted);
+        if effect.node != node {
+            next.replace(effect.node);
+            self.reconsider(&mut next, id);
+            self.record(&mut next, effect.node);
+        }
+        for &letter in &effect.sent {
+            self.send(&mut next, letter);
+        }
+        Some(next)
+    }
+
+    fn format_action(&self, action: &Action) -> String {
+        action.to_string()
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let all = properties::of(&self.bounds).into_iter();
+        all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()
+    }
+}

@@ -1,0 +1,26 @@
+//! The model: the core as a stateright [`Actor`](stateright::actor::Actor), a cluster of such
+//! actors with everything that can go wrong around them, and the properties that must hold.
+//!
+//! ```text
+//!   properties ──► Cluster (stateright::Model) ──► Raft (stateright::Actor) ──► Server::step
+//!                  network, crashes, history        a thin adapter              figure2
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod actor;
+pub mod cluster;
+pub mod history;
+pub mod letters;
+pub mod node;
+pub mod orbit;
+pub mod properties;
+mod state;
+pub mod words;
+
+pub use actor::{Raft, Replica};
+pub use cluster::{Action, Bounds, Cluster, Environment};
+pub use history::Event;
+pub use letters::{Letter, Meaning, Shared};
+pub use node::{Node, Pending, Witness};
+pub use state::{ClusterState, Post};

@@ -1,0 +1,220 @@
+//! A server in its place: the actor's state, its disk, its timers, and a witness beside it.
+
+use std::collections::BTreeSet;
+
+use stateright::actor::{Command as ActorCommand, Out};
+use veraft::figure2::{Entries, Index, Message, Persistent, ServerId, Term, Timer};
+
+use crate::actor::{Raft, Replica, server_id};
+use crate::orbit::{Component, Rename, Renaming};
+
+/// One server of the cluster and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Node {
+    /// The actor's state: what a crash loses, and what was handed to the disk.
+    pub replica: Replica,
+    /// What is durable.
+    pub disk: Persistent,
+    /// The timers that run.
+    pub timers: BTreeSet<Timer>,
+    /// What the disk has yet to write, in order: empty unless steps can be torn.
+    pub pending: Vec<Pending>,
+    /// What the rest of the world has seen of this server.
+    pub witness: Witness,
+    /// The assertion that failed in the server, if one did; it does nothing more then.
+    pub failed: Option<String>,
+}
+
+/// A write that the disk has not finished, and the messages that wait for it.
+///
+/// They leave together once it has: a crash between two of them would look like the loss of the
+/// later ones, which the network does anyway. For the same reason a message that waits already
+/// need not wait twice, and so the queue is bounded by the number of records.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pending {
+    /// What will be durable.
+    pub save: Persistent,
+    /// What leaves then.
+    pub send: BTreeSet<(ServerId, Message)>,
+}
+
+/// Ghost state beside one server, from what left it or became durable. In a correct server all
+/// of it follows from the server's own state, so it adds no states.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Witness {
+    /// The highest term seen, across restarts.
+    pub term: Term,
+    /// The candidates that were seen to get this server's vote in that term.
+    pub votes: BTreeSet<ServerId>,
+    /// While it leads: the term, and the log as long as it was seen.
+    pub led: Option<(Term, Entries)>,
+    /// The highest commit index since the last restart.
+    pub commit_index: Index,
+}
+
+impl Node {
+    /// A server that was never up before.
+    pub fn new(replica: Replica, out: Out<Raft>) -> Node {
+        let mut node = Node {
+            replica,
+            disk: Persistent::default(),
+            timers: BTreeSet::new(),
+            pending: Vec::new(),
+            witness: Witness::default(),
+            failed: None,
+        };
+        let sent = node.interpret(out, false);
+        assert!(sent.is_empty(), "a server that starts has nothing to say");
+        node
+    }
+
+    /// The server's name.
+    pub fn id(&self) -> ServerId {
+        self.replica.server.config().id
+    }
+
+    /// Everything volatile is lost, and the server starts from its disk.
+    pub fn restart(&mut self, replica: Replica, out: Out<Raft>) -> Vec<(ServerId, Message)> {
+        self.replica = replica;
+        self.timers.clear();
+        self.pending.clear();
+        self.witness.commit_index = 0;
+        self.interpret(out, false)
+    }
+
+    /// The actor's commands, as the environment carries them out; answers what left at once. If
+    /// steps are `torn`, records wait for the disk, and messages for the records before them.
+    pub fn interpret(&mut self, out: Out<Raft>, torn: bool) -> Vec<(ServerId, Message)> {
+        let mut sent = Vec::new();
+        for command in out {
+            match command {
+                ActorCommand::Save(save) if torn => {
+                    self.pending.push(Pending { save, send: BTreeSet::new() });
+                }
+                ActorCommand::Save(storage) => self.disk = storage,
+                ActorCommand::Send(to, message) => match self.pending.last_mut() {
+                    Some(last) if message.waits_for_records() => {
+                        last.send.insert((server_id(to), message));
+                    }
+                    Some(_) | None => sent.push((server_id(to), message)),
+                },
+                ActorCommand::SetTimer(timer, _) => {
+                    self.timers.insert(timer);
+                }
+                ActorCommand::CancelTimer(timer) => {
+                    self.timers.remove(&timer);
+                }
+                // Clients are always willing; the cluster bounds what they propose.
+                ActorCommand::ChooseRandom(..) => {}
+            }
+        }
+        self.observe(&sent);
+        sent
+    }
+
+    /// If this node differs from `before` by messages that joined the queue and by nothing else:
+    /// those messages.
+    pub fn queued_since(&self, before: &Node) -> Option<Vec<(ServerId, Message)>> {
+        let quiet = Node { pending: before.pending.clone(), ..self.clone() } == *before;
+        let (Some(now), Some(then)) = (self.pending.last(), before.pending.last()) else {
+            return (quiet && self.pending.len() == before.pending.len()).then(Vec::new);
+        };
+        let saves = |node: &Node| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
+        let queued = now.send.difference(&then.send).cloned().collect();
+        (quiet && saves(self) == saves(before)).then_some(queued)
+    }
+
+    /// The disk finishes its first write, and what waited for it leaves.
+    pub fn carry_out(&mut self) -> Vec<(ServerId, Message)> {
+        let Pending { save, send } = self.pending.remove(0);
+        self.disk = save;
+        let sent: Vec<_> = send.into_iter().collect();
+        self.observe(&sent);
+        sent
+    }
+
+    /// The witness looks at what became durable and at what left.
+    fn observe(&mut self, sent: &[(ServerId, Message)]) {
+        let id = self.id();
+        let server = &self.replica.server;
+        let witness = &mut self.witness;
+        witness.see_ballot(self.disk.current_term(), self.disk.voted_for());
+        for (to, message) in sent {
+            let vote = match message {
+                Message::RequestVote(_) => Some(id),
+                Message::RequestVoteReply(reply) => reply.vote_granted.then_some(*to),
+                Message::AppendEntries(_) | Message::AppendEntriesReply(_) => None,
+            };
+            witness.see_ballot(message.term(), vote);
+        }
+        let log = server.log().entries();
+        witness.led = match witness.led.take() {
+            _ if !server.is_leader() => None,
+            Some((term, seen)) if term == server.current_term() && !seen.is_prefix_of(log) => {
+                Some((term, seen))
+            }
+            _ => Some((server.current_term(), log.clone())),
+        };
+        witness.commit_index = witness.commit_index.max(server.volatile().commit_index);
+    }
+}
+
+impl Witness {
+    fn see_ballot(&mut self, term: Term, vote: Option<ServerId>) {
+        if term > self.term {
+            self.term = term;
+            self.votes.clear();
+        }
+        if term == self.term {
+            self.votes.extend(vote);
+        }
+    }
+}
+
+impl Rename for Replica {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let Replica { server, stored, applied } = self;
+        Replica {
+            server: server.rename(renaming),
+            stored: stored.rename(renaming),
+            applied: applied.rename(renaming),
+        }
+    }
+}
+
+impl Rename for Pending {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let Pending { save, send } = self;
+        Pending { save: save.rename(renaming), send: send.rename(renaming) }
+    }
+}
+
+impl Rename for Witness {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let Witness { term, votes, led, commit_index } = self;
+        Witness {
+            term: *term,
+            votes: votes.rename(renaming),
+            led: led.rename(renaming),
+            commit_index: *commit_index,
+        }
+    }
+}
+
+impl Rename for Node {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let Node { replica, disk, timers, pending, witness, failed } = self;
+        Node {
+            replica: replica.rename(renaming),
+            disk: disk.rename(renaming),
+            timers: timers.clone(),
+            pending: pending.rename(renaming),
+            witness: witness.rename(renaming),
+            failed: failed.clone(),
+        }
+    }
+}
+
+impl Component for Node {
+    const KIND: u8 = 1;
+}

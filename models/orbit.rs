@@ -1,0 +1,321 @@
+//! Orbits: servers are interchangeable, so one state stands for all its renamings.
+//!
+//! A state is a collection of components: nodes, letters, events. Its fingerprint under a
+//! renaming p is the sum of the hashes of its components renamed by p, and its orbit's
+//! fingerprint is the smallest of these over all p. Two states that are renamings of each other
+//! have the same set of sums, hence the same minimum; and no canonical state is ever built, so
+//! every state kept is one that was really reached.
+//!
+//! Each distinct component is kept once, with its hash under every renaming (its *lanes*). A
+//! step that changes a component adds the new lanes and takes away the old ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dashmap::DashMap;
+use siphasher::sip::SipHasher13;
+use veraft::figure2::{
+    AppendEntries, AppendEntriesReply, Command, Config, Entries, Entry, Message, Persistent,
+    Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
+};
+
+/// A permutation of the servers: server i becomes `self.0[i]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renaming(Vec<ServerId>);
+
+impl Renaming {
+    /// All renamings of `servers` servers; the identity comes first.
+    pub fn all(servers: usize) -> Vec<Renaming> {
+        let mut renamings = vec![Vec::new()];
+        for _ in 0..servers {
+            let longer = |names: &Vec<ServerId>| {
+                let free = (0..servers as u64).map(ServerId).filter(|id| !names.contains(id));
+                free.map(|id| [names.as_slice(), &[id]].concat()).collect::<Vec<_>>()
+            };
+            renamings = renamings.iter().flat_map(longer).collect();
+        }
+        renamings.into_iter().map(Renaming).collect()
+    }
+
+    /// The renaming that changes nothing.
+    pub fn identity(servers: usize) -> Renaming {
+        Renaming((0..servers as u64).map(ServerId).collect())
+    }
+}
+
+/// Something that names servers, and its image under a renaming. Implementations take their
+/// types apart whole, so that a new field does not compile until it is renamed too.
+pub trait Rename {
+    /// The same thing, told of the renamed servers.
+    fn rename(&self, renaming: &Renaming) -> Self;
+}
+
+impl Rename for ServerId {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        renaming.0[self.0 as usize]
+    }
+}
+
+/// A command of the model names the server that it was proposed to.
+impl Rename for Command {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let id = ServerId(u64::from(self.as_bytes()[0]));
+        crate::Raft::command_to(id.rename(renaming))
+    }
+}
+
+impl Rename for Entry {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let Entry { term, command } = self;
+        Entry { term: *term, command: command.rename(renaming) }
+    }
+}
+
+impl Rename for Entries {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        self.iter().map(|entry| entry.rename(renaming)).collect()
+    }
+}
+
+impl Rename for Persistent {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let ballot = Record::Ballot {
+            current_term: self.current_term(),
+            voted_for: self.voted_for().rename(renaming),
+        };
+        let append = Record::Append { entries: self.log().entries().rename(renaming) };
+        [ballot, append].into_iter().collect()
+    }
+}
+
+impl Rename for Role {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        match self {
+            Role::Follower { leader } => Role::Follower { leader: leader.rename(renaming) },
+            Role::Candidate { votes_granted } => {
+                Role::Candidate { votes_granted: votes_granted.rename(renaming) }
+            }
+            Role::Leader { next_index, match_index } => Role::Leader {
+                next_index: next_index.rename(renaming),
+                match_index: match_index.rename(renaming),
+            },
+        }
+    }
+}
+
+impl Rename for Server {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        let Config { id, servers, max_append_bytes } = self.config().clone();
+        let config = Config { id: id.rename(renaming), servers, max_append_bytes };
+        let Volatile { role, commit_index, last_applied } = self.volatile();
+        let volatile = Volatile {
+            role: role.rename(renaming),
+            commit_index: *commit_index,
+            last_applied: *last_applied,
+        };
+        Server::from_parts(config, self.persistent().rename(renaming), volatile)
+    }
+}
+
+impl Rename for Message {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        match self.clone() {
+            Message::RequestVote(request) => {
+                let RequestVote { term, candidate_id, last_log_index, last_log_term } = request;
+                let candidate_id = candidate_id.rename(renaming);
+                Message::RequestVote(RequestVote {
+                    term,
+                    candidate_id,
+                    last_log_index,
+                    last_log_term,
+                })
+            }
+            Message::RequestVoteReply(RequestVoteReply { term, vote_granted }) => {
+                Message::RequestVoteReply(RequestVoteReply { term, vote_granted })
+            }
+            Message::AppendEntries(request) => {
+                let AppendEntries {
+                    term,
+                    leader_id,
+                    prev_log_index,
+                    prev_log_term,
+                    entries,
+                    leader_commit,
+                } = request;
+                Message::AppendEntries(AppendEntries {
+                    term,
+                    leader_id: leader_id.rename(renaming),
+                    prev_log_index,
+                    prev_log_term,
+                    entries: entries.rename(renaming),
+                    leader_commit,
+                })
+            }
+            Message::AppendEntriesReply(AppendEntriesReply { term, outcome }) => {
+                Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
+            }
+        }
+    }
+}
+
+/// A term or an index: it names no server.
+impl Rename for u64 {
+    fn rename(&self, _: &Renaming) -> Self {
+        *self
+    }
+}
+
+impl<A: Rename, B: Rename> Rename for (A, B) {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        (self.0.rename(renaming), self.1.rename(renaming))
+    }
+}
+
+impl<T: Rename> Rename for Option<T> {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        self.as_ref().map(|thing| thing.rename(renaming))
+    }
+}
+
+impl<T: Rename + Ord> Rename for BTreeSet<T> {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        self.iter().map(|thing| thing.rename(renaming)).collect()
+    }
+}
+
+impl<K: Rename + Ord, V: Rename> Rename for BTreeMap<K, V> {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        self.iter().map(|(key, value)| (key.rename(renaming), value.rename(renaming))).collect()
+    }
+}
+
+impl<T: Rename> Rename for Vec<T> {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        self.iter().map(|thing| thing.rename(renaming)).collect()
+    }
+}
+
+/// A kind of component. Kinds are hashed apart: an event and a letter whose fields are equal
+/// numbers must not share a lane.
+pub trait Component: Rename + Eq + Hash {
+    /// The number of the kind.
+    const KIND: u8;
+}
+
+/// A component that is kept once, however many states hold it. Equal and hashed by its number
+/// in its table, which stands for its value.
+#[derive(Debug)]
+pub struct Interned<T> {
+    /// The component.
+    pub value: T,
+    number: u32,
+    lanes: Box<[u64]>,
+}
+
+/// A reference to a component of a table. Components live as long as the process: a search
+/// keeps all it has seen to its end anyway, and a state is then a few words that copy freely
+/// between threads.
+pub type Ref<T> = &'static Interned<T>;
+
+impl<T> Interned<T> {
+    /// The component's hash, whatever the renamings in use.
+    pub fn fingerprint(&self) -> u64 {
+        self.lanes[0]
+    }
+}
+
+impl<T> std::ops::Deref for Interned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> PartialEq for Interned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl<T> Eq for Interned<T> {}
+
+impl<T> Hash for Interned<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u32(self.number);
+    }
+}
+
+/// Every component of one kind that a model has met.
+#[derive(Debug)]
+pub struct Table<T: Eq + Hash + 'static> {
+    known: DashMap<&'static T, Ref<T>>,
+    next_number: AtomicU32,
+}
+
+impl<T: Eq + Hash> Default for Table<T> {
+    fn default() -> Self {
+        Table { known: DashMap::new(), next_number: AtomicU32::new(0) }
+    }
+}
+
+impl<T: Component> Table<T> {
+    /// The one reference to `value`.
+    pub fn intern(&self, value: T, renamings: &[Renaming]) -> Ref<T> {
+        if let Some(known) = self.known.get(&value) {
+            return *known;
+        }
+        let lane = |renaming| hash_of(&(T::KIND, value.rename(renaming)));
+        let lanes = renamings.iter().map(lane).collect();
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let new: Ref<T> = Box::leak(Box::new(Interned { value, number, lanes }));
+        *self.known.entry(&new.value).or_insert(new)
+    }
+
+    /// How many components there are.
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there is none yet.
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+/// The sums of lanes that a state carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lanes(Box<[u64]>);
+
+impl Lanes {
+    /// The lanes of nothing.
+    pub fn zero(renamings: &[Renaming]) -> Lanes {
+        Lanes(vec![0; renamings.len()].into())
+    }
+
+    /// A component joins the state.
+    pub fn add<T>(&mut self, component: Ref<T>) {
+        for (sum, lane) in self.0.iter_mut().zip(&component.lanes) {
+            *sum = sum.wrapping_add(*lane);
+        }
+    }
+
+    /// A component leaves the state.
+    pub fn remove<T>(&mut self, component: Ref<T>) {
+        for (sum, lane) in self.0.iter_mut().zip(&component.lanes) {
+            *sum = sum.wrapping_sub(*lane);
+        }
+    }
+
+    /// The smallest sum: the same for all states of an orbit.
+    pub fn smallest(&self) -> u64 {
+        self.0.iter().copied().min().expect("the identity is always among the renamings")
+    }
+}
+
+/// A hash that is the same in every run and on every machine of the same word size.
+pub fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = SipHasher13::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,198 @@
+//! What must always hold, and what must be reachable for that to mean anything.
+
+use stateright::Property;
+use veraft::figure2::{Entry, Index, Server, Term};
+
+use crate::cluster::{Bounds, Cluster};
+use crate::history::Event;
+use crate::state::ClusterState;
+
+/// At most one server leads a term, at the same moment or at different ones (§5.2).
+pub const ELECTION_SAFETY: &str = "Election Safety";
+/// A leader never overwrites or deletes entries of its log; it only appends (§5.3).
+pub const LEADER_APPEND_ONLY: &str = "Leader Append-Only";
+/// Two logs that hold an entry of the same index and term are identical up to it (§5.3).
+pub const LOG_MATCHING: &str = "Log Matching";
+/// An entry committed in a term is in the log of every leader of a later term (§5.4).
+pub const LEADER_COMPLETENESS: &str = "Leader Completeness";
+/// No two servers apply different entries at the same index (§5.4.3).
+pub const STATE_MACHINE_SAFETY: &str = "State Machine Safety";
+/// `currentTerm` never falls, not by a restart either (Figure 2).
+pub const MONOTONE_TERM: &str = "Monotone currentTerm";
+/// A server votes for at most one candidate in a term, restarts or not (§5.2).
+pub const ONE_VOTE: &str = "One vote per term";
+/// `commitIndex` falls only by a restart (Figure 2).
+pub const MONOTONE_COMMIT: &str = "Monotone commitIndex";
+/// Whatever is committed is durably stored by a majority (§5.3).
+pub const COMMIT_DURABILITY: &str = "Commit durability";
+
+/// No assertion of the core fails.
+pub const ASSERTIONS: &str = "Assertions";
+
+/// In every term of the scope, one after the other, there is a leader.
+pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
+/// A leader loses its office.
+pub const LEADER_DEPOSED: &str = "a leader is deposed";
+/// An entry is committed.
+pub const ENTRY_COMMITTED: &str = "an entry is committed";
+/// An entry is committed by a leader of a later term than its own.
+pub const EARLIER_TERM_COMMITTED: &str = "an entry of an earlier term is committed";
+/// The cluster still commits after a server has crashed.
+pub const COMMITTED_AFTER_RESTART: &str = "an entry is committed after a restart";
+
+/// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
+pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
+    let mut properties = vec![
+        Property::always(ELECTION_SAFETY, election_safety),
+        Property::always(ONE_VOTE, one_vote),
+        Property::always(MONOTONE_TERM, monotone_term),
+        Property::always(LEADER_APPEND_ONLY, leader_append_only),
+        Property::always(LOG_MATCHING, log_matching),
+        Property::always(LEADER_COMPLETENESS, leader_completeness),
+        Property::always(STATE_MACHINE_SAFETY, state_machine_safety),
+        Property::always(MONOTONE_COMMIT, monotone_commit),
+        Property::always(COMMIT_DURABILITY, commit_durability),
+        Property::always(ASSERTIONS, assertions),
+    ];
+    // A server alone leads until it crashes, so each further term takes a restart.
+    let alone = bounds.servers == 1;
+    if !alone || bounds.terms <= Term::from(bounds.restarts) + 1 {
+        properties.push(Property::sometimes(LEADERS_ELECTED, leaders_elected));
+    }
+    if !alone && bounds.terms > 1 {
+        properties.push(Property::sometimes(LEADER_DEPOSED, leader_deposed));
+    }
+    if bounds.entries > 0 {
+        properties.push(Property::sometimes(ENTRY_COMMITTED, entry_committed));
+        // One entry of the earlier term, and one of the later that commits both. Alone, an
+        // entry is committed at once, in its own term.
+        if !alone && bounds.entries > 1 && bounds.terms > 1 {
+            properties.push(Property::sometimes(EARLIER_TERM_COMMITTED, earlier_term_committed));
+        }
+        if bounds.restarts > 0 {
+            properties.push(Property::sometimes(COMMITTED_AFTER_RESTART, committed_after_restart));
+        }
+    }
+    properties
+}
+
+fn servers(state: &ClusterState) -> impl Iterator<Item = &'static Server> + Clone {
+    state.nodes.iter().map(|node| &node.value.replica.server)
+}
+
+fn committed(state: &ClusterState) -> impl Iterator<Item = (Index, &'static Entry, Term)> {
+    state.committed.iter().filter_map(|event| match &event.value {
+        Event::Committed { index, entry, term } => Some((*index, entry, *term)),
+        Event::Led { .. } => None,
+    })
+}
+
+fn led(state: &ClusterState) -> impl Iterator<Item = (Term, veraft::figure2::ServerId)> + Clone {
+    state.led.iter().filter_map(|event| match event.value {
+        Event::Led { term, server } => Some((term, server)),
+        Event::Committed { .. } => None,
+    })
+}
+
+fn election_safety(_: &Cluster, state: &ClusterState) -> bool {
+    let mut others = led(state);
+    while let Some((term, _)) = others.next() {
+        if others.clone().any(|(other, _)| other == term) {
+            return false;
+        }
+    }
+    true
+}
+
+fn one_vote(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| node.witness.votes.len() <= 1)
+}
+
+fn monotone_term(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| node.replica.server.current_term() >= node.witness.term)
+}
+
+fn leader_append_only(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| match &node.witness.led {
+        Some((_, seen)) => seen.is_prefix_of(node.replica.server.log().entries()),
+        None => true,
+    })
+}
+
+fn log_matching(_: &Cluster, state: &ClusterState) -> bool {
+    let mut others = servers(state);
+    while let Some(one) = others.next() {
+        if !others.clone().all(|other| match_up(one, other)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Up to the last index at which the terms are equal, so must be the entries.
+fn match_up(one: &Server, other: &Server) -> bool {
+    let (one, other) = (one.log(), other.log());
+    let common = one.last_index().min(other.last_index());
+    let same_term = |index: &Index| one.term_at(*index) == other.term_at(*index);
+    let last_match = (1..=common).rev().find(same_term).unwrap_or(0) as usize;
+    let mut pairs = one.entries().iter().zip(other.entries().iter()).take(last_match);
+    pairs.all(|(a, b)| a == b)
+}
+
+fn leader_completeness(_: &Cluster, state: &ClusterState) -> bool {
+    servers(state).filter(|server| server.is_leader()).all(|leader| {
+        committed(state)
+            .filter(|&(_, _, term)| term < leader.current_term())
+            .all(|(index, entry, _)| leader.log().get(index) == Some(entry))
+    })
+}
+
+fn state_machine_safety(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| {
+        let expected = committed(state).map(|(index, entry, _)| (index, entry));
+        let applied = &node.replica.applied;
+        let in_order = (1..).zip(applied).all(|(place, (index, _))| place == *index);
+        in_order && applied.iter().zip(expected).all(|((_, a), (_, b))| a == b)
+    })
+}
+
+fn monotone_commit(_: &Cluster, state: &ClusterState) -> bool {
+    state
+        .nodes
+        .iter()
+        .all(|node| node.replica.server.volatile().commit_index >= node.witness.commit_index)
+}
+
+fn commit_durability(cluster: &Cluster, state: &ClusterState) -> bool {
+    committed(state).all(|(index, entry, _)| {
+        let holders = state.nodes.iter().filter(|node| node.disk.log().get(index) == Some(entry));
+        holders.count() >= cluster.majority()
+    })
+}
+
+fn assertions(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| node.failed.is_none())
+}
+
+fn leaders_elected(cluster: &Cluster, state: &ClusterState) -> bool {
+    (1..=cluster.bounds.terms).all(|term| led(state).any(|(led, _)| led == term))
+}
+
+fn leader_deposed(_: &Cluster, state: &ClusterState) -> bool {
+    led(state).any(|(term, leader)| {
+        let node = state.node(leader);
+        node.replica.server.current_term() > term && state.restarts == 0
+    })
+}
+
+fn entry_committed(_: &Cluster, state: &ClusterState) -> bool {
+    !state.committed.is_empty()
+}
+
+fn earlier_term_committed(_: &Cluster, state: &ClusterState) -> bool {
+    committed(state).any(|(_, entry, term)| entry.term < term)
+}
+
+fn committed_after_restart(_: &Cluster, state: &ClusterState) -> bool {
+    state.committed_after_restart
+}
