@@ -169,12 +169,13 @@ impl Log {
     }
 
     /// The entries from index `first` on, as many as fit in `max_bytes` of commands, but at
-    /// least one if there is one.
+    /// least one if there is one. An empty command counts as one byte, so that the number of
+    /// entries is bounded too.
     pub fn batch(&self, first: Index, max_bytes: usize) -> Entries {
         let mut bytes = 0;
         let mut last = first.saturating_sub(1);
         while let Some(entry) = self.get(last + 1) {
-            bytes += entry.command.as_bytes().len();
+            bytes += entry.command.as_bytes().len().max(1);
             if bytes > max_bytes && last >= first {
                 break;
             }
@@ -242,6 +243,8 @@ mod tests {
         assert_eq!(log.batch(1, 30).len(), 3);
         assert_eq!(log.batch(3, 1000).len(), 2);
         assert_eq!(log.batch(5, 1000).len(), 0);
+        let empty = Entry { term: 1, command: Command::from(vec![]) };
+        assert_eq!(Log((0..9).map(|_| empty.clone()).collect()).batch(1, 4).len(), 4);
     }
 
     #[test]
