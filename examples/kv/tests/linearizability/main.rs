@@ -12,6 +12,8 @@
 mod checker;
 mod clients;
 mod cluster;
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
 mod link;
 
