@@ -119,7 +119,7 @@ fn step(before: &State, action: &ActorModelAction<Message, Timer, Command>, afte
         let server = &replica.server;
         format!("{} is now {}", server.config().id, words::server(server))
     });
-    Step { action, sent: Vec::new(), changed: changed.collect() }
+    Step { action, happened: None, sent: Vec::new(), changed: changed.collect() }
 }
 
 #[cfg(test)]
