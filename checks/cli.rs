@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
 use crate::engine_args::{Engine, EngineArgs};
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
@@ -31,10 +32,25 @@ enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// Measures the timely engine on a scope, and how the scope grows with its bounds
+    Bench(BenchArgs),
     /// Simulates a lab suite in virtual time, or walks through a scope at random
     Simulate(SimulateArgs),
     /// Validates what the nodes of one cluster recorded, file by file and together
     Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// The scope: see `check list`
+    #[arg(default_value = "replication")]
+    scope: String,
+    /// Measure so often, and take the fastest
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+    /// Draw the growth into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -117,6 +133,7 @@ pub fn main() -> ExitCode {
         None => explore(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Bench(args)) => bench(&args),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
     };
@@ -139,10 +156,31 @@ fn list() -> Result<u8, String> {
     Ok(0)
 }
 
-fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
+fn find_scope(name: &str) -> Result<Scope, String> {
     let names = || SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>().join(", ");
-    let named = scopes::find(&args.scope)
-        .ok_or_else(|| format!("no scope is called {:?}; there are {}", args.scope, names()))?;
+    scopes::find(name).ok_or_else(|| format!("no scope is called {name:?}; there are {}", names()))
+}
+
+fn bench(args: &BenchArgs) -> Result<u8, String> {
+    let scope = find_scope(&args.scope)?;
+    if scope.kind == Kind::ActorModel {
+        return Err("actor-model does not grow: measure a cluster".to_owned());
+    }
+    match bench::report(&scope, args.rounds, args.plot.as_deref()) {
+        Ok(tables) => {
+            // A closed pipe is no failure.
+            let _ = io::stdout().write_all(tables.as_bytes());
+            Ok(0)
+        }
+        Err(error) => {
+            eprintln!("check: {error}");
+            Ok(NOT_EXHAUSTED)
+        }
+    }
+}
+
+fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
+    let named = find_scope(&args.scope)?;
     let mut scope = named;
     let bounds = &mut scope.bounds;
     bounds.servers = args.servers.unwrap_or(bounds.servers);

@@ -93,6 +93,21 @@ pub const SCOPES: &[Scope] = &[
         pinned: Some(Pinned { unique_states: 132_056, depth: Some(20) }),
         default: true,
     },
+    Scope {
+        default: false,
+        ..scope("election-deep", "elections up to term 4", bounds(3, 4, 0, 1), REDUCED, 152_327, 20)
+    },
+    Scope {
+        default: false,
+        ..scope(
+            "replication-deep",
+            "log replication up to term 3",
+            bounds(3, 3, 1, 1),
+            REDUCED,
+            351_558,
+            28,
+        )
+    },
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 70_976, 20),
 ];
 

@@ -248,3 +248,6 @@ fn digest<F: Fingerprint>(settings: &Settings, processes: usize) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;
