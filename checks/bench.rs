@@ -106,12 +106,15 @@ fn speed_table(speeds: &[Speed]) -> String {
     table.trim_fmt()
 }
 
+/// Puts a value in the place of a bound.
+type With = fn(Bounds, u64) -> Bounds;
+
 /// For each bound: its name, and the states for each of its values up to the scope's.
 type Growth = Vec<(&'static str, Vec<(u64, u64)>)>;
 
 fn growth(scope: &Scope) -> Result<Growth, BenchError> {
     let most = scope.bounds;
-    let bounds: [(&'static str, u64, u64, fn(Bounds, u64) -> Bounds); 4] = [
+    let bounds: [(_, _, _, With); 4] = [
         ("servers", 1, most.servers as u64, |b, n| Bounds { servers: n as usize, ..b }),
         ("terms", 1, most.terms, |b, n| Bounds { terms: n, ..b }),
         ("entries", 0, most.entries, |b, n| Bounds { entries: n, ..b }),

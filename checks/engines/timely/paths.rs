@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use stateright::Path;
+use stateright::{Model, Path};
 
 use super::fingerprint::Fingerprint;
 use super::space::Space;
+
+/// A state, the place of its predecessor in the level before, and what led here from there.
+type Reached<S> = (<S as Model>::State, usize, Option<<S as Model>::Action>);
 
 /// A path whose states have these fingerprints, and whose last satisfies `ends_well`.
 ///
@@ -20,11 +23,9 @@ pub fn rebuild<S: Space, F: Fingerprint>(
     let (first, rest) = names.split_first()?;
     let named = |state: &S::State, name: &F| F::of(space, state) == *name;
     let starts = space.init_states().into_iter().filter(|state| named(state, first));
-    // Each state with the place of its predecessor in the level before.
-    let mut levels: Vec<Vec<(S::State, usize, Option<S::Action>)>> =
-        vec![starts.map(|state| (state, 0, None)).collect()];
+    let mut levels: Vec<Vec<Reached<S>>> = vec![starts.map(|state| (state, 0, None)).collect()];
     for name in rest {
-        let mut level: Vec<(S::State, usize, Option<S::Action>)> = Vec::new();
+        let mut level: Vec<Reached<S>> = Vec::new();
         let mut known = HashSet::new();
         for (place, (state, _, _)) in levels.last()?.iter().enumerate() {
             let mut actions = Vec::new();

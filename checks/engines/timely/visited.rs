@@ -73,7 +73,7 @@ impl<F: Fingerprint> Visited<F> {
 impl<F: Fingerprint> Segment<F> {
     fn home(&self, state: F) -> usize {
         let within = u128::from(state.top() << SEGMENT_BITS);
-        (within * self.homes as u128 >> u64::BITS) as usize
+        ((within * self.homes as u128) >> u64::BITS) as usize
     }
 
     /// The first slot from the state's home on that is empty, or holds it or a larger one.

@@ -11,7 +11,11 @@ fn compare(args: &[&str]) {
     let other = verdict(&[args, &["--engine", "stateright"]].concat());
     for workers in ["1", "2", "3"] {
         let timely = verdict(&[args, &["--engine", "timely", "--workers", workers]].concat());
-        for field in ["unique_states", "generated_states", "depth", "exhausted", "changed"] {
+        // An audit keeps letters outside the fingerprint, so how often equal states are met
+        // depends on which of two twins came first.
+        let generated = if args.contains(&"--audit") { None } else { Some("generated_states") };
+        for field in ["unique_states", "depth", "exhausted", "changed"].into_iter().chain(generated)
+        {
             assert_eq!(timely[field], other[field], "{field} of {args:?} with {workers} workers");
         }
         assert_eq!(verdicts(&timely), verdicts(&other), "{args:?} with {workers} workers");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn hosts(processes: usize) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn start(hosts: &PathBuf, process: usize, args: &[&str]) -> Child {
+fn start(hosts: &Path, process: usize, args: &[&str]) -> Child {
     let (hosts, process) = (hosts.to_str().unwrap(), process.to_string());
     let common = ["--engine", "timely", "--json", "--hosts", hosts, "--process", &process];
     command(&[&["run"], args, &common].concat()).spawn().unwrap()
