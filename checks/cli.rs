@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench;
 use crate::engine_args::{Engine, EngineArgs};
+use crate::mutants;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
 use crate::verdict::{NOT_EXHAUSTED, Verdict};
@@ -28,12 +29,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists scopes with their bounds and pinned counts, and properties
+    /// Lists scopes with their bounds and pinned counts, properties, and mutants
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
     /// Measures the timely engine on a scope, and how the scope grows with its bounds
     Bench(BenchArgs),
+    /// Breaks one rule of the source after the other, and demands that a property falls
+    Mutants(MutantsArgs),
     /// Simulates a lab suite in virtual time, or walks through a scope at random
     Simulate(SimulateArgs),
     /// Validates what the nodes of one cluster recorded, file by file and together
@@ -89,6 +92,12 @@ struct OutputArgs {
 }
 
 #[derive(Debug, Args)]
+struct MutantsArgs {
+    /// The mutants: see `check list`; all, if none is named
+    names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 struct RunArgs {
     /// The scope: see `check list`
     scope: String,
@@ -134,6 +143,7 @@ pub fn main() -> ExitCode {
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
         Some(Command::Bench(args)) => bench(&args),
+        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
     };
@@ -152,7 +162,8 @@ fn default_scopes() -> Vec<Scope> {
 
 fn list() -> Result<u8, String> {
     // A closed pipe (`check list | head`) is no failure.
-    let _ = io::stdout().write_all(scopes::list().as_bytes());
+    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(0)
 }
 

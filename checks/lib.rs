@@ -9,6 +9,7 @@ pub mod cli;
 pub mod engine_args;
 pub mod engines;
 pub mod html;
+pub mod mutants;
 pub mod progress;
 pub mod run;
 pub mod scopes;

@@ -1,6 +1,6 @@
 //! What a search showed: the JSON object and the table row of a scope.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stateright::{Expectation, Model, Property};
 
 use crate::engines::Outcome;
@@ -79,7 +79,7 @@ pub struct PropertyVerdict {
 }
 
 /// The verdict on a property.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// It holds in every state within the bounds.

@@ -53,6 +53,27 @@ fn records_come_back_folded_and_unsynced_ones_do_not() {
     assert_eq!(storage.load().unwrap().log().last_index(), 4);
 }
 
+#[test]
+fn long_logs_are_cut_anywhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let commands: Vec<String> = (1..=1000).map(|number| number.to_string()).collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let mut expected = Persistent::default();
+    let mut storage = DiskStorage::open(directory.path()).unwrap();
+    for last_index in [1000, 999, 768, 700, 257, 256, 255, 1, 0] {
+        let records = [
+            Record::Truncate { last_index: 0 },
+            append(1, &commands),
+            Record::Truncate { last_index },
+            append(2, &["x", "y"]),
+        ];
+        storage.append(&records).unwrap();
+        storage.sync().unwrap();
+        records.into_iter().for_each(|record| expected.write(record));
+        assert_eq!(storage.load().unwrap(), expected, "cut after {last_index}");
+    }
+}
+
 const OPEN: &str = "VERAFT_TEST_OPEN";
 
 /// Not a test by itself: the second process of the next one.

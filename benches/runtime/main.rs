@@ -1,5 +1,5 @@
 //! What the runtime must reach, measured, with the target beside each number:
-//! `cargo bench --bench runtime [NAME...]`. Numbers mean something on a machine that does
+//! `cargo bench --bench runtime [-- NAME...]`. Numbers mean something on a machine that does
 //! nothing else. Exits with 1 when a target is missed.
 
 mod cluster;
@@ -59,37 +59,52 @@ fn memory() -> Outcome {
     }
 }
 
+/// The cluster and the bare store take turns, so that a disk that is slower for a while is so
+/// for both.
 fn disk() -> Outcome {
+    const TURN: Duration = Duration::from_secs(2);
     let directory = tempfile::tempdir_in(".").unwrap();
     let network = MemoryNetwork::new(1);
     let place = |name: &str| DiskStorage::open(directory.path().join(name)).unwrap();
     let nodes = cluster::start(|id| place(&id.to_string()), cluster::memory(&network));
     let leader = cluster::leader(&nodes);
-    let before = leader.metrics().unwrap();
-    let rate = cluster::throughput(leader, 256, 64, Duration::from_secs(5));
-    let after = leader.metrics().unwrap();
-    let commands = after.proposal_batch.sum - before.proposal_batch.sum;
-    let batch = commands / (after.sync_batch.count - before.sync_batch.count).max(1);
-    nodes.iter().for_each(|node| node.shutdown());
-    drop(nodes);
-    let mut store = place("alone");
-    store.load().unwrap();
-    let (start, mut written) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs(5) {
-        store.append(&[entries(batch)]).unwrap();
-        store.sync().unwrap();
-        written += batch;
-    }
-    let alone = written as f64 / start.elapsed().as_secs_f64();
-    let share = rate / alone * 100.0;
+    let mut bare = place("bare");
+    bare.load().unwrap();
+    let mut turns: Vec<(f64, f64, u64)> = (0..5)
+        .map(|_| {
+            let before = leader.metrics().unwrap();
+            let rate = cluster::throughput(leader, 256, 64, TURN);
+            let after = leader.metrics().unwrap();
+            let commands = after.proposal_batch.sum - before.proposal_batch.sum;
+            let syncs = after.sync_batch.count - before.sync_batch.count;
+            let batch = commands / syncs.max(1);
+            (rate, bare_rate(&mut bare, batch, TURN), batch)
+        })
+        .collect();
+    turns.sort_unstable_by(|(rate, bare, _), (other, other_bare, _)| {
+        (rate / bare).total_cmp(&(other / other_bare))
+    });
+    let (rate, bare, batch) = turns[turns.len() / 2];
+    let share = rate / bare * 100.0;
     Outcome {
         measured: format!(
-            "{rate:.0} commits/s of 3 nodes, {alone:.0} records/s of one bare store with the \
-             same {batch} in a sync: {share:.0}%"
+            "{rate:.0} commits/s of 3 nodes beside {bare:.0} records/s of one bare store with \
+             the same {batch} in a sync: {share:.0}% (median of 5 turns)"
         ),
         target: "60%",
         reached: share >= 60.0,
     }
+}
+
+/// Records a second that a store alone makes durable, `batch` at a time.
+fn bare_rate(store: &mut DiskStorage, batch: u64, time: Duration) -> f64 {
+    let (start, mut written) = (Instant::now(), 0);
+    while start.elapsed() < time {
+        store.append(&[entries(batch)]).unwrap();
+        store.sync().unwrap();
+        written += batch;
+    }
+    written as f64 / start.elapsed().as_secs_f64()
 }
 
 fn entries(count: u64) -> Record {
@@ -170,7 +185,7 @@ fn bytes() -> Outcome {
     let before = sent();
     for _ in 0..COMMANDS / 50 {
         let pending: Vec<_> = (0..50).map(|_| leader.propose(vec![b'x'; SIZE])).collect();
-        pending.into_iter().for_each(|one| drop(one.wait().unwrap()));
+        pending.into_iter().for_each(|one| assert!(one.wait().is_ok()));
     }
     // What is on its way to the slower follower counts too.
     thread::sleep(Duration::from_millis(500));

@@ -34,16 +34,32 @@ impl<S: Storage, R> Disk<S, R> {
     ///
     /// # Errors
     /// When a write fails.
-    pub(super) fn run(mut self) -> Result<(), Failure<R>> {
-        while let Some(mut batch) = self.gate.take() {
-            let first = batch.iter().position(|gated| !gated.persist.is_empty());
-            let mut writes = batch.split_off(first.unwrap_or(batch.len()));
-            self.release(batch);
-            if let Err(error) = self.write(&mut writes) {
-                return Err(Failure { error, unreleased: writes });
-            }
-            self.release(writes);
+    pub(super) fn run(&mut self) -> Result<(), Failure<R>> {
+        while let Some(batch) = self.gate.take() {
+            self.serve(batch)?;
         }
+        Ok(())
+    }
+
+    /// Serves what waits, and returns.
+    ///
+    /// # Errors
+    /// When a write fails.
+    pub(super) fn run_once(&mut self) -> Result<(), Failure<R>> {
+        while let Some(batch) = self.gate.take_now() {
+            self.serve(batch)?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, mut batch: Vec<Gated<R>>) -> Result<(), Failure<R>> {
+        let first = batch.iter().position(|gated| !gated.persist.is_empty());
+        let mut writes = batch.split_off(first.unwrap_or(batch.len()));
+        self.release(batch);
+        if let Err(error) = self.write(&mut writes) {
+            return Err(Failure { error, unreleased: writes });
+        }
+        self.release(writes);
         Ok(())
     }
 

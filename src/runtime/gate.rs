@@ -89,6 +89,14 @@ impl<T> Gate<T> {
         }
     }
 
+    /// Takes what waits, without waiting for more: for a node that writes on the thread that
+    /// enters. Like [`take`](Self::take) otherwise.
+    pub(super) fn take_now(&self) -> Option<Vec<T>> {
+        let mut state = lock(&self.state);
+        state.busy = !state.closed && !state.waiting.is_empty();
+        state.busy.then(|| mem::take(&mut state.waiting))
+    }
+
     /// The disk thread begins to write.
     pub(super) fn write_begins(&self) {
         lock(&self.state).writing_since = Some(Instant::now());

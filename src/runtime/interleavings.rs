@@ -136,7 +136,7 @@ impl Parts {
     }
 
     fn spawn_disk(&self) -> thread::JoinHandle<()> {
-        let disk = Disk {
+        let mut disk = Disk {
             storage: Disc { appended: 0, durable: self.durable.clone() },
             gate: self.gate.clone(),
             outlets: self.outlets.clone(),
@@ -221,6 +221,7 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             counters: parts.counters.clone(),
             recorder: None,
             steps: 0,
+            write_here: None,
         };
         let mut threads = Vec::from([parts.spawn_disk(), parts.spawn_application()]);
         threads.push(thread::spawn(move || server_loop.run(Output::default())));

@@ -136,7 +136,7 @@ impl<R: Send + 'static> Node<R> {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let server_loop = ServerLoop {
+        let mut server_loop = ServerLoop {
             server,
             timers: Timers::new(timing, random),
             arrived: inner.arrived.clone(),
@@ -146,8 +146,10 @@ impl<R: Send + 'static> Node<R> {
             counters: inner.counters.clone(),
             recorder: recorder.clone(),
             steps: 0,
+            write_here: None,
         };
-        let disk = Disk {
+        let may_block = storage.may_block();
+        let mut disk = Disk {
             storage,
             gate: inner.gate.clone(),
             outlets: inner.outlets.clone(),
@@ -182,12 +184,12 @@ impl<R: Send + 'static> Node<R> {
         node.spawn("application", &span, move |inner| {
             application::run(state_machine, &inner.outlets.jobs, &inner.counters);
         })?;
-        node.spawn("disk", &span, move |inner| {
-            if let Err(Failure { error, unreleased }) = disk.run() {
-                inner.stop(StopReason::Storage(Arc::new(error)));
-                drop(unreleased);
-            }
-        })?;
+        if may_block {
+            node.spawn("disk", &span, move |inner| inner.stop_on_failure(disk.run()))?;
+        } else {
+            let inner = inner.clone();
+            server_loop.write_here = Some(Box::new(move || inner.stop_on_failure(disk.run_once())));
+        }
         node.spawn("server", &span, move |_| server_loop.run(started))?;
         Ok(node)
     }
@@ -337,6 +339,14 @@ impl<R> Inner<R> {
         self.outlets.outboxes.values().for_each(|outbox| outbox.close());
         self.outlets.jobs.close();
         self.transport.close();
+    }
+
+    /// A write failed: the node ends, and then the proposals hear of it that waited.
+    fn stop_on_failure(&self, result: Result<(), Failure<R>>) {
+        if let Err(Failure { error, unreleased }) = result {
+            self.stop(StopReason::Storage(Arc::new(error)));
+            drop(unreleased);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::runtime::std;
 
+use std::boxed::Box;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,6 +67,9 @@ pub(super) struct ServerLoop<R> {
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
     pub(super) steps: u64,
+    /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
+    /// does.
+    pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
 }
 
 impl<R> ServerLoop<R> {
@@ -155,6 +159,8 @@ impl<R> ServerLoop<R> {
         let gated = Gated { step: self.steps, persist, send, apply, answer };
         if let Some(free) = self.gate.enter(gated, has_records) {
             self.outlets.release(free);
+        } else if let Some(write) = &mut self.write_here {
+            write();
         }
     }
 

@@ -77,6 +77,10 @@ impl Storage for MemoryStorage {
         self.unsynced.drain(..).for_each(|record| synced.write(record));
         Ok(())
     }
+
+    fn may_block(&self) -> bool {
+        false
+    }
 }
 
 impl Drop for MemoryStorage {

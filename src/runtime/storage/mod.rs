@@ -45,6 +45,13 @@ pub trait Storage: Send + 'static {
     /// # Errors
     /// When that cannot be promised.
     fn sync(&mut self) -> Result<(), StorageError>;
+
+    /// Whether [`append`](Storage::append) and [`sync`](Storage::sync) can keep their caller
+    /// waiting, as every disk does. If not, the node calls them on the thread that runs the
+    /// server, which saves two changes of threads for each command.
+    fn may_block(&self) -> bool {
+        true
+    }
 }
 
 impl<S: Storage + ?Sized> Storage for Box<S> {
@@ -58,6 +65,10 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         (**self).sync()
+    }
+
+    fn may_block(&self) -> bool {
+        (**self).may_block()
     }
 }
 

@@ -6,12 +6,14 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `entries` | index | the entry, in postcard |
+//! | `entries` | index of the first | a run of consecutive entries, in postcard |
 //! | `ballot` | nothing | term and vote, in postcard |
 //! | `format` | nothing | the version of this layout, 1 |
 
 use crate::runtime::std;
 
+use std::boxed::Box;
+use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,12 @@ const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
 
 /// The version of the layout.
 const VERSION: u32 = 1;
+
+/// How many entries are stored under one key at most. Runs rather than single entries: what the
+/// store does for each key costs more than the entries of a batch.
+const RUN: usize = 256;
+
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The file in the directory of a node.
 const FILE: &str = "raft.redb";
@@ -139,15 +147,18 @@ impl DiskStorage {
             records.push(Record::Ballot { current_term, voted_for });
         }
         let table = transaction.open_table(ENTRIES).map_err(StorageError::other)?;
-        let entries = (1..).zip(table.iter().map_err(StorageError::other)?).map(|(index, item)| {
-            let (key, value) = item.map_err(StorageError::other)?;
-            let position = || std::format!("entry {index}");
-            if key.value() != index {
+        let mut entries = Vec::new();
+        for item in table.iter().map_err(StorageError::other)? {
+            let (first, run) = item.map_err(StorageError::other)?;
+            let next = entries.len() as Index + 1;
+            let position = || std::format!("entry {next}");
+            if first.value() != next {
                 return Err(self.damaged(position(), "the entry is missing"));
             }
-            postcard::from_bytes(value.value()).map_err(|error| self.damaged(position(), error))
-        });
-        let entries = entries.collect::<Result<Vec<Entry>, StorageError>>()?;
+            let run: Vec<Entry> = postcard::from_bytes(run.value())
+                .map_err(|error| self.damaged(position(), error))?;
+            entries.extend(run);
+        }
         let last_index = entries.len() as Index;
         records.push(Record::Append { entries: entries.into_iter().collect() });
         Ok((records.into_iter().collect(), last_index))
@@ -157,11 +168,7 @@ impl DiskStorage {
         StorageError::Damaged { file: self.file.clone(), position, what: what.to_string() }
     }
 
-    fn write(
-        &mut self,
-        transaction: &WriteTransaction,
-        record: &Record,
-    ) -> Result<(), redb::Error> {
+    fn write(&mut self, transaction: &WriteTransaction, record: &Record) -> Result<(), BoxError> {
         match record {
             Record::Ballot { current_term, voted_for } => {
                 let bytes = encode(&(current_term, voted_for));
@@ -171,12 +178,25 @@ impl DiskStorage {
                 let mut table = transaction.open_table(ENTRIES)?;
                 table.retain_in(last_index + 1.., |_, _| false)?;
                 self.last_index = *last_index;
+                // The last run may reach past the new end.
+                let cut = match table.last()? {
+                    None => None,
+                    Some((first, run)) => {
+                        let mut run: Vec<Entry> = postcard::from_bytes(run.value())?;
+                        run.truncate((last_index + 1 - first.value()) as usize);
+                        Some((first.value(), run))
+                    }
+                };
+                if let Some((first, run)) = cut {
+                    table.insert(first, &*encode(&run))?;
+                }
             }
             Record::Append { entries } => {
                 let mut table = transaction.open_table(ENTRIES)?;
-                for entry in entries.iter() {
-                    self.last_index += 1;
-                    table.insert(self.last_index, &*encode(entry))?;
+                let entries: Vec<&Entry> = entries.iter().collect();
+                for run in entries.chunks(RUN) {
+                    table.insert(self.last_index + 1, &*encode(&run))?;
+                    self.last_index += run.len() as Index;
                 }
             }
         }

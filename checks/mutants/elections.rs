@@ -1,0 +1,390 @@
+//! Terms, votes, elections.
+
+use super::Expected::{Falls, Survives, Unreached};
+use super::places::{APPEND_ENTRIES, MOD, REQUEST_VOTE, RULES, STATE, UNREDUCED, edit, search};
+use super::{Mutant, Search};
+use veraft_models::properties::{
+    ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED, MONOTONE_TERM, ONE_VOTE,
+};
+
+/// One term, no entries, no restarts.
+const ONE_TERM: Search = search("election", [3, 1, 0, 0], &[]);
+
+/// The same, with dropped letters kept beside the state.
+const AUDITED: Search = search("election", [3, 1, 0, 0], &["--audit"]);
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "A1",
+        rule: "RV.2",
+        about: "grants a vote although one was given in this term",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
+            "voted_for.is_none_or(|_| true)",
+        )],
+        searches: &[ONE_TERM],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A2",
+        rule: "PS.2",
+        about: "leaves voted_for out of the records",
+        edits: &[edit(
+            MOD,
+            "output.persist.push(record);",
+            "let record = match record {
+                Record::Ballot { current_term, .. } => {
+                    Record::Ballot { current_term, voted_for: None }
+                }
+                other => other,
+            };
+            output.persist.push(record);",
+        )],
+        searches: &[search("election", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "A3",
+        rule: "PS.1",
+        about: "leaves current_term out of the records",
+        edits: &[edit(
+            MOD,
+            "output.persist.push(record);",
+            "let record = match record {
+                Record::Ballot { voted_for, .. } => Record::Ballot { current_term: 0, voted_for },
+                other => other,
+            };
+            output.persist.push(record);",
+        )],
+        searches: &[search("election", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: MONOTONE_TERM, steps: 2 },
+    },
+    Mutant {
+        name: "A4",
+        rule: "CA.3",
+        about: "clears voted_for when a candidate steps down in its own term",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.volatile.role = Role::Follower { leader: Some(leader) };",
+            "if let Role::Candidate { .. } = self.volatile.role {
+                let current_term = self.current_term();
+                self.write(Record::Ballot { current_term, voted_for: None }, output);
+            }
+            self.volatile.role = Role::Follower { leader: Some(leader) };",
+        )],
+        searches: &[search("election", [3, 1, 0, 0], UNREDUCED), AUDITED],
+        // The request for the second vote is dead while the first stands.
+        blind: &[ONE_TERM],
+        expected: Falls { property: ONE_VOTE, steps: 6 },
+    },
+    Mutant {
+        name: "A5",
+        rule: "RV.2",
+        about: "clears voted_for at every AppendEntries of its term",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.volatile.role = Role::Follower { leader: Some(leader) };",
+            "let current_term = self.current_term();
+            self.write(Record::Ballot { current_term, voted_for: None }, output);
+            self.volatile.role = Role::Follower { leader: Some(leader) };",
+        )],
+        searches: &[search("election", [3, 1, 0, 0], UNREDUCED), ONE_TERM, AUDITED],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "A6",
+        rule: "CA.2",
+        about: "counts votes given to it in an older term",
+        edits: &[edit(
+            RULES,
+            "reply.term == self.current_term() && reply.vote_granted",
+            "reply.vote_granted",
+        )],
+        searches: &[
+            search("election", [3, 2, 0, 0], UNREDUCED),
+            search("election", [3, 2, 0, 0], &[]),
+            search("election", [3, 2, 0, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "A7",
+        rule: "CA.2",
+        about: "counts a vote that arrives twice as two",
+        edits: &[edit(
+            RULES,
+            "votes_granted.insert(voter);",
+            "if !votes_granted.insert(voter) {
+                let all = self.config.servers.iter().copied();
+                let other = all.into_iter().find(|server| !votes_granted.contains(server));
+                votes_granted.extend(other);
+            }",
+        )],
+        searches: &[
+            search("election", [4, 1, 0, 0], UNREDUCED),
+            search("election", [4, 1, 0, 0], &[]),
+            search("election", [4, 1, 0, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 8 },
+    },
+    Mutant {
+        name: "A8",
+        rule: "CA.2",
+        about: "leads with the votes of half the cluster",
+        edits: &[edit(STATE, "count > self.servers.len() / 2", "count * 2 >= self.servers.len()")],
+        searches: &[search("even", [4, 1, 0, 0], &[]), search("even", [2, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A9",
+        rule: "CA.2",
+        about: "counts a refusal as a vote",
+        edits: &[edit(
+            RULES,
+            "reply.term == self.current_term() && reply.vote_granted",
+            "reply.term == self.current_term()",
+        )],
+        searches: &[ONE_TERM],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A10",
+        rule: "CA.1b",
+        about: "counts itself as a candidate, but does not vote for itself",
+        edits: &[edit(
+            RULES,
+            "Record::Ballot { current_term: term, voted_for: Some(id) }",
+            "Record::Ballot { current_term: term, voted_for: None }",
+        )],
+        searches: &[ONE_TERM],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A11",
+        rule: "CA.1a",
+        about: "stands for election in the term that it is in",
+        edits: &[edit(
+            RULES,
+            "let term = self.current_term() + 1;",
+            "let term = self.current_term().max(1);",
+        )],
+        searches: &[search("election", [3, 2, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A12",
+        rule: "RV.2",
+        about: "votes without a look at the candidate's log",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "            && self.is_up_to_date(request)\n",
+            "            && (self.is_up_to_date(request) || true)\n",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 9 },
+    },
+    Mutant {
+        name: "A13",
+        rule: "RV.1",
+        about: "grants a stale request, and replies in the request's term",
+        edits: &[
+            edit(
+                REQUEST_VOTE,
+                "request.term >= self.current_term()\n            && voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
+                "(request.term < self.current_term()
+                || voted_for.is_none_or(|candidate| candidate == request.candidate_id))",
+            ),
+            edit(
+                REQUEST_VOTE,
+                "let reply = RequestVoteReply { term: self.current_term(), vote_granted };",
+                "let reply = RequestVoteReply { term: request.term, vote_granted };",
+            ),
+            edit(
+                REQUEST_VOTE,
+                "self.vote_for(request.candidate_id, output);",
+                "if request.term == self.current_term() {
+                self.vote_for(request.candidate_id, output);
+            }",
+            ),
+        ],
+        searches: &[
+            search("election", [3, 2, 0, 0], UNREDUCED),
+            search("election", [3, 2, 0, 0], &[]),
+            search("election", [3, 2, 0, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "A14",
+        rule: "RV.2",
+        about: "compares logs by their length alone",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "request.last_log_index >= log.last_index()",
+        )],
+        searches: &[search("replication", [3, 3, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 14 },
+    },
+    Mutant {
+        name: "A15",
+        rule: "RV.2",
+        about: "compares logs by their last term alone",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "request.last_log_term >= log.last_term()",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 12 },
+    },
+    Mutant {
+        name: "A16",
+        rule: "RV.2",
+        about: "demands that the candidate's log be ahead in term and in length",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "request.last_log_term >= log.last_term()
+            && request.last_log_index >= log.last_index()",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Survives {
+            states: 3_024,
+            reason: "fewer votes are given, and none that was refused; but see A16L",
+        },
+    },
+    Mutant {
+        name: "A17",
+        rule: "ALL.2",
+        about: "clears its vote at a greater term, but does not adopt it",
+        edits: &[edit(
+            RULES,
+            "Record::Ballot { current_term: term, voted_for: None }",
+            "Record::Ballot { current_term: self.current_term(), voted_for: None }",
+        )],
+        searches: &[search("election", [3, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Unreached { property: LEADERS_ELECTED },
+    },
+    Mutant {
+        name: "A18",
+        rule: "ALL.2",
+        about: "adopts a greater term and keeps its vote of the older one",
+        edits: &[edit(
+            RULES,
+            "Record::Ballot { current_term: term, voted_for: None }",
+            "Record::Ballot { current_term: term, voted_for: self.persistent.voted_for() }",
+        )],
+        searches: &[Search { scope: "election", bounds: None, options: &[] }],
+        blind: &[],
+        expected: Survives {
+            states: 314_107,
+            reason: "fewer votes are given, and none that was refused; but see A18L",
+        },
+    },
+    Mutant {
+        name: "A19",
+        rule: "ALL.2",
+        about: "adopts the greater term of a reply, and keeps its role",
+        edits: &[edit(
+            MOD,
+            "self.observe_term(message.term(), output);",
+            "match &message {
+            Message::RequestVoteReply(RequestVoteReply { term, .. })
+            | Message::AppendEntriesReply(AppendEntriesReply { term, .. }) => {
+                if *term > self.current_term() {
+                    self.write(Record::Ballot { current_term: *term, voted_for: None }, output);
+                }
+            }
+            Message::RequestVote(_) | Message::AppendEntries(_) => {
+                self.observe_term(message.term(), output);
+            }
+        }",
+        )],
+        searches: &[search("election", [3, 2, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 8 },
+    },
+    Mutant {
+        name: "A20",
+        rule: "CA.3",
+        about: "ignores AppendEntries of its term while it is a candidate",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "let leader = request.leader_id;",
+            "if request.term == self.current_term()
+            && matches!(self.volatile.role, Role::Candidate { .. })
+        {
+            return;
+        }
+        let leader = request.leader_id;",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Survives { states: 1_946, reason: "it looks as if those messages were lost" },
+    },
+    Mutant {
+        name: "A21",
+        rule: "FO.2",
+        about: "resets its election timer when it refuses a vote",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "            output.timers.push(TimerDuty::Set(Timer::Election));
+        }",
+            "        }
+        output.timers.push(TimerDuty::Set(Timer::Election));",
+        )],
+        searches: &[Search { scope: "election", bounds: None, options: &[] }],
+        blind: &[],
+        expected: Survives {
+            states: 47_735,
+            reason: "in the model a timer that runs may fire at any time, reset or not",
+        },
+    },
+    Mutant {
+        name: "A22",
+        rule: "CA.2",
+        about: "needs no vote but its own to lead",
+        edits: &[edit(STATE, "count > self.servers.len() / 2", "count > 0")],
+        searches: &[search("pair", [2, 1, 0, 0], &[]), search("five", [5, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 2 },
+    },
+    Mutant {
+        name: "A23",
+        rule: "ALL.2",
+        about: "clears its vote at a greater term, but only answers in it",
+        edits: &[
+            edit(
+                RULES,
+                "Record::Ballot { current_term: term, voted_for: None }",
+                "Record::Ballot { current_term: self.current_term(), voted_for: None }",
+            ),
+            edit(
+                REQUEST_VOTE,
+                "let reply = RequestVoteReply { term: self.current_term(), vote_granted };",
+                "let reply = RequestVoteReply { term: request.term, vote_granted };",
+            ),
+        ],
+        searches: &[search("election", [3, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+];

@@ -1,0 +1,25 @@
+//! Short words for the rows.
+
+use super::{Edit, Search};
+
+pub const APPEND_ENTRIES: &str = "src/figure2/append_entries.rs";
+pub const MOD: &str = "src/figure2/mod.rs";
+pub const REQUEST_VOTE: &str = "src/figure2/request_vote.rs";
+pub const RULES: &str = "src/figure2/rules.rs";
+pub const STATE: &str = "src/figure2/state.rs";
+
+/// For a mutant to which a message matters that correct code ignores, or which tells servers
+/// apart: a reduction must not be what finds it, or what hides it.
+pub const UNREDUCED: &[&str] = &["--keep-dead-letters", "--no-symmetry"];
+
+pub const fn edit(file: &'static str, before: &'static str, after: &'static str) -> Edit {
+    Edit { file, before, after }
+}
+
+pub const fn search(
+    scope: &'static str,
+    bounds: [u32; 4],
+    options: &'static [&'static str],
+) -> Search {
+    Search { scope, bounds: Some(bounds), options }
+}

@@ -1,0 +1,117 @@
+//! `check mutants`: builds mutants, lets each explore, and tells what fell.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use super::judge::{self, Showing};
+use super::workshop::{Problem, Workshop};
+use super::{Mutant, all};
+
+type Built = Result<PathBuf, Problem>;
+
+/// Tries the mutants of these names, or all; answers with the exit status: 0 if each behaved as
+/// its row states, 1 otherwise.
+pub fn run(names: &[String]) -> Result<u8, String> {
+    let chosen = choose(names)?;
+    let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
+    let started = Instant::now();
+    let progress = bar(chosen.len() as u64);
+    let mut table = table();
+    let mut complaints = Vec::new();
+    // One is built while another explores.
+    let (built, ready) = mpsc::sync_channel::<(&Mutant, Built)>(1);
+    std::thread::scope(|scope| {
+        let chosen = &chosen;
+        scope.spawn(move || {
+            for &mutant in chosen {
+                if built.send((mutant, workshop.build(mutant))).is_err() {
+                    break;
+                }
+            }
+        });
+        for (mutant, binary) in ready {
+            progress.set_message(mutant.name);
+            let showing = match binary {
+                Ok(binary) => judge::judge(mutant, &binary),
+                Err(problem) => Err(problem.to_string()),
+            };
+            match showing {
+                Ok(showing) => {
+                    table.add_row(row(mutant, &showing));
+                    let surprise = |text| format!("{} ({}): {text}", mutant.name, mutant.about);
+                    complaints.extend(showing.surprises.into_iter().map(surprise));
+                }
+                Err(problem) => complaints.push(format!("{}: {problem}", mutant.name)),
+            }
+            progress.inc(1);
+        }
+    });
+    progress.finish_and_clear();
+    println!("{}\n", table.trim_fmt());
+    complaints.iter().for_each(|complaint| println!("{complaint}"));
+    let count = chosen.len();
+    match complaints.is_empty() {
+        true => {
+            let seconds = started.elapsed().as_secs_f64();
+            println!("{count} mutants behaved as stated, in {seconds:.1} s");
+            Ok(0)
+        }
+        false => Ok(1),
+    }
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Mutant>, String> {
+    if names.is_empty() {
+        return Ok(all().collect());
+    }
+    let named = |name: &String| {
+        let found = all().find(|mutant| mutant.name == name);
+        found.ok_or_else(|| format!("no mutant is called {name:?}: see `check list`"))
+    };
+    names.iter().map(named).collect()
+}
+
+fn bar(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {pos}/{len} mutants {msg} {elapsed}");
+    let bar = ProgressBar::new(length)
+        .with_style(style.expect("the template is a constant and well-formed"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["mutant", "rule", "fell", "steps", "states", "seconds", "searched"]);
+    for column in 3..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
+    [
+        mutant.name.to_owned(),
+        mutant.rule.to_owned(),
+        short(&showing.fell),
+        showing.steps.map_or(String::new(), |steps| steps.to_string()),
+        HumanCount(showing.states).to_string(),
+        format!("{:.1}", showing.seconds),
+        mutant.searches.first().map_or(String::new(), |search| search.words()),
+    ]
+}
+
+/// Fits a column of the table.
+fn short(text: &str) -> String {
+    const WIDTH: usize = 24;
+    match text.chars().count() {
+        ..=WIDTH => text.to_owned(),
+        _ => text.chars().take(WIDTH - 3).chain("...".chars()).collect(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Where mutants are built: a copy of the workspace, one build cache for all.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::Mutant;
+
+/// The workspace that this binary was built from.
+pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Why a mutant could not be built.
+#[derive(Debug)]
+pub enum Problem {
+    /// A file could not be read or written.
+    Io(PathBuf, io::Error),
+    /// Another process builds mutants in this workspace.
+    Busy,
+    /// The text before occurs so often.
+    NotOnce(&'static str, &'static str, usize),
+    /// The compiler's complaint.
+    DoesNotCompile(String),
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Problem::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Problem::Busy => write!(f, "another `check mutants` is at work in this workspace"),
+            Problem::NotOnce(file, text, count) => {
+                write!(f, "its text occurs {count} times in {file}, not once:\n{text}")
+            }
+            Problem::DoesNotCompile(complaint) => write!(f, "does not compile:\n{complaint}"),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// A copy of the workspace to bend rules in. One at a time: it is locked while this lives.
+pub struct Workshop {
+    place: PathBuf,
+    _lock: File,
+}
+
+impl Workshop {
+    /// Opens the workshop, in the workspace's `target`.
+    pub fn open() -> Result<Workshop, Problem> {
+        let place = Path::new(ROOT).join("target/mutants");
+        fs::create_dir_all(&place).map_err(|error| Problem::Io(place.clone(), error))?;
+        let lock_path = place.join("lock");
+        let lock = File::create(&lock_path).map_err(|error| Problem::Io(lock_path, error))?;
+        lock.try_lock().map_err(|_| Problem::Busy)?;
+        Ok(Workshop { place, _lock: lock })
+    }
+
+    /// Builds the mutant's `check`, and says where it is.
+    pub fn build(&self, mutant: &Mutant) -> Result<PathBuf, Problem> {
+        let source = self.place.join("source");
+        mirror(Path::new(ROOT), &source)?;
+        for file in mutant.edits.iter().map(|edit| edit.file) {
+            let path = Path::new(ROOT).join(file);
+            let original = fs::read_to_string(&path).map_err(|error| Problem::Io(path, error))?;
+            write(&source.join(file), patch(mutant, file, original)?.as_bytes())?;
+        }
+        self.compile(&source)?;
+        let built = self.place.join("build/mutants/check");
+        let kept = self.place.join(format!("check-{}", mutant.name));
+        fs::copy(&built, &kept).map_err(|error| Problem::Io(built, error))?;
+        Ok(kept)
+    }
+
+    fn compile(&self, source: &Path) -> Result<(), Problem> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(&cargo)
+            .args(["build", "--quiet", "--offline", "--locked"])
+            .args(["--profile", "mutants", "--package", "veraft-checks", "--bin", "check"])
+            .current_dir(source)
+            .env("CARGO_TARGET_DIR", self.place.join("build"))
+            // A bent rule may leave a parameter unused.
+            .env("RUSTFLAGS", "--cap-lints=allow")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| Problem::Io(cargo.into(), error))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => {
+                Err(Problem::DoesNotCompile(String::from_utf8_lossy(&output.stderr).into_owned()))
+            }
+        }
+    }
+}
+
+/// The mutant's version of `file`.
+pub fn patch(mutant: &Mutant, file: &str, original: String) -> Result<String, Problem> {
+    let edits = mutant.edits.iter().filter(|edit| edit.file == file);
+    edits.into_iter().try_fold(original, |text, edit| match text.matches(edit.before).count() {
+        1 => Ok(text.replacen(edit.before, edit.after, 1)),
+        count => Err(Problem::NotOnce(edit.file, edit.before, count)),
+    })
+}
+
+/// Makes `copy` the same as `original`, but for hidden files and build products. What is equal
+/// already is left alone, or it would be built again.
+fn mirror(original: &Path, copy: &Path) -> Result<(), Problem> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Problem::Io(path, error)
+    };
+    fs::create_dir_all(copy).map_err(at(copy))?;
+    let names = |folder: &Path| -> Result<Vec<_>, Problem> {
+        let entries = fs::read_dir(folder).map_err(at(folder))?;
+        entries.map(|entry| Ok(entry.map_err(at(folder))?.file_name())).collect()
+    };
+    let wanted: Vec<_> = names(original)?.into_iter().filter(|name| is_source(name)).collect();
+    for name in names(copy)?.iter().filter(|name| !wanted.contains(name)) {
+        let stale = copy.join(name);
+        let removed = match stale.is_dir() {
+            true => fs::remove_dir_all(&stale),
+            false => fs::remove_file(&stale),
+        };
+        removed.map_err(at(&stale))?;
+    }
+    for name in wanted {
+        let (from, to) = (original.join(&name), copy.join(&name));
+        match from.is_dir() {
+            true => mirror(&from, &to)?,
+            false => write(&to, &fs::read(&from).map_err(at(&from))?)?,
+        }
+    }
+    Ok(())
+}
+
+fn is_source(name: &OsStr) -> bool {
+    name != "target" && !name.as_encoded_bytes().starts_with(b".")
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<(), Problem> {
+    if fs::read(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    fs::write(path, text).map_err(|error| Problem::Io(path.to_owned(), error))
+}
