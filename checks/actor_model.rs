@@ -28,6 +28,13 @@ pub struct Reference {
 /// Every state of the actor model is one of the cluster.
 pub const SAME_AS_CLUSTER: &str = "the cluster reaches the same servers";
 
+/// What is expected of the model: each property's name, and how often it holds.
+pub const EXPECTATIONS: [(&str, Expectation); 3] = [
+    (properties::ELECTION_SAFETY, Expectation::Always),
+    (SAME_AS_CLUSTER, Expectation::Always),
+    (properties::ENTRY_COMMITTED, Expectation::Sometimes),
+];
+
 /// The model, within the same bounds as a cluster without restarts.
 pub fn model(bounds: Bounds) -> ActorModel<Raft, Reference> {
     let reached = Arc::new(cluster_reaches(bounds));
@@ -116,12 +123,19 @@ fn step(
         let server = &replica.server;
         format!("{} is now {}", server.config().id, words::server(server))
     });
-    Step { action, sent: Vec::new(), changed: changed.collect() }
+    Step { action, happened: None, sent: Vec::new(), changed: changed.collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_model_has_the_properties_that_the_list_names() {
+        let model = model(Bounds { servers: 1, terms: 1, entries: 1, restarts: 0 });
+        let of_model = Model::properties(&model).into_iter().map(|p| (p.name, p.expectation));
+        assert_eq!(of_model.collect::<Vec<_>>(), EXPECTATIONS);
+    }
 
     /// Both ways: the scope shows that the actor model reaches nothing else; this, that it
     /// reaches everything.

@@ -9,10 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
+use crate::engine_args::{Engine, EngineArgs};
+use crate::explore;
 use crate::mutants;
+use crate::replay::{self, Format};
+use crate::report;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
-use crate::verdict::Verdict;
+use crate::verdict::{NOT_EXHAUSTED, Verdict};
 
 /// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
 /// the bounds of each scope.
@@ -31,8 +36,77 @@ enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// Makes the steps of a saved trace again, and tells them
+    Replay(ReplayArgs),
+    /// Walks through a scope in the browser, with stateright's Explorer
+    Explore(ExploreArgs),
+    /// Measures the timely engine on a scope, and how the scope grows with its bounds
+    Bench(BenchArgs),
     /// Breaks one rule of the source after the other, and demands that a property falls
     Mutants(MutantsArgs),
+    /// Simulates a lab suite in virtual time, or walks through a scope at random
+    Simulate(SimulateArgs),
+    /// Validates what the nodes of one cluster recorded, file by file and together
+    Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+struct ExploreArgs {
+    /// The scope: see `check list`
+    scope: String,
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:3000")]
+    address: String,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// A file that `--save` wrote
+    file: PathBuf,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as `--format test`
+    #[arg(long, conflicts_with = "format")]
+    emit_test: bool,
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// The scope: see `check list`
+    #[arg(default_value = "replication")]
+    scope: String,
+    /// Measure so often, and take the fastest
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+    /// Draw the growth into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct SimulateArgs {
+    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
+    name: String,
+    /// The seed; with --seeds, the first
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Steps of a walk through a scope
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    steps: u64,
+}
+
+#[derive(Debug, Args)]
+struct TraceArgs {
+    /// One file per node
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Demand the last lines too, which a killed process may have lost
+    #[arg(long)]
+    whole: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -43,6 +117,9 @@ struct OutputArgs {
     /// Write a self-contained page with verdicts and traces
     #[arg(long, global = true, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    /// Write every trace into this folder, for `check replay`
+    #[arg(long, global = true, value_name = "DIR")]
+    save: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -67,9 +144,6 @@ struct RunArgs {
     /// Restarts in all
     #[arg(long, value_name = "R")]
     restarts: Option<u32>,
-    /// Threads; with one, counterexamples are shortest
-    #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
     /// Tell renamed servers apart
     #[arg(long)]
     no_symmetry: bool,
@@ -85,6 +159,8 @@ struct RunArgs {
     /// Look at this property alone
     #[arg(long, value_name = "NAME")]
     property: Option<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// Bad usage.
@@ -94,10 +170,18 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let status = match cli.command {
-        None => explore(&default_scopes(), 1, None, &cli.output),
+        None => search(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Bench(args)) => bench(&args),
         Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
+        Some(Command::Simulate(args)) => simulate(&args),
+        Some(Command::Trace(args)) => trace(&args),
+        Some(Command::Replay(args)) => replay(&args, &cli.output),
+        Some(Command::Explore(args)) => named(&args.scope).and_then(|scope| {
+            explore::serve(&scope, &args.address).map_err(|error| error.to_string())?;
+            Ok(0)
+        }),
     };
     match status {
         Ok(status) => ExitCode::from(status),
@@ -119,10 +203,46 @@ fn list() -> Result<u8, String> {
     Ok(0)
 }
 
-fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
+fn replay(args: &ReplayArgs, output: &OutputArgs) -> Result<u8, String> {
+    let format = match (args.emit_test, output.json) {
+        (true, _) => Format::Test,
+        (false, true) => Format::Json,
+        (false, false) => args.format,
+    };
+    let (text, violated) = replay::tell(&args.file, format).map_err(|error| error.to_string())?;
+    if let Some(path) = &output.report {
+        replay::report(&args.file, path)?;
+    }
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(u8::from(violated))
+}
+
+fn named(scope: &str) -> Result<Scope, String> {
     let names = || SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>().join(", ");
-    let named = scopes::find(&args.scope)
-        .ok_or_else(|| format!("no scope is called {:?}; there are {}", args.scope, names()))?;
+    scopes::find(scope)
+        .ok_or_else(|| format!("no scope is called {scope:?}; there are {}", names()))
+}
+
+fn bench(args: &BenchArgs) -> Result<u8, String> {
+    let scope = named(&args.scope)?;
+    if scope.kind == Kind::ActorModel {
+        return Err("actor-model does not grow: measure a cluster".to_owned());
+    }
+    match bench::report(&scope, args.rounds, args.plot.as_deref()) {
+        Ok(tables) => {
+            // A closed pipe is no failure.
+            let _ = io::stdout().write_all(tables.as_bytes());
+            Ok(0)
+        }
+        Err(error) => {
+            eprintln!("check: {error}");
+            Ok(NOT_EXHAUSTED)
+        }
+    }
+}
+
+fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
+    let named = named(&args.scope)?;
     let mut scope = named;
     let bounds = &mut scope.bounds;
     bounds.servers = args.servers.unwrap_or(bounds.servers);
@@ -154,17 +274,43 @@ fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
     if let Some(property) = &args.property {
         scopes::check_property(&scope, property)?;
     }
+    let engine = args.engine.engine(&scope, args.property.as_deref())?;
     // How deep a search went is the same in every run only if it went level by level.
-    if args.workers > 1 {
+    if !engine.goes_by_levels() {
         scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
     }
-    explore(&[scope], usize::from(args.workers), args.property.clone(), output)
+    search(&[scope], engine, args.property.clone(), output)
+}
+
+fn simulate(args: &SimulateArgs) -> Result<u8, String> {
+    let Some(last) = args.seed.checked_add(args.seeds) else {
+        return Err("--seed and --seeds together exceed 64 bits".to_owned());
+    };
+    let seeds = args.seed..last;
+    match (veraft_labs::simulate::select(&args.name), scopes::find(&args.name)) {
+        (Some(tests), _) => Ok(run::labs(tests, seeds)),
+        (None, Some(Scope { kind: Kind::ActorModel, .. })) => {
+            Err("actor-model has no walks: name a scope of the cluster".to_owned())
+        }
+        (None, Some(scope)) => Ok(run::walks(&scope, seeds, args.steps)),
+        (None, None) => Err(format!(
+            "{:?} is neither `all`, a lab suite or test, nor a scope: see `check list`",
+            args.name
+        )),
+    }
+}
+
+fn trace(args: &TraceArgs) -> Result<u8, String> {
+    if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
+        return Err(format!("{} is not a file", missing.display()));
+    }
+    Ok(run::trace(&args.files, args.whole))
 }
 
 /// Explores scopes one after the other; answers with the gravest exit status.
-fn explore(
+fn search(
     scopes: &[Scope],
-    workers: usize,
+    engine: Engine,
     property: Option<String>,
     output: &OutputArgs,
 ) -> Result<u8, String> {
@@ -185,29 +331,37 @@ fn explore(
         }
     })
     .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
-    let options = Options { workers, property, interrupted: Arc::clone(&interrupted) };
+    let options = Options { engine, property, interrupted: Arc::clone(&interrupted) };
     let mut verdicts: Vec<Verdict> = Vec::new();
     for scope in scopes {
         if interrupted.load(Ordering::Relaxed) {
             eprintln!("{}: not begun", scope.name);
             continue;
         }
-        let verdict = run::scope(scope, &options);
-        if output.json {
+        let verdict = match run::scope(scope, &options) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                eprintln!("check: {}: {error}", scope.name);
+                return Ok(NOT_EXHAUSTED);
+            }
+        };
+        if output.json && options.engine.speaks() {
             println!("{}", serde_json::to_string(&verdict).map_err(|error| error.to_string())?);
         }
         verdicts.push(verdict);
     }
+    if !options.engine.speaks() {
+        return Ok(run::exit_status(&verdicts, scopes.len()));
+    }
     let mut text = Vec::new();
     run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;
-    // Tables go to stderr; without --json nothing else is on stdout, and they are the result.
-    let written = match output.json {
-        true => io::stderr().write_all(&text),
-        false => io::stdout().write_all(&text),
-    };
-    drop(written);
+    // A closed stderr is no failure of the search.
+    let _ = io::stderr().write_all(&text);
+    if let Some(folder) = &output.save {
+        run::save(&verdicts, folder).map_err(|error| error.to_string())?;
+    }
     if let Some(file) = &mut report {
-        let page = crate::html::page(&verdicts);
+        let page = report::page(&verdicts).map_err(|error| error.to_string())?;
         file.write_all(page.as_bytes())
             .map_err(|error| format!("cannot write the report: {error}"))?;
     }

@@ -4,12 +4,22 @@
 #![forbid(unsafe_code)]
 
 pub mod actor_model;
+pub mod bench;
 pub mod cli;
+pub mod engine_args;
 pub mod engines;
-pub mod html;
+pub mod explore;
+pub mod mermaid;
 pub mod mutants;
 pub mod progress;
+pub mod regression;
+pub mod replay;
+pub mod report;
 pub mod run;
+pub mod saved;
 pub mod scopes;
+pub mod script;
+pub mod story;
 pub mod trace;
 pub mod verdict;
+pub mod walk;

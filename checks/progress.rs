@@ -62,8 +62,7 @@ impl Progress {
     }
 
     fn sample_memory(&mut self) {
-        let now = memory_stats::memory_stats().map_or(0, |stats| stats.physical_mem as u64);
-        self.peak_rss_bytes = self.peak_rss_bytes.max(now);
+        self.peak_rss_bytes = self.peak_rss_bytes.max(memory());
     }
 }
 
@@ -71,4 +70,9 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The memory that this process holds, in bytes; 0 where the system does not tell.
+pub fn memory() -> u64 {
+    memory_stats::memory_stats().map_or(0, |stats| stats.physical_mem as u64)
 }

@@ -3,9 +3,15 @@
 use serde::{Deserialize, Serialize};
 use stateright::{Expectation, Model, Property};
 
-use crate::engines::Outcome;
+use veraft_models::Move;
+
+use crate::engines::{Level, Outcome};
+use crate::saved::Saved;
 use crate::scopes::Scope;
 use crate::trace::{Narrate, Step};
+
+/// The exit status of a search that was not exhausted.
+pub const NOT_EXHAUSTED: u8 = 3;
 
 /// The result of one scope.
 #[derive(Clone, Debug, Serialize)]
@@ -24,18 +30,38 @@ pub struct Verdict {
     pub depth: u64,
     /// Whether every state within the bounds was looked at.
     pub exhausted: bool,
+    /// Why not, if not.
+    pub stopped: Option<String>,
+    /// Threads of each process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// The bits of a state's fingerprint.
+    pub fingerprint_bits: u32,
+    /// The chance that two states share a fingerprint, so that one was not looked at.
+    pub collision_probability: f64,
+    /// The bytes of the table of states, where the engine can tell.
+    pub table_bytes: Option<u64>,
+    /// The bytes of states that were spilled to disk.
+    pub spilled_bytes: u64,
     /// How long it took.
     pub seconds: f64,
+    /// The search level by level.
+    pub levels: Vec<Level>,
     /// The most memory that the process held at any moment, in bytes.
     pub peak_rss_bytes: u64,
     /// One line for each count that is not what it was; empty where nothing is pinned.
     pub changed: Vec<String>,
+    /// What happened before the search began, where it does not begin at the first boot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefix: Vec<Move>,
     /// What became of each property.
     pub properties: Vec<PropertyVerdict>,
 }
 
 /// The bounds and switches of a search.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields are those of Bounds and Environment")]
 pub struct BoundsReport {
     pub servers: usize,
@@ -46,6 +72,8 @@ pub struct BoundsReport {
     pub keep_dead_letters: bool,
     pub audit: bool,
     pub torn: bool,
+    /// None for batches of any size.
+    pub batch: Option<usize>,
 }
 
 /// What became of one property.
@@ -98,6 +126,8 @@ impl Verdict {
         M::State: Clone,
     {
         let changed = changes(scope, &outcome);
+        let exhausted = outcome.stopped.is_none();
+        let resources = outcome.resources;
         let model = &outcome.model;
         let judge = |property: Property<M>| {
             let discovery = outcome.discoveries.iter().find(|(name, _)| *name == property.name);
@@ -105,7 +135,7 @@ impl Verdict {
             PropertyVerdict {
                 name: property.name,
                 expectation: if sometimes { "sometimes" } else { "always" },
-                verdict: match (discovery.is_some(), sometimes, outcome.exhausted) {
+                verdict: match (discovery.is_some(), sometimes, exhausted) {
                     (true, true, _) => Word::Found,
                     (true, false, _) => Word::Violated,
                     (false, _, false) => Word::Unknown,
@@ -128,16 +158,39 @@ impl Verdict {
                 keep_dead_letters: environment.keep_dead_letters,
                 audit: environment.audit,
                 torn: environment.torn,
+                batch: Some(environment.max_append_bytes).filter(|&bytes| bytes != usize::MAX),
             },
             unique_states: outcome.unique_states,
             generated_states: outcome.generated_states,
             depth: outcome.depth,
-            exhausted: outcome.exhausted,
+            exhausted,
+            stopped: outcome.stopped.as_ref().map(ToString::to_string),
+            workers: resources.workers,
+            processes: resources.processes,
+            fingerprint_bits: resources.fingerprint_bits,
+            collision_probability: resources.collision_probability(outcome.unique_states),
+            table_bytes: resources.table_bytes,
+            spilled_bytes: resources.spilled_bytes,
             seconds: outcome.elapsed.as_secs_f64(),
+            levels: outcome.levels,
             peak_rss_bytes: outcome.peak_rss_bytes,
             changed,
+            prefix: scope.prefix(),
             properties: model.properties().into_iter().map(judge).collect(),
         }
+    }
+
+    /// The trace of a property as something to keep; none if there is no trace, or not of a
+    /// cluster.
+    pub fn saved(&self, property: &PropertyVerdict) -> Option<Saved> {
+        let steps = property.trace.as_ref()?.iter().map(|step| step.happened.clone());
+        Some(Saved {
+            scope: self.scope.clone(),
+            property: property.name.to_owned(),
+            bounds: self.bounds,
+            prefix: self.prefix.clone(),
+            steps: steps.collect::<Option<_>>()?,
+        })
     }
 
     /// Whether a property is violated, a reachability is missing or a pinned count changed.
@@ -151,7 +204,7 @@ impl Verdict {
     pub fn exit_status(&self) -> u8 {
         match (self.is_failure(), self.exhausted) {
             (true, _) => 1,
-            (false, false) => 3,
+            (false, false) => NOT_EXHAUSTED,
             (false, true) => 0,
         }
     }
@@ -164,7 +217,9 @@ impl Verdict {
 
 /// Counts are compared once a search is exhausted.
 fn changes<M: Model>(scope: &Scope, outcome: &Outcome<M>) -> Vec<String> {
-    let Some(pinned) = scope.pinned.filter(|_| outcome.exhausted) else { return Vec::new() };
+    let Some(pinned) = scope.pinned.filter(|_| outcome.stopped.is_none()) else {
+        return Vec::new();
+    };
     let compare = |what, now, then| {
         (now != then).then(|| format!("{what}: {now}, but {then} when last reviewed"))
     };

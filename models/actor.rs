@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out, model_timeout};
 use veraft::figure2::{
     Command, Config, Entry, Index, Input, Message, Output, Persistent, Server, ServerId, Timer,
@@ -21,7 +22,7 @@ pub struct Raft {
 
 /// What an actor holds while it is up: the server, the storage as its records add up to it, and
 /// a state machine that keeps what it was given.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Replica {
     /// The server of Figure 2.
     pub server: Server,

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
 
 use crate::actor::{Proposes, Raft, Replica, actor_id};
@@ -25,6 +25,8 @@ use crate::node::Node;
 use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
 use crate::state::{ClusterState, Post};
+use crate::successors::Effects;
+use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,16 +77,21 @@ pub struct Cluster {
     pub environment: Environment,
     actor: Raft,
     property: Option<String>,
-    renamings: Vec<Renaming>,
-    nodes: Table<Node>,
-    letters: Table<Letter>,
-    shared: Table<Shared>,
-    events: Table<Event>,
+    start: Option<ClusterState>,
+    draw: Option<Draw>,
+    pub(crate) renamings: Vec<Renaming>,
+    pub(crate) nodes: Table<Node>,
+    pub(crate) letters: Table<Letter>,
+    pub(crate) shared: Table<Shared>,
+    pub(crate) events: Table<Event>,
     effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
 }
 
+/// Draws a path, as SVG.
+pub type Draw = fn(&Cluster, Path<ClusterState, Action>) -> String;
+
 /// What can happen to the cluster in one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// A message arrives; it stays in the network and may arrive again.
     Deliver(Ref<Letter>),
@@ -117,7 +124,7 @@ impl Action {
 
 /// What a node reacts to: an action, without the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stimulus {
+pub(crate) enum Stimulus {
     Deliver(Ref<Letter>),
     Timeout(Timer),
     Propose,
@@ -125,9 +132,23 @@ enum Stimulus {
     CarryOut,
 }
 
+impl Stimulus {
+    /// A number of its own.
+    pub(crate) fn code(self) -> u32 {
+        match self {
+            Stimulus::Timeout(Timer::Election) => 0,
+            Stimulus::Timeout(Timer::Heartbeat) => 1,
+            Stimulus::Propose => 2,
+            Stimulus::Restart => 3,
+            Stimulus::CarryOut => 4,
+            Stimulus::Deliver(letter) => 5 + letter.number(),
+        }
+    }
+}
+
 /// What a stimulus does to a node: a function of the two, so it is computed once.
 #[derive(Debug)]
-struct Effect {
+pub(crate) struct Effect {
     node: Ref<Node>,
     sent: Vec<Ref<Letter>>,
     /// If nothing came of it but answers, sent or waiting to be: those.
@@ -162,6 +183,8 @@ impl Cluster {
             environment,
             actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
             property: None,
+            start: None,
+            draw: None,
             renamings,
             nodes: Table::default(),
             letters: Table::default(),
@@ -174,6 +197,40 @@ impl Cluster {
     /// The same cluster with the property called `name` alone, if one is named.
     pub fn only(mut self, name: Option<&str>) -> Cluster {
         self.property = name.map(str::to_owned);
+        self
+    }
+
+    /// The same cluster, whose paths stateright's Explorer shows as `draw` draws them.
+    pub fn drawn_by(mut self, draw: Draw) -> Cluster {
+        self.draw = Some(draw);
+        self
+    }
+
+    /// The state in which every server starts for the first time.
+    pub(crate) fn boot(&self) -> ClusterState {
+        let start = |id: &ServerId| {
+            let mut out = Out::new();
+            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
+            self.nodes.intern(Node::new(replica, out), &self.renamings)
+        };
+        let nodes = self.actor.servers.iter().map(start).collect();
+        ClusterState::new(nodes, Lanes::zero(&self.renamings))
+    }
+
+    /// Lets every search begin at `state`, with all restarts still to come.
+    pub(crate) fn begin_at(&mut self, mut state: ClusterState) {
+        let letters: Vec<_> = state.letters().collect();
+        state.lose_all();
+        letters.into_iter().for_each(|letter| self.send(None, &mut state, letter));
+        state.restarts = 0;
+        state.committed_after_restart = false;
+        self.start = Some(state);
+    }
+
+    /// The same cluster with fingerprints of 128 bits beside those of 64.
+    pub fn wide(mut self) -> Cluster {
+        let second = self.renamings.iter().map(Renaming::with_second_key).collect::<Vec<_>>();
+        self.renamings.extend(second);
         self
     }
 
@@ -190,10 +247,23 @@ impl Cluster {
     /// The messages that leave a server when `action` happens in `state`.
     pub fn sent(&self, state: &ClusterState, action: Action) -> &'static [Ref<Letter>] {
         let (id, stimulus) = action.parts();
-        &self.effect(state.node(id), stimulus).sent
+        &self.effect(None, state.node(id), stimulus).sent
     }
 
-    fn effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
+    fn effect(
+        &self,
+        memo: Option<&Effects>,
+        node: Ref<Node>,
+        stimulus: Stimulus,
+    ) -> &'static Effect {
+        let find = || self.shared_effect(node, stimulus);
+        match memo {
+            Some(memo) => memo.get(node, stimulus, find),
+            None => find(),
+        }
+    }
+
+    fn shared_effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
         if let Some(known) = self.effects.get(&(node, stimulus)) {
             return *known;
         }
@@ -263,9 +333,43 @@ impl Cluster {
         Effect { sent, answers, node: self.nodes.intern(next, &self.renamings) }
     }
 
+    /// What `action` does in `state`, if it does anything.
+    pub(crate) fn change(
+        &self,
+        memo: Option<&Effects>,
+        state: &ClusterState,
+        action: Action,
+    ) -> Option<&'static Effect> {
+        let (id, stimulus) = action.parts();
+        let node = state.node(id);
+        let effect = self.effect(memo, node, stimulus);
+        let restarted = stimulus == Stimulus::Restart;
+        (effect.node != node || !effect.sent.is_empty() || restarted).then_some(effect)
+    }
+
+    /// Turns the state before `action` into the one behind it.
+    pub(crate) fn apply(
+        &self,
+        memo: Option<&Effects>,
+        state: &mut ClusterState,
+        action: Action,
+        effect: &'static Effect,
+    ) {
+        let (id, stimulus) = action.parts();
+        state.restarts += u32::from(stimulus == Stimulus::Restart);
+        if effect.node != state.node(id) {
+            state.replace(effect.node);
+            self.reconsider(memo, state, id);
+            self.record(state, effect.node);
+        }
+        for &letter in &effect.sent {
+            self.send(memo, state, letter);
+        }
+    }
+
     /// A letter joins the network, unless another stands for it or it is dead on arrival.
-    fn send(&self, state: &mut ClusterState, letter: Ref<Letter>) {
-        match self.proven_meaning(state, letter) {
+    fn send(&self, memo: Option<&Effects>, state: &mut ClusterState, letter: Ref<Letter>) {
+        match self.proven_meaning(memo, state, letter) {
             Meaning::Nothing => self.audit(state, letter),
             Meaning::Itself => self.post(state, letter, None),
             Meaning::Shared(shared) => self.post(state, letter, Some(shared)),
@@ -273,7 +377,7 @@ impl Cluster {
     }
 
     /// Letters to and from server `id` that mean less than before are looked at again.
-    fn reconsider(&self, state: &mut ClusterState, id: ServerId) {
+    fn reconsider(&self, memo: Option<&Effects>, state: &mut ClusterState, id: ServerId) {
         let mut changed = Vec::new();
         for place in (0..state.network.len()).rev() {
             let Post { letter, shared } = state.network[place];
@@ -290,7 +394,7 @@ impl Cluster {
             }
         }
         // In the order of the network, so that a search is the same whenever it is made.
-        changed.iter().rev().for_each(|&letter| self.send(state, letter));
+        changed.iter().rev().for_each(|&letter| self.send(memo, state, letter));
     }
 
     fn post(&self, state: &mut ClusterState, letter: Ref<Letter>, shared: Option<Shared>) {
@@ -312,18 +416,24 @@ impl Cluster {
     /// What a letter is claimed to mean, if it proves to on trial: delivered now, a dead letter
     /// changes nothing and its answer is dead; a stale one changes nothing and its answer is
     /// news at most; news makes a follower in its term, who says nothing.
-    fn proven_meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+    fn proven_meaning(
+        &self,
+        memo: Option<&Effects>,
+        state: &ClusterState,
+        letter: Ref<Letter>,
+    ) -> Meaning {
         let claimed = self.meaning(state, letter);
         let receiver = state.node(letter.to);
-        let trial = || self.effect(receiver, Stimulus::Deliver(letter));
+        let trial = || self.effect(memo, receiver, Stimulus::Deliver(letter));
         let proven = match claimed {
             Meaning::Itself => true,
-            Meaning::Nothing => trial()
-                .is_answer_only(|answer| self.proven_meaning(state, answer) == Meaning::Nothing),
+            Meaning::Nothing => trial().is_answer_only(|answer| {
+                self.proven_meaning(memo, state, answer) == Meaning::Nothing
+            }),
             Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
                 let term = state.node(to).replica.server.current_term();
                 let news = Meaning::Shared(Shared::News { to: from, term });
-                let meaning = self.proven_meaning(state, answer);
+                let meaning = self.proven_meaning(memo, state, answer);
                 meaning == Meaning::Nothing || meaning == news
             }),
             Meaning::Shared(Shared::News { term, .. }) => trial().makes_follower(term),
@@ -374,13 +484,7 @@ impl Model for Cluster {
     type Action = Action;
 
     fn init_states(&self) -> Vec<ClusterState> {
-        let start = |id: &ServerId| {
-            let mut out = Out::new();
-            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
-            self.nodes.intern(Node::new(replica, out), &self.renamings)
-        };
-        let nodes = self.actor.servers.iter().map(start).collect();
-        vec![ClusterState::new(nodes, Lanes::zero(&self.renamings))]
+        vec![self.start.clone().unwrap_or_else(|| self.boot())]
     }
 
     fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
@@ -414,23 +518,9 @@ impl Model for Cluster {
     }
 
     fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
-        let (id, stimulus) = action.parts();
-        let node = state.node(id);
-        let effect = self.effect(node, stimulus);
-        let restarted = matches!(action, Action::Restart(_));
-        if effect.node == node && effect.sent.is_empty() && !restarted {
-            return None;
-        }
+        let effect = self.change(None, state, action)?;
         let mut next = state.clone();
-        next.restarts += u32::from(restarted);
-        if effect.node != node {
-            next.replace(effect.node);
-            self.reconsider(&mut next, id);
-            self.record(&mut next, effect.node);
-        }
-        for &letter in &effect.sent {
-            self.send(&mut next, letter);
-        }
+        self.apply(None, &mut next, action, effect);
         Some(next)
     }
 
@@ -438,8 +528,20 @@ impl Model for Cluster {
         action.to_string()
     }
 
+    fn format_step(&self, state: &ClusterState, action: Action) -> Option<String> {
+        self.next_state(state, action).map(|next| words::difference(state, &next))
+    }
+
+    fn as_svg(&self, path: Path<ClusterState, Action>) -> Option<String> {
+        self.draw.map(|draw| draw(self, path))
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
-        let all = properties::of(&self.bounds).into_iter();
+        let mut all = properties::of(&self.bounds);
+        if self.start.is_some() {
+            all.push(properties::logs_agree());
+        }
+        let all = all.into_iter();
         all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()
     }
 }

@@ -1,12 +1,13 @@
 //! What happened, as far as a property needs to know it.
 
+use serde::{Deserialize, Serialize};
 use veraft::figure2::{Entry, Index, ServerId, Term};
 
 use crate::orbit::{Component, Rename, Renaming};
 
 /// Something that the cluster did once and that a property remembers: ghost state, which no
 /// server reads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Event {
     /// A server led a term.
     Led {

@@ -35,7 +35,7 @@ pub enum Meaning {
 }
 
 /// A meaning that does not depend on what a letter says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Shared {
     /// A request of `from` that `to` will only answer with its own term.
     Stale {

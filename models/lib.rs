@@ -11,16 +11,23 @@
 pub mod actor;
 pub mod cluster;
 pub mod history;
+pub mod interned;
 pub mod letters;
+pub mod moves;
 pub mod node;
 pub mod orbit;
+pub mod portable;
 pub mod properties;
 mod state;
+pub mod successors;
 pub mod words;
 
 pub use actor::{Raft, Replica};
-pub use cluster::{Action, Bounds, Cluster, Environment};
+pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
 pub use history::Event;
 pub use letters::{Letter, Meaning, Shared};
+pub use moves::{Impossible, Move, Stuck};
 pub use node::{Node, Pending, Witness};
+pub use portable::{Malformed, Names, Told};
 pub use state::{ClusterState, Post};
+pub use successors::Memo;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Entries, Index, Message, Persistent, ServerId, Term, Timer};
 
@@ -9,7 +10,7 @@ use crate::actor::{Raft, Replica, server_id};
 use crate::orbit::{Component, Rename, Renaming};
 
 /// One server of the cluster and what belongs to it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Node {
     /// The actor's state: what a crash loses, and what was handed to the disk.
     pub replica: Replica,
@@ -30,7 +31,7 @@ pub struct Node {
 /// They leave together once it has: a crash between two of them would look like the loss of the
 /// later ones, which the network does anyway. For the same reason a message that waits already
 /// need not wait twice, and so the queue is bounded by the number of records.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pending {
     /// What will be durable.
     pub save: Persistent,
@@ -40,7 +41,7 @@ pub struct Pending {
 
 /// Ghost state beside one server, from what left it or became durable. In a correct server all
 /// of it follows from the server's own state, so it adds no states.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Witness {
     /// The highest term seen, across restarts.
     pub term: Term,

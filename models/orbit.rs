@@ -10,19 +10,23 @@
 //! step that changes a component adds the new lanes and takes away the old ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::hash::Hash;
 
-use dashmap::DashMap;
-use siphasher::sip::SipHasher13;
 use veraft::figure2::{
     AppendEntries, AppendEntriesReply, Command, Config, Entries, Entry, Message, Persistent,
     Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
 };
 
-/// A permutation of the servers: server i becomes `self.0[i]`.
+use crate::interned::keyed_hash_of;
+pub use crate::interned::{Component, Interned, Lanes, Ref, Table, hash_of};
+
+/// A permutation of the servers: server i becomes `self.names[i]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renaming(Vec<ServerId>);
+pub struct Renaming {
+    names: Vec<ServerId>,
+    /// The key of the hash of what is renamed: 0, or 1 for the second half of a fingerprint.
+    key: u64,
+}
 
 impl Renaming {
     /// All renamings of `servers` servers; the identity comes first.
@@ -35,12 +39,26 @@ impl Renaming {
             };
             renamings = renamings.iter().flat_map(longer).collect();
         }
-        renamings.into_iter().map(Renaming).collect()
+        renamings.into_iter().map(|names| Renaming { names, key: 0 }).collect()
     }
 
     /// The renaming that changes nothing.
     pub fn identity(servers: usize) -> Renaming {
-        Renaming((0..servers as u64).map(ServerId).collect())
+        Renaming { names: (0..servers as u64).map(ServerId).collect(), key: 0 }
+    }
+
+    /// The same renaming, hashed with the second key.
+    pub(crate) fn with_second_key(&self) -> Renaming {
+        Renaming { key: 1, ..self.clone() }
+    }
+
+    pub(crate) fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// The hash of something that was renamed so.
+    pub(crate) fn hash_of<T: Hash>(&self, renamed: &T) -> u64 {
+        keyed_hash_of(self.key, renamed)
     }
 }
 
@@ -53,7 +71,7 @@ pub trait Rename {
 
 impl Rename for ServerId {
     fn rename(&self, renaming: &Renaming) -> Self {
-        renaming.0[self.0 as usize]
+        renaming.names[self.0 as usize]
     }
 }
 
@@ -196,128 +214,4 @@ impl<T: Rename> Rename for Vec<T> {
     fn rename(&self, renaming: &Renaming) -> Self {
         self.iter().map(|thing| thing.rename(renaming)).collect()
     }
-}
-
-/// A kind of component. Kinds are hashed apart: an event and a letter whose fields are equal
-/// numbers must not share a lane.
-pub trait Component: Rename + Eq + Hash {
-    /// The number of the kind.
-    const KIND: u8;
-}
-
-/// A component that is kept once, however many states hold it. Equal and hashed by its number
-/// in its table, which stands for its value.
-#[derive(Debug)]
-pub struct Interned<T> {
-    /// The component.
-    pub value: T,
-    number: u32,
-    lanes: Box<[u64]>,
-}
-
-/// A reference to a component of a table. Components live as long as the process: a search
-/// keeps all it has seen to its end anyway, and a state is then a few words that copy freely
-/// between threads.
-pub type Ref<T> = &'static Interned<T>;
-
-impl<T> Interned<T> {
-    /// The component's hash, whatever the renamings in use.
-    pub fn fingerprint(&self) -> u64 {
-        self.lanes[0]
-    }
-}
-
-impl<T> std::ops::Deref for Interned<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T> PartialEq for Interned<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl<T> Eq for Interned<T> {}
-
-impl<T> Hash for Interned<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u32(self.number);
-    }
-}
-
-/// Every component of one kind that a model has met.
-#[derive(Debug)]
-pub struct Table<T: Eq + Hash + 'static> {
-    known: DashMap<&'static T, Ref<T>>,
-    next_number: AtomicU32,
-}
-
-impl<T: Eq + Hash> Default for Table<T> {
-    fn default() -> Self {
-        Table { known: DashMap::new(), next_number: AtomicU32::new(0) }
-    }
-}
-
-impl<T: Component> Table<T> {
-    /// The one reference to `value`.
-    pub fn intern(&self, value: T, renamings: &[Renaming]) -> Ref<T> {
-        if let Some(known) = self.known.get(&value) {
-            return *known;
-        }
-        let lane = |renaming| hash_of(&(T::KIND, value.rename(renaming)));
-        let lanes = renamings.iter().map(lane).collect();
-        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let new: Ref<T> = Box::leak(Box::new(Interned { value, number, lanes }));
-        *self.known.entry(&new.value).or_insert(new)
-    }
-
-    /// How many components there are.
-    pub fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// Whether there is none yet.
-    pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-}
-
-/// The sums of lanes that a state carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lanes(Box<[u64]>);
-
-impl Lanes {
-    /// The lanes of nothing.
-    pub fn zero(renamings: &[Renaming]) -> Lanes {
-        Lanes(vec![0; renamings.len()].into())
-    }
-
-    /// A component joins the state.
-    pub fn add<T>(&mut self, component: Ref<T>) {
-        for (sum, lane) in self.0.iter_mut().zip(&component.lanes) {
-            *sum = sum.wrapping_add(*lane);
-        }
-    }
-
-    /// A component leaves the state.
-    pub fn remove<T>(&mut self, component: Ref<T>) {
-        for (sum, lane) in self.0.iter_mut().zip(&component.lanes) {
-            *sum = sum.wrapping_sub(*lane);
-        }
-    }
-
-    /// The smallest sum: the same for all states of an orbit.
-    pub fn smallest(&self) -> u64 {
-        self.0.iter().copied().min().expect("the identity is always among the renamings")
-    }
-}
-
-/// A hash that is the same in every run and on every machine of the same word size.
-pub fn hash_of<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = SipHasher13::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }

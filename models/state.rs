@@ -5,12 +5,13 @@ use std::hash::{Hash, Hasher};
 use veraft::figure2::ServerId;
 
 use crate::history::Event;
+use crate::interned::keyed_hash_of;
 use crate::letters::{Letter, Shared};
 use crate::node::Node;
-use crate::orbit::{Lanes, Ref, hash_of};
+use crate::orbit::{Lanes, Ref};
 
-/// The state of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of a cluster. Its `Debug` is in Raft's words.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClusterState {
     /// The servers, by id.
     pub nodes: Vec<Ref<Node>>,
@@ -65,10 +66,73 @@ impl ClusterState {
     }
 
     /// The state's name: equal for equal states and, under symmetry, for renamed ones. Two
-    /// others share one with a probability of 2^-64.
+    /// others share one with a probability of about 2^-64 times half the number of renamings,
+    /// for the smallest of several numbers is not any number.
     pub fn fingerprint(&self) -> u64 {
-        let same_in_all_lanes = hash_of(&(self.restarts, self.committed_after_restart));
-        self.lanes.smallest().wrapping_add(same_in_all_lanes)
+        self.lanes.smallest().wrapping_add(self.same_in_all_lanes(0))
+    }
+
+    /// The same twice as wide, of a cluster with [wide fingerprints](crate::Cluster::wide).
+    pub fn wide_fingerprint(&self) -> Option<u128> {
+        let (first, second) = self.lanes.smallest_pair()?;
+        let first = first.wrapping_add(self.same_in_all_lanes(0));
+        let second = second.wrapping_add(self.same_in_all_lanes(1));
+        Some(u128::from(second) << 64 | u128::from(first))
+    }
+
+    fn same_in_all_lanes(&self, key: u64) -> u64 {
+        keyed_hash_of(key, &(self.restarts, self.committed_after_restart))
+    }
+
+    /// Becomes `other`, without an allocation if it ever was as large.
+    pub(crate) fn copy_from(&mut self, other: &ClusterState) {
+        let ClusterState {
+            nodes,
+            network,
+            dropped,
+            led,
+            committed,
+            restarts,
+            committed_after_restart,
+            lanes,
+        } = other;
+        self.nodes.clone_from(nodes);
+        self.network.clone_from(network);
+        self.dropped.clone_from(dropped);
+        self.led.clone_from(led);
+        self.committed.clone_from(committed);
+        self.restarts = *restarts;
+        self.committed_after_restart = *committed_after_restart;
+        self.lanes.copy_from(lanes);
+    }
+
+    /// Loses all its components.
+    pub(crate) fn clear(&mut self) {
+        self.nodes.clear();
+        self.network.clear();
+        self.dropped.clear();
+        self.led.clear();
+        self.committed.clear();
+        self.lanes.clear();
+    }
+
+    /// Adds the node of the next server.
+    pub(crate) fn add_node(&mut self, node: Ref<Node>) {
+        self.lanes.add(node);
+        self.nodes.push(node);
+    }
+
+    /// Adds a letter behind all others of the network.
+    pub(crate) fn add_post(&mut self, post: Post) {
+        self.add_lanes(post);
+        self.network.push(post);
+    }
+
+    fn add_lanes(&mut self, post: Post) {
+        match post.shared {
+            Some(shared) => self.lanes.add(shared),
+            None => self.lanes.add(post.letter),
+        }
     }
 
     /// The node of server `id`.
@@ -100,10 +164,7 @@ impl ClusterState {
             Ok(place) => Err(self.network[place]),
             Err(place) => {
                 self.network.insert(place, post);
-                match post.shared {
-                    Some(shared) => self.lanes.add(shared),
-                    None => self.lanes.add(post.letter),
-                }
+                self.add_lanes(post);
                 Ok(())
             }
         }
@@ -115,6 +176,14 @@ impl ClusterState {
         if let Err(place) = place {
             self.dropped.insert(place, letter);
         }
+    }
+
+    /// Every letter under way is lost.
+    pub(crate) fn lose_all(&mut self) {
+        while let Some(last) = self.network.len().checked_sub(1) {
+            self.unpost(last);
+        }
+        self.dropped.clear();
     }
 
     /// Every letter that may be delivered, the dropped ones last.

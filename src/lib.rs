@@ -20,3 +20,10 @@
 extern crate alloc;
 
 pub mod figure2;
+#[cfg(feature = "runtime")]
+pub mod runtime;
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "disk", feature = "tls"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

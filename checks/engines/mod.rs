@@ -1,10 +1,14 @@
 //! Engines: ways to search the states of a model, exhaustively.
 
 pub mod stateright;
+pub mod timely;
 
+use std::fmt;
 use std::time::Duration;
 
 use ::stateright::{Model, Path};
+use indicatif::HumanBytes;
+use serde::{Deserialize, Serialize};
 
 /// What a search found.
 pub struct Outcome<M: Model> {
@@ -16,15 +20,94 @@ pub struct Outcome<M: Model> {
     pub generated_states: u64,
     /// The length of the longest shortest path, in states.
     pub depth: u64,
-    /// Whether every state within the bounds was looked at.
-    pub exhausted: bool,
+    /// The search level by level, from the initial states on: as many as `depth` if the search
+    /// was exhausted. Exact where a search goes strictly by levels.
+    pub levels: Vec<Level>,
+    /// Why not every state within the bounds was looked at; none if all were.
+    pub stopped: Option<Stopped>,
     /// How long it took.
     pub elapsed: Duration,
     /// The most memory that the process held at any moment, in bytes.
     pub peak_rss_bytes: u64,
     /// For each property that was violated, or found, a path to the state.
     pub discoveries: Vec<Discovery<M>>,
+    /// What it took.
+    pub resources: Resources,
+}
+
+/// Why a search ended before it was exhausted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stopped {
+    /// A property fell.
+    Violation,
+    /// The user wanted it.
+    Interrupted,
+    /// The process took more memory than this, in bytes.
+    Memory(u64),
+    /// The disk failed, or is full.
+    Disk(String),
+    /// The search was to go no deeper.
+    Depth,
+    /// A thread of the search died.
+    Died,
+    /// Another worker stopped, and says why.
+    Elsewhere,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stopped::Violation => write!(f, "a property fell"),
+            Stopped::Interrupted => write!(f, "interrupted"),
+            Stopped::Memory(limit) => {
+                write!(f, "the memory limit of {} was reached", HumanBytes(*limit))
+            }
+            Stopped::Disk(problem) => write!(f, "storage failed: {problem}"),
+            Stopped::Depth => write!(f, "the depth limit was reached"),
+            Stopped::Died => write!(f, "a thread of the search died"),
+            Stopped::Elsewhere => write!(f, "another worker stopped"),
+        }
+    }
+}
+
+/// What a search took, beside time.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources {
+    /// Threads of each process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// The bits of a fingerprint: 64 or 128.
+    pub fingerprint_bits: u32,
+    /// How many states one may stand for: a fingerprint is the smallest of so many numbers.
+    pub orbit: usize,
+    /// The bytes of the table of states, where the engine can tell.
+    pub table_bytes: Option<u64>,
+    /// The bytes of states that were spilled to disk.
+    pub spilled_bytes: u64,
+}
+
+impl Resources {
+    /// The chance that at least two of `states` states share a fingerprint, so that one of them
+    /// was not looked at: at most the expected number of such pairs.
+    ///
+    /// The smallest of k numbers of b bits has the density k(1-x)^(k-1), so two such are equal
+    /// with a probability of k²/(2k-1) · 2^-b.
+    pub fn collision_probability(&self, states: u64) -> f64 {
+        let (n, k) = (states as f64, self.orbit as f64);
+        let pairs = n * (n - 1.0).max(0.0) / 2.0;
+        (pairs * k * k / (2.0 * k - 1.0) * 0.5f64.powi(self.fingerprint_bits as i32)).min(1.0)
+    }
 }
 
 /// A property's name, and a path to the state that violates it or that was to be found.
 pub type Discovery<M> = (&'static str, Path<<M as Model>::State, <M as Model>::Action>);
+
+/// The states at one distance from the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Level {
+    /// How many distinct states were found there, and their successors generated.
+    pub unique_states: u64,
+    /// How long that took.
+    pub seconds: f64,
+}

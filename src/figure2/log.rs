@@ -88,7 +88,15 @@ impl Entries {
         self.slice(count, self.len())
     }
 
+    /// Few entries are copied: to cut a tree costs more, even for none.
     fn slice(&self, from: usize, to: usize) -> Entries {
+        const FEW: usize = 128;
+        if from == to {
+            return Entries::default();
+        }
+        if to - from <= FEW {
+            return self.0.focus().narrow(from..to).into_iter().cloned().collect();
+        }
         Entries(self.0.clone().slice(from..to))
     }
 }
@@ -161,12 +169,13 @@ impl Log {
     }
 
     /// The entries from index `first` on, as many as fit in `max_bytes` of commands, but at
-    /// least one if there is one.
+    /// least one if there is one. An empty command counts as one byte, so that the number of
+    /// entries is bounded too.
     pub fn batch(&self, first: Index, max_bytes: usize) -> Entries {
         let mut bytes = 0;
         let mut last = first.saturating_sub(1);
         while let Some(entry) = self.get(last + 1) {
-            bytes += entry.command.as_bytes().len();
+            bytes += entry.command.as_bytes().len().max(1);
             if bytes > max_bytes && last >= first {
                 break;
             }
@@ -199,8 +208,11 @@ impl Log {
     }
 
     /// Adds `entries` at the end.
+    ///
+    /// One by one: joining two trees costs more than the few entries of a batch, and leaves a
+    /// tree that is slower for good.
     pub(super) fn append(&mut self, entries: Entries) {
-        self.0.0.append(entries.0);
+        self.0.0.extend(entries.iter().cloned());
     }
 }
 
@@ -231,6 +243,19 @@ mod tests {
         assert_eq!(log.batch(1, 30).len(), 3);
         assert_eq!(log.batch(3, 1000).len(), 2);
         assert_eq!(log.batch(5, 1000).len(), 0);
+        let empty = Entry { term: 1, command: Command::from(vec![]) };
+        assert_eq!(Log((0..9).map(|_| empty.clone()).collect()).batch(1, 4).len(), 4);
+    }
+
+    #[test]
+    fn ranges_short_and_long_hold_the_entries_between_their_ends() {
+        let terms: Vec<Term> = (1..=1000).collect();
+        let log = log(&terms);
+        for (first, last) in [(1, 0), (1, 1), (500, 627), (500, 628), (1, 1000), (1000, 1000)] {
+            let range = log.range(first, last);
+            assert!(range.iter().map(|entry| entry.term).eq(first..=last), "{first} to {last}");
+        }
+        assert!(log.range(1001, 1000).is_empty());
     }
 
     #[test]

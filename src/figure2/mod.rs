@@ -17,10 +17,14 @@
 //! * **Replies are messages of their own.** An AppendEntries reply says up to where the logs
 //!   agree, or which request it refuses and where the logs part ([`AppendOutcome`]), so that a
 //!   leader needs no memory of its requests, and loss, duplication and reordering are harmless.
-//! * **`next_index` rises when entries are sent**, not when they are acknowledged (thesis
-//!   §10.2.1), and new entries wait while a batch is under way to a peer. Nothing is sent
-//!   twice on a network that loses nothing. What was lost shows in the next heartbeat, which
-//!   the follower refuses.
+//! * **One batch under way.** Commands proposed while a peer has not acknowledged all entries
+//!   before them wait for its answer, and then travel together; nothing is sent twice on a
+//!   network that loses nothing and answers within a heartbeat.
+//! * **Heartbeats are empty**, also to a peer that lags; what it lacks is repeated in a message
+//!   of its own. So a heartbeat never waits for the leader's disk
+//!   ([`Message::waits_for_records`]).
+//! * **A refusal tells where the logs part**: the conflicting term and its first index, or the
+//!   end of the log, so that a leader backs up once per term (§5.3 describes this).
 //! * **`commit_index` never falls.** Taken literally, `AE.5` lowers it when a delayed request
 //!   that covers few entries carries a great `leader_commit`.
 //! * **A lost RequestVote is not repeated** (§5.5 retries RPCs forever): the next election

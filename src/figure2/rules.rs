@@ -100,8 +100,7 @@ impl Server {
     }
 
     /// `LE.1b`: a leader repeats its heartbeat, so that no election timeout passes without it.
-    /// It also repeats what was lost: a follower that lacks the entry before `next_index` says
-    /// so.
+    /// Entries that a peer has not acknowledged follow it, for they may have been lost.
     pub(super) fn heartbeat_timeout(&mut self, output: &mut Output) {
         if self.is_leader() {
             self.send_heartbeats(output);

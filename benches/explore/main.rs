@@ -1,0 +1,92 @@
+//! How fast states are explored, side by side: each line is the median of several runs in turn.
+//!
+//! Targets: `election` and `replication` each in under 60 s on two cores; at least 250,000
+//! transitions a second and core on `replication` under stateright's search.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use stateright::Model;
+use veraft_checks::engines::{Outcome, stateright::search};
+use veraft_checks::progress::Progress;
+use veraft_checks::{actor_model, scopes};
+use veraft_models::{Bounds, Cluster, Environment};
+
+const RUNS: usize = 3;
+
+/// One run.
+#[derive(Clone, Copy)]
+struct Run {
+    states: u64,
+    generated: u64,
+    seconds: f64,
+}
+
+fn run<M>(model: M, workers: usize) -> Run
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
+    M::Action: Clone + PartialEq + Send + Sync,
+{
+    let never = Arc::new(AtomicBool::new(false));
+    let outcome: Outcome<M> = search(model, workers, &mut Progress::silent(), &never);
+    assert!(outcome.exhausted, "a rate means nothing over part of a space");
+    Run {
+        states: outcome.unique_states,
+        generated: outcome.generated_states,
+        seconds: outcome.elapsed.as_secs_f64(),
+    }
+}
+
+/// The run whose time is in the middle.
+fn median(mut runs: Vec<Run>) -> Run {
+    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    runs[runs.len() / 2]
+}
+
+fn line(name: &str, run: Run) {
+    let Run { states, generated, seconds } = run;
+    let rate = generated as f64 / seconds;
+    println!("{name:<28} {states:>10} {generated:>11} {seconds:>8.2} {rate:>12.0}");
+}
+
+fn cluster(name: &str) -> Cluster {
+    let scope = scopes::find(name).expect("the scopes named here exist");
+    Cluster::new(scope.bounds, scope.environment())
+}
+
+fn main() {
+    println!("{:<28} {:>10} {:>11} {:>8} {:>12}", "search", "states", "transitions", "s", "per s");
+    for name in ["election", "replication", "five"] {
+        let (mut one, mut two) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            one.push(run(cluster(name), 1));
+            two.push(run(cluster(name), 2));
+        }
+        let (one, two) = (median(one), median(two));
+        line(&format!("{name}, 1 worker"), one);
+        line(&format!("{name}, 2 workers"), two);
+        println!("  two workers take {:.2} of the time of one", two.seconds / one.seconds);
+    }
+
+    let scope = scopes::find("actor-model").expect("the scopes named here exist");
+    let bounds: Bounds = scope.bounds;
+    let plain = Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() };
+    let (mut actors, mut unreduced, mut reduced) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        actors.push(run(actor_model::model(bounds), 1));
+        unreduced.push(run(Cluster::new(bounds, plain), 1));
+        reduced.push(run(Cluster::new(bounds, Environment::default()), 1));
+    }
+    let actors = median(actors);
+    line("ActorModel", actors);
+    for (name, other) in [("cluster, no reduction", unreduced), ("cluster", reduced)] {
+        let other = median(other);
+        line(name, other);
+        println!(
+            "  ActorModel: {:.0} times the states, {:.0} times the time",
+            actors.states as f64 / other.states as f64,
+            actors.seconds / other.seconds,
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! Benchmarks of veraft: run them with `cargo bench`.

@@ -1,0 +1,237 @@
+//! Searches that go on where another left off. At the end of a level each worker can save what
+//! it knows, in a file of its own that it keeps until it has saved two later ones: wherever the
+//! process dies, all workers still have a level in common.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crc32fast::Hasher;
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Fingerprint;
+use super::frontier::Frontier;
+use super::space::Space;
+use super::visited::Visited;
+
+/// Where checkpoints are, and when one is due.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The time between two.
+    pub interval: Duration,
+    /// Whether the search begins with the latest one.
+    pub resume: bool,
+    /// Names the search: the scope, the program, the number of workers.
+    pub digest: u64,
+}
+
+/// What a worker knows at the end of a level, beside its states.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// How many levels were expanded.
+    pub depth: u64,
+    /// How many states this worker generated.
+    pub generated: u64,
+    /// The properties discovered, by number, and where.
+    pub discoveries: Vec<(usize, Vec<u8>)>,
+}
+
+/// What a worker saves.
+pub struct Contents<'c, F> {
+    /// The rest.
+    pub header: Header,
+    /// What the numbers of the process stand for.
+    pub told: Vec<u8>,
+    /// Its states.
+    pub visited: &'c Visited<F>,
+    /// Those not expanded yet.
+    pub states: &'c mut Frontier,
+}
+
+/// What a worker loads.
+pub struct Part<S: Space, F> {
+    /// The rest.
+    pub header: Header,
+    /// Its states.
+    pub visited: Visited<F>,
+    /// What the numbers in `states` stand for.
+    pub names: S::Names,
+    /// The states not expanded yet.
+    pub states: Vec<u8>,
+}
+
+const MAGIC: &[u8; 16] = b"veraft check\x00\x00\x001";
+
+impl Checkpoints {
+    /// Whether the search begins with a checkpoint.
+    pub fn resumes(&self) -> bool {
+        self.resume
+    }
+
+    /// Whether the last one is old enough.
+    pub fn is_due(&self, last: Instant) -> bool {
+        last.elapsed() >= self.interval
+    }
+
+    fn file(&self, worker: usize, depth: u64) -> PathBuf {
+        self.folder.join(format!("worker-{worker}-level-{depth}"))
+    }
+
+    /// The levels that this worker has saved, in order.
+    fn levels(&self, worker: usize) -> Vec<u64> {
+        let prefix = format!("worker-{worker}-level-");
+        let Ok(files) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let level = |file: io::Result<fs::DirEntry>| {
+            file.ok()?.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()
+        };
+        let mut levels: Vec<u64> = files.filter_map(level).collect();
+        levels.sort_unstable();
+        levels
+    }
+
+    /// The last level that this worker has saved.
+    pub fn latest(&self, worker: usize) -> Option<u64> {
+        self.levels(worker).last().copied()
+    }
+
+    /// Saves what a worker knows.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save<F: Fingerprint>(&self, worker: usize, contents: Contents<'_, F>) -> io::Result<()> {
+        let Contents { header, told, visited, states } = contents;
+        let depth = header.depth;
+        fs::create_dir_all(&self.folder)?;
+        let unfinished = self.folder.join(format!("worker-{worker}-unfinished"));
+        let mut file = Summed::new(BufWriter::new(File::create(&unfinished)?));
+        file.write_all(MAGIC)?;
+        file.write_all(&self.digest.to_le_bytes())?;
+        let header = postcard::to_allocvec(&header).map_err(io::Error::other)?;
+        for part in [&header, &told] {
+            file.write_all(&(part.len() as u64).to_le_bytes())?;
+            file.write_all(part)?;
+        }
+        file.write_all(&visited.len().to_le_bytes())?;
+        let mut bytes = Vec::new();
+        for [state, parent] in visited.iter() {
+            bytes.clear();
+            state.write(&mut bytes);
+            parent.write(&mut bytes);
+            file.write_all(&bytes)?;
+        }
+        let mut length = 0;
+        states.each(|block| {
+            length += block.len() as u64;
+            Ok(())
+        })?;
+        file.write_all(&length.to_le_bytes())?;
+        states.each(|block| file.write_all(block))?;
+        let sum = file.sum.clone().finalize();
+        file.write_all(&sum.to_le_bytes())?;
+        file.inner.flush()?;
+        file.inner.get_ref().sync_all()?;
+        fs::rename(&unfinished, self.file(worker, depth))?;
+        let levels = self.levels(worker);
+        for old in levels.iter().rev().skip(2) {
+            fs::remove_file(self.file(worker, *old))?;
+        }
+        Ok(())
+    }
+
+    /// Loads what a worker saved.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is damaged, or belongs to another search.
+    pub fn load<S: Space, F: Fingerprint>(
+        &self,
+        space: &S,
+        worker: usize,
+        depth: u64,
+    ) -> io::Result<Part<S, F>> {
+        let path = self.file(worker, depth);
+        let damaged = || io::Error::other(format!("{} is damaged", path.display()));
+        let mut file = Summed::new(BufReader::new(File::open(&path)?));
+        if file.array()? != *MAGIC {
+            return Err(io::Error::other(format!("{} is no checkpoint", path.display())));
+        }
+        if u64::from_le_bytes(file.array()?) != self.digest {
+            return Err(other_search(&path));
+        }
+        let header = file.part()?;
+        let told = file.part()?;
+        let mut visited = Visited::default();
+        let mut bytes = vec![0; 2 * F::BITS as usize / 8];
+        for _ in 0..u64::from_le_bytes(file.array()?) {
+            file.read_exact(&mut bytes)?;
+            let mut bytes = bytes.as_slice();
+            let state = F::read(&mut bytes).filter(|state| *state != F::NONE);
+            visited.insert(state.ok_or_else(damaged)?, F::read(&mut bytes).ok_or_else(damaged)?);
+        }
+        let states = file.part()?;
+        let sum = file.sum.clone().finalize();
+        if u32::from_le_bytes(file.array()?) != sum {
+            return Err(damaged());
+        }
+        let header = postcard::from_bytes(&header).map_err(|_| damaged())?;
+        let mut names = S::Names::default();
+        space.learn(&mut names, &told).map_err(|_| damaged())?;
+        Ok(Part { header, visited, names, states })
+    }
+}
+
+fn other_search(path: &Path) -> io::Error {
+    io::Error::other(format!(
+        "{} belongs to another search: the scope, the number of workers and the program must be \
+         the same",
+        path.display()
+    ))
+}
+
+/// A file with the checksum of what went through it.
+struct Summed<I> {
+    inner: I,
+    sum: Hasher,
+}
+
+impl<I> Summed<I> {
+    fn new(inner: I) -> Summed<I> {
+        Summed { inner, sum: Hasher::new() }
+    }
+}
+
+impl<W: Write> Summed<W> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.inner.write_all(bytes)
+    }
+}
+
+impl<R: Read> Summed<R> {
+    fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        self.inner.read_exact(bytes)?;
+        self.sum.update(bytes);
+        Ok(())
+    }
+
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Bytes behind their number.
+    fn part(&mut self) -> io::Result<Vec<u8>> {
+        let length = u64::from_le_bytes(self.array()?);
+        let mut bytes = Vec::new();
+        // Not all at once: a damaged number must not take all memory.
+        let read = self.inner.by_ref().take(length).read_to_end(&mut bytes)?;
+        if read as u64 != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.sum.update(&bytes);
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,254 @@
+//! Breadth-first search on timely dataflow, level by level: counterexamples are shortest
+//! whatever the number of workers.
+//!
+//! ```text
+//!   frontier ─► expand ─► fingerprint ─┬─ own ──────────────► visited? ─► next frontier
+//!   (memory,                           └─ another's ─► net ──►  (its owner)   (encoded)
+//!    then disk)                            (timely: threads, processes)
+//! ```
+//!
+//! States belong to workers by fingerprint. A level ends when timely's progress tracking says
+//! that nothing of it is under way; then all workers tell each other how they stand, and so all
+//! come to the same conclusion. A worker keeps 16 bytes a state (24 with the slack of its
+//! table), and its part of a level in an encoding of a few bytes for each component.
+
+mod checkpoint;
+pub mod fingerprint;
+mod frontier;
+pub mod hosts;
+mod net;
+mod paths;
+mod peers;
+mod report;
+mod space;
+mod visited;
+mod worker;
+
+use std::hash::Hash;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ::timely::communication::allocator::AllocatorBuilder;
+use ::timely::communication::allocator::ProcessBuilder;
+use ::timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use ::timely::communication::{Config as Communication, Hooks};
+use ::timely::{WorkerConfig, execute};
+use siphasher::sip::SipHasher13;
+use stateright::Expectation;
+use thiserror::Error;
+
+use super::{Outcome, Resources};
+use crate::progress::{Progress, Reading};
+use checkpoint::Checkpoints;
+use fingerprint::Fingerprint;
+use frontier::Budget;
+use hosts::{Hosts, HostsError};
+use net::{Gone, Net};
+pub use space::Space;
+use worker::{Counters, Found, Searcher, Shared};
+
+/// How this engine searches.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads of this process; at least 1.
+    pub workers: usize,
+    /// The processes of the search, if there are several.
+    pub hosts: Option<Hosts>,
+    /// Fingerprints have 128 bits instead of 64.
+    pub wide_fingerprints: bool,
+    /// The memory that frontiers may take before they go to disk, in bytes.
+    pub frontier_memory: u64,
+    /// Where they go then.
+    pub spill_folder: PathBuf,
+    /// The search ends when the process takes more than this, in bytes.
+    pub max_memory: Option<u64>,
+    /// The search ends when this many levels were looked at.
+    pub max_depth: Option<u64>,
+    /// Where checkpoints are kept, if they are.
+    pub checkpoint: Option<PathBuf>,
+    /// The time between two checkpoints.
+    pub checkpoint_interval: Duration,
+    /// Whether the search goes on from the checkpoint.
+    pub resume: bool,
+    /// Names what is searched: processes and checkpoints of another are turned away.
+    pub subject: String,
+}
+
+/// Why there is no outcome.
+#[derive(Debug, Error)]
+pub enum SearchError {
+    /// The processes did not come together.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+    /// timely could not be started.
+    #[error("cannot start the workers: {0}")]
+    Start(String),
+    /// A worker died.
+    #[error("a worker died: the search ends without a verdict")]
+    WorkerDied,
+    /// A fingerprint's path leads nowhere.
+    #[error("the path to {0:?} cannot be replayed: two states must share a fingerprint")]
+    NoPath(&'static str),
+}
+
+/// Searches all states of `space`, which is [wide](veraft_models::Cluster::wide) if the settings
+/// are. Ends at the end of the level of the first violation, or once `interrupted` is set.
+///
+/// # Errors
+/// When there is nothing to say about the space, because a worker or a process is missing.
+pub fn search<S: Space>(
+    space: S,
+    settings: &Settings,
+    progress: &mut Progress,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Outcome<S>, SearchError> {
+    match settings.wide_fingerprints {
+        false => search_with::<S, u64>(space, settings, progress, interrupted),
+        true => search_with::<S, u128>(space, settings, progress, interrupted),
+    }
+}
+
+fn search_with<S: Space, F: Fingerprint>(
+    space: S,
+    settings: &Settings,
+    progress: &mut Progress,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Outcome<S>, SearchError> {
+    let processes = settings.hosts.as_ref().map_or(1, |hosts| hosts.addresses.len());
+    let space = Arc::new(space);
+    let digest = digest::<F>(settings, processes);
+    let shared = Arc::new(Shared {
+        space: Arc::clone(&space),
+        budget: Arc::new(Budget::new(settings.frontier_memory, settings.spill_folder.clone())),
+        max_memory: settings.max_memory,
+        max_depth: settings.max_depth,
+        checkpoints: settings.checkpoint.clone().map(|folder| Checkpoints {
+            folder,
+            interval: settings.checkpoint_interval,
+            resume: settings.resume,
+            digest,
+        }),
+        threads: settings.workers,
+        interrupted: Arc::clone(interrupted),
+        gone: Arc::new(AtomicBool::new(false)),
+        progress: Counters::default(),
+    });
+    let (allocators, connections) = allocators(settings, digest)?;
+    // Not the time that the processes wait for each other.
+    let started = Instant::now();
+    let alone = settings.hosts.is_none();
+    let for_workers = Arc::clone(&shared);
+    let workers =
+        execute::execute_from(allocators, connections, WorkerConfig::default(), move |worker| {
+            let shared = for_workers.as_ref();
+            let search = AssertUnwindSafe(|| {
+                let net = Net::new(worker, Arc::clone(&shared.gone));
+                Searcher::<S, F>::new(shared, &net).search(net)
+            });
+            catch_unwind(search).unwrap_or_else(|_| {
+                if !alone {
+                    hosts::abort("a worker died");
+                }
+                shared.gone.store(true, Ordering::Relaxed);
+                worker.installed_dataflows().into_iter().for_each(|id| worker.drop_dataflow(id));
+                Err(Gone)
+            })
+        })
+        .map_err(SearchError::Start)?;
+    let mut pause = Duration::from_millis(1);
+    while !workers.guards().iter().all(|worker| worker.is_finished()) {
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(100));
+        progress.show(reading(&shared.progress));
+    }
+    let found = workers.join().into_iter().map(|found| match found {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(Gone)) | Err(_) => Err(SearchError::WorkerDied),
+    });
+    let found = found.collect::<Result<Vec<Found<F>>, SearchError>>()?;
+    let found = found.into_iter().next().ok_or(SearchError::WorkerDied)?;
+    let elapsed = started.elapsed();
+    let Found { total, depth, stopped, levels, paths } = found;
+    let properties = space.properties();
+    let mut discoveries = Vec::new();
+    for (number, names) in paths {
+        let property = &properties[number];
+        let looked_for = property.expectation == Expectation::Sometimes;
+        let ends_well = |state: &S::State| (property.condition)(&space, state) == looked_for;
+        let path = paths::rebuild(space.as_ref(), &names, ends_well);
+        discoveries.push((property.name, path.ok_or(SearchError::NoPath(property.name))?));
+    }
+    let peak = progress.peak_rss_bytes();
+    Ok(Outcome {
+        unique_states: total.unique,
+        generated_states: total.generated,
+        depth,
+        stopped,
+        levels,
+        elapsed,
+        // With several processes, the others' as they were at the end.
+        peak_rss_bytes: if alone { peak } else { peak.max(total.memory) },
+        discoveries,
+        resources: Resources {
+            workers: settings.workers,
+            processes,
+            fingerprint_bits: F::BITS,
+            orbit: space.orbit(),
+            table_bytes: Some(total.table_bytes),
+            spilled_bytes: total.spilled_bytes,
+        },
+        model: space,
+    })
+}
+
+type Allocators = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+
+/// timely's channels between the workers, with connections to the other processes if there are.
+fn allocators(settings: &Settings, digest: u64) -> Result<Allocators, SearchError> {
+    let workers = settings.workers;
+    let Some(hosts) = &settings.hosts else {
+        return Communication::Process(workers).try_build().map_err(SearchError::Start);
+    };
+    let sockets = hosts.connect(digest)?;
+    hosts::end_with_the_others();
+    let Hooks { log_fn, refill, spill } = Hooks::default();
+    let near = ProcessBuilder::new_typed_vector(workers, refill.clone(), spill.clone());
+    let hooks = Hooks { log_fn, refill, spill };
+    let (builders, guard) =
+        initialize_networking_from_sockets(near, sockets, hosts.process, workers, hooks)
+            .map_err(|error| SearchError::Start(error.to_string()))?;
+    Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+}
+
+fn reading(counters: &Counters) -> Reading {
+    let Counters { unique, generated, expanded, depth } = counters;
+    Reading {
+        unique_states: unique.load(Ordering::Relaxed),
+        generated_states: generated.load(Ordering::Relaxed),
+        expanded_states: expanded.load(Ordering::Relaxed),
+        depth: depth.load(Ordering::Relaxed),
+    }
+}
+
+/// Names a search to other processes and to later ones: what is searched, by how many, with
+/// which program.
+fn digest<F: Fingerprint>(settings: &Settings, processes: usize) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = SipHasher13::new();
+    (&settings.subject, F::BITS, settings.workers, processes).hash(&mut hasher);
+    if settings.hosts.is_none() && settings.checkpoint.is_none() {
+        return hasher.finish();
+    }
+    // Without its own file, a program is told by its version.
+    match std::env::current_exe().and_then(std::fs::read) {
+        Ok(program) => program.hash(&mut hasher),
+        Err(_) => env!("CARGO_PKG_VERSION").hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

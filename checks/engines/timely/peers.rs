@@ -1,0 +1,142 @@
+//! What a worker knows about the others: which states are whose, what each was sent, and what
+//! the numbers of other processes stand for.
+
+use super::fingerprint::Fingerprint;
+use super::net::{Content, Net};
+use super::space::Space;
+
+/// Parcels of states leave once they are this large, in bytes.
+const PARCEL: usize = 32 << 10;
+/// How many of the states sent to a worker are remembered, lest they be sent again.
+const REMEMBERED: usize = 1 << 16;
+
+/// All workers, as one of them sees them.
+pub struct Peers<S: Space, F> {
+    index: usize,
+    peers: Vec<Peer<S, F>>,
+    /// Whether a parcel is large enough to leave.
+    full: bool,
+    /// A state that is read, and its encoding in the numbers of this process.
+    state: Option<S::State>,
+    encoded: Vec<u8>,
+}
+
+struct Peer<S: Space, F> {
+    /// Whether it is in this process.
+    near: bool,
+    told: S::Told,
+    names: S::Names,
+    outgoing: Vec<u8>,
+    /// Some of the states that were sent to it, each at a place that its fingerprint names. What
+    /// was sent in this or an earlier level need not be sent again; forgetting does no harm.
+    sent: Vec<F>,
+}
+
+impl<S: Space, F: Fingerprint> Peers<S, F> {
+    /// The `peers` workers, `threads` in each process, as number `index` sees them.
+    pub fn new(index: usize, peers: usize, threads: usize) -> Self {
+        let peer = |other| Peer {
+            near: other / threads == index / threads,
+            told: S::Told::default(),
+            names: S::Names::default(),
+            outgoing: Vec::new(),
+            sent: vec![F::NONE; if other == index { 0 } else { REMEMBERED }],
+        };
+        let peers = (0..peers).map(peer).collect();
+        Peers { index, peers, full: false, state: None, encoded: Vec::new() }
+    }
+
+    /// The worker that a state belongs to.
+    pub fn owner(&self, state: F) -> usize {
+        (state.bottom() % self.peers.len() as u64) as usize
+    }
+
+    /// Whether a state belongs to this worker.
+    pub fn is_own(&self, state: F) -> bool {
+        self.owner(state) == self.index
+    }
+
+    /// Puts a state into the parcel for its owner.
+    pub fn send(&mut self, space: &S, name: F, parent: F, state: &S::State) {
+        let owner = self.owner(name);
+        let peer = &mut self.peers[owner];
+        let place = (name.top() >> 32) as usize % REMEMBERED;
+        if std::mem::replace(&mut peer.sent[place], name) == name {
+            return;
+        }
+        name.write(&mut peer.outgoing);
+        parent.write(&mut peer.outgoing);
+        let start = peer.outgoing.len() + size_of::<u32>();
+        peer.outgoing.extend_from_slice(&[0; size_of::<u32>()]);
+        space.write(state, &mut peer.outgoing);
+        let length = ((peer.outgoing.len() - start) as u32).to_le_bytes();
+        peer.outgoing[start - size_of::<u32>()..start].copy_from_slice(&length);
+        self.full |= peer.outgoing.len() >= PARCEL;
+    }
+
+    /// Sends the parcels that are large enough.
+    pub fn dispatch_full(&mut self, space: &S, memo: &mut S::Memo, net: &mut Net<'_>) {
+        if std::mem::take(&mut self.full) {
+            self.dispatch(space, memo, net, PARCEL);
+        }
+    }
+
+    /// Sends whatever there is.
+    pub fn dispatch_all(&mut self, space: &S, memo: &mut S::Memo, net: &mut Net<'_>) {
+        self.dispatch(space, memo, net, 1);
+    }
+
+    fn dispatch(&mut self, space: &S, memo: &mut S::Memo, net: &mut Net<'_>, least: usize) {
+        for (to, peer) in self.peers.iter_mut().enumerate() {
+            if peer.outgoing.len() >= least {
+                let room = Vec::with_capacity(PARCEL + PARCEL / 8);
+                let states = std::mem::replace(&mut peer.outgoing, room);
+                let told = match peer.near {
+                    true => Vec::new(),
+                    false => space.tell(memo, &mut peer.told),
+                };
+                net.send(to, Content::States { told, states });
+            }
+        }
+    }
+
+    /// Shows each state of a parcel, with its parent and its encoding in this process's numbers.
+    pub fn receive(
+        &mut self,
+        space: &S,
+        from: usize,
+        told: &[u8],
+        states: &[u8],
+        mut show: impl FnMut(F, F, &[u8]),
+    ) {
+        let Peers { peers, state, encoded, .. } = self;
+        let peer = &mut peers[from];
+        space.learn(&mut peer.names, told).expect(SAME_BUILD);
+        let mut states = states;
+        while let Some((name, parent, mut bytes)) = next(&mut states) {
+            if peer.near {
+                show(name, parent, bytes);
+                continue;
+            }
+            let state = state.get_or_insert_with(|| {
+                space.init_states().into_iter().next().expect("a model has an initial state")
+            });
+            space.read_foreign(&peer.names, &mut bytes, state).expect(SAME_BUILD);
+            encoded.clear();
+            space.write(state, encoded);
+            show(name, parent, encoded);
+        }
+    }
+}
+
+/// Hosts shake hands on the build and the scope before they exchange a state.
+const SAME_BUILD: &str = "all processes search the same model with the same program";
+
+/// The first state of a parcel.
+fn next<'b, F: Fingerprint>(states: &mut &'b [u8]) -> Option<(F, F, &'b [u8])> {
+    let (name, parent) = (F::read(states)?, F::read(states)?);
+    let (length, rest) = states.split_first_chunk()?;
+    let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *states = rest;
+    Some((name, parent, bytes))
+}

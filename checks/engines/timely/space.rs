@@ -1,0 +1,260 @@
+//! What the engine needs of a model beside stateright's `Model`.
+
+use serde::{Deserialize, Serialize};
+use stateright::Model;
+use stateright::actor::{ActorModel, ActorModelState, Envelope, Network, RandomChoices, Timers};
+use std::hash::Hash;
+use std::sync::Arc;
+use veraft::figure2::{Command, Message, Persistent, Timer};
+use veraft_models::interned::keyed_hash_of;
+use veraft_models::orbit::hash_of;
+use veraft_models::{Cluster, ClusterState, Malformed, Memo, Names, Raft, Replica, Told};
+
+use crate::actor_model::Reference;
+
+/// A model whose states can be fingerprinted, written down, and told to another process.
+pub trait Space:
+    Model<State: Clone + PartialEq + Hash + Send + Sync, Action: Clone + PartialEq + Send + Sync>
+    + Send
+    + Sync
+    + 'static
+{
+    /// What one thread remembers between states.
+    type Memo: Default;
+    /// What another process's numbers stand for.
+    type Names: Default + Send;
+    /// What another process was told.
+    type Told: Default + Send;
+
+    /// The state's name; equal for states that stand for each other.
+    fn fingerprint(&self, state: &Self::State) -> u64;
+
+    /// The same with 128 bits.
+    fn wide_fingerprint(&self, state: &Self::State) -> u128;
+
+    /// How many states a state may stand for, itself included; at least 1.
+    fn orbit(&self) -> usize;
+
+    /// Shows each successor within the bounds to `visit`.
+    fn successors(
+        &self,
+        memo: &mut Self::Memo,
+        state: &Self::State,
+        visit: impl FnMut(&Self::State),
+    );
+
+    /// Appends a state, as this process reads it.
+    fn write(&self, state: &Self::State, out: &mut Vec<u8>);
+
+    /// Reads a state of this process off the front of `bytes`, in the place of another.
+    fn read(
+        &self,
+        memo: &mut Self::Memo,
+        bytes: &mut &[u8],
+        state: &mut Self::State,
+    ) -> Result<(), Malformed>;
+
+    /// What another process has to learn to read all that this one wrote so far.
+    fn tell(&self, memo: &mut Self::Memo, told: &mut Self::Told) -> Vec<u8>;
+
+    /// Learns what another process told.
+    fn learn(&self, names: &mut Self::Names, told: &[u8]) -> Result<(), Malformed>;
+
+    /// Reads a state that another process wrote.
+    fn read_foreign(
+        &self,
+        names: &Self::Names,
+        bytes: &mut &[u8],
+        state: &mut Self::State,
+    ) -> Result<(), Malformed>;
+}
+
+impl Space for Cluster {
+    type Memo = Memo;
+    type Names = Names;
+    type Told = Told;
+
+    fn fingerprint(&self, state: &ClusterState) -> u64 {
+        state.fingerprint()
+    }
+
+    fn wide_fingerprint(&self, state: &ClusterState) -> u128 {
+        state.wide_fingerprint().expect("searched with 128 bits, a cluster is made wide")
+    }
+
+    fn orbit(&self) -> usize {
+        match self.environment.symmetry {
+            true => (1..=self.bounds.servers).product(),
+            false => 1,
+        }
+    }
+
+    fn successors(&self, memo: &mut Memo, state: &ClusterState, visit: impl FnMut(&ClusterState)) {
+        Cluster::successors(self, memo, state, visit);
+    }
+
+    fn write(&self, state: &ClusterState, out: &mut Vec<u8>) {
+        self.write_state(state, out);
+    }
+
+    fn read(
+        &self,
+        memo: &mut Memo,
+        bytes: &mut &[u8],
+        state: &mut ClusterState,
+    ) -> Result<(), Malformed> {
+        self.read_own_state(memo, bytes, state)
+    }
+
+    fn tell(&self, memo: &mut Memo, told: &mut Told) -> Vec<u8> {
+        Cluster::tell(self, memo.names(), told)
+    }
+
+    fn learn(&self, names: &mut Names, told: &[u8]) -> Result<(), Malformed> {
+        Cluster::learn(self, names, told)
+    }
+
+    fn read_foreign(
+        &self,
+        names: &Names,
+        bytes: &mut &[u8],
+        state: &mut ClusterState,
+    ) -> Result<(), Malformed> {
+        self.read_state(names, bytes, state)
+    }
+}
+
+/// A state of the actor model as plain data: what stateright hashes of it, and no crash, which
+/// the model has not.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    replicas: Vec<Arc<Replica>>,
+    letters: Vec<(usize, usize, Message)>,
+    last: Option<(usize, usize, Message)>,
+    timers: Vec<Vec<Timer>>,
+    choices: Vec<Vec<(String, Vec<Command>)>>,
+    crashed: Vec<bool>,
+    storages: Vec<Option<Persistent>>,
+}
+
+impl Plain {
+    fn of(state: &ActorModelState<Raft, ()>) -> Plain {
+        let ActorModelState {
+            actor_states,
+            network,
+            timers_set,
+            random_choices,
+            crashed,
+            history: (),
+            actor_storages,
+        } = state;
+        let plain = |e: &Envelope<Message>| (usize::from(e.src), usize::from(e.dst), e.msg.clone());
+        let Network::UnorderedDuplicating(letters, last) = network else {
+            unreachable!("actor_model::model makes this network")
+        };
+        let choices = |choices: &RandomChoices<Command>| {
+            choices.map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        Plain {
+            replicas: actor_states.clone(),
+            letters: letters.iter().map(plain).collect(),
+            last: last.as_ref().map(plain),
+            timers: timers_set.iter().map(|timers| timers.iter().copied().collect()).collect(),
+            choices: random_choices.iter().map(choices).collect(),
+            crashed: crashed.clone(),
+            storages: actor_storages.clone(),
+        }
+    }
+
+    fn state(self) -> ActorModelState<Raft, ()> {
+        let Plain { replicas, letters, last, timers, choices, crashed, storages } = self;
+        let envelope = |(src, dst, msg): (usize, usize, Message)| Envelope {
+            src: src.into(),
+            dst: dst.into(),
+            msg,
+        };
+        let timers = timers.into_iter().map(|set| {
+            let mut timers = Timers::new();
+            set.into_iter().for_each(|timer| {
+                timers.set(timer);
+            });
+            timers
+        });
+        let choices = choices.into_iter().map(|all| {
+            let mut choices = RandomChoices::default();
+            all.into_iter().for_each(|(key, value)| choices.insert(key, value));
+            choices
+        });
+        let Network::UnorderedDuplicating(mut known, _) = Network::new_unordered_duplicating([])
+        else {
+            unreachable!("the constructor is named after the variant")
+        };
+        known.extend(letters.into_iter().map(envelope));
+        ActorModelState {
+            actor_states: replicas,
+            network: Network::UnorderedDuplicating(known, last.map(envelope)),
+            timers_set: timers.collect(),
+            random_choices: choices.collect(),
+            crashed,
+            history: (),
+            actor_storages: storages,
+        }
+    }
+}
+
+impl Space for ActorModel<Raft, Reference> {
+    type Memo = ();
+    type Names = ();
+    type Told = ();
+
+    fn fingerprint(&self, state: &Self::State) -> u64 {
+        hash_of(state)
+    }
+
+    fn wide_fingerprint(&self, state: &Self::State) -> u128 {
+        u128::from(keyed_hash_of(1, state)) << 64 | u128::from(hash_of(state))
+    }
+
+    fn orbit(&self) -> usize {
+        1
+    }
+
+    fn successors(&self, (): &mut (), state: &Self::State, visit: impl FnMut(&Self::State)) {
+        let next = self.next_states(state);
+        next.iter().filter(|next| Model::within_boundary(self, next)).for_each(visit);
+    }
+
+    fn write(&self, state: &Self::State, out: &mut Vec<u8>) {
+        let bytes = postcard::to_allocvec(&Plain::of(state));
+        out.extend(bytes.expect("every part of a state is plain data of known length"));
+    }
+
+    fn read(
+        &self,
+        (): &mut (),
+        bytes: &mut &[u8],
+        state: &mut Self::State,
+    ) -> Result<(), Malformed> {
+        self.read_foreign(&(), bytes, state)
+    }
+
+    fn tell(&self, (): &mut (), (): &mut ()) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn learn(&self, (): &mut (), _: &[u8]) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    fn read_foreign(
+        &self,
+        (): &(),
+        bytes: &mut &[u8],
+        state: &mut Self::State,
+    ) -> Result<(), Malformed> {
+        let (plain, rest) = postcard::take_from_bytes::<Plain>(bytes).map_err(|_| Malformed)?;
+        *bytes = rest;
+        *state = plain.state();
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! The oracle of the labs: whatever is applied, every server applies the same, in order.
+
+use veraft::figure2::{Command, Index};
+
+use crate::failure::Violation;
+
+/// What has been applied, anywhere.
+#[derive(Debug)]
+pub struct Oracle {
+    /// What the first server to apply each index applied there.
+    agreed: Vec<Command>,
+    /// How many entries each server has applied since it started: the first ones of `agreed`.
+    applied: Vec<usize>,
+}
+
+impl Oracle {
+    /// Nothing has been applied on any of `servers`.
+    pub fn new(servers: usize) -> Oracle {
+        Oracle { agreed: Vec::new(), applied: vec![0; servers] }
+    }
+
+    /// A server starts, and applies everything again from the first entry on.
+    pub fn started(&mut self, server: usize) {
+        self.applied[server] = 0;
+    }
+
+    /// A server applies a command. Whether it is the first to do so at this index.
+    pub fn apply(
+        &mut self,
+        server: usize,
+        index: Index,
+        command: &Command,
+    ) -> Result<bool, Violation> {
+        let held = self.applied[server];
+        let expected = held as Index + 1;
+        if index != expected {
+            return Err(Violation::AppliedOutOfTurn { server, index, expected });
+        }
+        self.applied[server] += 1;
+        match self.agreed.get(held) {
+            None => {
+                self.agreed.push(command.clone());
+                Ok(true)
+            }
+            Some(agreed) if agreed == command => Ok(false),
+            Some(agreed) => {
+                let (command, agreed) = (command.clone(), agreed.clone());
+                Err(Violation::AppliedAnother { server, index, command, agreed })
+            }
+        }
+    }
+
+    /// The command that a server has applied at `index` since it started.
+    pub fn applied(&self, server: usize, index: Index) -> Option<Command> {
+        let position = usize::try_from(index.checked_sub(1)?).ok()?;
+        (position < self.applied[server]).then(|| self.agreed[position].clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::command;
+
+    #[test]
+    fn servers_that_apply_the_same_in_order_are_fine_also_after_a_restart() {
+        let mut oracle = Oracle::new(2);
+        assert_eq!(oracle.apply(0, 1, &command(1)), Ok(true));
+        assert_eq!(oracle.apply(1, 1, &command(1)), Ok(false));
+        assert_eq!(oracle.apply(1, 2, &command(2)), Ok(true));
+        assert_eq!(oracle.applied(0, 2), None);
+        oracle.started(1);
+        assert_eq!(oracle.applied(1, 1), None);
+        assert_eq!(oracle.apply(1, 1, &command(1)), Ok(false));
+        assert_eq!(oracle.applied(1, 1), Some(command(1)));
+        assert_eq!(oracle.applied(1, 0), None);
+    }
+
+    #[test]
+    fn another_command_at_an_index_is_a_violation() {
+        let mut oracle = Oracle::new(2);
+        assert_eq!(oracle.apply(0, 1, &command(1)), Ok(true));
+        let (agreed, command) = (command(1), command(2));
+        let another =
+            Violation::AppliedAnother { server: 1, index: 1, command: command.clone(), agreed };
+        assert_eq!(oracle.apply(1, 1, &command), Err(another));
+    }
+
+    #[test]
+    fn a_gap_or_a_repetition_is_a_violation() {
+        let mut oracle = Oracle::new(1);
+        let out_of_turn =
+            |index, expected| Err(Violation::AppliedOutOfTurn { server: 0, index, expected });
+        assert_eq!(oracle.apply(0, 2, &command(1)), out_of_turn(2, 1));
+        assert_eq!(oracle.apply(0, 1, &command(1)), Ok(true));
+        assert_eq!(oracle.apply(0, 1, &command(1)), out_of_turn(1, 2));
+    }
+}

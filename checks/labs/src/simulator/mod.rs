@@ -1,0 +1,283 @@
+//! A cluster on virtual time: one thread, one seed, the same run every time.
+//!
+//! ```text
+//!   queue ── timer, arrival, end of a sync ──► Server::step ──► Output
+//!     ▲                                                           │ timers: at once
+//!     │                                                           ▼
+//!     ├──────────────────────────────── network ◄── messages ── disk (a gate)
+//!     │                                                           │
+//!   random numbers from the seed                     oracle ◄── applies, answers
+//! ```
+
+mod disk;
+mod drive;
+mod journal;
+mod network;
+mod options;
+mod process;
+mod queue;
+mod safety;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use veraft::figure2::{Command, Config, Index, Input, Message, Proposal, Server, ServerId, Timer};
+use veraft::runtime::recorder;
+
+pub use journal::{Happening, Journal, Line, Summary};
+pub use network::Weather;
+pub use options::Options;
+pub use process::Process;
+
+use crate::failure::Violation;
+use crate::harness::{self, Harness, Started, Status};
+use crate::oracle::Oracle;
+use disk::Disk;
+use network::Network;
+use queue::Queue;
+use safety::Safety;
+
+/// How often the logs of all servers are compared.
+const AUDIT_PERIOD: Duration = Duration::from_secs(1);
+
+/// How many events there may be between two comparisons of the logs: many times what any test
+/// needs, so that a cluster that never comes to rest ends as a failure.
+const MAX_EVENTS: u64 = 100_000;
+
+/// How many bytes of commands an AppendEntries carries at most: all that the labs can offer.
+const MAX_APPEND_BYTES: usize = 1 << 20;
+
+/// A cluster on virtual time.
+pub struct Simulator<P = Server> {
+    options: Options,
+    rng: Xoshiro256PlusPlus,
+    queue: Queue<Event>,
+    nodes: Vec<Node<P>>,
+    network: Network,
+    oracle: Oracle,
+    safety: Safety,
+    journal: Journal,
+    /// How many events there were since the logs were compared.
+    events: u64,
+    /// Numbers proposals and settings of timers.
+    tickets: u64,
+    answers: BTreeMap<u64, Proposal>,
+    violation: Option<Violation>,
+}
+
+/// What is going to happen.
+enum Event {
+    /// A timer fires, unless it was set again or cancelled.
+    Timer { server: usize, timer: Timer, ticket: u64 },
+    /// A message arrives.
+    Arrival { from: usize, to: usize, message: Message },
+    /// A sync ends, unless the server has crashed.
+    SyncEnds { server: usize, life: u64 },
+    /// The logs are compared.
+    Audit,
+}
+
+/// One server, its disk and its timers.
+struct Node<P> {
+    config: Config,
+    /// None while the server is down.
+    process: Option<P>,
+    disk: Disk,
+    /// How often the server has started.
+    life: u64,
+    /// How many steps it has taken since it did.
+    steps: u64,
+    /// What it has recorded, in all its lives.
+    recording: Vec<recorder::Line>,
+    /// The tickets of the timers that run.
+    election: Option<u64>,
+    heartbeat: Option<u64>,
+}
+
+impl<P: Process> Simulator<P> {
+    /// A cluster of `servers`, all started, whose every chance is drawn from `seed`.
+    pub fn new(servers: usize, seed: u64, options: Options) -> Simulator<P> {
+        let all: Arc<_> = Arc::new((0..servers as u64).map(ServerId).collect());
+        let node = |id| Node {
+            config: Config {
+                id: ServerId(id as u64),
+                servers: Arc::clone(&all),
+                max_append_bytes: MAX_APPEND_BYTES,
+            },
+            process: None,
+            disk: Disk::default(),
+            life: 0,
+            steps: 0,
+            recording: Vec::new(),
+            election: None,
+            heartbeat: None,
+        };
+        let mut network = Network::new(servers);
+        network.set_weather(options.reliable.clone());
+        let mut simulator = Simulator {
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+            queue: Queue::new(),
+            nodes: (0..servers).map(node).collect(),
+            network,
+            oracle: Oracle::new(servers),
+            safety: Safety::new(servers),
+            journal: Journal::new(options.journal),
+            events: 0,
+            tickets: 0,
+            answers: BTreeMap::new(),
+            violation: None,
+            options,
+        };
+        simulator.queue.schedule(AUDIT_PERIOD, Event::Audit);
+        for server in 0..servers {
+            let started = simulator.start_server(server);
+            simulator.note(started);
+        }
+        simulator
+    }
+
+    /// What happened so far.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The state of a server; none while it is down.
+    pub fn server(&self, server: usize) -> Option<&Server> {
+        self.nodes[server].process.as_ref().map(Process::server)
+    }
+
+    /// What a server has recorded, if the [`Options`] ask for it.
+    pub fn recording(&self, server: usize) -> &[recorder::Line] {
+        &self.nodes[server].recording
+    }
+
+    fn record(&mut self, server: usize, line: impl FnOnce() -> recorder::Line) {
+        if self.options.record {
+            self.nodes[server].recording.push(line());
+        }
+    }
+
+    /// Keeps the first violation.
+    fn note(&mut self, outcome: Result<(), Violation>) {
+        if let (Err(violation), None) = (outcome, &self.violation) {
+            self.violation = Some(violation);
+        }
+    }
+
+    fn sound(&self) -> Result<(), Violation> {
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+
+    fn write(&mut self, server: usize, happening: Happening) {
+        self.journal.write(Line { at: self.queue.now(), server, happening });
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+}
+
+impl<P: Process> Harness for Simulator<P> {
+    fn servers(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn now(&self) -> Duration {
+        self.queue.now()
+    }
+
+    fn sleep(&mut self, time: Duration) -> Result<(), Violation> {
+        let until = self.queue.now() + time;
+        self.sound()?;
+        while let Some(event) = self.queue.next(until) {
+            self.happen(event);
+            self.sound()?;
+        }
+        Ok(())
+    }
+
+    fn random(&mut self, range: RangeInclusive<u64>) -> u64 {
+        self.rng.random_range(range)
+    }
+
+    fn start(
+        &mut self,
+        server: usize,
+        commands: &[Command],
+    ) -> Result<Vec<Option<Started>>, Violation> {
+        if self.nodes[server].process.is_none() {
+            return Ok(vec![None; commands.len()]);
+        }
+        let mut tickets = Vec::with_capacity(commands.len());
+        for command in commands {
+            self.write(server, Happening::Proposed(command.clone()));
+            let ticket = self.ticket();
+            let input = Input::Propose { commands: vec![command.clone()] };
+            let stepped = self.step(server, input, Some(ticket));
+            self.note(stepped);
+            tickets.push(ticket);
+        }
+        let mut answers = Vec::with_capacity(commands.len());
+        for ticket in tickets {
+            answers.push(match self.answer(ticket)? {
+                Proposal::Accepted { term, first_index } => {
+                    Some(Started { term, index: first_index })
+                }
+                Proposal::NotLeader { term: _, leader: _ } => None,
+            });
+        }
+        Ok(answers)
+    }
+
+    fn status(&self, server: usize) -> Option<Status> {
+        let server = self.server(server)?;
+        Some(Status { term: server.current_term(), leads: server.is_leader() })
+    }
+
+    fn set_connected(&mut self, server: usize, connected: bool) {
+        self.write(server, Happening::Connected(connected));
+        self.network.set_connected(server, connected);
+    }
+
+    fn crash(&mut self, server: usize) {
+        let unsynced = self.nodes[server].disk.unsynced();
+        let kept = self.rng.random_range(0..=unsynced as u64) as usize;
+        self.write(server, Happening::Crashed { unsynced, kept });
+        let node = &mut self.nodes[server];
+        node.disk.crash(kept);
+        node.process = None;
+        (node.election, node.heartbeat) = (None, None);
+    }
+
+    fn restart(&mut self, server: usize) -> Result<(), Violation> {
+        let started = self.start_server(server);
+        self.note(started);
+        self.sound()
+    }
+
+    fn set_network(&mut self, network: harness::Network) {
+        let weather = match network {
+            harness::Network::Reliable => &self.options.reliable,
+            harness::Network::Unreliable => &self.options.unreliable,
+            harness::Network::Straggling => &self.options.straggling,
+        };
+        self.network.set_weather(weather.clone());
+    }
+
+    fn requests(&self, server: usize) -> u64 {
+        self.network.requests(server)
+    }
+
+    fn applied(&self, server: usize, index: Index) -> Option<Command> {
+        self.oracle.applied(server, index).filter(|_| self.nodes[server].process.is_some())
+    }
+
+    fn violation(&self) -> Option<Violation> {
+        self.violation.clone().or_else(|| self.compare_logs().err())
+    }
+}

@@ -1,0 +1,44 @@
+//! What a simulated cluster is like, apart from its seed.
+
+use std::ops::RangeInclusive;
+
+use veraft::runtime::Timing;
+
+use super::network::Weather;
+
+/// How a simulated cluster behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How long the timers run.
+    pub timing: Timing,
+    /// The network while it is reliable.
+    pub reliable: Weather,
+    /// The network while it is not.
+    pub unreliable: Weather,
+    /// The network at its worst.
+    pub straggling: Weather,
+    /// How long a sync of the disk takes, in microseconds.
+    pub sync: RangeInclusive<u64>,
+    /// The chance that a sync stalls, and for how long at most, in microseconds.
+    pub stalls: (f64, u64),
+    /// How many lines of the journal are kept.
+    pub journal: usize,
+    /// Whether the servers record what they do, for [`trace`](crate::trace).
+    pub record: bool,
+}
+
+impl Default for Options {
+    /// The cluster of the labs.
+    fn default() -> Options {
+        Options {
+            timing: Timing::lab(),
+            reliable: Weather::RELIABLE,
+            unreliable: Weather::UNRELIABLE,
+            straggling: Weather::STRAGGLING,
+            sync: 100..=2_000,
+            stalls: (0.0, 0),
+            journal: 200,
+            record: false,
+        }
+    }
+}

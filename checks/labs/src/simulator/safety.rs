@@ -1,0 +1,284 @@
+//! Promises that the simulator checks as it goes, with a view into every server.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use veraft::figure2::{Entry, Index, Message, Persistent, Server, Term};
+
+use crate::failure::Violation;
+
+/// A leader sends a peer at most this many heartbeats in [`HEARTBEAT_WINDOW`].
+const MAX_HEARTBEATS: usize = 10;
+const HEARTBEAT_WINDOW: Duration = Duration::from_secs(1);
+
+/// What has been seen of a cluster so far.
+pub struct Safety {
+    /// Who led each term.
+    leaders: BTreeMap<Term, usize>,
+    /// The entries that were committed, and the term in which one was first known to be, or a
+    /// later one.
+    committed: Vec<(Entry, Term)>,
+    servers: Vec<Seen>,
+    /// When one server wanted the last heartbeats sent to another.
+    heartbeats: BTreeMap<(usize, usize), VecDeque<Duration>>,
+}
+
+/// What has been seen of one server.
+#[derive(Clone, Default)]
+struct Seen {
+    term: Term,
+    /// The highest term in a message that left the server: it must not come back with less.
+    told: Term,
+    commit_index: Index,
+    /// The term it leads, and the end of its log.
+    leads: Option<(Term, Index)>,
+}
+
+impl Safety {
+    /// Nothing has been seen yet.
+    pub fn new(servers: usize) -> Safety {
+        Safety {
+            leaders: BTreeMap::new(),
+            committed: Vec::new(),
+            servers: vec![Seen::default(); servers],
+            heartbeats: BTreeMap::new(),
+        }
+    }
+
+    /// A server has started, with what it has stored.
+    pub fn started(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
+        let told = self.servers[id].told;
+        let term = server.current_term();
+        self.servers[id] = Seen { term, told, commit_index: 0, leads: None };
+        match told > term {
+            true => Err(Violation::TermFell { server: id, from: told, to: term }),
+            false => Ok(()),
+        }
+    }
+
+    /// A server has taken a step.
+    pub fn stepped(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
+        let Seen { term, told: _, commit_index, leads } = self.servers[id];
+        let now = server.current_term();
+        if now < term {
+            return Err(Violation::TermFell { server: id, from: term, to: now });
+        }
+        let commit = server.volatile().commit_index;
+        if commit < commit_index {
+            return Err(Violation::CommitFell { server: id, from: commit_index, to: commit });
+        }
+        let last_index = server.log().last_index();
+        let seen = &mut self.servers[id];
+        (seen.term, seen.commit_index) = (now, commit);
+        seen.leads = server.is_leader().then_some((now, last_index));
+        match (leads, seen.leads) {
+            (_, None) => Ok(()),
+            (Some((old, from)), Some((new, to))) if old == new => match to < from {
+                true => Err(Violation::LeaderLostEntries { server: id, term: new, from, to }),
+                false => Ok(()),
+            },
+            (_, Some(_)) => self.elected(id, server),
+        }
+    }
+
+    /// A server leads: nobody else did in its term, and its log holds what was committed in
+    /// earlier ones.
+    fn elected(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
+        let term = server.current_term();
+        let first = *self.leaders.entry(term).or_insert(id);
+        if first != id {
+            return Err(Violation::TwoLeaders { term, first, second: id });
+        }
+        let lacks = (1..).zip(&self.committed).find(|&(index, (entry, committed_in))| {
+            *committed_in < term && server.log().get(index) != Some(entry)
+        });
+        match lacks {
+            Some((index, _)) => Err(Violation::LeaderIncomplete { server: id, term, index }),
+            None => Ok(()),
+        }
+    }
+
+    /// A message leaves a server.
+    pub fn sent(&mut self, from: usize, message: &Message) {
+        let told = &mut self.servers[from].told;
+        *told = (*told).max(message.term());
+    }
+
+    /// A step wants a message sent; it may still have to wait for the disk.
+    pub fn owes(
+        &mut self,
+        from: usize,
+        to: usize,
+        message: &Message,
+        now: Duration,
+    ) -> Result<(), Violation> {
+        match message {
+            Message::AppendEntries(request) if request.entries.is_empty() => {}
+            Message::AppendEntries(_)
+            | Message::AppendEntriesReply(_)
+            | Message::RequestVote(_)
+            | Message::RequestVoteReply(_) => return Ok(()),
+        }
+        let recent = self.heartbeats.entry((from, to)).or_default();
+        recent.push_back(now);
+        while recent.front().is_some_and(|&sent| sent + HEARTBEAT_WINDOW <= now) {
+            recent.pop_front();
+        }
+        match recent.len() > MAX_HEARTBEATS {
+            true => Err(Violation::TooManyHeartbeats { from, to }),
+            false => Ok(()),
+        }
+    }
+
+    /// The entry at `index` is applied for the first time, by a server in `term`: it must be
+    /// durable on a majority.
+    pub fn committed<'p>(
+        &mut self,
+        id: usize,
+        term: Term,
+        index: Index,
+        entry: &Entry,
+        disks: impl Iterator<Item = &'p Persistent>,
+    ) -> Result<(), Violation> {
+        self.committed.push((entry.clone(), term));
+        let stored = disks.filter(|disk| disk.log().get(index) == Some(entry)).count();
+        match stored > self.servers.len() / 2 {
+            true => Ok(()),
+            false => Err(Violation::NotStored { server: id, index, stored }),
+        }
+    }
+}
+
+/// Log Matching between two servers: where their logs agree in an index and its term, they
+/// agree in everything before.
+pub fn logs_match(
+    (first, one): (usize, &Server),
+    (second, other): (usize, &Server),
+) -> Result<(), Violation> {
+    let (one, other) = (one.log(), other.log());
+    let shared = 1..=one.last_index().min(other.last_index());
+    let Some(agree) = shared.rev().find(|&index| one.term_at(index) == other.term_at(index)) else {
+        return Ok(());
+    };
+    let mut entries = (1..=agree).zip(one.entries().iter().zip(other.entries().iter()));
+    match entries.find(|(_, (one, other))| one != other) {
+        Some((differ, _)) => Err(Violation::LogsDiffer { first, second, agree, differ }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::lab::command;
+    use veraft::figure2::{AppendEntries, Config, Record, Role, ServerId, Volatile};
+
+    fn stored(term: Term, log: &[(Term, u64)]) -> Persistent {
+        let entries = log.iter().map(|&(term, number)| Entry { term, command: command(number) });
+        let ballot = Record::Ballot { current_term: term, voted_for: None };
+        [ballot, Record::Append { entries: entries.collect() }].into_iter().collect()
+    }
+
+    fn server(term: Term, leads: bool, log: &[(Term, u64)], commit_index: Index) -> Server {
+        let servers = Arc::new([0, 1, 2].map(ServerId).into());
+        let config = Config { id: ServerId(0), servers, max_append_bytes: 100 };
+        let role = match leads {
+            true => Role::Leader { next_index: [].into(), match_index: [].into() },
+            false => Role::default(),
+        };
+        let volatile = Volatile { role, commit_index, last_applied: commit_index };
+        Server::from_parts(config, stored(term, log), volatile)
+    }
+
+    fn empty(term: Term) -> Message {
+        Message::AppendEntries(AppendEntries {
+            term,
+            leader_id: ServerId(0),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: [].into_iter().collect(),
+            leader_commit: 0,
+        })
+    }
+
+    #[test]
+    fn terms_and_commit_indices_never_fall() {
+        let mut safety = Safety::new(3);
+        assert_eq!(safety.stepped(0, &server(3, false, &[(1, 7), (1, 8)], 2)), Ok(()));
+        let fell = Violation::CommitFell { server: 0, from: 2, to: 1 };
+        assert_eq!(safety.stepped(0, &server(3, false, &[(1, 7), (1, 8)], 1)), Err(fell));
+        let fell = Violation::TermFell { server: 0, from: 3, to: 2 };
+        assert_eq!(safety.stepped(0, &server(2, false, &[], 2)), Err(fell));
+    }
+
+    #[test]
+    fn a_restart_may_forget_a_term_that_nobody_heard_of() {
+        let mut safety = Safety::new(3);
+        assert_eq!(safety.stepped(0, &server(2, false, &[(1, 7)], 1)), Ok(()));
+        assert_eq!(safety.started(0, &server(1, false, &[(1, 7)], 0)), Ok(()));
+        safety.sent(0, &empty(2));
+        let fell = Violation::TermFell { server: 0, from: 2, to: 1 };
+        assert_eq!(safety.started(0, &server(1, false, &[(1, 7)], 0)), Err(fell));
+    }
+
+    #[test]
+    fn a_term_has_one_leader_and_its_log_never_shrinks() {
+        let mut safety = Safety::new(3);
+        assert_eq!(safety.stepped(0, &server(2, true, &[(1, 7), (2, 8)], 0)), Ok(()));
+        assert_eq!(safety.stepped(1, &server(3, true, &[(1, 7)], 0)), Ok(()));
+        let lost = Violation::LeaderLostEntries { server: 0, term: 2, from: 2, to: 1 };
+        assert_eq!(safety.stepped(0, &server(2, true, &[(1, 7)], 0)), Err(lost));
+        let two = Violation::TwoLeaders { term: 3, first: 1, second: 2 };
+        assert_eq!(safety.stepped(2, &server(3, true, &[(1, 7)], 0)), Err(two));
+    }
+
+    #[test]
+    fn a_leader_holds_what_was_committed_in_earlier_terms() {
+        let mut safety = Safety::new(3);
+        let entry = Entry { term: 1, command: command(7) };
+        let disks = [stored(2, &[(1, 7)]), stored(2, &[(1, 7)])];
+        assert_eq!(safety.committed(0, 2, 1, &entry, disks.iter()), Ok(()));
+        // Late votes may still make a leader of an old term.
+        assert_eq!(safety.stepped(1, &server(2, true, &[], 0)), Ok(()));
+        let incomplete = |server| Violation::LeaderIncomplete { server, term: 3, index: 1 };
+        assert_eq!(safety.stepped(2, &server(3, true, &[(1, 8)], 0)), Err(incomplete(2)));
+        assert_eq!(safety.stepped(2, &server(4, true, &[(1, 7), (2, 9)], 0)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_committed_is_durable_on_a_majority() {
+        let mut safety = Safety::new(3);
+        let entry = Entry { term: 1, command: command(7) };
+        let disks = [stored(1, &[(1, 7)]), stored(1, &[(1, 8)]), stored(1, &[])];
+        let lost = Violation::NotStored { server: 0, index: 1, stored: 1 };
+        assert_eq!(safety.committed(0, 1, 1, &entry, disks.iter()), Err(lost));
+    }
+
+    #[test]
+    fn ten_heartbeats_a_second_are_allowed_and_eleven_are_not() {
+        let at = |tenths: u32| HEARTBEAT_WINDOW / 10 * tenths;
+        let mut safety = Safety::new(3);
+        for tenths in 0..30 {
+            assert_eq!(safety.owes(0, 1, &empty(1), at(tenths)), Ok(()));
+            assert_eq!(safety.owes(0, 2, &empty(1), at(tenths)), Ok(()));
+        }
+        let many = Violation::TooManyHeartbeats { from: 0, to: 1 };
+        assert_eq!(safety.owes(0, 1, &empty(1), at(29)), Err(many));
+    }
+
+    #[test]
+    fn logs_match_before_the_last_entry_of_the_same_term() {
+        let compare = |one: &[(Term, u64)], other: &[(Term, u64)]| {
+            logs_match((0, &server(9, false, one, 0)), (1, &server(9, false, other, 0)))
+        };
+        let differ =
+            |agree, differ| Err(Violation::LogsDiffer { first: 0, second: 1, agree, differ });
+        assert_eq!(compare(&[], &[(1, 1)]), Ok(()));
+        assert_eq!(compare(&[(1, 1), (2, 2)], &[(1, 1), (3, 3), (3, 4)]), Ok(()));
+        assert_eq!(compare(&[(1, 1), (2, 2)], &[(1, 1), (2, 5)]), differ(2, 2));
+        assert_eq!(compare(&[(1, 1), (2, 2)], &[(1, 6), (2, 2)]), differ(2, 1));
+        assert_eq!(compare(&[(1, 1), (3, 2)], &[(2, 1), (3, 2)]), differ(2, 1));
+    }
+}

@@ -1,0 +1,219 @@
+//! What all servers did, and whether it fits together.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::Arc;
+
+use veraft::figure2::{Command, Config, Entries, Entry, Index, Log, Message, ServerId, Term};
+
+use super::replay;
+use super::{Endings, Finding, Position, Problem, Validated};
+
+/// The facts of all files so far.
+pub struct Cluster {
+    endings: Endings,
+    validated: Validated,
+    findings: Vec<Finding>,
+    /// Who recorded where.
+    files: BTreeMap<ServerId, Position>,
+    servers: Option<Arc<BTreeSet<ServerId>>>,
+    leaders: BTreeMap<Term, (ServerId, Position)>,
+    /// For each index and term: the command, the term before, and where it was seen first.
+    entries: HashMap<(Index, Term), (Command, Term, Position)>,
+    applied: BTreeMap<Index, (Entry, Position)>,
+    sent: HashSet<Letter>,
+    /// Messages that were still waiting for their records when the life ended.
+    held: HashMap<Letter, Position>,
+    received: Vec<(Letter, ServerId, Position)>,
+    /// Servers whose recording may lack lines.
+    incomplete: HashSet<ServerId>,
+}
+
+/// A digest of sender, receiver and message. That two messages share one would hide a fault,
+/// at a chance of one in 2^64 for each pair.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Letter(u64);
+
+impl Letter {
+    /// The digest of a message.
+    pub fn new(from: ServerId, to: ServerId, message: &Message) -> Letter {
+        let mut hasher = DefaultHasher::new();
+        (from, to, message).hash(&mut hasher);
+        Letter(hasher.finish())
+    }
+}
+
+impl Cluster {
+    /// No files yet.
+    pub fn new(endings: Endings) -> Cluster {
+        Cluster {
+            endings,
+            validated: Validated::default(),
+            findings: Vec::new(),
+            files: BTreeMap::new(),
+            servers: None,
+            leaders: BTreeMap::new(),
+            entries: HashMap::new(),
+            applied: BTreeMap::new(),
+            sent: HashSet::new(),
+            held: HashMap::new(),
+            received: Vec::new(),
+            incomplete: HashSet::new(),
+        }
+    }
+
+    /// Reads a file up to its first fault.
+    pub fn add(&mut self, file: &Path) {
+        if let Err(finding) = replay::file(file, self) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// The verdict.
+    pub fn finish(mut self) -> Result<Validated, Vec<Finding>> {
+        // A file that was not read to its end does not tell all that was sent.
+        if self.findings.is_empty() {
+            self.check_received();
+        }
+        if !self.findings.is_empty() {
+            return Err(self.findings);
+        }
+        self.validated.servers = self.files.len();
+        self.validated.led_terms = self.leaders.len();
+        self.validated.applied = self.applied.len();
+        Ok(self.validated)
+    }
+
+    fn check_received(&mut self) {
+        for (letter, from, at) in std::mem::take(&mut self.received) {
+            if self.sent.contains(&letter) {
+                self.validated.received += 1;
+                continue;
+            }
+            if !self.files.contains_key(&from) || self.incomplete.contains(&from) {
+                continue;
+            }
+            let problem = match self.held.get(&letter) {
+                Some(sent) => Problem::LeftEarly { from, at: sent.clone() },
+                None => Problem::NeverSent { from },
+            };
+            self.findings.push(Finding { at, problem });
+        }
+    }
+
+    /// How the lives in the files ended.
+    pub fn endings(&self) -> Endings {
+        self.endings
+    }
+
+    /// A life begins.
+    pub fn life(&mut self, config: &Config, first: bool, at: &Position) -> Result<(), Problem> {
+        self.validated.lives += 1;
+        let servers = self.servers.get_or_insert_with(|| Arc::clone(&config.servers));
+        if *servers != config.servers || !config.servers.contains(&config.id) {
+            let servers = config.servers.iter().copied().collect();
+            return Err(Problem::AnotherServer { id: config.id, servers });
+        }
+        if first {
+            let file = Position { file: at.file.clone(), line: 0 };
+            if let Some(other) = self.files.insert(config.id, file) {
+                return Err(Problem::SameServer { id: config.id, other });
+            }
+        }
+        Ok(())
+    }
+
+    /// The lives of a server start with a past that was not recorded.
+    pub fn unrecorded_past(&mut self, at: Position) {
+        self.validated.unrecorded_past.push(at);
+    }
+
+    /// A line was cut off by a crash.
+    pub fn cut_off(&mut self, at: Position) {
+        self.validated.cut_off.push(at);
+    }
+
+    /// The recording of a server may lack lines.
+    pub fn incomplete(&mut self, id: ServerId) {
+        self.incomplete.insert(id);
+    }
+
+    /// A step was replayed.
+    pub fn step(&mut self) {
+        self.validated.steps += 1;
+    }
+
+    /// Election Safety: a server leads a term.
+    pub fn leads(&mut self, leader: ServerId, term: Term, at: &Position) -> Result<(), Problem> {
+        match self.leaders.get(&term) {
+            Some((other, seen)) if *other != leader => {
+                Err(Problem::TwoLeaders { leader, term, other: *other, at: seen.clone() })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.leaders.insert(term, (leader, at.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Log Matching: entries enter a log at its end.
+    pub fn enter_log(
+        &mut self,
+        log: &Log,
+        entries: &Entries,
+        at: &Position,
+    ) -> Result<(), Problem> {
+        let mut prev_term = log.last_term();
+        for (index, entry) in (log.last_index() + 1..).zip(entries.iter()) {
+            self.enters_log(index, entry, prev_term, at)?;
+            prev_term = entry.term;
+        }
+        Ok(())
+    }
+
+    /// Where an index and a term determine the command and the term before, they determine
+    /// the whole log up to there.
+    fn enters_log(
+        &mut self,
+        index: Index,
+        entry: &Entry,
+        prev_term: Term,
+        at: &Position,
+    ) -> Result<(), Problem> {
+        let Entry { term, command } = entry;
+        let seen = self
+            .entries
+            .entry((index, *term))
+            .or_insert_with(|| (command.clone(), prev_term, at.clone()));
+        match (&seen.0, seen.1) == (command, prev_term) {
+            true => Ok(()),
+            false => Err(Problem::LogsDiffer { index, term: *term, at: seen.2.clone() }),
+        }
+    }
+
+    /// State Machine Safety: an entry is applied.
+    pub fn applies(&mut self, index: Index, entry: &Entry, at: &Position) -> Result<(), Problem> {
+        let seen = self.applied.entry(index).or_insert_with(|| (entry.clone(), at.clone()));
+        match seen.0 == *entry {
+            true => Ok(()),
+            false => Err(Problem::AppliedDiffers { index, at: seen.1.clone() }),
+        }
+    }
+
+    /// A message may have left its sender.
+    pub fn sent(&mut self, letter: Letter) {
+        self.sent.insert(letter);
+    }
+
+    /// A message cannot have left its sender: its records were never durable.
+    pub fn held(&mut self, letter: Letter, at: &Position) {
+        self.held.insert(letter, at.clone());
+    }
+
+    /// A message arrived.
+    pub fn received(&mut self, letter: Letter, from: ServerId, at: &Position) {
+        self.received.push((letter, from, at.clone()));
+    }
+}

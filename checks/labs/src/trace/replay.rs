@@ -1,0 +1,182 @@
+//! Replays the file of one server through the core.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use veraft::figure2::{Config, Input, Log, Output, Persistent, Record, Server, ServerId};
+use veraft::runtime::recorder::{FORMAT, Line, State};
+
+use super::cluster::{Cluster, Letter};
+use super::life::{Life, Past, Waiting};
+use super::{Endings, Finding, Position, Problem, compare};
+
+/// Replays a file and tells the cluster what its server did.
+pub fn file(path: &Path, cluster: &mut Cluster) -> Result<(), Finding> {
+    let mut at = Position { file: path.to_path_buf(), line: 0 };
+    let unreadable = |error: std::io::Error| Problem::Unreadable(error.to_string());
+    let file = File::open(path).map_err(|error| at.finds(unreadable(error)))?;
+
+    let mut replay = Replay { cluster, id: None, life: None };
+    // Half a line: a crash has cut it off, if the life ends with it.
+    let mut half: Option<Finding> = None;
+    for line in BufReader::new(file).split(b'\n') {
+        at.line += 1;
+        let line = line.map_err(|error| at.finds(unreadable(error)))?;
+        let line = serde_json::from_slice::<Line>(&line);
+        if let Some(half) = half.take() {
+            match line {
+                Ok(Line::Start { .. }) => replay.cluster.cut_off(half.at),
+                Ok(_) | Err(_) => return Err(half),
+            }
+        }
+        match line {
+            Ok(line) => replay.line(line, &at)?,
+            Err(error) if error.is_eof() => half = Some(at.finds(malformed(&error))),
+            Err(error) => return Err(at.finds(malformed(&error))),
+        }
+    }
+    half.into_iter().for_each(|half| replay.cluster.cut_off(half.at));
+    if replay.id.is_none() {
+        return Err(Position { line: 0, ..at }.finds(Problem::Empty));
+    }
+    replay.end_of_life();
+    Ok(())
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::Malformed(error.to_string())
+}
+
+/// The server of a file, at some line.
+struct Replay<'c> {
+    cluster: &'c mut Cluster,
+    /// The server, in all its lives.
+    id: Option<ServerId>,
+    life: Option<Life>,
+}
+
+impl Replay<'_> {
+    fn line(&mut self, line: Line, at: &Position) -> Result<(), Finding> {
+        let recorded = match line {
+            Line::Start { format, config, persistent } => {
+                self.start(format, config, persistent, at)
+            }
+            Line::Step { step, input, output, state } => self.step(step, input, output, state, at),
+            // A write that was under way when the server stopped may end later.
+            Line::Durable { step } => match &mut self.life {
+                Some(life) => life.durable(step),
+                None => Err(Problem::OutsideALife),
+            },
+            Line::Stop { step } => living(&mut self.life).and_then(|life| life.stop(step)),
+        };
+        recorded.map_err(|problem| at.finds(problem))?;
+        match &mut self.life {
+            Some(life) => life.release(self.cluster),
+            None => Ok(()),
+        }
+    }
+
+    fn start(
+        &mut self,
+        format: u32,
+        config: Config,
+        persistent: Persistent,
+        at: &Position,
+    ) -> Result<(), Problem> {
+        if format != FORMAT {
+            return Err(Problem::Format { found: format, expected: FORMAT });
+        }
+        let first = self.id.is_none();
+        self.cluster.life(&config, first, at)?;
+        let id = config.id;
+        if *self.id.get_or_insert(id) != id {
+            let servers = config.servers.iter().copied().collect();
+            return Err(Problem::AnotherServer { id, servers });
+        }
+        let past = self.end_of_life();
+        if first && persistent != Persistent::default() {
+            self.cluster.unrecorded_past(at.clone());
+            self.cluster.enter_log(&Log::default(), persistent.log().entries(), at)?;
+        } else if !past.leads_to(&persistent) {
+            return Err(Problem::PastDiffers);
+        }
+        let durable = persistent.clone();
+        let (server, _timers) = guarded(|| Server::start(config, persistent))?;
+        self.life = Some(Life::new(server, durable));
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        step: u64,
+        input: Input,
+        output: Output,
+        state: State,
+        at: &Position,
+    ) -> Result<(), Problem> {
+        let life = living(&mut self.life)?;
+        numbered(life.steps + 1, step)?;
+        life.steps = step;
+        let id = life.server.config().id;
+        if let Input::Receive { from, message } = &input {
+            self.cluster.received(Letter::new(*from, id, message), *from, at);
+        }
+        let mut stored = life.server.persistent().clone();
+        let returned = guarded(|| life.server.step(input))?;
+        compare::outputs(&returned, &output)?;
+        compare::states(&State::from(&life.server), &state)?;
+        self.cluster.step();
+        if life.server.is_leader() {
+            self.cluster.leads(id, life.server.current_term(), at)?;
+        }
+
+        let Output { persist, send, timers: _, apply, proposal: _ } = output;
+        for record in &persist {
+            if let Record::Append { entries } = record {
+                self.cluster.enter_log(stored.log(), entries, at)?;
+            }
+            stored.write(record.clone());
+        }
+        let mut letters = Vec::new();
+        for (to, message) in send {
+            let letter = Letter::new(id, to, &message);
+            match message.waits_for_records() {
+                true => letters.push(letter),
+                false => self.cluster.sent(letter),
+            }
+        }
+        life.waiting.push_back(Waiting { step, at: at.clone(), records: persist, letters, apply });
+        Ok(())
+    }
+
+    /// What the next life may start with.
+    fn end_of_life(&mut self) -> Past {
+        let Some(life) = self.life.take() else { return Past::default() };
+        let lossy = self.cluster.endings() == Endings::MayBeLost && !life.stopped;
+        if lossy {
+            self.cluster.incomplete(life.server.config().id);
+        }
+        let mut unsure = Vec::new();
+        for Waiting { step: _, at, records, letters, apply: _ } in life.waiting {
+            letters.into_iter().for_each(|letter| self.cluster.held(letter, &at));
+            unsure.extend(records);
+        }
+        Past { durable: life.durable, unsure, lossy }
+    }
+}
+
+fn living(life: &mut Option<Life>) -> Result<&mut Life, Problem> {
+    life.as_mut().filter(|life| !life.stopped).ok_or(Problem::OutsideALife)
+}
+
+fn numbered(expected: u64, found: u64) -> Result<(), Problem> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Problem::Numbering { expected, found }),
+    }
+}
+
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
+    crate::guard::guarded(work).map_err(Problem::Assertion)
+}

@@ -1,0 +1,69 @@
+//! The lab suites on the simulator, 200 seeds of each test.
+
+use veraft_labs::simulate::{Simulation, TestReport, select, simulate};
+use veraft_labs::simulator::{Options, Weather};
+
+fn assert_all_pass(name: &str, seeds: u64, options: Options) {
+    let tests = select(name).expect("the name of a suite or a test");
+    let expected = tests.len();
+    let simulation = Simulation { options, ..Simulation::new(tests, 1, seeds) };
+    let reports = simulate(&simulation, &|_, _| {});
+    assert_eq!(reports.len(), expected);
+    for report in &reports {
+        eprintln!("{report}");
+    }
+    let failed: Vec<&TestReport> = reports.iter().filter(|r| r.failure.is_some()).collect();
+    assert!(failed.is_empty(), "{} of {} tests fail", failed.len(), reports.len());
+    assert!(reports.iter().all(|report| report.runs == seeds && report.happenings > seeds));
+}
+
+#[test]
+fn the_2a_suite_passes_on_200_seeds() {
+    assert_all_pass("2A", 200, Options::default());
+}
+
+#[test]
+fn the_2b_suite_passes_on_200_seeds() {
+    assert_all_pass("2B", 200, Options::default());
+}
+
+#[test]
+fn the_2c_suite_passes_on_200_seeds() {
+    assert_all_pass("2C", 200, Options::default());
+}
+
+#[test]
+fn the_extra_suite_passes_on_200_seeds() {
+    assert_all_pass("extra", 200, Options::default());
+}
+
+/// All but `count`: what arrives twice is counted twice.
+#[test]
+fn duplicated_messages_change_nothing() {
+    let options = Options {
+        reliable: Weather { duplication: 0.3, ..Weather::RELIABLE },
+        unreliable: Weather { duplication: 0.3, ..Weather::UNRELIABLE },
+        ..Options::default()
+    };
+    for name in ["2A", "rejoin", "backup", "2C", "storm-3", "storm-5"] {
+        assert_all_pass(name, 20, options.clone());
+    }
+}
+
+/// One sync in fifty takes up to 3 seconds: long enough to lose leadership over it, and to hold
+/// back votes and acknowledgements until nobody waits for them.
+#[test]
+fn disks_that_stall_keep_every_promise() {
+    let options = Options { stalls: (0.02, 3_000_000), ..Options::default() };
+    for name in ["figure-8", "storm-3", "storm-5"] {
+        assert_all_pass(name, 50, options.clone());
+    }
+}
+
+/// A sync of up to 100 ms never keeps a leader from its heartbeats: the test fails when a
+/// term rises without reason.
+#[test]
+fn a_slow_disk_loses_no_leader() {
+    let options = Options { sync: 0..=100_000, ..Options::default() };
+    assert_all_pass("initial-election", 100, options);
+}

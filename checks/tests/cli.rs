@@ -1,0 +1,112 @@
+//! The command line as scripts see it: exit statuses, JSON, and one clear line for bad usage.
+
+use std::process::{Command, Output};
+
+fn check(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_check"));
+    command.args(arguments).output().expect("the binary was built with this test")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+    let parse = |line: &str| serde_json::from_str(line).expect("each line is one JSON object");
+    text(&output.stdout).lines().map(parse).collect()
+}
+
+#[test]
+fn an_exhausted_scope_is_told_in_json_and_exits_with_0() {
+    let output = check(&["run", "single", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = json_lines(&output);
+    assert_eq!(lines.len(), 1);
+    let verdict = &lines[0];
+    assert_eq!(verdict["scope"], "single");
+    assert_eq!(verdict["engine"], "stateright");
+    assert_eq!(verdict["exhausted"], true);
+    assert_eq!(verdict["unique_states"], 50);
+    for property in verdict["properties"].as_array().expect("a list") {
+        let passed = ["holds", "found"].iter().any(|word| property["verdict"] == *word);
+        assert!(passed, "{property}");
+    }
+}
+
+#[test]
+fn a_reachability_has_a_trace_that_can_be_followed() {
+    let output = check(&["run", "pair", "--json", "--terms", "1", "--restarts", "0"]);
+    let verdict = &json_lines(&output)[0];
+    let properties = verdict["properties"].as_array().expect("a list");
+    let committed = properties.iter().find(|p| p["name"] == "an entry is committed");
+    let trace = committed.expect("the scope has entries")["trace"].as_array().expect("a path");
+    assert_eq!(trace[0]["action"], "S0's election timer fires");
+    assert_eq!(trace[0]["sent"][0], "S0 to S1: RequestVote term 1, last log 0 of term 0");
+    let last = trace.last().expect("it takes a few steps");
+    assert!(text(last["changed"].to_string().as_bytes()).contains("commit 1"), "{last}");
+}
+
+#[test]
+fn bounds_of_ones_own_are_not_compared_with_pinned_counts() {
+    let output = check(&["run", "election", "--servers", "5", "--terms", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(json_lines(&output)[0]["bounds"]["servers"], 5);
+}
+
+#[test]
+fn both_workers_together_find_the_same() {
+    let count = |workers| {
+        let output = check(&["run", "even", "--json", "--workers", workers]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        json_lines(&output)[0]["unique_states"].clone()
+    };
+    assert_eq!(count("1"), count("2"));
+}
+
+#[test]
+fn bad_usage_is_one_clear_line_and_exits_with_2() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let nowhere = format!("{folder}/no/such/folder/report.html");
+    let cases: &[(&[&str], &str)] = &[
+        (&["run", "elections"], "no scope is called \"elections\""),
+        (&["run", "election", "--servers", "0"], "at least 1 server"),
+        (&["run", "election", "--servers", "8"], "--no-symmetry"),
+        (&["run", "election", "--terms", "0"], "at least 1"),
+        (&["run", "election", "--terms", "18446744073709551615"], "room"),
+        (&["run", "election", "--property", "Safety"], "no property is called"),
+        (&["run", "actor-model", "--audit"], "no reductions"),
+        (&["run", "single", "--report", &nowhere], "cannot write the report"),
+    ];
+    for (arguments, expected) in cases {
+        let output = check(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let complaint = text(&output.stderr);
+        assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+        assert_eq!(complaint.trim_end().lines().count(), 1, "{arguments:?}: {complaint}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    for arguments in [&["run"][..], &["explode"], &["run", "election", "--workers", "0"]] {
+        assert_eq!(check(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_list_names_scopes_and_properties() {
+    let output = check(&["list"]);
+    assert_eq!(output.status.code(), Some(0));
+    let list = text(&output.stdout);
+    for expected in ["election", "replication", "806,076", "Election Safety", "a leader is deposed"]
+    {
+        assert!(list.contains(expected), "{expected} in {list}");
+    }
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+}
+
+#[test]
+fn a_report_is_one_page() {
+    let path = format!("{}/single.html", env!("CARGO_TARGET_TMPDIR"));
+    let output = check(&["run", "single", "--report", &path]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let page = std::fs::read_to_string(&path).expect("the report was written");
+    assert!(page.starts_with("<!doctype html>") && page.contains("single"));
+}

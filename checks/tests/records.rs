@@ -1,0 +1,153 @@
+//! Recovery: the records that a server returned, folded, are its persistent state, at every
+//! point of its life. And every message survives its encodings.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use veraft::figure2::{
+    AppendEntries, AppendEntriesReply, AppendOutcome, Command, Config, Entry, Input, Message,
+    Output, Persistent, Record, RequestVote, RequestVoteReply, Server, ServerId, Timer,
+};
+
+const SERVERS: u64 = 3;
+
+fn id() -> impl Strategy<Value = ServerId> {
+    (1..SERVERS).prop_map(ServerId)
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop::collection::vec(any::<u8>(), 0..20).prop_map(Command::from)
+}
+
+fn entries() -> impl Strategy<Value = Vec<Entry>> {
+    let entry = (1..4u64, command()).prop_map(|(term, command)| Entry { term, command });
+    prop::collection::vec(entry, 0..4).prop_map(|mut entries| {
+        entries.sort_by_key(|entry| entry.term);
+        entries
+    })
+}
+
+fn outcome() -> impl Strategy<Value = AppendOutcome> {
+    prop_oneof![
+        (0..6u64).prop_map(|match_index| AppendOutcome::Success { match_index }),
+        Just(AppendOutcome::StaleTerm),
+        (1..6u64, prop::option::of(1..4u64), 1..6u64).prop_map(
+            |(prev_log_index, conflict_term, conflict_index)| AppendOutcome::Conflict {
+                prev_log_index,
+                conflict_term,
+                conflict_index: conflict_index.min(prev_log_index),
+            }
+        ),
+    ]
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let request_vote = (1..6u64, id(), 0..6u64, 0..4u64).prop_map(
+        |(term, candidate_id, last_log_index, last_log_term)| {
+            let request = RequestVote { term, candidate_id, last_log_index, last_log_term };
+            Message::RequestVote(request)
+        },
+    );
+    let vote = (1..6u64, any::<bool>()).prop_map(|(term, vote_granted)| {
+        Message::RequestVoteReply(RequestVoteReply { term, vote_granted })
+    });
+    let append = (1..6u64, id(), 0..6u64, 0..4u64, entries(), 0..6u64).prop_map(
+        |(term, leader_id, prev_log_index, prev_log_term, entries, leader_commit)| {
+            Message::AppendEntries(AppendEntries {
+                term,
+                leader_id,
+                prev_log_index,
+                prev_log_term,
+                entries: entries.into_iter().collect(),
+                leader_commit,
+            })
+        },
+    );
+    let reply = (1..6u64, outcome()).prop_map(|(term, outcome)| {
+        Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
+    });
+    prop_oneof![request_vote, vote, append, reply]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        1 => Just(Input::Timeout(Timer::Election)),
+        1 => Just(Input::Timeout(Timer::Heartbeat)),
+        2 => prop::collection::vec(command(), 0..3)
+            .prop_map(|commands| Input::Propose { commands }),
+        8 => (id(), message()).prop_map(|(from, message)| Input::Receive { from, message }),
+    ]
+}
+
+/// Whether the input is one that the other servers of a correct cluster could send to `server`.
+fn is_possible(server: &Server, input: &Input) -> bool {
+    let Input::Receive { message, .. } = input else { return true };
+    match message {
+        // There is one leader in a term; it has what is committed, and what was acknowledged.
+        Message::AppendEntries(request) => {
+            !(server.is_leader() && request.term == server.current_term())
+                && request.prev_log_index >= server.volatile().commit_index
+        }
+        Message::AppendEntriesReply(reply) => match reply.outcome {
+            AppendOutcome::Success { match_index } => match_index <= server.log().last_index(),
+            AppendOutcome::Conflict { prev_log_index, .. } => {
+                prev_log_index <= server.log().last_index()
+            }
+            AppendOutcome::StaleTerm => true,
+        },
+        Message::RequestVote(_) | Message::RequestVoteReply(_) => true,
+    }
+}
+
+fn encodings_agree<T>(value: &T)
+where
+    T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let bytes = postcard::to_allocvec(value).expect("every message can be encoded");
+    assert_eq!(&postcard::from_bytes::<T>(&bytes).expect("what was encoded can be read"), value);
+    let text = serde_json::to_string(value).expect("every message can be written");
+    assert_eq!(&serde_json::from_str::<T>(&text).expect("what was written can be read"), value);
+}
+
+proptest! {
+    #[test]
+    fn folding_the_records_gives_the_state_at_every_point(
+        inputs in prop::collection::vec(input(), 0..60),
+    ) {
+        let servers: BTreeSet<_> = (0..SERVERS).map(ServerId).collect();
+        let config = Config { id: ServerId(0), servers: Arc::new(servers), max_append_bytes: 20 };
+        let (mut server, _) = Server::start(config, Persistent::default());
+        let mut records: Vec<Record> = Vec::new();
+        for input in inputs {
+            if !is_possible(&server, &input) {
+                continue;
+            }
+            let before = server.persistent().clone();
+            let Output { persist, send: _, timers: _, apply: _, proposal: _ } = server.step(input);
+            if persist.is_empty() {
+                prop_assert_eq!(&before, server.persistent());
+            }
+            records.extend(persist);
+            prop_assert_eq!(&records.iter().cloned().collect::<Persistent>(), server.persistent());
+        }
+        // Any prefix, then the rest: a recovery in the middle changes nothing.
+        for cut in 0..=records.len() {
+            let mut recovered: Persistent = records[..cut].iter().cloned().collect();
+            records[cut..].iter().cloned().for_each(|record| recovered.write(record));
+            prop_assert_eq!(&recovered, server.persistent());
+        }
+        encodings_agree(&records);
+        encodings_agree(&server);
+    }
+
+    #[test]
+    fn every_message_survives_its_encodings(message in message()) {
+        encodings_agree(&message);
+    }
+
+    #[test]
+    fn every_input_survives_its_encodings(input in input()) {
+        encodings_agree(&input);
+    }
+}

@@ -1,0 +1,83 @@
+//! What `INFO` says.
+
+use std::fmt::Write;
+
+use veraft::runtime::{Metrics, RoleName, Status};
+
+use crate::service::Shared;
+
+/// The sections asked for; all of them if none is named.
+pub fn text(shared: &Shared, sections: &[String]) -> String {
+    let named = |name: &str| {
+        let all = |section: &String| matches!(&**section, "all" | "default" | "everything");
+        sections.is_empty() || sections.iter().any(|section| section == name || all(section))
+    };
+    let mut lines = Vec::new();
+    if named("server") {
+        lines.push("# Server".into());
+        lines.push(format!("veraft_kv_version:{}", env!("CARGO_PKG_VERSION")));
+        lines.push(format!("process_id:{}", std::process::id()));
+        lines.push(format!("tcp_port:{}", shared.address.port()));
+        lines.push(format!("uptime_in_seconds:{}", shared.started.elapsed().as_secs()));
+        lines.push("loading:0".into());
+    }
+    if named("clients") {
+        lines.push("# Clients".into());
+        lines.push(format!("connected_clients:{}", shared.connected_clients()));
+    }
+    match (shared.node.status(), shared.node.metrics()) {
+        (Ok(status), Ok(metrics)) => {
+            if named("raft") {
+                raft(&mut lines, shared, &status);
+            }
+            if named("stats") {
+                stats(&mut lines, &metrics);
+            }
+        }
+        (Err(stopped), _) | (_, Err(stopped)) => lines.push(format!("stopped:{}", stopped.reason)),
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
+    let Status { id, term, role, leader, last_log_index, commit_index, applied_index } = status;
+    let role = match role {
+        RoleName::Follower => "follower",
+        RoleName::Candidate => "candidate",
+        RoleName::Leader => "leader",
+    };
+    let address = leader.and_then(|leader| shared.clients.get(&leader));
+    lines.push("# Raft".into());
+    lines.push(format!("id:{}", id.0));
+    lines.push(format!("role:{role}"));
+    lines.push(format!("term:{term}"));
+    lines.push(format!("leader:{}", leader.map_or(String::new(), |leader| leader.0.to_string())));
+    lines.push(format!("leader_address:{}", address.map_or("", String::as_str)));
+    lines.push(format!("last_log_index:{last_log_index}"));
+    lines.push(format!("commit_index:{commit_index}"));
+    lines.push(format!("applied_index:{applied_index}"));
+}
+
+fn stats(lines: &mut Vec<String>, metrics: &Metrics) {
+    lines.push("# Stats".into());
+    lines.push(format!("elections_started:{}", metrics.elections_started));
+    lines.push(format!("elections_won:{}", metrics.elections_won));
+    lines.push(format!("syncs:{}", metrics.sync_nanoseconds.count));
+    lines.push(format!("sync_mean_us:{}", metrics.sync_nanoseconds.mean() / 1000));
+    lines.push(format!("sync_max_us:{}", metrics.sync_nanoseconds.max / 1000));
+    lines.push(format!("records_per_sync_mean:{}", metrics.sync_batch.mean()));
+    lines.push(format!("proposals_in_flight:{}", metrics.proposals_in_flight));
+    for (peer, counted) in &metrics.peers {
+        let mut line = format!("peer{}:messages_sent={}", peer.0, counted.messages_sent);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            ",bytes_sent={},messages_dropped={},messages_received={},bytes_received={}",
+            counted.bytes_sent,
+            counted.messages_dropped,
+            counted.messages_received,
+            counted.bytes_received
+        );
+        lines.push(line);
+    }
+}

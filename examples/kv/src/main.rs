@@ -1,0 +1,82 @@
+//! `kv`: a replicated key-value server that speaks the Redis protocol, built on veraft.
+//!
+//! ```text
+//!   client ──► thread per client ──► this node leads ──► Node::propose ──► log ──► Map::apply
+//!                                └─► another one does ──► its port for clients
+//! ```
+//!
+//! Exit status: 0 after Ctrl-C, 1 when a node stopped by itself, 2 when it did not start.
+
+mod client;
+mod command;
+mod execute;
+mod info;
+mod machine;
+mod options;
+mod reply;
+mod request;
+mod service;
+mod start;
+mod upstream;
+
+use std::process::{ExitCode, exit};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use options::{Answered, Options};
+use service::Service;
+
+/// How often to see whether a node has stopped by itself.
+const WATCH: Duration = Duration::from_millis(200);
+
+fn main() -> ExitCode {
+    let options = match Options::read() {
+        Ok(options) => options,
+        Err(Answered::Text(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Answered::Wrong(line)) => return refuse(&line),
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(options.log)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let (interrupt, interrupted) = mpsc::channel();
+    let again = AtomicBool::new(false);
+    let handler = ctrlc::set_handler(move || {
+        if again.swap(true, Ordering::Relaxed) {
+            exit(130);
+        }
+        // The receiver lives as long as main.
+        let _ = interrupt.send(());
+    });
+    if let Err(error) = handler {
+        return refuse(&format!("cannot listen for Ctrl-C: {error}"));
+    }
+    let services = match start::start(&options) {
+        Ok(services) => services,
+        Err(refusal) => return refuse(&refusal.to_string()),
+    };
+    let result = watch(&services, &interrupted);
+    services.into_iter().for_each(Service::stop);
+    result
+}
+
+/// Waits for Ctrl-C, or for the end of a node.
+fn watch(services: &[Service], interrupted: &mpsc::Receiver<()>) -> ExitCode {
+    while let Err(RecvTimeoutError::Timeout) = interrupted.recv_timeout(WATCH) {
+        if services.iter().any(|service| service.node().status().is_err()) {
+            // The node has logged why.
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn refuse(line: &str) -> ExitCode {
+    eprintln!("kv: {line}");
+    ExitCode::from(2)
+}

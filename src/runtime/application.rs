@@ -1,0 +1,191 @@
+//! The application's state machine, on a thread of its own, and the proposals that wait for it.
+
+use crate::runtime::std;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::vec::Vec;
+
+use super::mailbox::{Mailbox, Taken};
+use super::metrics::Counters;
+use super::proposal::{Accepted, Applied, ProposeError, Waiter};
+use crate::figure2::{Command, Entry, Index, Term};
+
+/// What the cluster replicates: the application's own state.
+///
+/// Every node applies the same commands in the same order, and must come to the same state and
+/// the same response: nothing in [`apply`](StateMachine::apply) may depend on the clock, on
+/// chance, or on the node. After a restart the commands are applied again from the first one,
+/// to a new state machine.
+pub trait StateMachine: Send + 'static {
+    /// What the proposer of a command gets back.
+    type Response: Send + 'static;
+
+    /// Executes a committed command. Called in the order of the log, with indices from 1
+    /// without a gap, by one thread. May block: that delays later commands on this node alone.
+    fn apply(&mut self, index: Index, command: &Command) -> Self::Response;
+}
+
+/// Work for the application thread.
+pub(super) enum Work<R> {
+    /// Commands of this node stand in its log from `first_index` on.
+    Await { term: Term, first_index: Index, waiters: Vec<Waiter<R>> },
+    /// Entries are committed.
+    Apply(Vec<(Index, Entry)>),
+}
+
+/// The queue of the application thread.
+pub(super) type Jobs<R> = Mailbox<Vec<Work<R>>>;
+
+/// The life of the application thread.
+pub(super) fn run<S: StateMachine>(
+    mut machine: S,
+    jobs: &Jobs<S::Response>,
+    counters: &Arc<Counters>,
+) {
+    let mut waiting = Waiting::default();
+    while let Taken::All(work) = jobs.take(None) {
+        for work in work {
+            match work {
+                Work::Await { term, first_index, waiters } => {
+                    waiting.add(term, first_index, waiters);
+                }
+                Work::Apply(entries) => {
+                    for (index, entry) in entries {
+                        let response = machine.apply(index, &entry.command);
+                        counters.applied_index.store(index, Ordering::Release);
+                        waiting.applied(index, entry.term, response);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The proposals whose entries are not applied yet: one run of them for each term, in the order
+/// of the terms.
+struct Waiting<R> {
+    runs: VecDeque<Run<R>>,
+}
+
+/// Waiters for consecutive indices, accepted in one term.
+struct Run<R> {
+    term: Term,
+    first_index: Index,
+    waiters: VecDeque<Waiter<R>>,
+}
+
+impl<R> Default for Waiting<R> {
+    fn default() -> Self {
+        Waiting { runs: VecDeque::new() }
+    }
+}
+
+impl<R> Waiting<R> {
+    /// A leader never removes entries, so what it accepts in one term is one run.
+    fn add(&mut self, term: Term, first_index: Index, waiters: Vec<Waiter<R>>) {
+        for (index, waiter) in (first_index..).zip(&waiters) {
+            waiter.accept(Accepted { term, index });
+        }
+        match self.runs.back_mut() {
+            Some(run) if run.term == term => run.waiters.extend(waiters),
+            _ => self.runs.push_back(Run { term, first_index, waiters: waiters.into() }),
+        }
+    }
+
+    /// Answers the proposal whose entry was applied, and those that it rules out: the ones at
+    /// the same index, and all of earlier terms, since terms never decrease along a log.
+    fn applied(&mut self, index: Index, term: Term, response: R) {
+        let mut response = Some(response);
+        for run in &mut self.runs {
+            while run.first_index <= index || run.term < term {
+                let Some(waiter) = run.waiters.pop_front() else { break };
+                let at = run.first_index;
+                run.first_index += 1;
+                let applied = (run.term == term && at == index).then(|| response.take()).flatten();
+                waiter.answer(match applied {
+                    Some(response) => Ok(Applied { term, index, response }),
+                    None => Err(ProposeError::Superseded { term: run.term, index: at }),
+                });
+            }
+        }
+        self.runs.retain(|run| !run.waiters.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::life::Life;
+    use crate::runtime::proposal::PendingProposal;
+
+    type Pending = PendingProposal<&'static str>;
+
+    fn waiters(count: usize) -> (Vec<Pending>, Vec<Waiter<&'static str>>) {
+        let life = Arc::new(Life::default());
+        let waiter = |_| {
+            assert!(life.admit(usize::MAX));
+            Waiter::new(life.clone())
+        };
+        (0..count).map(waiter).unzip()
+    }
+
+    fn superseded(pending: Pending) -> (Term, Index) {
+        match pending.wait() {
+            Err(ProposeError::Superseded { term, index }) => (term, index),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_proposal_gets_the_response_of_its_own_entry() {
+        let (pending, ends) = waiters(2);
+        let mut waiting = Waiting::default();
+        waiting.add(3, 5, ends);
+        waiting.applied(4, 2, "older");
+        assert!(pending.iter().all(|pending| !pending.is_done()));
+        waiting.applied(5, 3, "first");
+        waiting.applied(6, 3, "second");
+        let answers: Vec<_> = pending.into_iter().map(|one| one.wait().unwrap()).collect();
+        assert_eq!(answers[0], Applied { term: 3, index: 5, response: "first" });
+        assert_eq!(answers[1], Applied { term: 3, index: 6, response: "second" });
+    }
+
+    #[test]
+    fn an_entry_of_a_later_term_supersedes_all_of_earlier_ones() {
+        let (mut pending, ends) = waiters(3);
+        let mut waiting = Waiting::default();
+        waiting.add(3, 5, ends);
+        waiting.applied(5, 3, "mine");
+        waiting.applied(6, 4, "another's");
+        assert_eq!(superseded(pending.pop().unwrap()), (3, 7));
+        assert_eq!(superseded(pending.pop().unwrap()), (3, 6));
+        assert!(pending.pop().unwrap().wait().is_ok());
+    }
+
+    #[test]
+    fn an_entry_of_an_earlier_term_supersedes_what_stood_at_its_index() {
+        let (mut pending, ends) = waiters(2);
+        let (mut later, later_ends) = waiters(1);
+        let mut waiting = Waiting::default();
+        waiting.add(3, 5, ends);
+        waiting.add(6, 5, later_ends);
+        waiting.applied(5, 2, "an old one");
+        assert_eq!(superseded(later.pop().unwrap()), (6, 5));
+        assert!(!pending.pop().unwrap().is_done());
+        assert_eq!(superseded(pending.pop().unwrap()), (3, 5));
+    }
+
+    #[test]
+    fn the_same_index_in_two_terms_is_told_apart() {
+        let (mut old, old_ends) = waiters(1);
+        let (mut new, new_ends) = waiters(1);
+        let mut waiting = Waiting::default();
+        waiting.add(1, 5, old_ends);
+        waiting.add(3, 5, new_ends);
+        waiting.applied(5, 3, "new");
+        assert_eq!(superseded(old.pop().unwrap()), (1, 5));
+        assert_eq!(new.pop().unwrap().wait().unwrap().response, "new");
+    }
+}

@@ -1,0 +1,162 @@
+//! Puts a node together from its parts.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::application::StateMachine;
+use super::node::{Node, Parts};
+use super::recorder;
+use super::storage::{Storage, StorageError};
+use super::timing::Timing;
+use super::transport::{Transport, TransportError};
+use crate::figure2::{Config, ServerId};
+
+/// Collects what a node needs; [`start`](NodeBuilder::start) starts it.
+pub struct NodeBuilder {
+    pub(super) config: Config,
+    pub(super) timing: Timing,
+    pub(super) seed: Option<u64>,
+    pub(super) max_command_bytes: usize,
+    pub(super) max_in_flight: usize,
+    pub(super) recording: Option<Recording>,
+}
+
+pub(super) enum Recording {
+    File(PathBuf),
+    Writer(Box<dyn Write + Send>),
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The server is not in its own cluster.
+    #[error("{0} is not among the servers of its own cluster: list every server, this one too")]
+    NotInCluster(ServerId),
+    /// The storage cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The transport cannot be used.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The recording cannot be written.
+    #[error("cannot record to {}: {source}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// The refusal of the operating system.
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the {thread} thread: {source}")]
+    Thread {
+        /// What the thread is for.
+        thread: &'static str,
+        /// The refusal of the operating system.
+        source: io::Error,
+    },
+}
+
+impl NodeBuilder {
+    /// A node that runs the server `id` of the cluster `servers`, which lists every server,
+    /// this one included.
+    pub fn new(id: ServerId, servers: impl IntoIterator<Item = ServerId>) -> Self {
+        let servers: BTreeSet<ServerId> = servers.into_iter().collect();
+        let max_append_bytes = 256 * 1024;
+        NodeBuilder {
+            config: Config { id, servers: Arc::new(servers), max_append_bytes },
+            timing: Timing::default(),
+            seed: None,
+            max_command_bytes: 1024 * 1024,
+            max_in_flight: 65_536,
+            recording: None,
+        }
+    }
+
+    /// How long timers run; [`Timing::default`] otherwise.
+    #[must_use]
+    pub fn timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
+    }
+
+    /// Seeds the random election timeouts. Give each node another seed; without one, the
+    /// operating system does.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How many bytes of commands one message carries at most (256 KiB otherwise). A single
+    /// larger command travels alone.
+    #[must_use]
+    pub fn max_append_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_append_bytes = bytes;
+        self
+    }
+
+    /// The size of the largest command that can be proposed, in bytes (1 MiB otherwise).
+    #[must_use]
+    pub fn max_command_bytes(mut self, bytes: usize) -> Self {
+        self.max_command_bytes = bytes;
+        self
+    }
+
+    /// How many proposals may wait for their answers at once (65,536 otherwise). What is
+    /// proposed beyond that fails at once, so a node that cannot commit does not fill up.
+    #[must_use]
+    pub fn max_in_flight(mut self, proposals: usize) -> Self {
+        self.max_in_flight = proposals;
+        self
+    }
+
+    /// Records what the node does at the end of a file, in the format of
+    /// [`recorder`](super::recorder).
+    #[must_use]
+    pub fn record_to(mut self, path: impl AsRef<Path>) -> Self {
+        self.recording = Some(Recording::File(path.as_ref().into()));
+        self
+    }
+
+    /// Records what the node does to `writer`, in the format of [`recorder`](super::recorder).
+    #[must_use]
+    pub fn record(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.recording = Some(Recording::Writer(Box::new(writer)));
+        self
+    }
+
+    /// Starts the node. Reads the storage first; that may take a while.
+    ///
+    /// # Errors
+    /// When a part cannot be used. No thread is left running.
+    pub fn start<M: StateMachine>(
+        self,
+        storage: impl Storage,
+        transport: impl Transport,
+        state_machine: M,
+    ) -> Result<Node<M::Response>, StartError> {
+        if !self.config.servers.contains(&self.config.id) {
+            return Err(StartError::NotInCluster(self.config.id));
+        }
+        Node::start(self, Parts { storage, transport, state_machine })
+    }
+}
+
+impl Recording {
+    pub(super) fn open(self) -> Result<Box<dyn Write + Send>, StartError> {
+        match self {
+            Recording::Writer(writer) => Ok(writer),
+            Recording::File(path) => match recorder::open(&path) {
+                Ok(file) => Ok(Box::new(file)),
+                Err(source) => Err(StartError::Recording { path, source }),
+            },
+        }
+    }
+}

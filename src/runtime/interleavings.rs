@@ -1,0 +1,253 @@
+//! The hand-over between the threads of a node, under a scheduler that tries interleavings:
+//! nothing leaves before it is durable, everything leaves in order, every proposal is answered,
+//! and no end of a node leaves a thread behind (a deadlock fails the test).
+//!
+//! Ordinary test runs leave this out:
+//!
+//! ```text
+//! RUSTFLAGS="--cfg veraft_shuttle" cargo test -p veraft --lib interleavings --target-dir target/shuttle
+//! ```
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use std::vec::Vec;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use shuttle::thread;
+
+use super::application::{self, Jobs, StateMachine};
+use super::disk::Disk;
+use super::gate::Gate;
+use super::life::{Life, StopReason};
+use super::mailbox::Mailbox;
+use super::metrics::{Counters, PeerCounters};
+use super::outbox::Outbox;
+use super::outlets::{Gated, Outlets};
+use super::proposal::{ProposeError, Waiter};
+use super::server_loop::{Arrived, ServerLoop};
+use super::status::Status;
+use super::storage::{Storage, StorageError};
+use super::sync::Mutex;
+use super::timing::{Timers, Timing};
+use super::transport::Link;
+use crate::figure2::{
+    Command, Config, Index, Message, Output, Persistent, Record, RequestVoteReply, Role, Server,
+    ServerId, Term, Volatile,
+};
+
+const SCHEDULES: usize = 5_000;
+
+/// How many preemptions the second kind of scheduler places.
+const DEPTH: usize = 4;
+
+fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
+    shuttle::check_random(scenario.clone(), SCHEDULES);
+    shuttle::check_pct(scenario, SCHEDULES, DEPTH);
+}
+
+/// Counts the records that are durable, and lets others run in the middle of a write.
+struct Disc {
+    appended: u64,
+    durable: Arc<AtomicU64>,
+}
+
+impl Storage for Disc {
+    fn load(&mut self) -> Result<Persistent, StorageError> {
+        Ok(Persistent::default())
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
+        thread::yield_now();
+        self.appended += records.len() as u64;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        thread::yield_now();
+        self.durable.store(self.appended, Ordering::SeqCst);
+        thread::yield_now();
+        Ok(())
+    }
+}
+
+/// Demands that entry n is applied after n - 1, and when n records are durable.
+struct Ordered {
+    last: Index,
+    durable: Arc<AtomicU64>,
+}
+
+impl StateMachine for Ordered {
+    type Response = Index;
+
+    fn apply(&mut self, index: Index, _command: &Command) -> Index {
+        assert_eq!(index, self.last + 1, "applied out of order");
+        assert!(self.durable.load(Ordering::SeqCst) > 0, "applied before it was durable");
+        self.last = index;
+        index
+    }
+}
+
+/// Demands that messages leave in order, each when as many records are durable as its term says.
+struct Wire {
+    last: Term,
+    durable: Arc<AtomicU64>,
+}
+
+impl Link for Wire {
+    fn send(&mut self, messages: Vec<Message>) -> u64 {
+        for message in messages {
+            let term = message.term();
+            assert!(term >= self.last, "sent out of order");
+            assert!(self.durable.load(Ordering::SeqCst) >= term, "sent before it was durable");
+            self.last = term;
+        }
+        0
+    }
+}
+
+/// The parts of a node that hand over to each other.
+struct Parts {
+    gate: Arc<Gate<Gated<Index>>>,
+    outlets: Arc<Outlets<Index>>,
+    counters: Arc<Counters>,
+    durable: Arc<AtomicU64>,
+}
+
+const PEER: ServerId = ServerId(2);
+
+impl Parts {
+    fn new() -> Parts {
+        let outbox = Arc::new(Outbox::new(Arc::new(PeerCounters::default())));
+        Parts {
+            gate: Arc::new(Gate::new(Duration::ZERO..Duration::ZERO)),
+            outlets: Arc::new(Outlets {
+                outboxes: BTreeMap::from([(PEER, outbox)]),
+                jobs: Arc::new(Jobs::new(Vec::new())),
+            }),
+            counters: Arc::default(),
+            durable: Arc::default(),
+        }
+    }
+
+    fn spawn_disk(&self) -> thread::JoinHandle<()> {
+        let mut disk = Disk {
+            storage: Disc { appended: 0, durable: self.durable.clone() },
+            gate: self.gate.clone(),
+            outlets: self.outlets.clone(),
+            counters: self.counters.clone(),
+            recorder: None,
+        };
+        thread::spawn(move || assert!(disk.run().is_ok()))
+    }
+
+    fn spawn_application(&self) -> thread::JoinHandle<()> {
+        let machine = Ordered { last: 0, durable: self.durable.clone() };
+        let (outlets, counters) = (self.outlets.clone(), self.counters.clone());
+        thread::spawn(move || application::run(machine, &outlets.jobs, &counters))
+    }
+
+    fn spawn_sender(&self) -> thread::JoinHandle<()> {
+        let link = Box::new(Wire { last: 0, durable: self.durable.clone() });
+        let outbox = self.outlets.outboxes[&PEER].clone();
+        thread::spawn(move || outbox.run(link))
+    }
+
+    fn close(&self) {
+        self.gate.close();
+        self.outlets.outboxes.values().for_each(|outbox| outbox.close());
+        self.outlets.jobs.close();
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn messages_leave_in_order_once_their_records_are_durable() {
+    explore(|| {
+        let parts = Parts::new();
+        let threads = [parts.spawn_disk(), parts.spawn_sender()];
+        let mut records = 0;
+        for (step, writes) in [(1, true), (2, false), (3, true), (4, true), (5, false)] {
+            records += u64::from(writes);
+            let reply = RequestVoteReply { term: records, vote_granted: true };
+            let persist = writes.then_some(Record::Truncate { last_index: 0 });
+            let gated = Gated {
+                step,
+                persist: persist.into_iter().collect(),
+                send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
+                apply: Vec::new(),
+                answer: None,
+            };
+            if let Some(free) = parts.gate.enter(gated, writes) {
+                parts.outlets.release(free);
+            }
+        }
+        parts.close();
+        join(threads);
+    });
+}
+
+/// A node that leads a cluster of one, so that what it accepts is committed.
+#[test]
+fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
+    explore(|| {
+        let parts = Parts::new();
+        let life = Arc::new(Life::default());
+        let arrived = Arc::new(Mailbox::new(Arrived::default()));
+        let config = Config {
+            id: ServerId(1),
+            servers: Arc::new([ServerId(1)].into()),
+            max_append_bytes: 100,
+        };
+        let ballot = Record::Ballot { current_term: 1, voted_for: Some(ServerId(1)) };
+        let role = Role::Leader { next_index: BTreeMap::new(), match_index: BTreeMap::new() };
+        let volatile = Volatile { role, ..Volatile::default() };
+        let server = Server::from_parts(config, [ballot].into_iter().collect(), volatile);
+        let server_loop = ServerLoop {
+            status: Arc::new(Mutex::new(Status::of(&server))),
+            server,
+            timers: Timers::new(Timing::default(), StdRng::seed_from_u64(1)),
+            arrived: arrived.clone(),
+            gate: parts.gate.clone(),
+            outlets: parts.outlets.clone(),
+            counters: parts.counters.clone(),
+            recorder: None,
+            steps: 0,
+            write_here: None,
+        };
+        let mut threads = Vec::from([parts.spawn_disk(), parts.spawn_application()]);
+        threads.push(thread::spawn(move || server_loop.run(Output::default())));
+        for _ in 0..2 {
+            let (life, arrived) = (life.clone(), arrived.clone());
+            threads.push(thread::spawn(move || {
+                for _ in 0..2 {
+                    assert!(life.admit(usize::MAX));
+                    let (pending, waiter) = Waiter::new(life.clone());
+                    arrived.put(|arrived| {
+                        arrived.commands.push(Command::from(&b"x"[..]));
+                        arrived.waiters.push(waiter);
+                    });
+                    match pending.wait() {
+                        Ok(applied) => assert_eq!(applied.index, applied.response),
+                        Err(ProposeError::Lost(_) | ProposeError::Stopped(_)) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }));
+        }
+        (0..4).for_each(|_| thread::yield_now());
+        life.end(StopReason::Shutdown);
+        arrived.close();
+        parts.close();
+        join(threads);
+        assert_eq!(life.in_flight(), 0);
+    });
+}

@@ -1,0 +1,98 @@
+//! Whether a node runs, and why it no longer does.
+
+use crate::runtime::std;
+
+use std::fmt;
+use std::string::String;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
+use thiserror::Error;
+
+use super::storage::StorageError;
+
+/// The node has stopped; only a new one can go on, from the same storage.
+#[derive(Clone, Debug, Error)]
+#[error("the node has stopped: {reason}")]
+pub struct Stopped {
+    /// Why.
+    pub reason: StopReason,
+}
+
+/// Why a node stopped.
+#[derive(Clone, Debug)]
+pub enum StopReason {
+    /// It was told to.
+    Shutdown,
+    /// A write or a sync failed. It is not tried again: after a failed sync, what is on disk is
+    /// unknown.
+    Storage(Arc<StorageError>),
+    /// A thread of the node panicked: a state machine that panics, or a broken invariant.
+    Panicked {
+        /// What the thread does: "server", "disk", "application" or "sender".
+        thread: String,
+    },
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopReason::Shutdown => write!(f, "it was shut down"),
+            StopReason::Storage(error) => {
+                write!(f, "its storage failed; repair the cause, then start it again: {error}")
+            }
+            StopReason::Panicked { thread } => {
+                write!(f, "its {thread} thread panicked; the message is on standard error")
+            }
+        }
+    }
+}
+
+/// What the handle, the proposals and the threads of one node know of its life.
+#[derive(Default)]
+pub(super) struct Life {
+    stopped: OnceLock<Stopped>,
+    in_flight: AtomicUsize,
+}
+
+impl Life {
+    /// Ends the life of the node; whether this call was the one that did.
+    pub(super) fn end(&self, reason: StopReason) -> bool {
+        self.stopped.set(Stopped { reason }).is_ok()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Stopped> {
+        self.stopped.get().map_or(Ok(()), |stopped| Err(stopped.clone()))
+    }
+
+    /// The end of the node, for a proposal that nobody can answer any more. A thread that
+    /// panics drops its proposals before the node hears of it.
+    pub(super) fn stopped(&self) -> Stopped {
+        let now = || match thread::panicking() {
+            true => StopReason::Panicked {
+                thread: thread::current().name().unwrap_or("unnamed").into(),
+            },
+            false => StopReason::Shutdown,
+        };
+        self.stopped.get().cloned().unwrap_or_else(|| Stopped { reason: now() })
+    }
+
+    /// Counts one more proposal, unless `limit` of them are unanswered.
+    pub(super) fn admit(&self, limit: usize) -> bool {
+        let admitted = self.in_flight.fetch_add(1, Ordering::Relaxed) < limit;
+        if !admitted {
+            self.answered();
+        }
+        admitted
+    }
+
+    pub(super) fn answered(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many proposals wait for their answer.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}

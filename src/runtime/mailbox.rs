@@ -1,0 +1,120 @@
+//! The hand-over between two threads: what one side puts, the other takes all at once.
+
+use crate::runtime::std;
+
+use std::mem;
+use std::sync::PoisonError;
+use std::time::Instant;
+use std::vec::Vec;
+
+use super::sync::{Condvar, Mutex, lock, wait};
+
+/// What a mailbox can hold.
+pub(super) trait Queue: Default {
+    /// Whether there is nothing to take.
+    fn is_empty(&self) -> bool;
+}
+
+impl<T> Queue for Vec<T> {
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// A queue between threads. Any number of threads put, one takes.
+pub(super) struct Mailbox<Q> {
+    state: Mutex<State<Q>>,
+    arrived: Condvar,
+}
+
+struct State<Q> {
+    queue: Q,
+    /// Whether the taker sleeps: only then does a put cost a system call.
+    sleeping: bool,
+    closed: bool,
+}
+
+/// What [`Mailbox::take`] returns.
+pub(super) enum Taken<Q> {
+    /// Everything that was there.
+    All(Q),
+    /// Nothing came before the deadline.
+    TimedOut,
+    /// The mailbox is closed, and what may still be taken has been.
+    Closed,
+}
+
+impl<Q: Queue> Mailbox<Q> {
+    pub(super) fn new(queue: Q) -> Self {
+        Mailbox {
+            state: Mutex::new(State { queue, sleeping: false, closed: false }),
+            arrived: Condvar::new(),
+        }
+    }
+
+    /// Changes the queue; `None`, without a change, when the mailbox is closed.
+    pub(super) fn put<R>(&self, change: impl FnOnce(&mut Q) -> R) -> Option<R> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return None;
+        }
+        let result = change(&mut state.queue);
+        let wake = mem::take(&mut state.sleeping);
+        drop(state);
+        if wake {
+            self.arrived.notify_one();
+        }
+        Some(result)
+    }
+
+    /// Takes everything, as soon as there is anything. Waits until `deadline`, or for ever
+    /// without one.
+    pub(super) fn take(&self, deadline: Option<Instant>) -> Taken<Q> {
+        let mut state = lock(&self.state);
+        loop {
+            if !state.queue.is_empty() {
+                return Taken::All(mem::take(&mut state.queue));
+            }
+            if state.closed {
+                return Taken::Closed;
+            }
+            state.sleeping = true;
+            state = match deadline {
+                None => wait(&self.arrived, state),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        state.sleeping = false;
+                        return Taken::TimedOut;
+                    }
+                    let waited = self.arrived.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// Reads the queue.
+    pub(super) fn look<R>(&self, read: impl FnOnce(&Q) -> R) -> R {
+        read(&lock(&self.state).queue)
+    }
+
+    /// Ends the mailbox and throws away what is in it.
+    pub(super) fn close(&self) {
+        let discarded = mem::take(&mut self.end().queue);
+        drop(discarded);
+    }
+
+    /// Ends the mailbox; what is in it can still be taken.
+    pub(super) fn finish(&self) {
+        drop(self.end());
+    }
+
+    fn end(&self) -> super::sync::MutexGuard<'_, State<Q>> {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.sleeping = false;
+        self.arrived.notify_one();
+        state
+    }
+}

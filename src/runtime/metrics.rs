@@ -1,0 +1,206 @@
+//! What a node counts, and the snapshot of it.
+
+use crate::runtime::std;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::figure2::{Index, ServerId};
+
+/// A snapshot of what a node has counted since it started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Elections that this server stood in.
+    pub elections_started: u64,
+    /// Elections that this server won.
+    pub elections_won: u64,
+    /// For each peer, what went there and came from there.
+    pub peers: BTreeMap<ServerId, PeerMetrics>,
+    /// How long it took to make a batch of records durable (append and sync), in nanoseconds.
+    pub sync_nanoseconds: Distribution,
+    /// How many commands entered the log in one step of a leader.
+    pub proposal_batch: Distribution,
+    /// How many records were made durable by one sync.
+    pub sync_batch: Distribution,
+    /// Proposals that wait for their answer.
+    pub proposals_in_flight: usize,
+    /// Messages and proposals that wait for the server loop.
+    pub inbox_depth: usize,
+    /// Steps of the server that wait for the disk.
+    pub gate_depth: usize,
+    /// How many committed entries the state machine has yet to apply.
+    pub apply_lag: Index,
+}
+
+/// What went to a peer and came from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerMetrics {
+    /// Messages given to the transport.
+    pub messages_sent: u64,
+    /// Bytes that left, as the transport counts them; the memory network counts none.
+    pub bytes_sent: u64,
+    /// Messages dropped because too many newer ones waited.
+    pub messages_dropped: u64,
+    /// Messages that wait to be sent.
+    pub outbox_depth: usize,
+    /// Messages that arrived.
+    pub messages_received: u64,
+    /// Bytes that arrived, as the transport counts them.
+    pub bytes_received: u64,
+}
+
+/// The spread of a measured quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distribution {
+    /// How often it was measured.
+    pub count: u64,
+    /// The sum of all measurements.
+    pub sum: u64,
+    /// The greatest measurement.
+    pub max: u64,
+    /// At position b, how many measurements lie from 2^(b-1) to 2^b - 1; at position 0, how
+    /// many were 0. The last position also holds everything beyond it.
+    pub buckets: [u64; BUCKETS],
+}
+
+/// How many buckets a [`Distribution`] has.
+pub const BUCKETS: usize = 48;
+
+impl Distribution {
+    /// The mean; 0 without a measurement.
+    pub fn mean(&self) -> u64 {
+        self.sum.checked_div(self.count).unwrap_or(0)
+    }
+
+    /// A bound that the share `q` (0 to 1) of the measurements does not pass; at most twice
+    /// the true quantile.
+    pub fn quantile(&self, q: f64) -> u64 {
+        let rank = (self.count as f64 * q).ceil() as u64;
+        let mut seen = 0;
+        for (position, count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return ((1u64 << position) - 1).min(self.max);
+            }
+        }
+        self.max
+    }
+}
+
+pub(super) struct Histogram {
+    sum: AtomicU64,
+    max: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let buckets = std::array::from_fn(|_| AtomicU64::new(0));
+        Histogram { sum: AtomicU64::new(0), max: AtomicU64::new(0), buckets }
+    }
+}
+
+impl Histogram {
+    pub(super) fn add(&self, value: u64) {
+        let position = (u64::BITS - value.leading_zeros()) as usize;
+        self.buckets[position.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(value, Ordering::Relaxed);
+        self.max.fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot(&self) -> Distribution {
+        let buckets = std::array::from_fn(|b| self.buckets[b].load(Ordering::Relaxed));
+        Distribution {
+            count: buckets.iter().sum(),
+            sum: self.sum.load(Ordering::Relaxed),
+            max: self.max.load(Ordering::Relaxed),
+            buckets,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) elections_started: AtomicU64,
+    pub(super) elections_won: AtomicU64,
+    pub(super) sync_nanoseconds: Histogram,
+    pub(super) proposal_batch: Histogram,
+    pub(super) sync_batch: Histogram,
+    pub(super) applied_index: AtomicU64,
+    pub(super) peers: BTreeMap<ServerId, Arc<PeerCounters>>,
+}
+
+impl Counters {
+    pub(super) fn new(peers: impl IntoIterator<Item = ServerId>) -> Self {
+        let peers = peers.into_iter().map(|peer| (peer, Arc::default())).collect();
+        Counters { peers, ..Counters::default() }
+    }
+
+    /// The counters of a peer; of no use to anybody if it is none.
+    pub(super) fn peer(&self, peer: ServerId) -> Arc<PeerCounters> {
+        self.peers.get(&peer).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn synced(&self, records: usize, took: Duration) {
+        self.sync_batch.add(records as u64);
+        self.sync_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn received(&self, from: ServerId, bytes: u64) {
+        if let Some(peer) = self.peers.get(&from) {
+            peer.messages_received.fetch_add(1, Ordering::Relaxed);
+            peer.bytes_received.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct PeerCounters {
+    messages_sent: AtomicU64,
+    bytes_sent: AtomicU64,
+    messages_dropped: AtomicU64,
+    messages_received: AtomicU64,
+    bytes_received: AtomicU64,
+}
+
+impl PeerCounters {
+    pub(super) fn sent(&self, messages: usize, bytes: u64) {
+        self.messages_sent.fetch_add(messages as u64, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self, messages: usize) {
+        self.messages_dropped.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot(&self, outbox_depth: usize) -> PeerMetrics {
+        PeerMetrics {
+            messages_sent: self.messages_sent.load(Ordering::Relaxed),
+            bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
+            messages_dropped: self.messages_dropped.load(Ordering::Relaxed),
+            outbox_depth,
+            messages_received: self.messages_received.load(Ordering::Relaxed),
+            bytes_received: self.bytes_received.load(Ordering::Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_bound_what_was_measured() {
+        let histogram = Histogram::default();
+        (0..=1000).for_each(|value| histogram.add(value));
+        let distribution = histogram.snapshot();
+        assert_eq!((distribution.count, distribution.max, distribution.mean()), (1001, 1000, 500));
+        assert_eq!(distribution.buckets[0], 1);
+        assert_eq!(distribution.buckets[10], 1000 - 511);
+        assert!((500..=1000).contains(&distribution.quantile(0.5)));
+        assert_eq!(distribution.quantile(1.0), 1000);
+        assert_eq!(Histogram::default().snapshot().quantile(0.9), 0);
+    }
+}

@@ -1,0 +1,373 @@
+//! A running node, and the handle to it.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::string::ToString;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle, ThreadId};
+use std::vec::Vec;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::application::{self, Jobs, StateMachine};
+use super::builder::{NodeBuilder, StartError};
+use super::disk::{Disk, Failure};
+use super::gate::Gate;
+use super::life::{Life, StopReason, Stopped};
+use super::mailbox::Mailbox;
+use super::metrics::{Counters, Metrics};
+use super::outbox::Outbox;
+use super::outlets::{Gated, Outlets};
+use super::proposal::{PendingProposal, ProposeError, Waiter};
+use super::recorder::{FORMAT, Line, Recorder};
+use super::server_loop::{Arrived, ServerLoop};
+use super::status::Status;
+use super::storage::Storage;
+use super::sync::{Condvar, Mutex, lock, wait};
+use super::timing::Timers;
+use super::transport::{Closed, Inbox, Transport};
+use crate::figure2::{Command, Server, ServerId};
+
+/// A running node of a cluster. Share it between threads in an [`Arc`]; when the last one goes,
+/// the node shuts down.
+pub struct Node<R> {
+    id: ServerId,
+    inner: Arc<Inner<R>>,
+    threads: Mutex<Threads>,
+    joined: Condvar,
+    own_threads: Vec<ThreadId>,
+    max_command_bytes: usize,
+    max_in_flight: usize,
+}
+
+/// What a user of the library brings.
+pub(super) struct Parts<S, T, M> {
+    pub(super) storage: S,
+    pub(super) transport: T,
+    pub(super) state_machine: M,
+}
+
+/// What the threads of a node share.
+struct Inner<R> {
+    life: Arc<Life>,
+    arrived: Arc<Mailbox<Arrived<R>>>,
+    gate: Arc<Gate<Gated<R>>>,
+    outlets: Arc<Outlets<R>>,
+    status: Arc<Mutex<Status>>,
+    counters: Arc<Counters>,
+    transport: Box<dyn Transport>,
+}
+
+/// The threads of a node, until somebody joins them.
+struct Threads {
+    running: Option<Running>,
+    all_joined: bool,
+}
+
+#[derive(Default)]
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    recorder: Option<(Recorder, JoinHandle<()>)>,
+}
+
+impl<R: Send + 'static> Node<R> {
+    pub(super) fn start<S, T, M>(
+        builder: NodeBuilder,
+        parts: Parts<S, T, M>,
+    ) -> Result<Node<R>, StartError>
+    where
+        S: Storage,
+        T: Transport,
+        M: StateMachine<Response = R>,
+    {
+        let NodeBuilder { config, timing, seed, max_command_bytes, max_in_flight, recording } =
+            builder;
+        let Parts { mut storage, transport, state_machine } = parts;
+        let id = config.id;
+        let span = tracing::info_span!("node", %id);
+        let entered = span.clone().entered();
+        let persistent = storage.load()?;
+        tracing::info!(
+            term = persistent.current_term(),
+            last_log_index = persistent.log().last_index(),
+            "starting"
+        );
+
+        let mut running = Running::default();
+        let recorder = match recording {
+            Some(recording) => {
+                let out = recording.open()?;
+                let recorder = Recorder::new();
+                let (start, thread) = (recorder.clone(), recorder.clone());
+                start.record(Line::Start {
+                    format: FORMAT,
+                    config: config.clone(),
+                    persistent: persistent.clone(),
+                });
+                let handle = spawn("recorder", move || thread.run(out))?;
+                running.recorder = Some((recorder.clone(), handle));
+                Some(recorder)
+            }
+            None => None,
+        };
+
+        let counters = Arc::new(Counters::new(config.peers()));
+        let peers: Vec<ServerId> = config.peers().collect();
+        let outbox = |&peer: &ServerId| (peer, Arc::new(Outbox::new(counters.peer(peer))));
+        let outlets = Arc::new(Outlets {
+            outboxes: peers.iter().map(outbox).collect(),
+            jobs: Arc::new(Jobs::new(Vec::new())),
+        });
+        let servers = config.servers.clone();
+        let (server, started) = Server::start(config, persistent);
+        let inner = Arc::new(Inner {
+            life: Arc::default(),
+            arrived: Arc::new(Mailbox::new(Arrived::default())),
+            gate: Arc::new(Gate::new(timing.patience())),
+            outlets,
+            status: Arc::new(Mutex::new(Status::of(&server))),
+            counters,
+            transport: Box::new(transport),
+        });
+        let random = match seed {
+            Some(seed) => StdRng::seed_from_u64(seed),
+            None => rand::make_rng(),
+        };
+        let mut server_loop = ServerLoop {
+            server,
+            timers: Timers::new(timing, random),
+            arrived: inner.arrived.clone(),
+            gate: inner.gate.clone(),
+            outlets: inner.outlets.clone(),
+            status: inner.status.clone(),
+            counters: inner.counters.clone(),
+            recorder: recorder.clone(),
+            steps: 0,
+            write_here: None,
+        };
+        let may_block = storage.may_block();
+        let mut disk = Disk {
+            storage,
+            gate: inner.gate.clone(),
+            outlets: inner.outlets.clone(),
+            counters: inner.counters.clone(),
+            recorder,
+        };
+        drop(entered);
+
+        // From here on, dropping the node ends what was started.
+        let mut node = Node {
+            id,
+            inner: inner.clone(),
+            threads: Mutex::new(Threads { running: Some(running), all_joined: false }),
+            joined: Condvar::new(),
+            own_threads: Vec::new(),
+            max_command_bytes,
+            max_in_flight,
+        };
+        let arrived = inner.arrived.clone();
+        let received = inner.counters.clone();
+        inner.transport.start(Inbox::new(id, servers, move |from, message, bytes| {
+            received.received(from, bytes);
+            let dropped = arrived.put(|arrived| arrived.add(from, message)).ok_or(Closed)?;
+            drop(dropped);
+            Ok(())
+        }))?;
+        for peer in peers {
+            let (outbox, link) =
+                (inner.outlets.outboxes[&peer].clone(), inner.transport.link(peer));
+            node.spawn("sender", &span, move |_| outbox.run(link))?;
+        }
+        node.spawn("application", &span, move |inner| {
+            application::run(state_machine, &inner.outlets.jobs, &inner.counters);
+        })?;
+        if may_block {
+            node.spawn("disk", &span, move |inner| inner.stop_on_failure(disk.run()))?;
+        } else {
+            let inner = inner.clone();
+            server_loop.write_here = Some(Box::new(move || inner.stop_on_failure(disk.run_once())));
+        }
+        node.spawn("server", &span, move |_| server_loop.run(started))?;
+        Ok(node)
+    }
+
+    /// Starts a thread that takes the node down with it when it panics.
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        span: &tracing::Span,
+        work: impl FnOnce(&Inner<R>) + Send + 'static,
+    ) -> Result<(), StartError> {
+        let (inner, span) = (self.inner.clone(), span.clone());
+        let handle = spawn(name, move || {
+            let _entered = span.entered();
+            let guard = PanicGuard { name, inner };
+            work(&guard.inner);
+        })?;
+        self.own_threads.push(handle.thread().id());
+        if let Some(running) = &mut lock(&self.threads).running {
+            running.workers.push(handle);
+        }
+        Ok(())
+    }
+}
+
+impl<R> Node<R> {
+    /// The server that this node runs.
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Proposes a command. Returns at once; what comes back tells the outcome, also that this
+    /// node does not lead.
+    pub fn propose(&self, command: impl Into<Command>) -> PendingProposal<R> {
+        let command = command.into();
+        let (bytes, limit) = (command.as_bytes().len(), self.max_command_bytes);
+        if let Err(stopped) = self.inner.life.check() {
+            return PendingProposal::failed(ProposeError::Stopped(stopped));
+        }
+        if bytes > limit {
+            return PendingProposal::failed(ProposeError::TooLarge { bytes, limit });
+        }
+        if !self.inner.life.admit(self.max_in_flight) {
+            return PendingProposal::failed(ProposeError::Busy { limit: self.max_in_flight });
+        }
+        let (pending, waiter) = Waiter::new(self.inner.life.clone());
+        self.inner.arrived.put(|arrived| {
+            arrived.commands.push(command);
+            arrived.waiters.push(waiter);
+        });
+        pending
+    }
+
+    /// What this node knows of itself and its cluster.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub fn status(&self) -> Result<Status, Stopped> {
+        self.inner.life.check()?;
+        let applied_index = self.inner.counters.applied_index.load(Ordering::Acquire);
+        Ok(Status { applied_index, ..*lock(&self.inner.status) })
+    }
+
+    /// What the node has counted since it started.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub fn metrics(&self) -> Result<Metrics, Stopped> {
+        let status = self.status()?;
+        let Inner { life, arrived, gate, outlets, counters, status: _, transport: _ } =
+            &*self.inner;
+        let peer = |(&peer, outbox): (&ServerId, &Arc<Outbox>)| {
+            (peer, counters.peer(peer).snapshot(outbox.depth()))
+        };
+        Ok(Metrics {
+            elections_started: counters.elections_started.load(Ordering::Relaxed),
+            elections_won: counters.elections_won.load(Ordering::Relaxed),
+            peers: outlets.outboxes.iter().map(peer).collect(),
+            sync_nanoseconds: counters.sync_nanoseconds.snapshot(),
+            proposal_batch: counters.proposal_batch.snapshot(),
+            sync_batch: counters.sync_batch.snapshot(),
+            proposals_in_flight: life.in_flight(),
+            inbox_depth: arrived.look(Arrived::len),
+            gate_depth: gate.depth(),
+            apply_lag: status.commit_index.saturating_sub(status.applied_index),
+        })
+    }
+
+    /// Stops the node and waits until its last thread has ended. What is not on disk yet is not
+    /// written any more: to the cluster, a shutdown looks like a crash. Afterwards every call
+    /// says [`Stopped`].
+    ///
+    /// Waits for a write in progress, and for a call into the state machine to return. Called
+    /// from the state machine itself, it waits for all threads but that one.
+    pub fn shutdown(&self) {
+        self.inner.stop(StopReason::Shutdown);
+        let own = self.own_threads.contains(&thread::current().id());
+        let running = lock(&self.threads).running.take();
+        match running {
+            Some(running) => self.join(running),
+            None if own => {}
+            None => {
+                let mut threads = lock(&self.threads);
+                while !threads.all_joined {
+                    threads = wait(&self.joined, threads);
+                }
+            }
+        }
+    }
+
+    fn join(&self, running: Running) {
+        let Running { workers, recorder } = running;
+        for worker in workers {
+            if worker.thread().id() != thread::current().id() {
+                // A worker that panicked has said so, and why the node stopped is known.
+                let _ = worker.join();
+            }
+        }
+        self.inner.transport.join();
+        if let Some((recorder, thread)) = recorder {
+            recorder.finish();
+            let _ = thread.join();
+        }
+        lock(&self.threads).all_joined = true;
+        self.joined.notify_all();
+    }
+}
+
+impl<R> Drop for Node<R> {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl<R> Inner<R> {
+    /// Ends the node: no thread finds more work.
+    fn stop(&self, reason: StopReason) {
+        let failure = !matches!(reason, StopReason::Shutdown);
+        if self.life.end(reason) {
+            match failure {
+                true => tracing::error!("{}", self.life.stopped()),
+                false => tracing::info!("shutting down"),
+            }
+        }
+        self.arrived.close();
+        self.gate.close();
+        self.outlets.outboxes.values().for_each(|outbox| outbox.close());
+        self.outlets.jobs.close();
+        self.transport.close();
+    }
+
+    /// A write failed: the node ends, and then the proposals hear of it that waited.
+    fn stop_on_failure(&self, result: Result<(), Failure<R>>) {
+        if let Err(Failure { error, unreleased }) = result {
+            self.stop(StopReason::Storage(Arc::new(error)));
+            drop(unreleased);
+        }
+    }
+}
+
+/// Stops the node when the thread that holds it panics.
+struct PanicGuard<R> {
+    name: &'static str,
+    inner: Arc<Inner<R>>,
+}
+
+impl<R> Drop for PanicGuard<R> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.inner.stop(StopReason::Panicked { thread: self.name.to_string() });
+        }
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let builder = thread::Builder::new().name(name.to_string());
+    builder.spawn(work).map_err(|source| StartError::Thread { thread: name, source })
+}

@@ -1,0 +1,181 @@
+//! The thread that owns the server: inputs in, outputs to the gate, timers.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::vec::Vec;
+
+use rand::rngs::StdRng;
+
+use super::gate::Gate;
+use super::mailbox::{Mailbox, Queue, Taken};
+use super::metrics::Counters;
+use super::outlets::{Gated, Outlets};
+use super::proposal::Waiter;
+use super::recorder::{Line, Recorder, State};
+use super::status::{RoleName, Status};
+use super::sync::{Mutex, lock};
+use super::timing::Timers;
+use crate::figure2::{Command, Input, Message, Output, Server, ServerId, Timer, TimerDuty};
+
+/// How many messages wait for the server at most; the oldest go first.
+const CAPACITY: usize = 4096;
+
+/// What waits for the server.
+pub(super) struct Arrived<R> {
+    pub(super) messages: VecDeque<(ServerId, Message)>,
+    pub(super) commands: Vec<Command>,
+    pub(super) waiters: Vec<Waiter<R>>,
+}
+
+impl<R> Default for Arrived<R> {
+    fn default() -> Self {
+        Arrived { messages: VecDeque::new(), commands: Vec::new(), waiters: Vec::new() }
+    }
+}
+
+impl<R> Arrived<R> {
+    /// Adds a message; returns the one that had to go for it.
+    pub(super) fn add(&mut self, from: ServerId, message: Message) -> Option<Message> {
+        self.messages.push_back((from, message));
+        let full = self.messages.len() > CAPACITY;
+        full.then(|| self.messages.pop_front()).flatten().map(|(_, oldest)| oldest)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.messages.len() + self.commands.len()
+    }
+}
+
+impl<R> Queue for Arrived<R> {
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.commands.is_empty()
+    }
+}
+
+/// The server loop of one node.
+pub(super) struct ServerLoop<R> {
+    pub(super) server: Server,
+    pub(super) timers: Timers<StdRng>,
+    pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
+    pub(super) gate: Arc<Gate<Gated<R>>>,
+    pub(super) outlets: Arc<Outlets<R>>,
+    pub(super) status: Arc<Mutex<Status>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) steps: u64,
+    /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
+    /// does.
+    pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
+}
+
+impl<R> ServerLoop<R> {
+    /// The life of the server thread. `started` is what the start of the server owes.
+    pub(super) fn run(mut self, started: Output) {
+        self.fulfil(started, Vec::new());
+        loop {
+            // An election timer gives way, once, to what came in while this thread slept or was
+            // busy: it may be a sign of life from the leader.
+            let overdue = self.timers.is_due(Timer::Election);
+            match self.arrived.take(self.timers.next()) {
+                Taken::All(Arrived { messages, commands, waiters }) => {
+                    self.receive(messages);
+                    self.propose(commands, waiters);
+                    self.fire(Timer::Heartbeat);
+                    if overdue {
+                        self.fire(Timer::Election);
+                    }
+                }
+                Taken::TimedOut => {
+                    self.fire(Timer::Heartbeat);
+                    self.fire(Timer::Election);
+                }
+                Taken::Closed => break,
+            }
+        }
+        if let Some(recorder) = &self.recorder {
+            recorder.record(Line::Stop { step: self.steps });
+        }
+    }
+
+    fn receive(&mut self, messages: VecDeque<(ServerId, Message)>) {
+        for (from, message) in messages {
+            self.step(Input::Receive { from, message }, Vec::new());
+        }
+    }
+
+    /// All proposals that waited enter the log as one batch.
+    fn propose(&mut self, commands: Vec<Command>, mut waiters: Vec<Waiter<R>>) {
+        if commands.is_empty() {
+            return;
+        }
+        if self.server.is_leader() {
+            self.counters.proposal_batch.add(commands.len() as u64);
+            waiters.iter_mut().for_each(Waiter::enter);
+        }
+        self.step(Input::Propose { commands }, waiters);
+    }
+
+    /// Fires `timer` if it is due.
+    fn fire(&mut self, timer: Timer) {
+        if self.timers.is_due(timer) {
+            self.timers.obey(TimerDuty::Cancel(timer));
+            self.step(Input::Timeout(timer), Vec::new());
+        }
+    }
+
+    fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) {
+        self.steps += 1;
+        let recorded = self.recorder.as_ref().map(|_| input.clone());
+        let output = self.server.step(input);
+        if let (Some(recorder), Some(input)) = (&self.recorder, recorded) {
+            let (output, state) = (output.clone(), State::from(&self.server));
+            recorder.record(Line::Step { step: self.steps, input, output, state });
+        }
+        self.publish();
+        self.fulfil(output, waiters);
+    }
+
+    /// Timers at once; heartbeats past a slow write; all else through the gate.
+    fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) {
+        let Output { persist, mut send, timers, apply, proposal } = output;
+        timers.into_iter().for_each(|duty| self.timers.obey(duty));
+        if send.iter().any(|(_, message)| !message.waits_for_records())
+            && self.gate.lets_heartbeats_pass()
+        {
+            let (waits, passes) =
+                send.into_iter().partition(|(_, message)| message.waits_for_records());
+            send = waits;
+            self.outlets.send(passes);
+        }
+        let answer = proposal.map(|proposal| (proposal, waiters));
+        if persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none() {
+            return;
+        }
+        let has_records = !persist.is_empty();
+        let gated = Gated { step: self.steps, persist, send, apply, answer };
+        if let Some(free) = self.gate.enter(gated, has_records) {
+            self.outlets.release(free);
+        } else if let Some(write) = &mut self.write_here {
+            write();
+        }
+    }
+
+    /// Shows the new status, and logs and counts what changed.
+    fn publish(&mut self) {
+        let new = Status::of(&self.server);
+        let old = *lock(&self.status);
+        if new == old {
+            return;
+        }
+        *lock(&self.status) = new;
+        old.log_change_to(&new);
+        let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
+        self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
+        let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
+        self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,119 @@
+//! Where a node keeps what must survive a crash.
+
+#[cfg(feature = "disk")]
+mod disk;
+mod memory;
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::string::String;
+
+use thiserror::Error;
+
+#[cfg(feature = "disk")]
+pub use disk::DiskStorage;
+pub use memory::{MemoryDisk, MemoryStorage};
+
+use crate::figure2::{Persistent, Record};
+
+/// Stable storage for the records of one server.
+///
+/// The node calls [`load`](Storage::load) once, then [`append`](Storage::append) and
+/// [`sync`](Storage::sync) from a thread of its own, so all of them may block. After an error
+/// the node calls nothing any more and stops.
+pub trait Storage: Send + 'static {
+    /// What the stored records fold to: at least all that were synced, and of those appended
+    /// later a prefix.
+    ///
+    /// # Errors
+    /// When the storage cannot be read, or is damaged other than at its unsynced end.
+    fn load(&mut self) -> Result<Persistent, StorageError>;
+
+    /// Adds `records` at the end, in this order. They need not survive a crash before
+    /// [`sync`](Storage::sync) returns.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn append(&mut self, records: &[Record]) -> Result<(), StorageError>;
+
+    /// Returns once everything appended survives a crash.
+    ///
+    /// # Errors
+    /// When that cannot be promised.
+    fn sync(&mut self) -> Result<(), StorageError>;
+
+    /// Whether [`append`](Storage::append) and [`sync`](Storage::sync) can keep their caller
+    /// waiting, as every disk does. If not, the node calls them on the thread that runs the
+    /// server, which saves two changes of threads for each command.
+    fn may_block(&self) -> bool {
+        true
+    }
+}
+
+impl<S: Storage + ?Sized> Storage for Box<S> {
+    fn load(&mut self) -> Result<Persistent, StorageError> {
+        (**self).load()
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
+        (**self).append(records)
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        (**self).sync()
+    }
+
+    fn may_block(&self) -> bool {
+        (**self).may_block()
+    }
+}
+
+/// What went wrong in a storage.
+#[derive(Debug, Error)]
+pub enum StorageError {
+    /// Another process, or another node in this one, has it open.
+    #[error("{} is in use by another node: stop that one, or choose another directory", place.display())]
+    InUse {
+        /// The directory.
+        place: PathBuf,
+    },
+    /// What is stored is not what was written, in a place that a crash cannot explain.
+    #[error(
+        "{} is damaged at {position}: {what}. Nothing was changed. Restore it from a backup, or \
+         give this server a new id and an empty directory; never start it again with a part of \
+         its records",
+        file.display()
+    )]
+    Damaged {
+        /// The file, or the directory if the store does not say which of its files.
+        file: PathBuf,
+        /// Where in it.
+        position: String,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// The store underneath reported something else.
+    #[error("{0}")]
+    Other(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StorageError {
+    /// An error that is none of the others.
+    pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        StorageError::Other(error.into())
+    }
+}

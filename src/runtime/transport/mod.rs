@@ -1,0 +1,145 @@
+//! How messages travel between servers.
+
+mod memory;
+#[cfg(feature = "tcp")]
+mod tcp;
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use thiserror::Error;
+
+pub use memory::{Conditions, MemoryNetwork, MemoryTransport};
+#[cfg(feature = "tcp")]
+pub use tcp::TcpTransport;
+#[cfg(feature = "tls")]
+pub use tcp::{Tls, TlsError};
+
+use crate::figure2::{Message, ServerId};
+
+/// The way in and out of one node. A message may be lost, late, doubled or overtaken, but never
+/// altered.
+pub trait Transport: Send + Sync + 'static {
+    /// Starts to hand what arrives to `inbox`. Called once, before any link sends.
+    ///
+    /// # Errors
+    /// When nothing can be received, for example because an address is taken.
+    fn start(&self, inbox: Inbox) -> Result<(), TransportError>;
+
+    /// The way to `peer`. The node gives every link a thread of its own.
+    fn link(&self, peer: ServerId) -> Box<dyn Link>;
+
+    /// Tells the transport to end: nothing more is accepted, and a link that blocks returns
+    /// soon. Does not wait; may be called more than once, and from any thread.
+    fn close(&self);
+
+    /// Waits, after [`close`](Transport::close), until no thread of the transport runs.
+    fn join(&self);
+}
+
+/// The way to one peer.
+pub trait Link: Send + 'static {
+    /// Sends `messages`, in this order, or loses them, and returns how many bytes went out. May
+    /// block; while it does, the node keeps the newest messages and drops the oldest.
+    fn send(&mut self, messages: Vec<Message>) -> u64;
+}
+
+/// Why a transport could not start.
+#[derive(Debug, Error)]
+pub enum TransportError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; is another node running there?")]
+    Listen {
+        /// The address.
+        address: std::string::String,
+        /// The refusal of the operating system.
+        source: std::io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// This server's id is in use on the network.
+    #[error("{0} is on this network already: shut that node down first")]
+    InUse(ServerId),
+}
+
+/// The node behind an [`Inbox`] has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the node has stopped")]
+pub struct Closed;
+
+/// A message that no server of this cluster would send.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// The node has stopped; the transport should too.
+    #[error("the node has stopped")]
+    Closed,
+    /// The sender is not another server of this cluster.
+    #[error("{0} is not a peer in this cluster")]
+    UnknownSender(ServerId),
+    /// The message names another server than the one that sent it.
+    #[error("{from} sent a request in the name of {named}")]
+    WrongName {
+        /// The sender.
+        from: ServerId,
+        /// The server that the message names.
+        named: ServerId,
+    },
+}
+
+type Deliver = dyn Fn(ServerId, Message, u64) -> Result<(), Closed> + Send + Sync;
+
+/// Where a transport puts what arrives for a node. Clones lead to the same node.
+#[derive(Clone)]
+pub struct Inbox {
+    id: ServerId,
+    servers: Arc<BTreeSet<ServerId>>,
+    deliver: Arc<Deliver>,
+}
+
+impl Inbox {
+    /// The inbox of server `id` of the cluster `servers`: `deliver` gets what arrives, with the
+    /// sender and the size in bytes. Nodes make their own; this is for tests of transports.
+    pub fn new(
+        id: ServerId,
+        servers: Arc<BTreeSet<ServerId>>,
+        deliver: impl Fn(ServerId, Message, u64) -> Result<(), Closed> + Send + Sync + 'static,
+    ) -> Self {
+        Inbox { id, servers, deliver: Arc::new(deliver) }
+    }
+
+    /// The server that receives.
+    pub fn id(&self) -> ServerId {
+        self.id
+    }
+
+    /// Whether `sender` is another server of the cluster.
+    pub fn knows(&self, sender: ServerId) -> bool {
+        sender != self.id && self.servers.contains(&sender)
+    }
+
+    /// Hands over a message of `bytes` bytes; 0 if the transport does not count. Never blocks
+    /// for long: a node that cannot keep up drops its oldest messages.
+    ///
+    /// # Errors
+    /// When the node has stopped, or when no server would send this message. The transport
+    /// should then break with the sender.
+    pub fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Refused> {
+        if !self.knows(from) {
+            return Err(Refused::UnknownSender(from));
+        }
+        let named = match &message {
+            Message::RequestVote(request) => request.candidate_id,
+            Message::AppendEntries(request) => request.leader_id,
+            Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => from,
+        };
+        if named != from {
+            return Err(Refused::WrongName { from, named });
+        }
+        (self.deliver)(from, message, bytes).map_err(|Closed| Refused::Closed)
+    }
+}

@@ -1,0 +1,157 @@
+//! The outgoing connection to one peer.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::io::{self, ErrorKind};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::string::String;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+use super::Shared;
+use super::frame::{self, Breach};
+use super::handshake;
+use super::hub::Connection;
+use super::security::Stream;
+use crate::figure2::{Message, ServerId};
+use crate::runtime::transport::Link;
+
+/// How long to wait for a connection to be accepted.
+const CONNECT: Duration = Duration::from_millis(500);
+
+/// How long a peer may keep a handshake or a write waiting before the connection counts as
+/// dead.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+const FIRST_BACKOFF: Duration = Duration::from_millis(20);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The way to one peer. Connects when there is something to send; while it cannot, what is to
+/// be sent is lost, which Raft repeats better than a queue would.
+pub(super) struct TcpLink {
+    shared: Arc<Shared>,
+    peer: ServerId,
+    /// Host and port.
+    address: String,
+    open: Option<Open>,
+    backoff: Duration,
+    not_before: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+struct Open {
+    connection: Connection,
+    stream: Box<dyn Stream>,
+}
+
+impl TcpLink {
+    pub(super) fn new(shared: Arc<Shared>, peer: ServerId, address: String) -> Self {
+        TcpLink {
+            shared,
+            peer,
+            address,
+            open: None,
+            backoff: Duration::ZERO,
+            not_before: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Connects, unless the last attempt failed a short time ago.
+    fn connect(&mut self) {
+        let early = self.not_before.is_some_and(|at| Instant::now() < at);
+        if self.open.is_some() || early || self.shared.hub.is_closed() {
+            return;
+        }
+        match self.try_connect() {
+            Ok(open) => {
+                tracing::info!(peer = %self.peer, address = self.address, "connected");
+                self.open = Some(open);
+                self.backoff = Duration::ZERO;
+            }
+            Err(breach) => {
+                // One line when a peer goes away, not one for each attempt.
+                let known = !self.backoff.is_zero();
+                let (peer, address) = (self.peer, &self.address);
+                match known {
+                    true => tracing::debug!(%peer, address, error = %breach, "cannot connect"),
+                    false => tracing::warn!(%peer, address, error = %breach, "cannot connect"),
+                }
+                self.backoff = (self.backoff * 2).clamp(FIRST_BACKOFF, LONGEST_BACKOFF);
+                self.not_before = Some(Instant::now() + self.backoff);
+            }
+        }
+    }
+
+    fn try_connect(&self) -> Result<Open, Breach> {
+        let stream = dial(&self.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let closed = || io::Error::new(ErrorKind::NotConnected, "this node shuts down");
+        let connection = self.shared.hub.add(&stream).ok_or_else(closed)?;
+        let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let introduced = self.shared.security.connect(stream, host).map_err(Breach::from);
+        let introduced = introduced.and_then(|mut stream| {
+            let Shared { cluster, id, .. } = &*self.shared;
+            handshake::introduce(&mut stream, cluster, *id, self.peer)?;
+            Ok(Open { connection, stream })
+        });
+        if introduced.is_err() {
+            self.shared.hub.remove(connection);
+        }
+        introduced
+    }
+
+    fn disconnect(&mut self, error: &io::Error) {
+        if let Some(open) = self.open.take() {
+            if !self.shared.hub.is_closed() {
+                tracing::warn!(peer = %self.peer, %error, "connection lost");
+            }
+            self.shared.hub.remove(open.connection);
+        }
+    }
+}
+
+/// Tries every address of a host.
+fn dial(address: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, CONNECT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+impl Link for TcpLink {
+    fn send(&mut self, messages: Vec<Message>) -> u64 {
+        self.connect();
+        let Some(open) = &mut self.open else { return 0 };
+        self.buffer.clear();
+        for message in &messages {
+            if let Err(error) = frame::write(&mut self.buffer, message, self.shared.max_frame) {
+                tracing::error!(peer = %self.peer, %error, "message not sent");
+            }
+        }
+        match open.stream.write_all(&self.buffer).and_then(|()| open.stream.flush()) {
+            Ok(()) => self.buffer.len() as u64,
+            Err(error) => {
+                self.disconnect(&error);
+                0
+            }
+        }
+    }
+}
+
+impl Drop for TcpLink {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.shared.hub.remove(open.connection);
+        }
+    }
+}

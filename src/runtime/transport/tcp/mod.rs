@@ -1,0 +1,194 @@
+//! Messages over TCP: one connection for each peer and direction.
+//!
+//! The node that has something to send connects, says which cluster it belongs to, who it is
+//! and whom it expects, and then only sends; answers travel on a connection of their own.
+//! Whatever arrives that a peer would not send closes its connection, with one line in the log,
+//! and touches nothing else.
+
+mod frame;
+mod handshake;
+mod hub;
+mod link;
+mod listener;
+mod security;
+#[cfg(feature = "tls")]
+mod tls;
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::vec::Vec;
+
+use mio::{Poll, Waker};
+
+use self::hub::Hub;
+use self::link::TcpLink;
+use self::security::Security;
+#[cfg(feature = "tls")]
+pub use self::tls::{Tls, TlsError};
+use super::{Inbox, Link, Transport, TransportError};
+use crate::figure2::{Message, ServerId};
+use crate::runtime::sync::{Mutex, lock};
+
+/// The longest frame, in bytes, if nothing else is said.
+const MAX_FRAME: usize = 16 * 1024 * 1024;
+
+/// Messages over TCP, for one node.
+///
+/// ```
+/// use veraft::figure2::ServerId;
+/// use veraft::runtime::TcpTransport;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let transport = TcpTransport::listen("my cluster", ServerId(1), "127.0.0.1:0")?
+///     .peer(ServerId(2), "10.0.0.2:7000")
+///     .peer(ServerId(3), "10.0.0.3:7000");
+/// println!("peers reach this node at {}", transport.address());
+/// # Ok(())
+/// # }
+/// ```
+pub struct TcpTransport {
+    shared: Shared,
+    addresses: BTreeMap<ServerId, String>,
+    address: SocketAddr,
+    waker: Waker,
+    /// What the accepting thread takes over when it starts.
+    listener: Mutex<Option<(Poll, mio::net::TcpListener)>>,
+    acceptor: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the threads of the transport share.
+#[derive(Clone)]
+struct Shared {
+    id: ServerId,
+    cluster: String,
+    max_frame: usize,
+    security: Security,
+    hub: Arc<Hub>,
+}
+
+impl TcpTransport {
+    /// Listens at `address` (`host:port`; port 0 for any) for the peers of server `id` of the
+    /// cluster with that name. Connections wait until the node starts.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn listen(
+        cluster: &str,
+        id: ServerId,
+        address: &str,
+    ) -> Result<TcpTransport, TransportError> {
+        let bind = || -> io::Result<TcpTransport> {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            let poll = Poll::new()?;
+            let waker = Waker::new(poll.registry(), listener::WAKE)?;
+            let listener = mio::net::TcpListener::from_std(listener);
+            Ok(TcpTransport {
+                shared: Shared {
+                    id,
+                    cluster: cluster.to_string(),
+                    max_frame: MAX_FRAME,
+                    security: Security::default(),
+                    hub: Arc::default(),
+                },
+                addresses: BTreeMap::new(),
+                address,
+                waker,
+                listener: Mutex::new(Some((poll, listener))),
+                acceptor: Mutex::new(None),
+            })
+        };
+        bind().map_err(|source| TransportError::Listen { address: address.to_string(), source })
+    }
+
+    /// Where `peer` listens: `host:port`. A name is looked up at every attempt to connect.
+    #[must_use]
+    pub fn peer(mut self, peer: ServerId, address: impl ToString) -> Self {
+        self.addresses.insert(peer, address.to_string());
+        self
+    }
+
+    /// The longest frame that is sent or accepted, in bytes (16 MiB otherwise). It must hold
+    /// the largest command and the largest batch of entries; the same on all nodes.
+    #[must_use]
+    pub fn max_frame_bytes(mut self, bytes: usize) -> Self {
+        self.shared.max_frame = bytes;
+        self
+    }
+
+    /// Protects every connection with mutual TLS.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.shared.security = Security::Tls(tls);
+        self
+    }
+
+    /// Where this node listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Transport for TcpTransport {
+    fn start(&self, inbox: Inbox) -> Result<(), TransportError> {
+        let taken = lock(&self.listener).take();
+        let Some((poll, listener)) = taken else { return Ok(()) };
+        let shared = Arc::new(self.shared.clone());
+        let span = tracing::Span::current();
+        let run = move || {
+            let _entered = span.entered();
+            if let Err(error) = listener::run(poll, listener, &shared, &inbox) {
+                tracing::error!(%error, "no more connections are accepted");
+            }
+        };
+        let acceptor = thread::Builder::new().name("listener".into()).spawn(run);
+        *lock(&self.acceptor) = Some(acceptor.map_err(TransportError::Thread)?);
+        Ok(())
+    }
+
+    fn link(&self, peer: ServerId) -> Box<dyn Link> {
+        match self.addresses.get(&peer) {
+            Some(address) => {
+                let shared = Arc::new(self.shared.clone());
+                Box::new(TcpLink::new(shared, peer, address.clone()))
+            }
+            None => {
+                tracing::error!(%peer, "no address: nothing will be sent there");
+                Box::new(NoAddress)
+            }
+        }
+    }
+
+    fn close(&self) {
+        self.shared.hub.close();
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "cannot wake the thread that accepts connections");
+        }
+    }
+
+    fn join(&self) {
+        let acceptor = lock(&self.acceptor).take();
+        if acceptor.is_some_and(|acceptor| acceptor.join().is_err()) {
+            tracing::error!("the listener of the TCP transport panicked");
+        }
+        self.shared.hub.join();
+    }
+}
+
+/// The way to a peer whose address nobody gave.
+struct NoAddress;
+
+impl Link for NoAddress {
+    fn send(&mut self, _messages: Vec<Message>) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,126 @@
+//! Mutual TLS: both ends of every connection show a certificate of the cluster's authority.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::io;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::string::ToString;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
+use thiserror::Error;
+
+use super::security::Stream;
+
+/// The certificates with which a node takes part in a cluster.
+///
+/// Each node has a certificate, signed by an authority that signs for this cluster alone, which
+/// is valid as a TLS server and as a TLS client, and names the host or IP address by which the
+/// node's peers reach it. A peer without one gets nowhere.
+#[derive(Clone)]
+pub struct Tls {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+}
+
+/// Why certificates were refused.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A file cannot be read, or holds nothing of the kind it should hold.
+    #[error("cannot read a {what} from {}: {source}", path.display())]
+    File {
+        /// What the file should hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The key does not fit the certificate, or one of them is not acceptable.
+    #[error("the certificates cannot be used: {0}")]
+    Certificates(#[source] rustls::Error),
+    /// The authority cannot be used.
+    #[error("the authority's certificate cannot be used: {0}")]
+    Authority(#[source] rustls::server::VerifierBuilderError),
+}
+
+impl Tls {
+    /// Reads PEM files: the certificate of the cluster's authority, this node's certificate
+    /// (with intermediate ones behind it, if there are any), and its private key.
+    ///
+    /// # Errors
+    /// When a file cannot be read or used.
+    pub fn from_pem_files(
+        authority: impl AsRef<Path>,
+        certificate: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Tls, TlsError> {
+        let key = key.as_ref();
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::File {
+            what: "private key",
+            path: key.into(),
+            source,
+        })?;
+        Tls::new(certificates(authority.as_ref())?, certificates(certificate.as_ref())?, key)
+    }
+
+    /// The same from memory: the authority's certificates, this node's chain, its private key.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn new(
+        authority: Vec<CertificateDer<'static>>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Tls, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in authority {
+            roots.add(certificate).map_err(TlsError::Certificates)?;
+        }
+        let roots = Arc::new(roots);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Certificates)?
+            .with_client_cert_verifier(clients.build().map_err(TlsError::Authority)?)
+            .with_single_cert(chain.clone(), key.clone_key())
+            .map_err(TlsError::Certificates)?;
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Certificates)?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .map_err(TlsError::Certificates)?;
+        Ok(Tls { client: Arc::new(client), server: Arc::new(server) })
+    }
+
+    pub(super) fn connect(&self, stream: TcpStream, host: &str) -> io::Result<Box<dyn Stream>> {
+        let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(self.client.clone(), name);
+        Ok(Box::new(StreamOwned::new(connection.map_err(io::Error::other)?, stream)))
+    }
+
+    pub(super) fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+        let connection = ServerConnection::new(self.server.clone()).map_err(io::Error::other)?;
+        Ok(Box::new(StreamOwned::new(connection, stream)))
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let error = |source| TlsError::File { what: "certificate", path: path.into(), source };
+    let read = CertificateDer::pem_file_iter(path).map_err(error)?;
+    let certificates: Vec<_> = read.collect::<Result<_, _>>().map_err(error)?;
+    match certificates.is_empty() {
+        true => Err(error(pem::Error::NoItemsFound)),
+        false => Ok(certificates),
+    }
+}

@@ -1,0 +1,316 @@
+//! The TCP transport: messages arrive, and bad input harms nothing but its own connection.
+
+#![cfg(feature = "tcp")]
+
+mod common;
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use common::{Journal, JournalNode, LONG, wait_until};
+use tracing_subscriber::fmt::MakeWriter;
+use veraft::figure2::{Message, RequestVote, RequestVoteReply, ServerId, Term};
+use veraft::runtime::{
+    Inbox, Link, MemoryStorage, NodeBuilder, TcpTransport, Transport, TransportError,
+};
+
+const CLUSTER: &str = "test cluster";
+
+fn reply(term: Term) -> Message {
+    Message::RequestVoteReply(RequestVoteReply { term, vote_granted: true })
+}
+
+/// Server 1 of three, at the receiving end.
+struct Receiving {
+    transport: TcpTransport,
+    arrived: Receiver<(ServerId, Message)>,
+}
+
+impl Receiving {
+    fn start() -> Receiving {
+        let id = ServerId(1);
+        let transport = TcpTransport::listen(CLUSTER, id, "127.0.0.1:0").unwrap();
+        let transport = transport.max_frame_bytes(1000);
+        let (sender, arrived) = mpsc::channel();
+        let servers = Arc::new([1, 2, 3].map(ServerId).into());
+        let inbox = Inbox::new(id, servers, move |from, message, _| {
+            sender.send((from, message)).unwrap();
+            Ok(())
+        });
+        transport.start(inbox).unwrap();
+        Receiving { transport, arrived }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.transport.address()
+    }
+
+    /// A well-behaved peer, connected.
+    fn peer(&self, id: u64) -> Peer {
+        let transport = TcpTransport::listen(CLUSTER, ServerId(id), "127.0.0.1:0").unwrap();
+        let transport = transport.peer(ServerId(1), self.address());
+        let link = transport.link(ServerId(1));
+        Peer { link, _transport: transport }
+    }
+
+    fn expect(&self, from: u64, term: Term) {
+        assert_eq!(self.arrived.recv_timeout(LONG).unwrap(), (ServerId(from), reply(term)));
+    }
+
+    /// A connection on which `bytes` were sent, as an attacker would.
+    fn attack(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address()).unwrap();
+        let _ = stream.write_all(bytes);
+        stream
+    }
+}
+
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        self.transport.close();
+        self.transport.join();
+    }
+}
+
+struct Peer {
+    link: Box<dyn Link>,
+    _transport: TcpTransport,
+}
+
+impl Peer {
+    fn send(&mut self, term: Term) -> u64 {
+        self.link.send(vec![reply(term)])
+    }
+}
+
+/// Reads until the other end closes; whether it did.
+fn closes(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// A frame of protocol version `version`, as the documentation of the frames lays it out.
+fn frame(version: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bytes.extend((payload.len() as u32).to_le_bytes());
+    bytes.extend(crc32fast::hash(payload).to_le_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// The first words of server `from` of `cluster`, to server `to`.
+fn hello(cluster: &str, from: u64, to: u64) -> Vec<u8> {
+    let mut bytes = b"veraft".to_vec();
+    bytes.extend(frame(1, &postcard::to_allocvec(&(cluster, from, to)).unwrap()));
+    bytes
+}
+
+#[test]
+fn messages_arrive_in_order_with_their_sender() {
+    let receiving = Receiving::start();
+    let mut peers = [receiving.peer(2), receiving.peer(3)];
+    for term in 1..=100 {
+        for peer in &mut peers {
+            assert!(peer.send(term) > 0);
+        }
+    }
+    let mut terms = [0, 0];
+    for _ in 0..200 {
+        let (from, message) = receiving.arrived.recv_timeout(LONG).unwrap();
+        let last = &mut terms[from.0 as usize - 2];
+        *last += 1;
+        assert_eq!(message, reply(*last));
+    }
+}
+
+#[test]
+fn garbage_closes_its_connection_with_one_line_and_harms_nothing_else() {
+    let valid = frame(1, &postcard::to_allocvec(&reply(7)).unwrap());
+    let after_hello = |bytes: &[u8]| [&hello(CLUSTER, 3, 1), bytes].concat();
+    let mut wrong_checksum = valid.clone();
+    wrong_checksum[6] ^= 1;
+    let in_anothers_name = Message::RequestVote(RequestVote {
+        term: 9,
+        candidate_id: ServerId(2),
+        last_log_index: 0,
+        last_log_term: 0,
+    });
+    let in_anothers_name = frame(1, &postcard::to_allocvec(&in_anothers_name).unwrap());
+    let noise: Vec<u8> =
+        (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let cases = [
+        ("does not speak veraft's protocol", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+        ("does not speak veraft's protocol", noise.clone()),
+        ("protocol version 0, this node version 1", [&b"veraft"[..], &frame(0, b"hi")].concat()),
+        ("\"another\"", hello("another", 3, 1)),
+        ("looks for S2", hello(CLUSTER, 3, 2)),
+        ("S9 is not a peer", hello(CLUSTER, 9, 1)),
+        ("S1 is not a peer", hello(CLUSTER, 1, 1)),
+        ("no message", [&b"veraft"[..], &frame(1, b"\xff\xff\xff")].concat()),
+        ("protocol version", after_hello(&noise)),
+        ("protocol version 2", after_hello(&frame(2, b"from the future"))),
+        ("4294967295 bytes, where 1000", after_hello(&[1, 255, 255, 255, 255, 0, 0, 0, 0])),
+        ("1001 bytes, where 1000", after_hello(&frame(1, &[0; 1001]))),
+        ("checksum", after_hello(&wrong_checksum)),
+        ("no message", after_hello(&frame(1, b"\x63nonsense"))),
+        ("no message", after_hello(&frame(1, &[&valid[9..], b"more"].concat()))),
+        ("S3 sent a request in the name of S2", after_hello(&in_anothers_name)),
+    ];
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    let receiving = Receiving::start();
+    let mut peer = receiving.peer(2);
+    for (number, (complaint, bytes)) in cases.into_iter().enumerate() {
+        let mut stream = receiving.attack(&bytes);
+        let address = stream.local_addr().unwrap();
+        assert!(closes(&mut stream), "case {number} stays open: {complaint}");
+        wait_until(complaint, || !log.warnings_about(address).is_empty());
+        let term = number as Term + 1;
+        assert!(peer.send(term) > 0);
+        receiving.expect(2, term);
+        let lines = log.warnings_about(address);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(complaint), "{complaint:?} is not in {lines:?}");
+    }
+}
+
+#[test]
+fn strangers_that_say_nothing_keep_no_peer_out() {
+    let receiving = Receiving::start();
+    let _silent: Vec<TcpStream> = (0..300).map(|_| receiving.attack(b"")).collect();
+    let mut peer = receiving.peer(2);
+    wait_until("the peer gets through", || peer.send(1) > 0);
+    receiving.expect(2, 1);
+}
+
+#[test]
+fn a_peer_reconnects_after_its_connection_broke() {
+    let receiving = Receiving::start();
+    let address = receiving.address();
+    let mut peer = receiving.peer(2);
+    assert!(peer.send(1) > 0);
+    receiving.expect(2, 1);
+    drop(receiving);
+    wait_until("it notices", || peer.send(2) == 0);
+
+    let transport = TcpTransport::listen(CLUSTER, ServerId(1), &address.to_string()).unwrap();
+    let (sender, arrived) = mpsc::channel();
+    let servers = Arc::new([1, 2].map(ServerId).into());
+    let deliver = move |_, message: Message, _| {
+        sender.send(message.term()).unwrap();
+        Ok(())
+    };
+    transport.start(Inbox::new(ServerId(1), servers, deliver)).unwrap();
+    wait_until("it is back", || peer.send(3) > 0);
+    assert_eq!(arrived.recv_timeout(LONG).unwrap(), 3);
+    transport.close();
+    transport.join();
+}
+
+#[test]
+fn a_new_connection_of_a_peer_replaces_its_old_one() {
+    let receiving = Receiving::start();
+    let mut old = receiving.attack(&hello(CLUSTER, 2, 1));
+    old.read_exact(&mut [0; 10]).unwrap();
+    let mut peer = receiving.peer(2);
+    assert!(peer.send(5) > 0);
+    receiving.expect(2, 5);
+    assert!(closes(&mut old));
+}
+
+#[test]
+fn an_address_in_use_is_a_clear_error() {
+    let first = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+    let second = TcpTransport::listen(CLUSTER, ServerId(1), &first.address().to_string());
+    let Err(error @ TransportError::Listen { .. }) = second.map(|_| ()) else { panic!() };
+    assert!(error.to_string().contains(&first.address().to_string()), "{error}");
+}
+
+#[test]
+fn closing_ends_a_link_that_blocks_in_a_write() {
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+    let transport = transport.peer(ServerId(2), deaf.local_addr().unwrap());
+    let mut link = transport.link(ServerId(2));
+    let (sender, sent) = mpsc::channel();
+    let sending = thread::spawn(move || {
+        sender.send(()).unwrap();
+        while link.send(vec![reply(1); 100_000]) > 0 {}
+    });
+    let mut stream = deaf.accept().unwrap().0;
+    sent.recv().unwrap();
+    stream.write_all(&frame(1, &[0])).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    transport.close();
+    wait_until("the link gives up", || sending.is_finished());
+}
+
+/// Three nodes over TCP.
+fn nodes() -> Vec<JournalNode> {
+    let ids = [1, 2, 3].map(ServerId);
+    let listen = |&id: &ServerId| TcpTransport::listen(CLUSTER, id, "127.0.0.1:0").unwrap();
+    let transports: Vec<TcpTransport> = ids.iter().map(listen).collect();
+    let addresses: Vec<SocketAddr> = transports.iter().map(TcpTransport::address).collect();
+    let start = |(id, mut transport): (ServerId, TcpTransport)| {
+        for (peer, address) in ids.iter().zip(&addresses) {
+            transport = transport.peer(*peer, address);
+        }
+        let builder = NodeBuilder::new(id, ids).timing(common::timing());
+        builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap()
+    };
+    ids.into_iter().zip(transports).map(start).collect()
+}
+
+#[test]
+fn three_nodes_commit_over_tcp_and_count_their_bytes() {
+    let nodes = nodes();
+    let payload = "x".repeat(50_000);
+    (0..20).for_each(|_| assert!(common::commit(|| nodes.iter(), &payload) > 0));
+    let leader = common::leader(|| nodes.iter());
+    let leader = nodes.iter().find(|node| node.id() == leader).unwrap();
+    for peer in leader.metrics().unwrap().peers.values() {
+        wait_until("bytes are counted", || {
+            let metrics = leader.metrics().unwrap();
+            metrics.peers.values().all(|peer| peer.bytes_sent >= 20 * 50_000)
+        });
+        assert!(peer.bytes_received > 0);
+    }
+}
+
+/// What all threads log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn warnings_about(&self, address: SocketAddr) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let about = |line: &&str| line.contains("WARN") && line.contains(&address.to_string());
+        text.lines().filter(about).map(str::to_string).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Log;
+
+    fn make_writer(&'a self) -> Log {
+        self.clone()
+    }
+}

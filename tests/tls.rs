@@ -1,0 +1,189 @@
+//! Mutual TLS: whoever lacks a certificate of the cluster's authority gets nowhere.
+
+#![cfg(feature = "tls")]
+
+mod common;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+
+use common::{Journal, LONG};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use veraft::figure2::{Message, RequestVoteReply, ServerId};
+use veraft::runtime::{Inbox, MemoryStorage, NodeBuilder, TcpTransport, Tls, TlsError, Transport};
+
+const CLUSTER: &str = "secret cluster";
+
+/// Signs certificates, as the owner of a cluster would.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        Authority(CertifiedIssuer::self_signed(params, key).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for `host`, and its key.
+    fn sign(&self, host: &str) -> (String, String) {
+        let params = CertificateParams::new(vec![host.to_string()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    /// What a node needs whose certificate is from `self` and that trusts `trusted`.
+    fn tls(&self, trusted: &Authority) -> Tls {
+        let (certificate, key) = self.sign("127.0.0.1");
+        from_files(&trusted.pem(), &certificate, &key).unwrap()
+    }
+}
+
+fn from_files(authority: &str, certificate: &str, key: &str) -> Result<Tls, TlsError> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (authority, certificate) = (file("ca.pem", authority), file("node.pem", certificate));
+    Tls::from_pem_files(authority, certificate, file("node.key", key))
+}
+
+fn listen(id: u64, tls: Option<Tls>) -> TcpTransport {
+    let transport = TcpTransport::listen(CLUSTER, ServerId(id), "127.0.0.1:0").unwrap();
+    match tls {
+        Some(tls) => transport.tls(tls),
+        None => transport,
+    }
+}
+
+/// Lets server 1 receive.
+fn receive(transport: &TcpTransport) -> Receiver<Message> {
+    let (sender, arrived) = mpsc::channel();
+    let servers = Arc::new([1, 2].map(ServerId).into());
+    let inbox = Inbox::new(ServerId(1), servers, move |_, message, _| {
+        sender.send(message).unwrap();
+        Ok(())
+    });
+    transport.start(inbox).unwrap();
+    arrived
+}
+
+/// How many bytes server 2 gets through to server 1.
+fn bytes_sent(to: SocketAddr, tls: Option<Tls>) -> u64 {
+    let transport = listen(2, tls).peer(ServerId(1), to);
+    let reply = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
+    transport.link(ServerId(1)).send(vec![reply])
+}
+
+#[test]
+fn three_nodes_commit_over_mutual_tls() {
+    let authority = Authority::new();
+    let ids = [1, 2, 3].map(ServerId);
+    let transports = ids.map(|id| listen(id.0, Some(authority.tls(&authority))));
+    let addresses = transports.each_ref().map(TcpTransport::address);
+    let start = |(id, mut transport): (ServerId, TcpTransport)| {
+        for (peer, address) in ids.iter().zip(&addresses) {
+            transport = transport.peer(*peer, address);
+        }
+        let builder = NodeBuilder::new(id, ids).timing(common::timing());
+        builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap()
+    };
+    let nodes: Vec<_> = ids.into_iter().zip(transports).map(start).collect();
+    let payload = "x".repeat(200_000);
+    (0..5).for_each(|_| assert!(common::commit(|| nodes.iter(), &payload) > 0));
+}
+
+#[test]
+fn only_peers_with_a_certificate_of_the_authority_get_through() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let transport = listen(1, Some(authority.tls(&authority)));
+    let arrived = receive(&transport);
+    let address = transport.address();
+
+    assert_eq!(bytes_sent(address, None), 0, "in the clear");
+    assert_eq!(bytes_sent(address, Some(other.tls(&authority))), 0, "another authority's");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"veraft is not TLS").unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
+    assert!(arrived.try_recv().is_err());
+
+    assert!(bytes_sent(address, Some(authority.tls(&authority))) > 0);
+    assert!(arrived.recv_timeout(LONG).is_ok());
+    transport.close();
+    transport.join();
+}
+
+#[test]
+fn a_client_without_a_certificate_gets_nowhere() {
+    let authority = Authority::new();
+    let transport = listen(1, Some(authority.tls(&authority)));
+    let arrived = receive(&transport);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.0.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let stream = TcpStream::connect(transport.address()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, stream);
+    let _ = stream.write_all(b"veraft");
+    let refused = stream.read(&mut [0]).unwrap_err();
+    assert!(refused.to_string().contains("CertificateRequired"), "{refused}");
+    assert!(arrived.try_recv().is_err());
+    transport.close();
+    transport.join();
+}
+
+#[test]
+fn nothing_is_sent_to_a_server_that_another_authority_signed() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let impostor = listen(1, Some(other.tls(&authority)));
+    let arrived = receive(&impostor);
+    assert_eq!(bytes_sent(impostor.address(), Some(authority.tls(&authority))), 0);
+    assert!(arrived.try_recv().is_err());
+    impostor.close();
+    impostor.join();
+}
+
+#[test]
+fn a_certificate_for_another_host_is_refused() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("elsewhere.example");
+    let elsewhere = from_files(&authority.pem(), &certificate, &key).unwrap();
+    let transport = listen(1, Some(elsewhere));
+    let arrived = receive(&transport);
+    assert_eq!(bytes_sent(transport.address(), Some(authority.tls(&authority))), 0);
+    assert!(arrived.try_recv().is_err());
+    transport.close();
+    transport.join();
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("127.0.0.1");
+    let (_, other_key) = authority.sign("127.0.0.1");
+
+    let missing = Tls::from_pem_files("/nowhere/ca.pem", "/nowhere/a.pem", "/nowhere/a.key");
+    let missing = missing.err().unwrap().to_string();
+    assert!(missing.contains("/nowhere/a.key"), "{missing}");
+    let empty = from_files(&authority.pem(), "", &key).err().unwrap().to_string();
+    assert!(empty.contains("certificate") && empty.contains("node.pem"), "{empty}");
+    let unfit = from_files(&authority.pem(), &certificate, &other_key).err().unwrap();
+    assert!(matches!(unfit, TlsError::Certificates(_)), "{unfit}");
+}
