@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
 use crate::engine_args::{Engine, EngineArgs};
 use crate::explore;
 use crate::mutants;
@@ -39,6 +40,8 @@ enum Command {
     Replay(ReplayArgs),
     /// Walks through a scope in the browser, with stateright's Explorer
     Explore(ExploreArgs),
+    /// Measures the timely engine on a scope, and how the scope grows with its bounds
+    Bench(BenchArgs),
     /// Breaks one rule of the source after the other, and demands that a property falls
     Mutants(MutantsArgs),
     /// Simulates a lab suite in virtual time, or walks through a scope at random
@@ -66,6 +69,19 @@ struct ReplayArgs {
     /// The same as `--format test`
     #[arg(long, conflicts_with = "format")]
     emit_test: bool,
+}
+
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// The scope: see `check list`
+    #[arg(default_value = "replication")]
+    scope: String,
+    /// Measure so often, and take the fastest
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+    /// Draw the growth into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -157,6 +173,7 @@ pub fn main() -> ExitCode {
         None => search(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Bench(args)) => bench(&args),
         Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
@@ -204,6 +221,24 @@ fn named(scope: &str) -> Result<Scope, String> {
     let names = || SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>().join(", ");
     scopes::find(scope)
         .ok_or_else(|| format!("no scope is called {scope:?}; there are {}", names()))
+}
+
+fn bench(args: &BenchArgs) -> Result<u8, String> {
+    let scope = named(&args.scope)?;
+    if scope.kind == Kind::ActorModel {
+        return Err("actor-model does not grow: measure a cluster".to_owned());
+    }
+    match bench::report(&scope, args.rounds, args.plot.as_deref()) {
+        Ok(tables) => {
+            // A closed pipe is no failure.
+            let _ = io::stdout().write_all(tables.as_bytes());
+            Ok(0)
+        }
+        Err(error) => {
+            eprintln!("check: {error}");
+            Ok(NOT_EXHAUSTED)
+        }
+    }
 }
 
 fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actor_model;
+pub mod bench;
 pub mod cli;
 pub mod engine_args;
 pub mod engines;

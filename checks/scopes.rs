@@ -134,6 +134,22 @@ pub const SCOPES: &[Scope] = &[
         scope("figure-8-five", "Figure 8 (c) among five", bounds(5, 5, 1, 0), APART, 0, 0),
         FIGURE_8,
     )),
+    on_request(scope(
+        "election-deep",
+        "elections up to term 4",
+        bounds(3, 4, 0, 1),
+        REDUCED,
+        152_327,
+        20,
+    )),
+    on_request(scope(
+        "replication-deep",
+        "log replication up to term 3",
+        bounds(3, 3, 1, 1),
+        REDUCED,
+        351_558,
+        28,
+    )),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 70_976, 20),
 ];
 

@@ -18,7 +18,7 @@ use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
 
-use crate::actor::{Raft, Replica, actor_id};
+use crate::actor::{Proposes, Raft, Replica, actor_id};
 use crate::history::Event;
 use crate::letters::{self, Letter, Meaning, Shared};
 use crate::node::Node;
@@ -321,7 +321,7 @@ impl Cluster {
                 })
             }
             Stimulus::Propose => self.ask(&mut next, |actor, replica, out| {
-                actor.on_random(me, replica, &Raft::command_to(id), out);
+                actor.on_random(me, replica, &Proposes, out);
             }),
         };
         let letter =
@@ -472,7 +472,8 @@ impl Cluster {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// What an assertion that failed said.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "a panic without a message".to_owned())

@@ -64,7 +64,7 @@ pub fn message(message: &Message) -> String {
 /// Entries as `[term:command ...]`, a command of the model as the server it was proposed to.
 pub fn log(entries: &Entries) -> String {
     let entry = |entry: &veraft::figure2::Entry| match entry.command.as_bytes() {
-        [id] => format!("{}:{}", entry.term, ServerId(u64::from(*id))),
+        [id, _] => format!("{}:{}", entry.term, ServerId(u64::from(*id))),
         bytes => format!("{}:\"{}\"", entry.term, bytes.escape_ascii()),
     };
     format!("[{}]", entries.iter().map(entry).collect::<Vec<_>>().join(" "))

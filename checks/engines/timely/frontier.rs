@@ -173,11 +173,11 @@ mod tests {
                 all.iter().for_each(|number| frontier.push(&number.to_le_bytes()).unwrap());
                 assert_eq!(frontier.len(), 50_000);
                 let mut seen = 0;
-                let count = |block: &[u8]| {
+                let mut count = |block: &[u8]| {
                     seen += block.len() / 8;
                     Ok(())
                 };
-                frontier.each(count).unwrap();
+                frontier.each(&mut count).unwrap();
                 assert_eq!(seen, 50_000);
                 assert_eq!(numbers(&mut frontier), all);
             }

@@ -249,3 +249,6 @@ fn digest<F: Fingerprint>(settings: &Settings, processes: usize) -> u64 {
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

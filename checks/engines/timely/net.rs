@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use timely::dataflow::operators::{Exchange, Input, Inspect, Probe};
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandle, ProbeHandle};
 use timely::worker::Worker;
 
@@ -77,8 +79,15 @@ impl<'w> Net<'w> {
             scope
                 .input_from(&mut input)
                 .container::<Vec<_>>()
-                .exchange(|parcel: &Parcel| parcel.to as u64)
-                .inspect(move |parcel: &Parcel| arrived.borrow_mut().push(parcel.clone()))
+                .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
+                    Exchange::new(|parcel: &Parcel| parcel.to as u64),
+                    "inbox",
+                    move |_, _| {
+                        move |input, _| {
+                            input.for_each(|_, parcels| arrived.borrow_mut().append(parcels));
+                        }
+                    },
+                )
                 .probe_with(&probe);
         });
         Net { worker, input, probe, inbox, early: Vec::new(), gone }

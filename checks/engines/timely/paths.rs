@@ -7,7 +7,7 @@ use stateright::{Model, Path};
 use super::fingerprint::Fingerprint;
 use super::space::Space;
 
-/// A state, the place of its predecessor in the level before, and the action in between.
+/// A state, the place of its predecessor in the level before, and what led here from there.
 type Reached<S> = (<S as Model>::State, usize, Option<<S as Model>::Action>);
 
 /// A path whose states have these fingerprints, and whose last satisfies `ends_well`.

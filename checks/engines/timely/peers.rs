@@ -8,7 +8,7 @@ use super::space::Space;
 /// Parcels of states leave once they are this large, in bytes.
 const PARCEL: usize = 32 << 10;
 /// How many of the states sent to a worker are remembered, lest they be sent again.
-const REMEMBERED: usize = 1 << 14;
+const REMEMBERED: usize = 1 << 16;
 
 /// All workers, as one of them sees them.
 pub struct Peers<S: Space, F> {

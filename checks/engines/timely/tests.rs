@@ -1,0 +1,140 @@
+//! The engine on a model whose shortest paths are known.
+
+use stateright::{Model, Property};
+use veraft_models::Malformed;
+
+use super::*;
+
+/// A grid of 60 by 60, walked from a corner by steps to the right, down, or both at once
+/// (`hasty` alone), with a trap at (40, 30).
+struct Grid {
+    hasty: bool,
+    trap: bool,
+}
+
+impl Model for Grid {
+    type State = (u8, u8);
+    type Action = (u8, u8);
+
+    fn init_states(&self) -> Vec<(u8, u8)> {
+        vec![(0, 0)]
+    }
+
+    fn actions(&self, _: &(u8, u8), actions: &mut Vec<(u8, u8)>) {
+        actions.extend([(1, 0), (0, 1)]);
+        actions.extend(self.hasty.then_some((1, 1)));
+    }
+
+    fn next_state(&self, &(x, y): &(u8, u8), (dx, dy): (u8, u8)) -> Option<(u8, u8)> {
+        Some((x + dx, y + dy))
+    }
+
+    fn within_boundary(&self, &(x, y): &(u8, u8)) -> bool {
+        x < 60 && y < 60
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no trap", |grid, state| !grid.trap || *state != (40, 30)),
+            Property::sometimes("the far corner", |_, state| *state == (59, 59)),
+            Property::sometimes("nowhere", |_, state| *state == (60, 60)),
+        ]
+    }
+}
+
+impl Space for Grid {
+    type Memo = ();
+    type Names = ();
+    type Told = ();
+
+    fn fingerprint(&self, &(x, y): &(u8, u8)) -> u64 {
+        u64::from(x) << 8 | u64::from(y)
+    }
+
+    fn wide_fingerprint(&self, state: &(u8, u8)) -> u128 {
+        u128::from(self.fingerprint(state))
+    }
+
+    fn orbit(&self) -> usize {
+        1
+    }
+
+    fn successors(&self, (): &mut (), state: &(u8, u8), visit: impl FnMut(&(u8, u8))) {
+        let next = self.next_states(state);
+        next.iter().filter(|next| self.within_boundary(next)).for_each(visit);
+    }
+
+    fn write(&self, &(x, y): &(u8, u8), out: &mut Vec<u8>) {
+        out.extend([x, y]);
+    }
+
+    fn read(&self, (): &mut (), bytes: &mut &[u8], state: &mut (u8, u8)) -> Result<(), Malformed> {
+        self.read_foreign(&(), bytes, state)
+    }
+
+    fn tell(&self, (): &mut (), (): &mut ()) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn learn(&self, (): &mut (), _: &[u8]) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    fn read_foreign(
+        &self,
+        (): &(),
+        bytes: &mut &[u8],
+        state: &mut (u8, u8),
+    ) -> Result<(), Malformed> {
+        let (&[x, y], rest) = bytes.split_first_chunk().ok_or(Malformed)?;
+        *bytes = rest;
+        *state = (x, y);
+        Ok(())
+    }
+}
+
+fn run(grid: Grid, workers: usize, wide_fingerprints: bool) -> Outcome<Grid> {
+    let settings = Settings {
+        workers,
+        hosts: None,
+        wide_fingerprints,
+        frontier_memory: u64::MAX,
+        spill_folder: std::env::temp_dir(),
+        max_memory: None,
+        max_depth: None,
+        checkpoint: None,
+        checkpoint_interval: Duration::ZERO,
+        resume: false,
+        subject: "grid".to_owned(),
+    };
+    let interrupted = Arc::new(AtomicBool::new(false));
+    search(grid, &settings, &mut Progress::silent(), &interrupted).unwrap()
+}
+
+#[test]
+fn counterexamples_are_shortest_whatever_the_number_of_workers() {
+    for (hasty, shortest) in [(false, 70), (true, 40)] {
+        for workers in [1, 2, 3, 5] {
+            let outcome = run(Grid { hasty, trap: true }, workers, workers == 3);
+            assert_eq!(outcome.stopped, Some(crate::engines::Stopped::Violation));
+            let (name, path) = outcome.discoveries.first().unwrap();
+            assert_eq!(*name, "no trap");
+            assert_eq!(path.last_state(), &(40, 30));
+            assert_eq!(path.clone().into_actions().len(), shortest, "{workers} workers");
+            assert_eq!(outcome.discoveries.len(), 1, "the corner is farther away");
+        }
+    }
+}
+
+#[test]
+fn every_state_is_counted_once_whatever_the_number_of_workers() {
+    for workers in [1, 2, 3, 5] {
+        let outcome = run(Grid { hasty: false, trap: false }, workers, false);
+        assert_eq!(outcome.stopped, None);
+        assert_eq!(outcome.unique_states, 3600);
+        assert_eq!(outcome.generated_states, 1 + 2 * 60 * 59);
+        assert_eq!(outcome.depth, 119);
+        let names: Vec<_> = outcome.discoveries.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["the far corner"]);
+    }
+}
