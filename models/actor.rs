@@ -92,7 +92,7 @@ pub fn server_id(id: Id) -> ServerId {
 const CLIENT: &str = "client";
 
 /// A client proposes a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Proposes;
 
 impl Actor for Raft {
