@@ -120,11 +120,18 @@ pub const SCOPES: &[Scope] = &[
         FIGURE_8_OF_THREE,
     ),
     from(
-        scope("figure-7", "from Figure 7: b, e and f catch up", bounds(7, 8, 10, 0), APART, 0, 0),
+        scope(
+            "figure-7",
+            "from Figure 7: b, e and f catch up",
+            bounds(7, 8, 10, 0),
+            APART,
+            32_448,
+            26,
+        ),
         FIGURE_7,
     ),
     on_request(from(
-        scope("figure-8-five", "the same, among five", bounds(5, 5, 1, 0), APART, 0, 0),
+        scope("figure-8-five", "Figure 8 (c) among five", bounds(5, 5, 1, 0), APART, 0, 0),
         FIGURE_8,
     )),
     on_request(scope(
