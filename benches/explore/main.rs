@@ -18,6 +18,9 @@ use veraft_models::{Bounds, Cluster, Environment};
 
 const RUNS: usize = 3;
 
+/// An engine's name, and a search of a cluster by so many workers.
+type Engine = (&'static str, fn(Cluster, usize) -> Run);
+
 /// One run.
 #[derive(Clone, Copy)]
 struct Run {
@@ -86,8 +89,7 @@ fn cluster(name: &str) -> Cluster {
 fn main() {
     println!("{:<28} {:>10} {:>11} {:>8} {:>12}", "search", "states", "transitions", "s", "per s");
     for name in ["election", "replication", "five"] {
-        let engines: [(&str, fn(Cluster, usize) -> Run); 2] =
-            [("stateright", run), ("timely", run_timely)];
+        let engines: [Engine; 2] = [("stateright", run), ("timely", run_timely)];
         for (engine, run) in engines {
             let (mut one, mut two) = (Vec::new(), Vec::new());
             for _ in 0..RUNS {
