@@ -10,7 +10,7 @@ use crate::script::Script;
 /// What is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A [`Cluster`](veraft_models::Cluster) in this environment.
+    /// A [`Cluster`] in this environment.
     Cluster(Environment),
     /// stateright's own `ActorModel`, each of its states compared with those of a cluster.
     ActorModel,
