@@ -23,11 +23,13 @@ base=${KV_PORT:-26379}
 directory=$(mktemp -d)
 recordings=${KV_RECORDINGS:-}
 [ -z "$recordings" ] || mkdir -p "$recordings"
+# Quietly, also where the shell would tell.
+kill_hard() { { kill -KILL "$1"; wait "$1"; } 2>/dev/null || true; }
 finish() {
     status=$?
     for id in 1 2 3; do
         eval "pid=\${pid$id:-}"
-        [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+        [ -z "$pid" ] || kill_hard "$pid"
     done
     [ $status -eq 0 ] || tail -n 20 "$directory"/*.log
     rm -rf "$directory"
@@ -108,7 +110,7 @@ bench "$leader" -t set,get,incr -n "${KV_BENCH:-20000}" -c 50 -P 16
 echo "--- the leader, node $leader, is killed with SIGKILL"
 one=$((leader % 3 + 1))
 other=$((one % 3 + 1))
-eval "kill -KILL \$pid$leader"
+eval "kill_hard \$pid$leader"
 expect "$one" OK SET after-the-kill 1
 expect "$other" 1 GET after-the-kill
 expect "$other" 2 INCR after-the-kill

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use stateright::actor::{ActorModel, ActorModelAction, ActorModelState, Network};
 use stateright::{Expectation, Model, Path};
-use veraft::figure2::{Command, Message, Timer};
-use veraft_models::actor::server_id;
+use veraft::figure2::{Message, Timer};
+use veraft_models::actor::{Proposes, server_id};
 use veraft_models::orbit::hash_of;
 use veraft_models::{Bounds, Cluster, Environment, Raft, Replica, properties, words};
 
@@ -90,7 +90,7 @@ pub fn cluster_reaches(bounds: Bounds) -> HashSet<u64> {
 }
 
 impl Narrate for ActorModel<Raft, Reference> {
-    fn narrate(&self, path: Path<State, ActorModelAction<Message, Timer, Command>>) -> Vec<Step> {
+    fn narrate(&self, path: Path<State, ActorModelAction<Message, Timer, Proposes>>) -> Vec<Step> {
         let path = path.into_vec();
         let steps = path.windows(2).filter_map(|pair| match pair {
             [(before, Some(action)), (after, _)] => Some(step(before, action, after)),
@@ -100,7 +100,11 @@ impl Narrate for ActorModel<Raft, Reference> {
     }
 }
 
-fn step(before: &State, action: &ActorModelAction<Message, Timer, Command>, after: &State) -> Step {
+fn step(
+    before: &State,
+    action: &ActorModelAction<Message, Timer, Proposes>,
+    after: &State,
+) -> Step {
     let action = match action {
         ActorModelAction::Deliver { src, dst, msg } => {
             let (to, from) = (server_id(*dst), server_id(*src));
@@ -119,7 +123,7 @@ fn step(before: &State, action: &ActorModelAction<Message, Timer, Command>, afte
         let server = &replica.server;
         format!("{} is now {}", server.config().id, words::server(server))
     });
-    Step { action, sent: Vec::new(), changed: changed.collect() }
+    Step { action, happened: None, sent: Vec::new(), changed: changed.collect() }
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bench;
 use crate::engine_args::{Engine, EngineArgs};
+use crate::explore;
 use crate::mutants;
+use crate::replay::{self, Format};
+use crate::report;
 use crate::run::{self, Options};
 use crate::scopes::{self, Kind, SCOPES, Scope};
 use crate::verdict::{NOT_EXHAUSTED, Verdict};
@@ -33,6 +36,10 @@ enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// Makes the steps of a saved trace again, and tells them
+    Replay(ReplayArgs),
+    /// Walks through a scope in the browser, with stateright's Explorer
+    Explore(ExploreArgs),
     /// Measures the timely engine on a scope, and how the scope grows with its bounds
     Bench(BenchArgs),
     /// Breaks one rule of the source after the other, and demands that a property falls
@@ -41,6 +48,27 @@ enum Command {
     Simulate(SimulateArgs),
     /// Validates what the nodes of one cluster recorded, file by file and together
     Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+struct ExploreArgs {
+    /// The scope: see `check list`
+    scope: String,
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:3000")]
+    address: String,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// A file that `--save` wrote
+    file: PathBuf,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as `--format test`
+    #[arg(long, conflicts_with = "format")]
+    emit_test: bool,
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +117,9 @@ struct OutputArgs {
     /// Write a self-contained page with verdicts and traces
     #[arg(long, global = true, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    /// Write every trace into this folder, for `check replay`
+    #[arg(long, global = true, value_name = "DIR")]
+    save: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -139,13 +170,18 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let status = match cli.command {
-        None => explore(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
+        None => search(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
         Some(Command::Bench(args)) => bench(&args),
         Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
+        Some(Command::Replay(args)) => replay(&args, &cli.output),
+        Some(Command::Explore(args)) => named(&args.scope).and_then(|scope| {
+            explore::serve(&scope, &args.address).map_err(|error| error.to_string())?;
+            Ok(0)
+        }),
     };
     match status {
         Ok(status) => ExitCode::from(status),
@@ -167,13 +203,28 @@ fn list() -> Result<u8, String> {
     Ok(0)
 }
 
-fn find_scope(name: &str) -> Result<Scope, String> {
+fn replay(args: &ReplayArgs, output: &OutputArgs) -> Result<u8, String> {
+    let format = match (args.emit_test, output.json) {
+        (true, _) => Format::Test,
+        (false, true) => Format::Json,
+        (false, false) => args.format,
+    };
+    let (text, violated) = replay::tell(&args.file, format).map_err(|error| error.to_string())?;
+    if let Some(path) = &output.report {
+        replay::report(&args.file, path)?;
+    }
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(u8::from(violated))
+}
+
+fn named(scope: &str) -> Result<Scope, String> {
     let names = || SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>().join(", ");
-    scopes::find(name).ok_or_else(|| format!("no scope is called {name:?}; there are {}", names()))
+    scopes::find(scope)
+        .ok_or_else(|| format!("no scope is called {scope:?}; there are {}", names()))
 }
 
 fn bench(args: &BenchArgs) -> Result<u8, String> {
-    let scope = find_scope(&args.scope)?;
+    let scope = named(&args.scope)?;
     if scope.kind == Kind::ActorModel {
         return Err("actor-model does not grow: measure a cluster".to_owned());
     }
@@ -191,7 +242,7 @@ fn bench(args: &BenchArgs) -> Result<u8, String> {
 }
 
 fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
-    let named = find_scope(&args.scope)?;
+    let named = named(&args.scope)?;
     let mut scope = named;
     let bounds = &mut scope.bounds;
     bounds.servers = args.servers.unwrap_or(bounds.servers);
@@ -228,7 +279,7 @@ fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
     if !engine.goes_by_levels() {
         scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
     }
-    explore(&[scope], engine, args.property.clone(), output)
+    search(&[scope], engine, args.property.clone(), output)
 }
 
 fn simulate(args: &SimulateArgs) -> Result<u8, String> {
@@ -257,7 +308,7 @@ fn trace(args: &TraceArgs) -> Result<u8, String> {
 }
 
 /// Explores scopes one after the other; answers with the gravest exit status.
-fn explore(
+fn search(
     scopes: &[Scope],
     engine: Engine,
     property: Option<String>,
@@ -306,8 +357,11 @@ fn explore(
     run::summarise(&verdicts, &mut text).map_err(|error| error.to_string())?;
     // A closed stderr is no failure of the search.
     let _ = io::stderr().write_all(&text);
+    if let Some(folder) = &output.save {
+        run::save(&verdicts, folder).map_err(|error| error.to_string())?;
+    }
     if let Some(file) = &mut report {
-        let page = crate::html::page(&verdicts);
+        let page = report::page(&verdicts).map_err(|error| error.to_string())?;
         file.write_all(page.as_bytes())
             .map_err(|error| format!("cannot write the report: {error}"))?;
     }

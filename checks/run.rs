@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,6 +18,7 @@ use crate::engine_args::Engine;
 use crate::engines;
 use crate::engines::timely::{SearchError, Space};
 use crate::progress::Progress;
+use crate::saved::SavedError;
 use crate::scopes::{Kind, Scope};
 use crate::trace::{Narrate, conversation};
 use crate::verdict::{Verdict, Word};
@@ -47,7 +48,7 @@ pub fn scope(scope: &Scope, options: &Options) -> Result<Verdict, SearchError> {
                 Engine::Timely(settings) => settings.wide_fingerprints,
                 Engine::Stateright { .. } => false,
             };
-            search(scope, if wide { cluster.wide() } else { cluster }, options)
+            search(scope, scope.begin(if wide { cluster.wide() } else { cluster }), options)
         }
         Kind::ActorModel => search(scope, actor_model::model(scope.bounds), options),
     }
@@ -98,7 +99,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
 }
 
 /// The verdict on a scope, in a few words.
-fn summary(verdict: &Verdict) -> String {
+pub fn summary(verdict: &Verdict) -> String {
     let count = |word| verdict.with(word).count();
     let (held, found) = (count(Word::Holds), count(Word::Found));
     match (verdict.is_failure(), verdict.exhausted) {
@@ -158,6 +159,20 @@ pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{}", collisions(verdicts))?;
     }
     verdicts.iter().try_for_each(|verdict| explain(verdict, out))
+}
+
+/// Writes every trace of these verdicts into `folder`, and says where the violated ones are.
+pub fn save(verdicts: &[Verdict], folder: &Path) -> Result<(), SavedError> {
+    for verdict in verdicts {
+        for property in &verdict.properties {
+            let Some(saved) = verdict.saved(property) else { continue };
+            let path = saved.write(folder)?;
+            if property.verdict == Word::Violated {
+                eprintln!("check replay {}", path.display());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The chance that a collision of fingerprints hid a state of any of these scopes.

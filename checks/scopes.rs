@@ -2,13 +2,15 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
-use stateright::Expectation;
-use veraft_models::{Bounds, Environment, properties};
+use stateright::{Expectation, Model};
+use veraft_models::{Bounds, Cluster, Environment, Move, properties};
+
+use crate::script::Script;
 
 /// What is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A [`Cluster`](veraft_models::Cluster) in this environment.
+    /// A [`Cluster`] in this environment.
     Cluster(Environment),
     /// stateright's own `ActorModel`, each of its states compared with those of a cluster.
     ActorModel,
@@ -35,6 +37,9 @@ pub struct Scope {
     pub bounds: Bounds,
     /// What it looks at.
     pub kind: Kind,
+    /// The [script](crate::script) after which the search begins; none to begin at the first
+    /// boot.
+    pub start: Option<&'static str>,
     /// What it counted when it was last reviewed; none for bounds of one's own.
     pub pinned: Option<Pinned>,
     /// Whether it is part of the default run.
@@ -64,8 +69,24 @@ const fn scope(
     depth: u64,
 ) -> Scope {
     let pinned = Some(Pinned { unique_states, depth: Some(depth) });
-    Scope { name, about, bounds, kind: Kind::Cluster(environment), pinned, default: true }
+    let kind = Kind::Cluster(environment);
+    Scope { name, about, bounds, kind, start: None, pinned, default: true }
 }
+
+const fn from(scope: Scope, start: &'static str) -> Scope {
+    Scope { start: Some(start), ..scope }
+}
+
+/// Too large for every run, and for a count that everybody can reproduce.
+const fn on_request(scope: Scope) -> Scope {
+    Scope { pinned: None, default: false, ..scope }
+}
+
+/// Servers with different pasts have few renamings that would make two states one.
+const APART: Environment = Environment { symmetry: false, ..REDUCED };
+const FIGURE_7: &str = include_str!("traces/figure-7.txt");
+const FIGURE_8_OF_THREE: &str = include_str!("traces/figure-8-of-three.txt");
+const FIGURE_8: &str = include_str!("traces/figure-8.txt");
 
 /// Every scope, in the order of the default run.
 pub const SCOPES: &[Scope] = &[
@@ -90,24 +111,45 @@ pub const SCOPES: &[Scope] = &[
         about: "the Actor in stateright's ActorModel",
         bounds: bounds(3, 1, 1, 0),
         kind: Kind::ActorModel,
+        start: None,
         pinned: Some(Pinned { unique_states: 132_056, depth: Some(20) }),
         default: true,
     },
-    Scope {
-        default: false,
-        ..scope("election-deep", "elections up to term 4", bounds(3, 4, 0, 1), REDUCED, 152_327, 20)
-    },
-    Scope {
-        default: false,
-        ..scope(
-            "replication-deep",
-            "log replication up to term 3",
-            bounds(3, 3, 1, 1),
-            REDUCED,
-            351_558,
-            28,
-        )
-    },
+    from(
+        scope("figure-8", "from Figure 8 (c)", bounds(3, 4, 2, 0), APART, 162_043, 27),
+        FIGURE_8_OF_THREE,
+    ),
+    from(
+        scope(
+            "figure-7",
+            "from Figure 7: b, e and f catch up",
+            bounds(7, 8, 10, 0),
+            APART,
+            32_448,
+            26,
+        ),
+        FIGURE_7,
+    ),
+    on_request(from(
+        scope("figure-8-five", "Figure 8 (c) among five", bounds(5, 5, 1, 0), APART, 0, 0),
+        FIGURE_8,
+    )),
+    on_request(scope(
+        "election-deep",
+        "elections up to term 4",
+        bounds(3, 4, 0, 1),
+        REDUCED,
+        152_327,
+        20,
+    )),
+    on_request(scope(
+        "replication-deep",
+        "log replication up to term 3",
+        bounds(3, 3, 1, 1),
+        REDUCED,
+        351_558,
+        28,
+    )),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED, 70_976, 20),
 ];
 
@@ -128,11 +170,31 @@ impl Scope {
         }
     }
 
+    /// What happens before the search begins.
+    pub fn prefix(&self) -> Vec<Move> {
+        let Some(start) = self.start else { return Vec::new() };
+        let moves = Script::parse(start).and_then(Script::prefix);
+        moves.expect("the scripts of all scopes are played by a test")
+    }
+
+    /// The cluster to search, in this environment.
+    pub fn cluster(&self, environment: Environment) -> Cluster {
+        self.begin(Cluster::new(self.bounds, environment))
+    }
+
+    /// `cluster`, as it is when the search begins.
+    pub fn begin(&self, cluster: Cluster) -> Cluster {
+        if self.start.is_none() {
+            return cluster;
+        }
+        cluster.after(&self.prefix()).expect("a script's moves can be made in any cluster")
+    }
+
     /// How many properties hold in every state, and how many are reached.
     pub fn expected(&self) -> (usize, usize) {
         let expectations: Vec<Expectation> = match self.kind {
-            Kind::Cluster(_) => {
-                properties::of(&self.bounds).into_iter().map(|p| p.expectation).collect()
+            Kind::Cluster(environment) => {
+                self.cluster(environment).properties().into_iter().map(|p| p.expectation).collect()
             }
             Kind::ActorModel => {
                 crate::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
@@ -146,7 +208,11 @@ impl Scope {
     pub fn problem(&self) -> Option<String> {
         let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
         let symmetry = self.environment().symmetry;
-        if servers == 0 {
+        if self.start.is_some()
+            && find(self.name).is_some_and(|named| named.bounds.servers != servers)
+        {
+            Some(format!("{} begins where its own servers are: leave --servers out", self.name))
+        } else if servers == 0 {
             Some("a cluster needs at least 1 server".to_owned())
         } else if symmetry && servers > MOST_SYMMETRIC_SERVERS {
             Some(format!(
@@ -209,7 +275,9 @@ pub fn list() -> String {
 /// Complains if `scope` has no property called `name`.
 pub fn check_property(scope: &Scope, name: &str) -> Result<(), String> {
     let names: Vec<&str> = match scope.kind {
-        Kind::Cluster(_) => properties::of(&scope.bounds).iter().map(|p| p.name).collect(),
+        Kind::Cluster(environment) => {
+            scope.cluster(environment).properties().iter().map(|p| p.name).collect()
+        }
         Kind::ActorModel => return Err("actor-model is always searched for all".to_owned()),
     };
     match names.contains(&name) {

@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 use stateright::{Model, Path};
-use veraft_models::orbit::Ref;
-use veraft_models::{Action, Cluster, ClusterState, Letter, words};
+use veraft_models::{Action, Cluster, ClusterState, Letter, Move, words};
+
+use crate::story::Story;
 
 /// One step of a trace, in Raft's words.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     /// What happened.
     pub action: String,
+    /// The same by value, where the model is a [`Cluster`].
+    #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
+    pub happened: Option<Move>,
     /// The messages that left because of it.
     pub sent: Vec<String>,
     /// The servers that it changed, as they are now.
@@ -24,36 +28,26 @@ pub trait Narrate: Model {
 
 impl Narrate for Cluster {
     fn narrate(&self, path: Path<ClusterState, Action>) -> Vec<Step> {
-        let path = path.into_vec();
-        let steps = path.windows(2).filter_map(|pair| match pair {
-            [(before, Some(action)), (after, _)] => Some(self.step(before, *action, after)),
-            _ => None,
-        });
-        steps.collect()
+        Story::of(self, path).steps()
     }
 }
 
-/// What one step of a cluster looks like from outside.
-trait Look {
-    fn step(&self, before: &ClusterState, action: Action, after: &ClusterState) -> Step;
-}
-
-impl Look for Cluster {
-    fn step(&self, before: &ClusterState, action: Action, after: &ClusterState) -> Step {
-        let pairs = before.nodes.iter().zip(&after.nodes);
-        let changed = pairs.filter(|(before, after)| before != after);
-        Step {
-            action: action.to_string(),
-            sent: messages(self.sent(before, action)),
-            changed: changed
-                .map(|(_, node)| format!("{} is now {}", node.id(), words::node(node)))
-                .collect(),
-        }
+/// What a move looked like from outside.
+pub fn step(happened: Move, sent: &[Letter], before: &ClusterState, after: &ClusterState) -> Step {
+    let pairs = before.nodes.iter().zip(&after.nodes);
+    let changed = pairs.filter(|(before, after)| before.value != after.value);
+    Step {
+        action: happened.to_string(),
+        happened: Some(happened),
+        sent: messages(sent),
+        changed: changed
+            .map(|(_, node)| format!("{} is now {}", node.id(), words::node(node)))
+            .collect(),
     }
 }
 
 /// Messages in words, equal ones to several peers in one line.
-fn messages(sent: &[Ref<Letter>]) -> Vec<String> {
+fn messages(sent: &[Letter]) -> Vec<String> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for letter in sent {
         let text = words::message(&letter.message);

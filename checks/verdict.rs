@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use stateright::{Expectation, Model, Property};
 
-use crate::engines::Outcome;
+use veraft_models::Move;
+
+use crate::engines::{Level, Outcome};
+use crate::saved::Saved;
 use crate::scopes::Scope;
 use crate::trace::{Narrate, Step};
 
@@ -43,16 +46,22 @@ pub struct Verdict {
     pub spilled_bytes: u64,
     /// How long it took.
     pub seconds: f64,
+    /// The search level by level.
+    pub levels: Vec<Level>,
     /// The most memory that the process held at any moment, in bytes.
     pub peak_rss_bytes: u64,
     /// One line for each count that is not what it was; empty where nothing is pinned.
     pub changed: Vec<String>,
+    /// What happened before the search began, where it does not begin at the first boot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefix: Vec<Move>,
     /// What became of each property.
     pub properties: Vec<PropertyVerdict>,
 }
 
 /// The bounds and switches of a search.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields are those of Bounds and Environment")]
 pub struct BoundsReport {
     pub servers: usize,
@@ -63,6 +72,8 @@ pub struct BoundsReport {
     pub keep_dead_letters: bool,
     pub audit: bool,
     pub torn: bool,
+    /// None for batches of any size.
+    pub batch: Option<usize>,
 }
 
 /// What became of one property.
@@ -147,6 +158,7 @@ impl Verdict {
                 keep_dead_letters: environment.keep_dead_letters,
                 audit: environment.audit,
                 torn: environment.torn,
+                batch: Some(environment.max_append_bytes).filter(|&bytes| bytes != usize::MAX),
             },
             unique_states: outcome.unique_states,
             generated_states: outcome.generated_states,
@@ -160,10 +172,25 @@ impl Verdict {
             table_bytes: resources.table_bytes,
             spilled_bytes: resources.spilled_bytes,
             seconds: outcome.elapsed.as_secs_f64(),
+            levels: outcome.levels,
             peak_rss_bytes: outcome.peak_rss_bytes,
             changed,
+            prefix: scope.prefix(),
             properties: model.properties().into_iter().map(judge).collect(),
         }
+    }
+
+    /// The trace of a property as something to keep; none if there is no trace, or not of a
+    /// cluster.
+    pub fn saved(&self, property: &PropertyVerdict) -> Option<Saved> {
+        let steps = property.trace.as_ref()?.iter().map(|step| step.happened.clone());
+        Some(Saved {
+            scope: self.scope.clone(),
+            property: property.name.to_owned(),
+            bounds: self.bounds,
+            prefix: self.prefix.clone(),
+            steps: steps.collect::<Option<_>>()?,
+        })
     }
 
     /// Whether a property is violated, a reachability is missing or a pinned count changed.

@@ -16,7 +16,7 @@ use veraft::figure2::{
 pub struct Raft {
     /// Every server of the cluster.
     pub servers: Arc<BTreeSet<ServerId>>,
-    /// See [`Config::max_append_bytes`]; commands of the model are one byte long.
+    /// See [`Config::max_append_bytes`]; commands of the model are two bytes long.
     pub max_append_bytes: usize,
 }
 
@@ -40,10 +40,11 @@ impl Raft {
         Raft { servers, max_append_bytes }
     }
 
-    /// What a client proposes to server `id`. It names the server, so that entries of two
-    /// leaders differ even where a bug gives them the same index and term.
-    pub fn command_to(id: ServerId) -> Command {
-        Command::from([id.0 as u8].as_slice())
+    /// What a client proposes to server `id` as its `number`th entry. It names the server, so
+    /// that entries of two leaders differ even where a bug gives them the same index and term;
+    /// and the index that it is meant for, so that an entry stored twice differs from the next.
+    pub fn command_to(id: ServerId, number: Index) -> Command {
+        Command::from([id.0 as u8, number as u8].as_slice())
     }
 
     fn step(replica: &mut Cow<'_, Replica>, input: Input, out: &mut Out<Raft>) {
@@ -90,13 +91,17 @@ pub fn server_id(id: Id) -> ServerId {
 
 const CLIENT: &str = "client";
 
+/// A client proposes a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Proposes;
+
 impl Actor for Raft {
     type Msg = Message;
     type Timer = Timer;
     type State = Replica;
     type Storage = Persistent;
     /// A client's choice of when to propose.
-    type Random = Command;
+    type Random = Proposes;
 
     fn on_start(&self, id: Id, storage: &Option<Persistent>, out: &mut Out<Self>) -> Replica {
         let id = server_id(id);
@@ -106,7 +111,7 @@ impl Actor for Raft {
         let (server, output) = Server::start(config, stored.clone());
         let mut replica = Replica { server, stored, applied: Vec::new() };
         replica.interpret(output, out);
-        out.choose_random(CLIENT, vec![Raft::command_to(id)]);
+        out.choose_random(CLIENT, vec![Proposes]);
         replica
     }
 
@@ -131,14 +136,10 @@ impl Actor for Raft {
         Raft::step(replica, Input::Timeout(*timer), out);
     }
 
-    fn on_random(
-        &self,
-        _: Id,
-        replica: &mut Cow<'_, Replica>,
-        command: &Command,
-        out: &mut Out<Self>,
-    ) {
-        Raft::step(replica, Input::Propose { commands: vec![command.clone()] }, out);
-        out.choose_random(CLIENT, vec![command.clone()]);
+    fn on_random(&self, id: Id, replica: &mut Cow<'_, Replica>, _: &Proposes, out: &mut Out<Self>) {
+        let number = replica.server.log().last_index() + 1;
+        let commands = vec![Raft::command_to(server_id(id), number)];
+        Raft::step(replica, Input::Propose { commands }, out);
+        out.choose_random(CLIENT, vec![Proposes]);
     }
 }

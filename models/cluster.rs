@@ -15,10 +15,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
-use stateright::{Model, Property};
+use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
 
-use crate::actor::{Raft, Replica, actor_id};
+use crate::actor::{Proposes, Raft, Replica, actor_id};
 use crate::history::Event;
 use crate::letters::{self, Letter, Meaning, Shared};
 use crate::node::Node;
@@ -26,6 +26,7 @@ use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
 use crate::state::{ClusterState, Post};
 use crate::successors::Effects;
+use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Cluster {
     pub environment: Environment,
     actor: Raft,
     property: Option<String>,
+    start: Option<ClusterState>,
+    draw: Option<Draw>,
     pub(crate) renamings: Vec<Renaming>,
     pub(crate) nodes: Table<Node>,
     pub(crate) letters: Table<Letter>,
@@ -84,8 +87,11 @@ pub struct Cluster {
     effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
 }
 
+/// Draws a path, as SVG.
+pub type Draw = fn(&Cluster, Path<ClusterState, Action>) -> String;
+
 /// What can happen to the cluster in one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// A message arrives; it stays in the network and may arrive again.
     Deliver(Ref<Letter>),
@@ -177,6 +183,8 @@ impl Cluster {
             environment,
             actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
             property: None,
+            start: None,
+            draw: None,
             renamings,
             nodes: Table::default(),
             letters: Table::default(),
@@ -190,6 +198,33 @@ impl Cluster {
     pub fn only(mut self, name: Option<&str>) -> Cluster {
         self.property = name.map(str::to_owned);
         self
+    }
+
+    /// The same cluster, whose paths stateright's Explorer shows as `draw` draws them.
+    pub fn drawn_by(mut self, draw: Draw) -> Cluster {
+        self.draw = Some(draw);
+        self
+    }
+
+    /// The state in which every server starts for the first time.
+    pub(crate) fn boot(&self) -> ClusterState {
+        let start = |id: &ServerId| {
+            let mut out = Out::new();
+            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
+            self.nodes.intern(Node::new(replica, out), &self.renamings)
+        };
+        let nodes = self.actor.servers.iter().map(start).collect();
+        ClusterState::new(nodes, Lanes::zero(&self.renamings))
+    }
+
+    /// Lets every search begin at `state`, with all restarts still to come.
+    pub(crate) fn begin_at(&mut self, mut state: ClusterState) {
+        let letters: Vec<_> = state.letters().collect();
+        state.lose_all();
+        letters.into_iter().for_each(|letter| self.send(None, &mut state, letter));
+        state.restarts = 0;
+        state.committed_after_restart = false;
+        self.start = Some(state);
     }
 
     /// The same cluster with fingerprints of 128 bits beside those of 64.
@@ -286,7 +321,7 @@ impl Cluster {
                 })
             }
             Stimulus::Propose => self.ask(&mut next, |actor, replica, out| {
-                actor.on_random(me, replica, &Raft::command_to(id), out);
+                actor.on_random(me, replica, &Proposes, out);
             }),
         };
         let letter =
@@ -447,7 +482,8 @@ impl Cluster {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// What an assertion that failed said.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "a panic without a message".to_owned())
@@ -458,13 +494,7 @@ impl Model for Cluster {
     type Action = Action;
 
     fn init_states(&self) -> Vec<ClusterState> {
-        let start = |id: &ServerId| {
-            let mut out = Out::new();
-            let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
-            self.nodes.intern(Node::new(replica, out), &self.renamings)
-        };
-        let nodes = self.actor.servers.iter().map(start).collect();
-        vec![ClusterState::new(nodes, Lanes::zero(&self.renamings))]
+        vec![self.start.clone().unwrap_or_else(|| self.boot())]
     }
 
     fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
@@ -508,8 +538,20 @@ impl Model for Cluster {
         action.to_string()
     }
 
+    fn format_step(&self, state: &ClusterState, action: Action) -> Option<String> {
+        self.next_state(state, action).map(|next| words::difference(state, &next))
+    }
+
+    fn as_svg(&self, path: Path<ClusterState, Action>) -> Option<String> {
+        self.draw.map(|draw| draw(self, path))
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
-        let all = properties::of(&self.bounds).into_iter();
+        let mut all = properties::of(&self.bounds);
+        if self.start.is_some() {
+            all.push(properties::logs_agree());
+        }
+        let all = all.into_iter();
         all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()
     }
 }

@@ -78,8 +78,10 @@ impl Rename for ServerId {
 /// A command of the model names the server that it was proposed to.
 impl Rename for Command {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let id = ServerId(u64::from(self.as_bytes()[0]));
-        crate::Raft::command_to(id.rename(renaming))
+        let &[id, number] = self.as_bytes() else {
+            unreachable!("commands of the model are two bytes long");
+        };
+        crate::Raft::command_to(ServerId(u64::from(id)).rename(renaming), u64::from(number))
     }
 }
 

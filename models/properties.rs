@@ -1,10 +1,12 @@
 //! What must always hold, and what must be reachable for that to mean anything.
 
 use stateright::Property;
-use veraft::figure2::{Entry, Index, Server, Term};
+use veraft::figure2::{Entry, Index, Log, Role, Server, Term};
 
 use crate::cluster::{Bounds, Cluster};
 use crate::history::Event;
+use crate::node::Node;
+use crate::orbit::Ref;
 use crate::state::ClusterState;
 
 /// At most one server leads a term, at the same moment or at different ones (§5.2).
@@ -25,6 +27,13 @@ pub const ONE_VOTE: &str = "One vote per term";
 pub const MONOTONE_COMMIT: &str = "Monotone commitIndex";
 /// Whatever is committed is durably stored by a majority (§5.3).
 pub const COMMIT_DURABILITY: &str = "Commit durability";
+/// No server that could still win an election lacks a committed entry (§5.4.1). It falls sooner
+/// than Leader Completeness, which needs the election too.
+pub const ELECTABLE: &str = "Electable servers are complete";
+/// What a leader believes a peer to hold, the peer durably holds (§5.3).
+pub const MATCH_INDEX_TRUE: &str = "matchIndex is true";
+/// Terms never decrease along a log (§5.3).
+pub const TERMS_IN_ORDER: &str = "Terms in order";
 
 /// No assertion of the core fails.
 pub const ASSERTIONS: &str = "Assertions";
@@ -39,6 +48,18 @@ pub const ENTRY_COMMITTED: &str = "an entry is committed";
 pub const EARLIER_TERM_COMMITTED: &str = "an entry of an earlier term is committed";
 /// The cluster still commits after a server has crashed.
 pub const COMMITTED_AFTER_RESTART: &str = "an entry is committed after a restart";
+/// A leader has brought all its entries to everybody.
+pub const LOGS_AGREE: &str = "every log holds the leader's entries";
+
+/// For a cluster whose logs differ from the beginning: [`LOGS_AGREE`].
+pub fn logs_agree() -> Property<Cluster> {
+    Property::sometimes(LOGS_AGREE, |_, state| {
+        let log = |server: &'static Server| server.log().entries();
+        servers(state)
+            .filter(|leader| leader.is_leader())
+            .any(|leader| servers(state).all(|other| log(leader).is_prefix_of(log(other))))
+    })
+}
 
 /// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
 pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
@@ -52,6 +73,9 @@ pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
         Property::always(STATE_MACHINE_SAFETY, state_machine_safety),
         Property::always(MONOTONE_COMMIT, monotone_commit),
         Property::always(COMMIT_DURABILITY, commit_durability),
+        Property::always(ELECTABLE, electable_are_complete),
+        Property::always(MATCH_INDEX_TRUE, match_index_true),
+        Property::always(TERMS_IN_ORDER, terms_in_order),
         Property::always(ASSERTIONS, assertions),
     ];
     // A server alone leads until it crashes, so each further term takes a restart.
@@ -167,6 +191,43 @@ fn commit_durability(cluster: &Cluster, state: &ClusterState) -> bool {
     committed(state).all(|(index, entry, _)| {
         let holders = state.nodes.iter().filter(|node| node.disk.log().get(index) == Some(entry));
         holders.count() >= cluster.majority()
+    })
+}
+
+/// A server could win if its durable log is as up to date as those of a majority, its own
+/// included.
+fn electable_are_complete(cluster: &Cluster, state: &ClusterState) -> bool {
+    if state.committed.is_empty() {
+        return true;
+    }
+    let rank = |node: &Ref<Node>| (node.disk.log().last_term(), node.disk.log().last_index());
+    let could_win = |node: &&Ref<Node>| {
+        let voters = state.nodes.iter().filter(|voter| rank(voter) <= rank(node));
+        voters.count() >= cluster.majority()
+    };
+    state.nodes.iter().filter(could_win).all(|node| {
+        committed(state).all(|(index, entry, _)| node.disk.log().get(index) == Some(entry))
+    })
+}
+
+/// Only of peers that the leader's term has not ended for: a later leader may replace what was
+/// not committed.
+fn match_index_true(_: &Cluster, state: &ClusterState) -> bool {
+    servers(state).all(|leader| match &leader.volatile().role {
+        Role::Leader { match_index, .. } => match_index.iter().all(|(&peer, &matched)| {
+            let disk = &state.node(peer).disk;
+            let held = disk.log().entries().iter();
+            let agreed = held.zip(leader.log().entries().iter()).take_while(|(a, b)| a == b);
+            disk.current_term() > leader.current_term() || agreed.count() as Index >= matched
+        }),
+        Role::Follower { .. } | Role::Candidate { .. } => true,
+    })
+}
+
+fn terms_in_order(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| {
+        let in_order = |log: &Log| log.entries().iter().is_sorted_by_key(|entry| entry.term);
+        in_order(node.disk.log()) && in_order(node.replica.server.log())
     })
 }
 

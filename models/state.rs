@@ -10,8 +10,8 @@ use crate::letters::{Letter, Shared};
 use crate::node::Node;
 use crate::orbit::{Lanes, Ref};
 
-/// The state of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The state of a cluster. Its `Debug` is in Raft's words.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClusterState {
     /// The servers, by id.
     pub nodes: Vec<Ref<Node>>,
@@ -176,6 +176,14 @@ impl ClusterState {
         if let Err(place) = place {
             self.dropped.insert(place, letter);
         }
+    }
+
+    /// Every letter under way is lost.
+    pub(crate) fn lose_all(&mut self) {
+        while let Some(last) = self.network.len().checked_sub(1) {
+            self.unpost(last);
+        }
+        self.dropped.clear();
     }
 
     /// Every letter that may be delivered, the dropped ones last.

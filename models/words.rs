@@ -7,7 +7,11 @@ use veraft::figure2::{
 };
 
 use crate::cluster::Action;
+use crate::history::Event;
+use crate::letters::Letter;
+use crate::moves::Move;
 use crate::node::Node;
+use crate::state::ClusterState;
 
 /// A message, as one would say it.
 pub fn message(message: &Message) -> String {
@@ -60,7 +64,7 @@ pub fn message(message: &Message) -> String {
 /// Entries as `[term:command ...]`, a command of the model as the server it was proposed to.
 pub fn log(entries: &Entries) -> String {
     let entry = |entry: &veraft::figure2::Entry| match entry.command.as_bytes() {
-        [id] => format!("{}:{}", entry.term, ServerId(u64::from(*id))),
+        [id, _] => format!("{}:{}", entry.term, ServerId(u64::from(*id))),
         bytes => format!("{}:\"{}\"", entry.term, bytes.escape_ascii()),
     };
     format!("[{}]", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
@@ -115,18 +119,82 @@ pub fn node(node: &Node) -> String {
     }
 }
 
+/// A letter, as one would say it.
+pub fn letter(letter: &Letter) -> String {
+    format!("{} to {}: {}", letter.from, letter.to, message(&letter.message))
+}
+
+/// Something that a property remembers.
+pub fn event(event: &Event) -> String {
+    match event {
+        Event::Led { term, server } => format!("{server} led term {term}"),
+        Event::Committed { index, entry, term } => {
+            let entry = log(&Entries::from_iter([entry.clone()]));
+            format!("{entry} was committed at {index} in term {term}")
+        }
+    }
+}
+
+/// A state, line by line, under headings.
+fn lines(state: &ClusterState) -> Vec<(&'static str, String)> {
+    let servers = state.nodes.iter().map(|n| ("servers", format!("{}: {}", n.id(), node(n))));
+    let letters = state.letters().map(|l| ("under way", letter(l)));
+    let events = state.led.iter().chain(&state.committed);
+    let events = events.map(|e| ("so far", event(e)));
+    let restarts = (state.restarts > 0).then(|| ("so far", format!("{} restarts", state.restarts)));
+    servers.chain(letters).chain(events).chain(restarts).collect()
+}
+
+/// What a step changed, line by line.
+pub fn difference(before: &ClusterState, after: &ClusterState) -> String {
+    let (before, after) = (lines(before), lines(after));
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|(_, line)| ("- ", line));
+    let new = after.iter().filter(|line| !before.contains(line)).map(|(_, line)| ("+ ", line));
+    gone.chain(new).map(|(sign, line)| format!("{sign}{line}\n")).collect()
+}
+
+impl fmt::Debug for ClusterState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut under = "";
+        for (heading, line) in lines(self) {
+            if heading != under {
+                writeln!(f, "{heading}")?;
+                under = heading;
+            }
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Move::from(*self).fmt(f)
+    }
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Action::Deliver(letter) => {
-                let (from, to) = (letter.from, letter.to);
-                write!(f, "{to} receives from {from}: {}", message(&letter.message))
+            Move::Deliver(Letter { from, to, message: said }) => {
+                write!(f, "{to} receives from {from}: {}", message(said))
             }
-            Action::Timeout(id, Timer::Election) => write!(f, "{id}'s election timer fires"),
-            Action::Timeout(id, Timer::Heartbeat) => write!(f, "{id}'s heartbeat timer fires"),
-            Action::Propose(id) => write!(f, "a client proposes a command to {id}"),
-            Action::Restart(id) => write!(f, "{id} crashes and restarts"),
-            Action::CarryOut(id) => write!(f, "{id}'s disk finishes a write"),
+            Move::Timeout { server, timer: Timer::Election } => {
+                write!(f, "{server}'s election timer fires")
+            }
+            Move::Timeout { server, timer: Timer::Heartbeat } => {
+                write!(f, "{server}'s heartbeat timer fires")
+            }
+            Move::Propose { server } => write!(f, "a client proposes a command to {server}"),
+            Move::Restart { server } => write!(f, "{server} crashes and restarts"),
+            Move::DiskWrite { server } => write!(f, "{server}'s disk finishes a write"),
+            Move::LoseAll => write!(f, "every message under way is lost"),
         }
     }
 }

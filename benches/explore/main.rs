@@ -1,18 +1,25 @@
 //! How fast states are explored, side by side: each line is the median of several runs in turn.
 //!
-//! Targets: `election` and `replication` each in under 60 s on two cores; at least 250,000
-//! transitions a second and core on `replication` under stateright's search.
+//! Targets: `election` and `replication` each in under 60 s on two cores; on `replication` at
+//! least 250,000 transitions a second and core under stateright's search, and 1,000,000 under
+//! the timely engine, with two workers at least 1.7 times as fast as one.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use stateright::Model;
-use veraft_checks::engines::{Outcome, stateright::search};
+use veraft_checks::engines::Outcome;
+use veraft_checks::engines::stateright::search;
+use veraft_checks::engines::timely::{self, Settings};
 use veraft_checks::progress::Progress;
 use veraft_checks::{actor_model, scopes};
 use veraft_models::{Bounds, Cluster, Environment};
 
 const RUNS: usize = 3;
+
+/// An engine's name, and a search of a cluster by so many workers.
+type Engine = (&'static str, fn(Cluster, usize) -> Run);
 
 /// One run.
 #[derive(Clone, Copy)]
@@ -29,12 +36,36 @@ where
     M::Action: Clone + PartialEq + Send + Sync,
 {
     let never = Arc::new(AtomicBool::new(false));
-    let outcome: Outcome<M> = search(model, workers, &mut Progress::silent(), &never);
-    assert!(outcome.exhausted, "a rate means nothing over part of a space");
-    Run {
-        states: outcome.unique_states,
-        generated: outcome.generated_states,
-        seconds: outcome.elapsed.as_secs_f64(),
+    Run::of(search(model, workers, 1, &mut Progress::silent(), &never))
+}
+
+fn run_timely(cluster: Cluster, workers: usize) -> Run {
+    let never = Arc::new(AtomicBool::new(false));
+    let settings = Settings {
+        workers,
+        hosts: None,
+        wide_fingerprints: false,
+        frontier_memory: u64::MAX,
+        spill_folder: std::env::temp_dir(),
+        max_memory: None,
+        max_depth: None,
+        checkpoint: None,
+        checkpoint_interval: Duration::from_secs(60),
+        resume: false,
+        subject: "bench".to_owned(),
+    };
+    let outcome = timely::search(cluster, &settings, &mut Progress::silent(), &never);
+    Run::of(outcome.expect("one process needs neither network nor disk"))
+}
+
+impl Run {
+    fn of<M: Model>(outcome: Outcome<M>) -> Run {
+        assert!(outcome.stopped.is_none(), "a rate means nothing over part of a space");
+        Run {
+            states: outcome.unique_states,
+            generated: outcome.generated_states,
+            seconds: outcome.elapsed.as_secs_f64(),
+        }
     }
 }
 
@@ -58,15 +89,18 @@ fn cluster(name: &str) -> Cluster {
 fn main() {
     println!("{:<28} {:>10} {:>11} {:>8} {:>12}", "search", "states", "transitions", "s", "per s");
     for name in ["election", "replication", "five"] {
-        let (mut one, mut two) = (Vec::new(), Vec::new());
-        for _ in 0..RUNS {
-            one.push(run(cluster(name), 1));
-            two.push(run(cluster(name), 2));
+        let engines: [Engine; 2] = [("stateright", run), ("timely", run_timely)];
+        for (engine, run) in engines {
+            let (mut one, mut two) = (Vec::new(), Vec::new());
+            for _ in 0..RUNS {
+                one.push(run(cluster(name), 1));
+                two.push(run(cluster(name), 2));
+            }
+            let (one, two) = (median(one), median(two));
+            line(&format!("{name}, {engine}, 1"), one);
+            line(&format!("{name}, {engine}, 2"), two);
+            println!("  two workers are {:.2} times as fast as one", one.seconds / two.seconds);
         }
-        let (one, two) = (median(one), median(two));
-        line(&format!("{name}, 1 worker"), one);
-        line(&format!("{name}, 2 workers"), two);
-        println!("  two workers take {:.2} of the time of one", two.seconds / one.seconds);
     }
 
     let scope = scopes::find("actor-model").expect("the scopes named here exist");

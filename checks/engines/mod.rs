@@ -20,6 +20,9 @@ pub struct Outcome<M: Model> {
     pub generated_states: u64,
     /// The length of the longest shortest path, in states.
     pub depth: u64,
+    /// The search level by level, from the initial states on: as many as `depth` if the search
+    /// was exhausted. Exact where a search goes strictly by levels.
+    pub levels: Vec<Level>,
     /// Why not every state within the bounds was looked at; none if all were.
     pub stopped: Option<Stopped>,
     /// How long it took.
@@ -99,3 +102,12 @@ impl Resources {
 
 /// A property's name, and a path to the state that violates it or that was to be found.
 pub type Discovery<M> = (&'static str, Path<<M as Model>::State, <M as Model>::Action>);
+
+/// The states at one distance from the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Level {
+    /// How many distinct states were found there, and their successors generated.
+    pub unique_states: u64,
+    /// How long that took.
+    pub seconds: f64,
+}

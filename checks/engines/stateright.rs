@@ -1,13 +1,14 @@
 //! stateright's own breadth-first search.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
 
-use super::{Outcome, Resources, Stopped};
+use super::{Level, Outcome, Resources, Stopped};
 use crate::progress::{Progress, Reading};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
@@ -43,13 +44,15 @@ where
             depth: checker.max_depth() as u64,
         });
     }
+    // Before paths are rebuilt, for which states are expanded once more.
+    let levels = checker.model().levels(started.elapsed());
     let died = handles.into_iter().any(|handle| handle.join().is_err());
     // From here on the model must show its successors again: paths are rebuilt by replay.
     let stopped = checker.model().stop.swap(false, Ordering::Relaxed);
     // A path names the same actions in the model that the search wraps.
-    let in_model = |path: Path<M::State, M::Action>| {
+    let in_model = |path: Path<Placed<M::State>, M::Action>| {
         let steps: Vec<_> = path.into_vec();
-        let first = steps[0].0.clone();
+        let first = steps[0].0.state.clone();
         let actions: Vec<_> = steps.into_iter().filter_map(|(_, action)| action).collect();
         Path::from_actions(model.as_ref(), first, &actions)
     };
@@ -58,6 +61,7 @@ where
         unique_states: checker.unique_state_count() as u64,
         generated_states: checker.state_count() as u64,
         depth: checker.max_depth() as u64,
+        levels,
         stopped: match (stopped, died) {
             (false, false) => None,
             (_, true) => Some(Stopped::Died),
@@ -87,6 +91,35 @@ struct Search<M: Model> {
     discovered: Vec<AtomicBool>,
     stop: AtomicBool,
     expanded: AtomicU64,
+    started: Instant,
+    levels: Mutex<Vec<Reached>>,
+}
+
+/// How many states of a level were expanded, and when the first was.
+#[derive(Clone, Copy)]
+struct Reached {
+    expanded: u64,
+    began: Duration,
+}
+
+/// A state and its place in the search, which is no part of it: equal states are the same
+/// wherever they stand.
+#[derive(Clone, Debug)]
+struct Placed<S> {
+    state: S,
+    level: usize,
+}
+
+impl<S: PartialEq> PartialEq for Placed<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.state == other.state
+    }
+}
+
+impl<S: Hash> Hash for Placed<S> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.state.hash(hasher);
+    }
 }
 
 impl<M: Model> Search<M> {
@@ -100,7 +133,31 @@ impl<M: Model> Search<M> {
             model,
             stop: AtomicBool::new(false),
             expanded: AtomicU64::new(0),
+            started: Instant::now(),
+            levels: Mutex::new(Vec::new()),
         }
+    }
+
+    /// Counts a state that is about to be expanded.
+    fn count(&self, level: usize) {
+        // Nothing panics while it holds the lock, and counts are always fit to read.
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        if level >= levels.len() {
+            let began = self.started.elapsed();
+            levels.resize(level + 1, Reached { expanded: 0, began });
+        }
+        levels[level].expanded += 1;
+    }
+
+    /// The levels, each as long as it took until the next began.
+    fn levels(&self, ended: Duration) -> Vec<Level> {
+        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = levels.iter().skip(1).map(|next| next.began).chain([ended]);
+        let level = |(reached, end): (&Reached, Duration)| Level {
+            unique_states: reached.expanded,
+            seconds: end.saturating_sub(reached.began).as_secs_f64(),
+        };
+        levels.iter().zip(ends).map(level).collect()
     }
 
     /// The condition of property `I`, until it is discovered.
@@ -121,36 +178,41 @@ impl<M: Model> Search<M> {
     }
 }
 
+type Condition<M> = fn(&Search<M>, &Placed<<M as Model>::State>) -> bool;
+
 /// A property's condition is a plain function, which cannot know its number but by its type.
 macro_rules! conditions {
-    ($($number:literal)*) => { [$(|search, state| search.condition::<$number>(state)),*] };
+    ($($number:literal)*) => { [$(|search, placed| search.condition::<$number>(&placed.state)),*] };
 }
 
 impl<M: Model> Model for Search<M> {
-    type State = M::State;
+    type State = Placed<M::State>;
     type Action = M::Action;
 
-    fn init_states(&self) -> Vec<M::State> {
-        self.model.init_states()
+    fn init_states(&self) -> Vec<Self::State> {
+        let first = |state| Placed { state, level: 0 };
+        self.model.init_states().into_iter().map(first).collect()
     }
 
-    fn actions(&self, state: &M::State, actions: &mut Vec<M::Action>) {
+    fn actions(&self, placed: &Self::State, actions: &mut Vec<M::Action>) {
         self.expanded.fetch_add(1, Ordering::Relaxed);
         if !self.stop.load(Ordering::Relaxed) {
-            self.model.actions(state, actions);
+            self.count(placed.level);
+            self.model.actions(&placed.state, actions);
         }
     }
 
-    fn next_state(&self, state: &M::State, action: M::Action) -> Option<M::State> {
-        self.model.next_state(state, action)
+    fn next_state(&self, placed: &Self::State, action: M::Action) -> Option<Self::State> {
+        let state = self.model.next_state(&placed.state, action)?;
+        Some(Placed { state, level: placed.level + 1 })
     }
 
-    fn within_boundary(&self, state: &M::State) -> bool {
-        self.model.within_boundary(state)
+    fn within_boundary(&self, placed: &Self::State) -> bool {
+        self.model.within_boundary(&placed.state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let conditions: [fn(&Self, &M::State) -> bool; 24] =
+        let conditions: [Condition<M>; 24] =
             conditions!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
         assert!(self.properties.len() <= conditions.len(), "a model has at most 24 properties");
         let wrap = |(property, condition): (&Property<M>, _)| Property {
@@ -209,6 +271,17 @@ mod tests {
         };
         assert_eq!(length("below 7"), Some(4));
         assert_eq!(length("4"), Some(2));
+    }
+
+    #[test]
+    fn levels_add_up_to_the_states() {
+        let mut outcome = run(Counter, false);
+        let counted = |outcome: &Outcome<Counter>| -> Vec<u64> {
+            outcome.levels.iter().map(|level| level.unique_states).collect()
+        };
+        assert_eq!(counted(&outcome)[..3], [1, 2, 2], "0, then 1 and 2, then 3 and 4");
+        outcome.levels.retain(|level| level.seconds.is_sign_negative());
+        assert!(outcome.levels.is_empty(), "no level takes less than no time");
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn search_with<S: Space, F: Fingerprint>(
     let found = found.collect::<Result<Vec<Found<F>>, SearchError>>()?;
     let found = found.into_iter().next().ok_or(SearchError::WorkerDied)?;
     let elapsed = started.elapsed();
-    let Found { total, depth, stopped, paths } = found;
+    let Found { total, depth, stopped, levels, paths } = found;
     let properties = space.properties();
     let mut discoveries = Vec::new();
     for (number, names) in paths {
@@ -187,6 +187,7 @@ fn search_with<S: Space, F: Fingerprint>(
         generated_states: total.generated,
         depth,
         stopped,
+        levels,
         elapsed,
         // With several processes, the others' as they were at the end.
         peak_rss_bytes: if alone { peak } else { peak.max(total.memory) },

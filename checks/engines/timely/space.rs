@@ -5,7 +5,8 @@ use stateright::Model;
 use stateright::actor::{ActorModel, ActorModelState, Envelope, Network, RandomChoices, Timers};
 use std::hash::Hash;
 use std::sync::Arc;
-use veraft::figure2::{Command, Message, Persistent, Timer};
+use veraft::figure2::{Message, Persistent, Timer};
+use veraft_models::actor::Proposes;
 use veraft_models::interned::keyed_hash_of;
 use veraft_models::orbit::hash_of;
 use veraft_models::{Cluster, ClusterState, Malformed, Memo, Names, Raft, Replica, Told};
@@ -132,7 +133,7 @@ struct Plain {
     letters: Vec<(usize, usize, Message)>,
     last: Option<(usize, usize, Message)>,
     timers: Vec<Vec<Timer>>,
-    choices: Vec<Vec<(String, Vec<Command>)>>,
+    choices: Vec<Vec<(String, Vec<Proposes>)>>,
     crashed: Vec<bool>,
     storages: Vec<Option<Persistent>>,
 }
@@ -152,7 +153,7 @@ impl Plain {
         let Network::UnorderedDuplicating(letters, last) = network else {
             unreachable!("actor_model::model makes this network")
         };
-        let choices = |choices: &RandomChoices<Command>| {
+        let choices = |choices: &RandomChoices<Proposes>| {
             choices.map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         Plain {

@@ -16,7 +16,7 @@ use super::peers::Peers;
 use super::report::Report;
 use super::space::Space;
 use super::visited::Visited;
-use crate::engines::Stopped;
+use crate::engines::{Level, Stopped};
 
 /// What all workers of a process share.
 pub struct Shared<S> {
@@ -53,6 +53,8 @@ pub struct Found<F> {
     pub depth: u64,
     /// Why the search ended before it was exhausted, if it did.
     pub stopped: Option<Stopped>,
+    /// The levels that were expanded; after a resumption, those since.
+    pub levels: Vec<Level>,
     /// For properties by number, the path to the state that violates it or was to be found.
     pub paths: Vec<(usize, Vec<F>)>,
 }
@@ -128,6 +130,7 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
     fn levels(&mut self, net: &mut Net<'_>) -> Result<Found<F>, Gone> {
         self.begin(net)?;
         let mut total = self.account(net)?;
+        let mut levels = Vec::new();
         let stopped = loop {
             if total.stopped.is_some() || total.next == 0 {
                 break total.stopped.clone();
@@ -142,15 +145,17 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
             self.depth += 1;
             self.shared.progress.depth.fetch_max(self.depth, Ordering::Relaxed);
             std::mem::swap(&mut self.frontier, &mut self.next);
+            let (unique_states, began) = (total.next, Instant::now());
             self.expand_level(net);
             total = self.account(net)?;
+            levels.push(Level { unique_states, seconds: began.elapsed().as_secs_f64() });
             if self.discover(&total) {
                 break Some(Stopped::Violation);
             }
         };
         // States beyond the last level that was expanded have been seen, if not looked at.
         let depth = self.depth + u64::from(total.next > 0);
-        Ok(Found { depth, stopped, paths: self.paths(net)?, total })
+        Ok(Found { depth, stopped, levels, paths: self.paths(net)?, total })
     }
 
     /// The initial states, or where a checkpoint left off.

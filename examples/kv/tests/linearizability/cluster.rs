@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::common::free_ports;
 use crate::link::Link;
 
 pub const NODES: usize = 5;
@@ -38,8 +39,8 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start(directory: &Path, recordings: Option<PathBuf>) -> Cluster {
-        let ports: Vec<Ports> =
-            (0..NODES).map(|_| Ports { clients: free_port(), peers: free_port() }).collect();
+        let ports = || Ports { clients: free_ports(1), peers: free_ports(1) };
+        let ports: Vec<Ports> = (0..NODES).map(|_| ports()).collect();
         let mut links = BTreeMap::new();
         let mut peers = Vec::new();
         for from in 0..NODES {
@@ -182,8 +183,4 @@ impl Drop for Cluster {
             }
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

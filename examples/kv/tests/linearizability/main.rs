@@ -12,6 +12,8 @@
 mod checker;
 mod clients;
 mod cluster;
+#[path = "../common/mod.rs"]
+mod common;
 mod faults;
 mod link;
 
@@ -57,7 +59,6 @@ fn histories_under_faults_are_linearizable() {
         wait_for(|| board.answered() > operations.max(healed + 100));
         board.stop();
     });
-    cluster.wait_until_equal();
     let took = start.elapsed();
     let answered = board.answered();
     let history = board.into_history();
@@ -80,6 +81,7 @@ fn histories_under_faults_are_linearizable() {
         by_key.len(),
         start.elapsed()
     );
+    cluster.wait_until_equal();
     assert_eq!(happening.counts().values().sum::<usize>(), faults);
     // To reject takes a search to its end, which operations of unknown outcome make long.
     let mut histories: Vec<&Vec<Operation>> = by_key.values().collect();

@@ -1,0 +1,87 @@
+//! `check replay`: a saved trace, made again and told.
+
+use std::fs;
+use std::path::Path;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::saved::{Saved, SavedError};
+use crate::story::Story;
+use crate::trace::{Step, conversation};
+use crate::{mermaid, regression, report};
+
+/// How to tell a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A conversation, for a terminal
+    Text,
+    /// A Mermaid sequence diagram
+    Mermaid,
+    /// One JSON object
+    Json,
+    /// A regression test in Rust
+    Test,
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Replayed<'a> {
+    scope: &'a str,
+    property: &'a str,
+    violations: Vec<Violation>,
+    trace: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Violation {
+    step: usize,
+    property: &'static str,
+}
+
+/// The trace in `file`, told; and whether an invariant is violated in it.
+pub fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
+    let (saved, story) = Saved::read(file)?;
+    let violated = story.violations().next().is_some();
+    let text = match format {
+        Format::Text => text(&saved, &story),
+        Format::Mermaid => mermaid::diagram(&story),
+        Format::Test => regression::test(&saved),
+        Format::Json => {
+            let violation = |(step, property)| Violation { step, property };
+            let replayed = Replayed {
+                scope: &saved.scope,
+                property: &saved.property,
+                violations: story.violations().map(violation).collect(),
+                trace: story.steps(),
+            };
+            let json = serde_json::to_string_pretty(&replayed);
+            json.map_err(|error| SavedError::NotATrace(file.to_owned(), error))? + "\n"
+        }
+    };
+    Ok((text, violated))
+}
+
+fn text(saved: &Saved, story: &Story) -> String {
+    let Saved { scope, property, bounds: _, prefix, steps } = saved;
+    let mut text = format!("{scope}: {property}, {} steps", steps.len());
+    if !prefix.is_empty() {
+        text += &format!(" after {} that the scope begins with", prefix.len());
+    }
+    text += &format!("\n\n{}\n", conversation(&story.steps()));
+    for (step, name) in story.violations() {
+        text += &format!("{name} is violated by step {step}\n");
+    }
+    if story.violations().next().is_none() {
+        text += "every invariant holds after every step\n";
+    }
+    text
+}
+
+/// Writes the page for the trace in `file`.
+pub fn report(file: &Path, path: &Path) -> Result<(), String> {
+    let (saved, story) = Saved::read(file).map_err(|error| error.to_string())?;
+    let page = report::page_of(&saved, &story).map_err(|error| error.to_string())?;
+    fs::write(path, page)
+        .map_err(|error| format!("cannot write the report to {}: {error}", path.display()))
+}

@@ -1,0 +1,25 @@
+//! What the suites share.
+
+use std::net::TcpListener;
+use std::ops::Range;
+use std::process;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Below the ports that the system gives to outgoing connections: one of those could take the
+/// port of a node while it is down.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// The first of `count` ports in a row that are free, and that no other call gets.
+pub fn free_ports(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Suites that run at once start in different places.
+    let start = process::id().wrapping_mul(977) as u16;
+    loop {
+        let offset = start.wrapping_add(NEXT.fetch_add(count, Ordering::Relaxed));
+        let first = PORTS.start + offset % (PORTS.end - PORTS.start - count);
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (first..first + count).all(free) {
+            return first;
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What happens to a cluster, by value: what a saved trace or a script lists, and what any
+//! cluster of the same kind can be made to repeat.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use stateright::Model;
+use veraft::figure2::{ServerId, Timer};
+
+use crate::cluster::{Action, Cluster};
+use crate::letters::Letter;
+use crate::orbit::Ref;
+use crate::state::ClusterState;
+
+/// An [`Action`] by value, or the loss of all letters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Move {
+    /// See [`Action::Deliver`].
+    Deliver(Letter),
+    /// See [`Action::Timeout`].
+    Timeout {
+        /// The server whose timer fires.
+        server: ServerId,
+        /// The timer.
+        timer: Timer,
+    },
+    /// See [`Action::Propose`].
+    Propose {
+        /// The leader that a client talks to.
+        server: ServerId,
+    },
+    /// See [`Action::Restart`].
+    Restart {
+        /// The server that crashes.
+        server: ServerId,
+    },
+    /// See [`Action::CarryOut`].
+    DiskWrite {
+        /// The server whose disk it is.
+        server: ServerId,
+    },
+    /// Every letter under way is lost. A search needs no such step, for it may leave a letter
+    /// undelivered; a script says so to keep what follows small.
+    LoseAll,
+}
+
+impl From<Action> for Move {
+    fn from(action: Action) -> Move {
+        match action {
+            Action::Deliver(letter) => Move::Deliver(letter.value.clone()),
+            Action::Timeout(server, timer) => Move::Timeout { server, timer },
+            Action::Propose(server) => Move::Propose { server },
+            Action::Restart(server) => Move::Restart { server },
+            Action::CarryOut(server) => Move::DiskWrite { server },
+        }
+    }
+}
+
+impl Move {
+    /// The server that it happens to, if it happens to one.
+    pub fn server(&self) -> Option<ServerId> {
+        match self {
+            Move::Deliver(letter) => Some(letter.to),
+            Move::Timeout { server, timer: _ }
+            | Move::Propose { server }
+            | Move::Restart { server }
+            | Move::DiskWrite { server } => Some(*server),
+            Move::LoseAll => None,
+        }
+    }
+}
+
+/// Why a move cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Impossible {
+    /// The cluster has no server of that name.
+    NoSuchServer(ServerId),
+    /// An assertion failed in the server before.
+    Failed(ServerId),
+    /// No such letter is under way.
+    NotUnderWay,
+    /// The timer does not run.
+    NotRunning(ServerId, Timer),
+    /// The server does not lead.
+    NotLeader(ServerId),
+    /// The server's disk has nothing to write.
+    NothingToWrite(ServerId),
+}
+
+impl std::error::Error for Impossible {}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Impossible::NoSuchServer(id) => write!(f, "there is no server {id}"),
+            Impossible::Failed(id) => write!(f, "{id} stopped at an assertion before"),
+            Impossible::NotUnderWay => write!(f, "no such message is under way"),
+            Impossible::NotRunning(id, Timer::Election) => {
+                write!(f, "{id}'s election timer does not run")
+            }
+            Impossible::NotRunning(id, Timer::Heartbeat) => {
+                write!(f, "{id}'s heartbeat timer does not run")
+            }
+            Impossible::NotLeader(id) => write!(f, "{id} does not lead"),
+            Impossible::NothingToWrite(id) => write!(f, "{id}'s disk has nothing to write"),
+        }
+    }
+}
+
+/// The moves of a list up to the first that cannot be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The number of that move, from 1.
+    pub step: usize,
+    /// Why it cannot be made.
+    pub why: Impossible,
+}
+
+impl std::error::Error for Stuck {}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} is not possible: {}", self.step, self.why)
+    }
+}
+
+/// What came of a move.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// The letters that left because of it.
+    pub sent: &'static [Ref<Letter>],
+    /// The state after it.
+    pub state: ClusterState,
+}
+
+impl Cluster {
+    /// Makes a move, whatever the bounds say about it. One that a server ignores is possible
+    /// and changes nothing.
+    pub fn follow(&self, state: &ClusterState, next: &Move) -> Result<Followed, Impossible> {
+        let Some(action) = self.action(state, next)? else {
+            let mut state = state.clone();
+            state.lose_all();
+            return Ok(Followed { sent: &[], state });
+        };
+        let sent = self.sent(state, action);
+        let state = self.next_state(state, action).unwrap_or_else(|| state.clone());
+        Ok(Followed { sent, state })
+    }
+
+    /// The action that a move is in `state`; none for the loss of all letters.
+    fn action(&self, state: &ClusterState, next: &Move) -> Result<Option<Action>, Impossible> {
+        let Some(id) = next.server() else { return Ok(None) };
+        if id.0 >= state.nodes.len() as u64 {
+            return Err(Impossible::NoSuchServer(id));
+        }
+        let node = state.node(id);
+        if node.failed.is_some() {
+            return Err(Impossible::Failed(id));
+        }
+        let action = match next {
+            Move::Deliver(letter) => {
+                let under_way = state.letters().find(|there| there.value == *letter);
+                Action::Deliver(under_way.ok_or(Impossible::NotUnderWay)?)
+            }
+            Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
+                return Err(Impossible::NotRunning(id, *timer));
+            }
+            Move::Propose { .. } if !node.replica.server.is_leader() => {
+                return Err(Impossible::NotLeader(id));
+            }
+            Move::DiskWrite { .. } if node.pending.is_empty() => {
+                return Err(Impossible::NothingToWrite(id));
+            }
+            Move::Timeout { timer, .. } => Action::Timeout(id, *timer),
+            Move::Propose { .. } => Action::Propose(id),
+            Move::Restart { .. } => Action::Restart(id),
+            Move::DiskWrite { .. } => Action::CarryOut(id),
+            Move::LoseAll => return Ok(None),
+        };
+        Ok(Some(action))
+    }
+
+    /// The same cluster, as `prefix` leaves it: history, witnesses and letters are those of a
+    /// cluster that went this way from its first boot. Restarts are counted from there on.
+    ///
+    /// The prefix names letters that a reduction might have dropped, so it runs without any.
+    pub fn after(mut self, prefix: &[Move]) -> Result<Cluster, Stuck> {
+        let environment = self.environment;
+        self.environment.keep_dead_letters = true;
+        let mut state = self.boot();
+        for (step, next) in (1..).zip(prefix) {
+            state = self.follow(&state, next).map_err(|why| Stuck { step, why })?.state;
+        }
+        self.environment = environment;
+        self.begin_at(state);
+        Ok(self)
+    }
+}
