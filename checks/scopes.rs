@@ -99,7 +99,7 @@ pub const SCOPES: &[Scope] = &[
         806_076,
         31,
     ),
-    scope("torn", "crashes between the parts of a step", bounds(3, 2, 0, 1), TORN, 101_337, 28),
+    scope("torn", "crashes between the parts of a step", bounds(3, 2, 0, 1), TORN, 50_013, 26),
     scope("torn-log", "the same, with an entry", bounds(3, 1, 1, 1), TORN, 4_072, 22),
     scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED, 50, 8),
     scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED, 8_468, 23),

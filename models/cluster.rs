@@ -410,7 +410,12 @@ impl Cluster {
             return Meaning::Itself;
         }
         let (sender, receiver) = (state.node(letter.from), state.node(letter.to));
-        letters::meaning(letter, sender, receiver, self.bounds.terms)
+        match letters::meaning(letter, sender, receiver, self.bounds.terms) {
+            // Answers that wait for the disk are part of the receiver's node, and those to two
+            // stale requests differ: which of the two was kept would show in the states behind.
+            Meaning::Shared(Shared::Stale { .. }) if self.environment.torn => Meaning::Itself,
+            meaning @ (Meaning::Nothing | Meaning::Shared(_) | Meaning::Itself) => meaning,
+        }
     }
 
     /// What a letter is claimed to mean, if it proves to on trial: delivered now, a dead letter
@@ -436,7 +441,12 @@ impl Cluster {
                 let meaning = self.proven_meaning(memo, state, answer);
                 meaning == Meaning::Nothing || meaning == news
             }),
-            Meaning::Shared(Shared::News { term, .. }) => trial().makes_follower(term),
+            Meaning::Shared(Shared::News { term, .. }) => {
+                match term > receiver.replica.server.current_term() {
+                    true => trial().makes_follower(term),
+                    false => trial().node == receiver && trial().sent.is_empty(),
+                }
+            }
         };
         if proven { claimed } else { Meaning::Itself }
     }

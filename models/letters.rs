@@ -115,10 +115,14 @@ fn outcome_meaning(letter: &Letter, reply: &AppendEntriesReply, receiver: &Node)
 }
 
 /// A reply of a term below the receiver's is ignored, and terms never go back.
+///
+/// News is told by the disk too: while the receiver's own term runs ahead of it, the news means
+/// nothing, but a crash makes it news again. Its meaning must not become more special meanwhile,
+/// for which of several letters was kept is an accident of the path.
 fn reply_meaning(letter: &Letter, only_term: bool, counts: bool, receiver: &Node) -> Meaning {
     let term = letter.message.term();
     let current_term = receiver.replica.server.current_term();
-    if only_term && term > current_term {
+    if only_term && term > receiver.disk.current_term() {
         Meaning::Shared(Shared::News { to: letter.to, term })
     } else if term > receiver.disk.current_term() || (term == current_term && counts) {
         Meaning::Itself

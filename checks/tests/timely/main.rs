@@ -31,7 +31,7 @@ fn verdicts(outcome: &serde_json::Value) -> Vec<(String, String)> {
 /// Every scope that both engines exhaust in seconds; the others below.
 #[test]
 fn both_engines_count_the_same() {
-    for scope in ["election", "torn-log", "single", "pair", "even", "plain-log"] {
+    for scope in ["election", "torn", "torn-log", "single", "pair", "even", "plain-log"] {
         compare(&[scope]);
     }
 }
@@ -47,7 +47,7 @@ fn both_engines_count_the_same_without_reductions_and_with_an_audit() {
 /// The pinned counts are those of stateright's engine.
 #[test]
 fn large_scopes_count_what_is_pinned() {
-    for scope in ["replication", "torn", "plain", "five", "actor-model"] {
+    for scope in ["replication", "plain", "five", "actor-model"] {
         let (status, json, stderr) = check(&["run", scope, "--engine", "timely", "--json"]);
         assert_eq!(status, Some(0), "{scope}: {stderr}");
         let outcome: serde_json::Value = serde_json::from_str(&json).unwrap();
