@@ -235,13 +235,12 @@ impl Scope {
 pub fn list() -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found", "about"]);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found"]);
     for scope in SCOPES {
         let Bounds { servers, terms, entries, restarts } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
         let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
         let (hold, found) = scope.expected();
-        let on_request = if scope.default { "" } else { " (on request)" };
         table.add_row([
             scope.name.to_owned(),
             format!("{servers}/{terms}/{entries}/{restarts}"),
@@ -249,7 +248,6 @@ pub fn list() -> String {
             depth.unwrap_or_default(),
             hold.to_string(),
             found.to_string(),
-            format!("{}{on_request}", scope.about),
         ]);
     }
     for column in 2..=5 {
@@ -262,8 +260,13 @@ pub fn list() -> String {
         let all = properties::of(&most).into_iter().filter(move |p| p.expectation == wanted);
         all.map(|property| format!("  {}\n", property.name)).collect::<String>()
     };
+    let about = |scope: &Scope| {
+        let on_request = if scope.default { "" } else { " (on request)" };
+        format!("  {}: {}{on_request}\n", scope.name, scope.about)
+    };
+    let abouts: String = SCOPES.iter().map(about).collect();
     format!(
-        "{}\n\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
          hold, found: how many invariants hold, how much is reached; all pinned\n\n\
          must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),
