@@ -25,8 +25,8 @@ pub struct Walk {
 /// step in so many. Left to chance, a cluster of many messages would never do anything else.
 const OTHER_THAN_DELIVERY: u32 = 6;
 
-/// Walks `steps` steps through a cluster like that of `scope` whose terms, entries and restarts
-/// know no bound. One seed is one walk.
+/// Walks `steps` steps through a cluster that begins as that of `scope` does and whose terms,
+/// entries and restarts know no bound. One seed is one walk.
 pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
     let endless = u32::MAX;
     let bounds = Bounds {
@@ -35,7 +35,7 @@ pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
         entries: if scope.bounds.entries > 0 { u64::from(endless) } else { 0 },
         restarts: if scope.bounds.restarts > 0 { endless } else { 0 },
     };
-    let cluster = Cluster::new(bounds, scope.environment());
+    let cluster = scope.begin(Cluster::new(bounds, scope.environment()));
     let properties = cluster.properties();
     let mut random = StdRng::seed_from_u64(seed);
     let first = cluster.init_states().remove(0);
@@ -88,5 +88,11 @@ mod tests {
         assert_eq!(ends[0], ends[1]);
         assert_ne!(ends[0], ends[2]);
         assert!(ends[0].1 > 2 && ends[0].2 > 2, "{ends:?}");
+    }
+
+    #[test]
+    fn a_walk_begins_where_its_scope_does() {
+        let scope = scopes::find("figure-8").expect("it exists");
+        assert!(walk(&scope, 1, 0).led_terms > 0);
     }
 }

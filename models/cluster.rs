@@ -9,22 +9,19 @@
 //!   server goes on, messages wait for the records before them, and a restart can fall between
 //!   any two.
 
-use std::any::Any;
-use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
-use veraft::figure2::{Index, Message, Role, ServerId, Term, Timer};
+use veraft::figure2::{Index, ServerId, Term, Timer};
 
-use crate::actor::{Proposes, Raft, Replica, actor_id};
+use crate::actor::{Raft, actor_id};
+use crate::effects::{Effect, Stimulus};
 use crate::history::Event;
-use crate::letters::{self, Letter, Meaning, Shared};
+use crate::letters::{Letter, Shared};
 use crate::node::Node;
 use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
-use crate::state::{ClusterState, Post};
+use crate::state::ClusterState;
 use crate::successors::Effects;
 use crate::words;
 
@@ -75,7 +72,7 @@ pub struct Cluster {
     pub bounds: Bounds,
     /// How the environment behaves.
     pub environment: Environment,
-    actor: Raft,
+    pub(crate) actor: Raft,
     property: Option<String>,
     start: Option<ClusterState>,
     draw: Option<Draw>,
@@ -84,7 +81,7 @@ pub struct Cluster {
     pub(crate) letters: Table<Letter>,
     pub(crate) shared: Table<Shared>,
     pub(crate) events: Table<Event>,
-    effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
+    pub(crate) effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
 }
 
 /// Draws a path, as SVG.
@@ -119,55 +116,6 @@ impl Action {
     /// The server that it happens to.
     pub fn server(self) -> ServerId {
         self.parts().0
-    }
-}
-
-/// What a node reacts to: an action, without the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Stimulus {
-    Deliver(Ref<Letter>),
-    Timeout(Timer),
-    Propose,
-    Restart,
-    CarryOut,
-}
-
-impl Stimulus {
-    /// A number of its own.
-    pub(crate) fn code(self) -> u32 {
-        match self {
-            Stimulus::Timeout(Timer::Election) => 0,
-            Stimulus::Timeout(Timer::Heartbeat) => 1,
-            Stimulus::Propose => 2,
-            Stimulus::Restart => 3,
-            Stimulus::CarryOut => 4,
-            Stimulus::Deliver(letter) => 5 + letter.number(),
-        }
-    }
-}
-
-/// What a stimulus does to a node: a function of the two, so it is computed once.
-#[derive(Debug)]
-pub(crate) struct Effect {
-    node: Ref<Node>,
-    sent: Vec<Ref<Letter>>,
-    /// If nothing came of it but answers, sent or waiting to be: those.
-    answers: Option<Vec<Ref<Letter>>>,
-}
-
-impl Effect {
-    /// Whether nothing came of it but answers that all are `as_claimed`.
-    fn is_answer_only(&self, as_claimed: impl FnMut(Ref<Letter>) -> bool) -> bool {
-        self.answers.as_ref().is_some_and(|answers| answers.iter().copied().all(as_claimed))
-    }
-
-    /// Whether all that came of it is a follower in `term`, without leader or vote.
-    fn makes_follower(&self, term: Term) -> bool {
-        let server = &self.node.replica.server;
-        self.sent.is_empty()
-            && server.current_term() == term
-            && server.persistent().voted_for().is_none()
-            && server.volatile().role == Role::default()
     }
 }
 
@@ -250,89 +198,6 @@ impl Cluster {
         &self.effect(None, state.node(id), stimulus).sent
     }
 
-    fn effect(
-        &self,
-        memo: Option<&Effects>,
-        node: Ref<Node>,
-        stimulus: Stimulus,
-    ) -> &'static Effect {
-        let find = || self.shared_effect(node, stimulus);
-        match memo {
-            Some(memo) => memo.get(node, stimulus, find),
-            None => find(),
-        }
-    }
-
-    fn shared_effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
-        if let Some(known) = self.effects.get(&(node, stimulus)) {
-            return *known;
-        }
-        let new = Box::leak(Box::new(self.react(node, stimulus)));
-        *self.effects.entry((node, stimulus)).or_insert(new)
-    }
-
-    /// Lets the actor handle something, and carries out its commands.
-    fn ask(
-        &self,
-        node: &mut Node,
-        handler: impl FnOnce(&Raft, &mut Cow<'_, Replica>, &mut Out<Raft>),
-    ) -> Vec<(ServerId, Message)> {
-        let before = node.replica.clone();
-        let mut replica = Cow::Borrowed(&before);
-        let mut out = Out::new();
-        handler(&self.actor, &mut replica, &mut out);
-        node.replica = replica.into_owned();
-        node.interpret(out, self.environment.torn)
-    }
-
-    /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
-    fn react(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
-        let reaction = || self.reaction(node, stimulus);
-        catch_unwind(AssertUnwindSafe(reaction)).unwrap_or_else(|panic| {
-            let failed = Some(panic_message(panic.as_ref()));
-            let failed = Node { failed, ..node.value.clone() };
-            let node = self.nodes.intern(failed, &self.renamings);
-            Effect { node, sent: Vec::new(), answers: None }
-        })
-    }
-
-    fn reaction(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
-        let id = node.id();
-        let me = actor_id(id);
-        let mut next = node.value.clone();
-        let sent = match stimulus {
-            Stimulus::Restart => {
-                let mut out = Out::new();
-                let replica = self.actor.on_start(me, &Some(node.disk.clone()), &mut out);
-                next.restart(replica, out)
-            }
-            Stimulus::CarryOut => next.carry_out(),
-            Stimulus::Deliver(letter) => {
-                let Letter { from, to: _, message } = letter.value.clone();
-                let from = actor_id(from);
-                self.ask(&mut next, |actor, replica, out| {
-                    actor.on_msg(me, replica, from, message, out);
-                })
-            }
-            Stimulus::Timeout(timer) => {
-                next.timers.remove(&timer);
-                self.ask(&mut next, |actor, replica, out| {
-                    actor.on_timeout(me, replica, &timer, out);
-                })
-            }
-            Stimulus::Propose => self.ask(&mut next, |actor, replica, out| {
-                actor.on_random(me, replica, &Proposes, out);
-            }),
-        };
-        let letter =
-            |(to, message)| self.letters.intern(Letter { from: id, to, message }, &self.renamings);
-        let sent: Vec<_> = sent.into_iter().map(letter).collect();
-        let answers = next
-            .queued_since(node)
-            .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());
-        Effect { sent, answers, node: self.nodes.intern(next, &self.renamings) }
-    }
-
     /// What `action` does in `state`, if it does anything.
     pub(crate) fn change(
         &self,
@@ -367,96 +232,6 @@ impl Cluster {
         }
     }
 
-    /// A letter joins the network, unless another stands for it or it is dead on arrival.
-    fn send(&self, memo: Option<&Effects>, state: &mut ClusterState, letter: Ref<Letter>) {
-        match self.proven_meaning(memo, state, letter) {
-            Meaning::Nothing => self.audit(state, letter),
-            Meaning::Itself => self.post(state, letter, None),
-            Meaning::Shared(shared) => self.post(state, letter, Some(shared)),
-        }
-    }
-
-    /// Letters to and from server `id` that mean less than before are looked at again.
-    fn reconsider(&self, memo: Option<&Effects>, state: &mut ClusterState, id: ServerId) {
-        let mut changed = Vec::new();
-        for place in (0..state.network.len()).rev() {
-            let Post { letter, shared } = state.network[place];
-            if letter.to != id && letter.from != id {
-                continue;
-            }
-            let unchanged = match self.meaning(state, letter) {
-                Meaning::Nothing => false,
-                Meaning::Itself => shared.is_none(),
-                Meaning::Shared(now) => shared.is_some_and(|shared| shared.value == now),
-            };
-            if !unchanged {
-                changed.push(state.unpost(place).letter);
-            }
-        }
-        // In the order of the network, so that a search is the same whenever it is made.
-        changed.iter().rev().for_each(|&letter| self.send(memo, state, letter));
-    }
-
-    fn post(&self, state: &mut ClusterState, letter: Ref<Letter>, shared: Option<Shared>) {
-        let shared = shared.map(|shared| self.shared.intern(shared, &self.renamings));
-        let Err(there) = state.post(Post { letter, shared }) else { return };
-        if there.letter != letter {
-            self.audit(state, letter);
-        }
-    }
-
-    fn meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
-        if self.environment.keep_dead_letters {
-            return Meaning::Itself;
-        }
-        let (sender, receiver) = (state.node(letter.from), state.node(letter.to));
-        match letters::meaning(letter, sender, receiver, self.bounds.terms) {
-            // Answers that wait for the disk are part of the receiver's node, and those to two
-            // stale requests differ: which of the two was kept would show in the states behind.
-            Meaning::Shared(Shared::Stale { .. }) if self.environment.torn => Meaning::Itself,
-            meaning @ (Meaning::Nothing | Meaning::Shared(_) | Meaning::Itself) => meaning,
-        }
-    }
-
-    /// What a letter is claimed to mean, if it proves to on trial: delivered now, a dead letter
-    /// changes nothing and its answer is dead; a stale one changes nothing and its answer is
-    /// news at most; news makes a follower in its term, who says nothing.
-    fn proven_meaning(
-        &self,
-        memo: Option<&Effects>,
-        state: &ClusterState,
-        letter: Ref<Letter>,
-    ) -> Meaning {
-        let claimed = self.meaning(state, letter);
-        let receiver = state.node(letter.to);
-        let trial = || self.effect(memo, receiver, Stimulus::Deliver(letter));
-        let proven = match claimed {
-            Meaning::Itself => true,
-            Meaning::Nothing => trial().is_answer_only(|answer| {
-                self.proven_meaning(memo, state, answer) == Meaning::Nothing
-            }),
-            Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
-                let term = state.node(to).replica.server.current_term();
-                let news = Meaning::Shared(Shared::News { to: from, term });
-                let meaning = self.proven_meaning(memo, state, answer);
-                meaning == Meaning::Nothing || meaning == news
-            }),
-            Meaning::Shared(Shared::News { term, .. }) => {
-                match term > receiver.replica.server.current_term() {
-                    true => trial().makes_follower(term),
-                    false => trial().node == receiver && trial().sent.is_empty(),
-                }
-            }
-        };
-        if proven { claimed } else { Meaning::Itself }
-    }
-
-    fn audit(&self, state: &mut ClusterState, letter: Ref<Letter>) {
-        if self.environment.audit {
-            state.set_aside(letter);
-        }
-    }
-
     /// Remembers who leads, and what a step committed. A commit whose records still wait has
     /// not happened for anybody else.
     fn record(&self, state: &mut ClusterState, node: Ref<Node>) {
@@ -480,13 +255,6 @@ impl Cluster {
             state.committed_after_restart |= state.restarts > 0;
         }
     }
-}
-
-/// What an assertion that failed said.
-pub fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 impl Model for Cluster {

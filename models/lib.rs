@@ -10,10 +10,12 @@
 
 pub mod actor;
 pub mod cluster;
+mod effects;
 pub mod history;
 pub mod interned;
 pub mod letters;
 pub mod moves;
+mod network;
 pub mod node;
 pub mod orbit;
 pub mod portable;

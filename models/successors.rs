@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use rustc_hash::FxHashMap;
 use stateright::Model;
 
-use crate::cluster::{Action, Cluster, Effect, Stimulus};
+use crate::cluster::{Action, Cluster};
+use crate::effects::{Effect, Stimulus};
 use crate::node::Node;
 use crate::orbit::Ref;
 use crate::portable::Names;
