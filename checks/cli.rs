@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench;
 use crate::engine_args::{Engine, EngineArgs};
 use crate::explore;
+use crate::invariant;
 use crate::mutants;
 use crate::replay::{self, Format};
 use crate::report;
@@ -48,6 +49,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// Validates what the nodes of one cluster recorded, file by file and together
     Trace(TraceArgs),
+    /// Tries the inductive invariant on worlds drawn at random
+    Invariant(InvariantArgs),
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +132,16 @@ struct MutantsArgs {
 }
 
 #[derive(Debug, Args)]
+struct InvariantArgs {
+    /// How many worlds
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    worlds: u32,
+    /// What they are drawn from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
 struct RunArgs {
     /// The scope: see `check list`
     scope: String,
@@ -177,6 +190,9 @@ pub fn main() -> ExitCode {
         Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
+        Some(Command::Invariant(args)) => {
+            Ok(invariant::report::run(args.worlds, args.seed, cli.output.json))
+        }
         Some(Command::Replay(args)) => replay(&args, &cli.output),
         Some(Command::Explore(args)) => named(&args.scope).and_then(|scope| {
             explore::serve(&scope, &args.address).map_err(|error| error.to_string())?;
@@ -197,8 +213,11 @@ fn default_scopes() -> Vec<Scope> {
 }
 
 fn list() -> Result<u8, String> {
-    // A closed pipe (`check list | head`) is no failure.
-    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    print(&format!("{}\n{}\n", scopes::list(), mutants::list()))
+}
+
+/// Writes to stdout. A closed pipe (`check list | head`) is no failure.
+fn print(text: &str) -> Result<u8, String> {
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(0)
 }

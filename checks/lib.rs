@@ -9,6 +9,7 @@ pub mod cli;
 pub mod engine_args;
 pub mod engines;
 pub mod explore;
+pub mod invariant;
 pub mod mermaid;
 pub mod mutants;
 pub mod progress;

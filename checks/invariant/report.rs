@@ -1,0 +1,56 @@
+//! `check invariant`: what was tried, and the way out if there is one.
+
+use std::fmt;
+
+use serde_json::json;
+
+use super::conjuncts::CONJUNCTS;
+use super::{Exit, Tried, check};
+use crate::verdict::Word;
+
+/// The name of the property.
+pub const INDUCTIVE: &str = "Inductive invariant";
+
+/// Tries so many worlds of this seed; answers with the exit status. What was drawn at random is
+/// never said to hold.
+pub fn run(worlds: u32, seed: u64, as_json: bool) -> u8 {
+    let tried = check(CONJUNCTS, worlds, seed);
+    match &tried {
+        Ok(Tried { worlds, steps }) => {
+            eprintln!("{} conjuncts: {worlds} worlds, and none of {steps} steps", CONJUNCTS.len());
+            eprintln!("from them leads to one in which a conjunct is broken");
+        }
+        Err(exit) => eprintln!("{} is broken (seed {seed}):\n\n{exit}", exit.broken),
+    }
+    if as_json {
+        println!("{}", as_verdict(&tried, worlds));
+    }
+    u8::from(tried.is_err())
+}
+
+/// The object that `check run` prints for a scope.
+fn as_verdict(tried: &Result<Tried, Exit>, worlds: u32) -> serde_json::Value {
+    let (word, steps, trace) = match tried {
+        Ok(Tried { worlds: _, steps }) => (Word::Unknown, Some(*steps), None),
+        Err(Exit { broken, world, event, outcome }) => {
+            let step = json!({ "broken": broken, "world": world, "action": event,
+                "outcome": outcome });
+            (Word::Violated, None, Some(vec![step]))
+        }
+    };
+    let property = json!({ "name": INDUCTIVE, "expectation": "always", "verdict": word,
+        "trace": trace });
+    json!({ "scope": "invariant", "engine": "random worlds", "unique_states": worlds,
+        "generated_states": steps, "exhausted": false, "properties": [property] })
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Exit { broken: _, world, event, outcome } = self;
+        write!(f, "{world}")?;
+        if let Some(event) = event {
+            writeln!(f, "then {event}")?;
+        }
+        writeln!(f, "{outcome}")
+    }
+}

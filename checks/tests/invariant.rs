@@ -1,0 +1,27 @@
+//! The inductive invariant: it holds at first, every step keeps it, and it is no larger than it
+//! has to be.
+
+use std::collections::BTreeSet;
+
+use veraft_checks::invariant::conjuncts::{CONJUNCTS, broken};
+use veraft_checks::invariant::{boot, check, needed};
+
+#[test]
+fn it_holds_at_the_first_boot() {
+    for servers in 1..=7 {
+        assert!(broken(&boot(servers), CONJUNCTS).is_none());
+    }
+}
+
+#[test]
+fn every_step_keeps_it() {
+    let tried = check(CONJUNCTS, 20_000, 1);
+    let tried = tried.unwrap_or_else(|exit| panic!("{} is broken:\n{exit}", exit.broken));
+    assert!(tried.steps > 100_000, "{tried:?}");
+}
+
+#[test]
+fn without_any_one_conjunct_the_others_are_not_kept() {
+    let all: BTreeSet<_> = CONJUNCTS.iter().map(|conjunct| conjunct.name).collect();
+    assert_eq!(needed(50_000, 1), all);
+}
