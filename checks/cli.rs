@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bench;
 use crate::engine_args::{Engine, EngineArgs};
 use crate::explore;
-use crate::mutants;
+use crate::mutants::suite::{self, Choice};
 use crate::replay::{self, Format};
 use crate::report;
 use crate::run::{self, Options};
@@ -126,6 +126,9 @@ struct OutputArgs {
 struct MutantsArgs {
     /// The mutants: see `check list`; all, if none is named
     names: Vec<String>,
+    /// The dozen of this number, counted around the table: another each day, for one
+    #[arg(long, value_name = "N", conflicts_with = "names")]
+    dozen: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +166,16 @@ struct RunArgs {
     engine: EngineArgs,
 }
 
+impl MutantsArgs {
+    fn choice(&self) -> Choice {
+        match (self.dozen, &self.names[..]) {
+            (Some(number), _) => Choice::Dozen(number),
+            (None, []) => Choice::All,
+            (None, names) => Choice::Named(names.to_vec()),
+        }
+    }
+}
+
 /// Bad usage.
 const USAGE: u8 = 2;
 
@@ -174,7 +187,7 @@ pub fn main() -> ExitCode {
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
         Some(Command::Bench(args)) => bench(&args),
-        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
+        Some(Command::Mutants(args)) => suite::run(&args.choice()),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
         Some(Command::Replay(args)) => replay(&args, &cli.output),
@@ -198,7 +211,7 @@ fn default_scopes() -> Vec<Scope> {
 
 fn list() -> Result<u8, String> {
     // A closed pipe (`check list | head`) is no failure.
-    let text = format!("{}\n{}\n", scopes::list(), mutants::list());
+    let text = format!("{}\n{}\n", scopes::list(), crate::mutants::list());
     let _ = io::stdout().write_all(text.as_bytes());
     Ok(0)
 }

@@ -13,10 +13,24 @@ use super::{Mutant, all};
 
 type Built = Result<PathBuf, Problem>;
 
-/// Tries the mutants of these names, or all; answers with the exit status: 0 if each behaved as
-/// its row states, 1 otherwise.
-pub fn run(names: &[String]) -> Result<u8, String> {
-    let chosen = choose(names)?;
+/// Which mutants to try.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// Every one.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+    /// The dozen of this number, counted around and around the table.
+    Dozen(usize),
+}
+
+/// Tries mutants; answers with the exit status: 0 if each behaved as its row states, 1
+/// otherwise.
+///
+/// # Errors
+/// When no mutant is called so, or another `check mutants` is at work.
+pub fn run(choice: &Choice) -> Result<u8, String> {
+    let chosen = choose(choice)?;
     let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
     let started = Instant::now();
     let progress = bar(chosen.len() as u64);
@@ -39,6 +53,11 @@ pub fn run(names: &[String]) -> Result<u8, String> {
                 Ok(binary) => judge::judge(mutant, &binary),
                 Err(problem) => Err(problem.to_string()),
             };
+            if progress.is_hidden() {
+                // Not on a terminal: a line each.
+                let fell = showing.as_ref().map_or("not tried", |showing| &showing.fell);
+                eprintln!("{} {:?}: {fell}", mutant.name, started.elapsed());
+            }
             match showing {
                 Ok(showing) => {
                     table.add_row(row(mutant, &showing));
@@ -64,15 +83,20 @@ pub fn run(names: &[String]) -> Result<u8, String> {
     }
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Mutant>, String> {
-    if names.is_empty() {
-        return Ok(all().collect());
-    }
+pub(super) fn choose(choice: &Choice) -> Result<Vec<&'static Mutant>, String> {
     let named = |name: &String| {
         let found = all().find(|mutant| mutant.name == name);
         found.ok_or_else(|| format!("no mutant is called {name:?}: see `check list`"))
     };
-    names.iter().map(named).collect()
+    match choice {
+        Choice::All => Ok(all().collect()),
+        Choice::Named(names) => names.iter().map(named).collect(),
+        Choice::Dozen(number) => {
+            let count = all().count();
+            let first = (number % count) * 12 % count;
+            Ok(all().cycle().skip(first).take(12.min(count)).collect())
+        }
+    }
 }
 
 fn bar(length: u64) -> ProgressBar {
@@ -86,7 +110,7 @@ fn bar(length: u64) -> ProgressBar {
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["mutant", "rule", "fell", "steps", "states", "seconds", "searched"]);
+    table.set_header(["mutant", "rule", "fell", "steps", "states", "seconds", "where"]);
     for column in 3..=5 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -101,9 +125,9 @@ fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
         mutant.rule.to_owned(),
         short(&showing.fell),
         showing.steps.map_or(String::new(), |steps| steps.to_string()),
-        HumanCount(showing.states).to_string(),
+        showing.states.map_or(String::new(), |states| HumanCount(states).to_string()),
         format!("{:.1}", showing.seconds),
-        mutant.searches.first().map_or(String::new(), |search| search.words()),
+        mutant.place(),
     ]
 }
 
