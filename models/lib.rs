@@ -26,6 +26,7 @@ pub mod words;
 
 pub use actor::{Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
+pub use effects::Effect;
 pub use history::Event;
 pub use letters::{Letter, Meaning, Shared};
 pub use moves::{Impossible, Move, Stuck};

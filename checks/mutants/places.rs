@@ -13,7 +13,7 @@ pub const STATE: &str = "src/figure2/state.rs";
 pub const UNREDUCED: &[&str] = &["--keep-dead-letters", "--no-symmetry"];
 
 /// What `check recover` checks.
-pub const RECOVERY: &str = "Recovery";
+pub use crate::recovery::RECOVERY;
 
 pub const fn edit(file: &'static str, before: &'static str, after: &'static str) -> Edit {
     Edit { file, before, after }
