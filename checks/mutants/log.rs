@@ -21,7 +21,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 3, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 15 },
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 16 },
     },
     Mutant {
         name: "B3",
@@ -34,9 +34,9 @@ pub const MUTANTS: &[Mutant] = &[
             && self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)
         {",
         )],
-        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 11 },
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
     },
     Mutant {
         name: "B4",
@@ -52,7 +52,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 1, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: COMMIT_DURABILITY, steps: 8 },
+        expected: Falls { property: COMMIT_DURABILITY, steps: 7 },
     },
     Mutant {
         name: "B5",
@@ -65,7 +65,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 11 },
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
     },
     Mutant {
         name: "B6",
@@ -156,7 +156,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 11 },
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
     },
     Mutant {
         name: "B11",
@@ -169,7 +169,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 1, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: MONOTONE_COMMIT, steps: 8 },
+        expected: Falls { property: MONOTONE_COMMIT, steps: 9 },
     },
     Mutant {
         name: "B21",
@@ -181,9 +181,9 @@ pub const MUTANTS: &[Mutant] = &[
             "let term = self.persistent.log().term_at(prev_log_index);
         if term.is_some_and(|term| term != request.prev_log_term) {",
         )],
-        searches: &[search("replication", [3, 1, 2, 0], &[])],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: LOG_MATCHING, steps: 8 },
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
     },
     Mutant {
         name: "B22",
@@ -196,7 +196,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: MATCH_INDEX_TRUE, steps: 8 },
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
     },
     Mutant {
         name: "B23",
@@ -209,7 +209,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: LOG_MATCHING, steps: 8 },
+        expected: Falls { property: COMMIT_DURABILITY, steps: 12 },
     },
     Mutant {
         name: "B24",
@@ -222,7 +222,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: MATCH_INDEX_TRUE, steps: 8 },
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 9 },
     },
     Mutant {
         name: "B25",
@@ -236,7 +236,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 11 },
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
     },
     Mutant {
         name: "B26",

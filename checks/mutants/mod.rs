@@ -143,9 +143,9 @@ impl Search {
         let mut words = self.scope.to_owned();
         if let Some([servers, terms, entries, restarts]) = self.bounds {
             words = format!("{servers}/{terms}/{entries}/{restarts}");
-            if self.scope.starts_with("torn") {
-                words = format!("torn {words}");
-            }
+            // Where the bounds alone would not tell it.
+            let telling = ["torn", "figure-8"].into_iter().find(|&s| self.scope.starts_with(s));
+            words = telling.map_or(words.clone(), |telling| format!("{telling} {words}"));
         }
         let options: Vec<&str> = self
             .options

@@ -1,6 +1,6 @@
 //! Votes: to whom they are given.
 
-use super::Expected::{Falls, Unreached};
+use super::Expected::{Falls, Survives, Unreached};
 use super::Mutant;
 use super::places::{
     APPEND_ENTRIES, RECOVERY, REQUEST_VOTE, RULES, UNREDUCED, edit, recover, search, whole,
@@ -121,10 +121,18 @@ pub const MUTANTS: &[Mutant] = &[
             "request.last_log_term >= log.last_term()
             && request.last_log_index >= log.last_index()",
         )],
-        searches: &[recover("replication", [3, 2, 2, 0])],
-        // Fewer votes are given, and none that was refused.
-        blind: &[search("replication", [3, 2, 2, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 8 },
+        searches: &[
+            search("replication", [3, 2, 2, 0], &[]),
+            recover("replication", [3, 2, 2, 0]),
+        ],
+        // Live too while every server is up: those that voted for the leader of the latest term
+        // hold no more than it does, in term and in length, until it tells them, so that it can
+        // be elected again. With some of them down for good, nobody might be.
+        blind: &[],
+        expected: Survives {
+            states: 106_065,
+            reason: "fewer votes are given, and none that was refused; the last leader can win",
+        },
     },
     Mutant {
         name: "A21",
@@ -140,7 +148,7 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[recover("replication", [3, 2, 1, 0])],
         // There a timer that runs may fire at any time, reset or not.
         blind: &[whole("election")],
-        expected: Falls { property: RECOVERY, steps: 8 },
+        expected: Falls { property: RECOVERY, steps: 24 },
     },
     Mutant {
         name: "A25",
@@ -152,9 +160,17 @@ pub const MUTANTS: &[Mutant] = &[
             && voted_for",
             "voted_for",
         )],
-        searches: &[search("replication", [3, 2, 1, 0], UNREDUCED)],
+        searches: &[
+            search("replication", [3, 2, 1, 0], &[]),
+            search("election", [3, 2, 0, 0], UNREDUCED),
+            recover("replication", [3, 2, 1, 0]),
+        ],
         blind: &[],
-        expected: Falls { property: LEADER_COMPLETENESS, steps: 7 },
+        expected: Survives {
+            states: 3_452,
+            reason: "the vote is one of the current term, for a log that has only gained since; \
+                     what counts it in the older one is A13",
+        },
     },
     Mutant {
         name: "A26",

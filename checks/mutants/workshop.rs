@@ -119,7 +119,7 @@ struct Built {
 
 /// Runs cargo, and says where the executable is that it built.
 fn compile(cargo: &mut Command) -> Result<PathBuf, Problem> {
-    cargo.args(["--quiet", "--offline", "--locked", "--message-format=json-render-diagnostics"]);
+    cargo.args(["--quiet", "--locked", "--message-format=json-render-diagnostics"]);
     let output = cargo.output().map_err(|error| Problem::Io("cargo".into(), error))?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages
