@@ -54,8 +54,10 @@ use crate::progress::Progress;
 use crate::scopes::Scope;
 use crate::verdict::{Verdict, Word};
 
-/// How many rounds a cluster may be without a leader, if nothing else is said.
-pub const ROUNDS: u32 = 8;
+/// How many rounds a cluster may be without a leader, if nothing else is said: twice the longest
+/// election timeout. In the first of these every server has stood for election or heard of
+/// another, so that all have seen the latest term; in the second one stands that can win.
+pub const ROUNDS: u32 = 4;
 
 /// How to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +79,8 @@ pub struct Tried {
     pub played: u64,
     /// Distinct positions, servers with their clocks, in which an adversary had a choice.
     pub positions: u64,
+    /// The moments between these, at which letters were under way.
+    pub moments: u64,
     /// The rounds that a cluster may be without a leader.
     pub rounds: u32,
     /// The most that it was.
