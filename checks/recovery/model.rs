@@ -60,6 +60,7 @@ impl Recovering {
             most_rounds: played.most_rounds,
             one_in,
             seed,
+            lost: None,
         }
     }
 
