@@ -28,7 +28,7 @@ impl std::error::Error for Failure {}
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Assertion(id) => write!(f, "an assertion fails in {id}"),
+            Failure::Assertion(id) => write!(f, "an assertion failed in {id}"),
             Failure::Endless => write!(f, "the servers write to each other without end"),
             Failure::Unheard => write!(f, "not everybody hears the leader of the latest term"),
             Failure::NoLeader(rounds) => {

@@ -54,8 +54,10 @@ use crate::progress::Progress;
 use crate::scopes::Scope;
 use crate::verdict::{Verdict, Word};
 
-/// How many rounds a cluster may be without a leader, if nothing else is said.
-pub const ROUNDS: u32 = 8;
+/// How many rounds a cluster may be without a leader, if nothing else is said: twice the longest
+/// election timeout. In the first of these every server has stood for election or heard of
+/// another, so that all have seen the latest term; in the second one stands that can win.
+pub const ROUNDS: u32 = 4;
 
 /// How to try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +70,8 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// What was tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// What was tried, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tried {
     /// Distinct sets of servers, up to renaming, among the states.
     pub starts: u64,
@@ -77,6 +79,8 @@ pub struct Tried {
     pub played: u64,
     /// Distinct positions, servers with their clocks, in which an adversary had a choice.
     pub positions: u64,
+    /// The moments between these, at which letters were under way.
+    pub moments: u64,
     /// The rounds that a cluster may be without a leader.
     pub rounds: u32,
     /// The most that it was.
@@ -85,6 +89,17 @@ pub struct Tried {
     pub one_in: u64,
     /// What chose them.
     pub seed: u64,
+    /// How the cluster does not recover; none if it does.
+    pub lost: Option<LostAfter>,
+}
+
+/// How a cluster does not recover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostAfter {
+    /// How many steps of the trace there are before faults stop.
+    pub steps: usize,
+    /// What is wrong at its end.
+    pub why: String,
 }
 
 /// Searches `scope`, and plays from its states. Ends early at the first from which the cluster
@@ -95,6 +110,11 @@ pub fn check(scope: &Scope, settings: Settings, interrupted: &Arc<AtomicBool>) -
     let model = Recovering::new(scope, settings);
     let outcome = engines::stateright::search(model, 1, orbit, &mut progress, interrupted);
     let model = Arc::clone(&outcome.model);
+    let paths = outcome.discoveries.iter().map(|(_, path)| path);
+    let lost = paths.last().and_then(|path| {
+        let (why, _) = model.lost(path.last_state())?;
+        Some(LostAfter { steps: path.clone().into_actions().len(), why: why.to_string() })
+    });
     let mut verdict = Verdict::new(scope, "recovery", outcome);
     if settings.one_in > 1 {
         verdict.exhausted = false;
@@ -104,6 +124,6 @@ pub fn check(scope: &Scope, settings: Settings, interrupted: &Arc<AtomicBool>) -
             }
         }
     }
-    verdict.recovery = Some(model.tried());
+    verdict.recovery = Some(Tried { lost, ..model.tried() });
     verdict
 }

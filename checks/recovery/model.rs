@@ -55,10 +55,12 @@ impl Recovering {
             starts: played.starts.len() as u64,
             played: played.games,
             positions: played.game.positions() as u64,
+            moments: played.game.moments(),
             rounds,
             most_rounds: played.most_rounds,
             one_in,
             seed,
+            lost: None,
         }
     }
 
@@ -78,6 +80,10 @@ impl Recovering {
 
     fn recovers(&self, state: &ClusterState) -> bool {
         let Settings { rounds, one_in, seed } = self.settings;
+        // When the disks have written, the state is another, and begins a game itself.
+        if state.nodes.iter().any(|node| !node.pending.is_empty()) {
+            return true;
+        }
         let start = state.servers_fingerprint();
         let mut played = self.played();
         if !played.starts.insert(start) || hash_of(&(seed, start)) % one_in != 0 {

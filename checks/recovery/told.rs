@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
-use super::Tried;
+use super::{LostAfter, Tried};
 use crate::run::explain;
 use crate::verdict::Verdict;
 
@@ -15,7 +15,13 @@ pub fn summarise(verdict: &Verdict, tried: &Tried, out: &mut impl Write) -> io::
     if verdict.exit_status() == 0 {
         writeln!(out, "{}", shown(tried))?;
     }
-    explain(verdict, out)
+    explain(verdict, out)?;
+    match &tried.lost {
+        Some(LostAfter { steps, why }) => {
+            writeln!(out, "{}: faults stop after step {steps}; in the end {why}", verdict.scope)
+        }
+        None => Ok(()),
+    }
 }
 
 fn table(verdict: &Verdict, tried: &Tried) -> String {
