@@ -177,10 +177,10 @@ pub const MUTANTS: &[Mutant] = &[
             "Record::Ballot { current_term: term, voted_for: None }",
             "Record::Ballot { current_term: term, voted_for: self.persistent.voted_for() }",
         )],
-        searches: &[recover("election", [3, 2, 0, 0])],
+        searches: &[recover("election", [3, 1, 0, 0])],
         // Fewer votes are given, and none that was refused.
         blind: &[whole("election")],
-        expected: Falls { property: RECOVERY, steps: 39 },
+        expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
         name: "A19",
@@ -219,7 +219,7 @@ pub const MUTANTS: &[Mutant] = &[
         }
         let leader = request.leader_id;",
         )],
-        searches: &[recover("election", [3, 2, 0, 0])],
+        searches: &[recover("election", [3, 1, 0, 0])],
         // It looks as if those messages were lost.
         blind: &[search("replication", [3, 2, 1, 0], &[])],
         expected: Falls { property: RECOVERY, steps: 7 },

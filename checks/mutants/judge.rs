@@ -87,7 +87,7 @@ fn try_test(test: Test, binary: &Path) -> Result<Showing, String> {
     let (text, status) =
         run(binary, &arguments).map_err(|error| format!("{}: {error}", binary.display()))?;
     if !text.contains("running 1 test\n") {
-        return Err(format!("no test of {} is called {}", test.suite.word(), test.name));
+        return Err(format!("no test of {} is called {}", test.suite.words(), test.name));
     }
     let (fell, surprises) = match status.success() {
         true => ("nothing", vec![format!("survived: {} passes", test.name)]),
@@ -170,7 +170,7 @@ fn explore(search: &Search, property: Option<&str>, binary: &Path) -> Result<See
 /// What the binary prints, and how it ends. It is ended if it takes too long.
 fn run(binary: &Path, arguments: &[String]) -> io::Result<(String, ExitStatus)> {
     // A file, for nobody reads a pipe meanwhile.
-    let printed = binary.with_extension("out");
+    let printed = binary.with_file_name("printed");
     let mut child = Command::new(binary)
         .args(arguments)
         .stdin(Stdio::null())

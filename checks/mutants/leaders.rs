@@ -125,7 +125,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 923 },
+        expected: Falls { property: RECOVERY, steps: 30 },
     },
     Mutant {
         name: "B18",
@@ -171,7 +171,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 923 },
+        expected: Falls { property: RECOVERY, steps: 30 },
     },
     Mutant {
         name: "B20",

@@ -169,12 +169,12 @@ impl Search {
 }
 
 impl Suite {
-    /// Its name, in one word.
-    pub fn word(&self) -> &'static str {
+    /// Its name.
+    pub fn words(&self) -> String {
         match self {
-            Suite::Unit => "unit tests",
-            Suite::Interleavings => "interleavings",
-            Suite::File(name) => name,
+            Suite::Unit => "unit tests".to_owned(),
+            Suite::Interleavings => "interleavings".to_owned(),
+            Suite::File(name) => format!("tests/{name}"),
         }
     }
 }
@@ -183,7 +183,7 @@ impl Mutant {
     /// Where it shows: the first search, or the tests.
     pub fn place(&self) -> String {
         match self.expected {
-            Expected::FailsTest(test) => format!("test {}", test.suite.word()),
+            Expected::FailsTest(test) => test.suite.words(),
             Expected::Falls { .. } | Expected::Unreached { .. } | Expected::Survives { .. } => {
                 self.searches.first().map_or(String::new(), Search::words)
             }
@@ -218,7 +218,7 @@ pub fn list() -> String {
             Expected::Falls { property, .. } => property.to_owned(),
             Expected::Unreached { property } => format!("unreached: {property}"),
             Expected::Survives { .. } => "nothing falls".to_owned(),
-            Expected::FailsTest(test) => format!("a test fails: {}", test.suite.word()),
+            Expected::FailsTest(test) => format!("fails: {}", test.suite.words()),
         };
         let Mutant { name, rule, about, .. } = *mutant;
         table.add_row([name.to_owned(), rule.to_owned(), about.to_owned(), shows]);

@@ -207,7 +207,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "R12",
-        rule: "mailbox",
+        rule: "queue",
         about: "does not note that the taker sleeps",
         edits: &[edit(
             MAILBOX,
@@ -221,7 +221,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "R13",
-        rule: "outbox",
+        rule: "queue",
         about: "drops the newest message when an outbox is full",
         edits: &[edit(OUTBOX, "queue.drain(..excess)", "queue.drain(queue.len() - excess..)")],
         searches: &[],
@@ -230,7 +230,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "R14",
-        rule: "timers",
+        rule: "timer",
         about: "gives every election timer the shortest length",
         edits: &[edit(
             TIMING,

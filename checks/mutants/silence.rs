@@ -73,7 +73,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("election", [3, 2, 0, 0])],
         blind: &[search("election", [3, 2, 0, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 3 },
+        expected: Falls { property: RECOVERY, steps: 6 },
     },
     Mutant {
         name: "L6",
@@ -101,7 +101,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("election", [3, 2, 0, 0])],
         blind: &[search("election", [3, 2, 0, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 3 },
+        expected: Falls { property: RECOVERY, steps: 9 },
     },
     Mutant {
         name: "L8",
@@ -115,7 +115,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("election", [3, 2, 0, 0])],
         blind: &[search("election", [3, 2, 0, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 3 },
+        expected: Falls { property: RECOVERY, steps: 9 },
     },
     Mutant {
         name: "L9",
@@ -131,7 +131,7 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[search("replication", [3, 2, 1, 0], &[]), recover("replication", [3, 2, 1, 0])],
         blind: &[],
         expected: Survives {
-            states: 1,
+            states: 5_013,
             reason: "it looks as if the first heartbeat were lost: it costs elections",
         },
     },
@@ -151,7 +151,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 4 },
+        expected: Falls { property: RECOVERY, steps: 15 },
     },
     Mutant {
         name: "L11",
@@ -165,7 +165,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 1, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 4 },
+        expected: Falls { property: RECOVERY, steps: 15 },
     },
     Mutant {
         name: "L12",
@@ -179,7 +179,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("pair", [2, 2, 1, 0])],
         blind: &[search("pair", [2, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 4 },
+        expected: Falls { property: RECOVERY, steps: 14 },
     },
     Mutant {
         name: "L13",
@@ -192,7 +192,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 1, 1, 0])],
         blind: &[search("replication", [3, 1, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 1 },
+        expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
         name: "L14",
@@ -211,7 +211,7 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 1, 0])],
         blind: &[],
         expected: Survives {
-            states: 1,
+            states: 55_771,
             reason: "each heartbeat repeats what is acknowledged already: it costs messages",
         },
     },
@@ -226,7 +226,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 1, 1, 0])],
         blind: &[search("replication", [3, 1, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 1 },
+        expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
         name: "L17",
@@ -235,7 +235,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(RULES, "leader_commit: self.volatile.commit_index,", "leader_commit: 0,")],
         searches: &[recover("replication", [3, 1, 1, 0])],
         blind: &[search("replication", [3, 1, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 1 },
+        expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
         name: "L18",
@@ -264,7 +264,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 1, 0], &[]), recover("replication", [3, 2, 1, 0])],
         blind: &[],
-        expected: Survives { states: 1, reason: "it looks as if the first copies were lost" },
+        expected: Survives { states: 3_182, reason: "it looks as if the first copies were lost" },
     },
     Mutant {
         name: "L20",
@@ -277,7 +277,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("election", [3, 2, 0, 0])],
         blind: &[search("election", [3, 2, 0, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 1 },
+        expected: Falls { property: RECOVERY, steps: 22 },
     },
     Mutant {
         name: "L21",
@@ -290,6 +290,6 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 4 },
+        expected: Falls { property: RECOVERY, steps: 36 },
     },
 ];

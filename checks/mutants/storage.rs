@@ -12,7 +12,7 @@ const FOLDED: &str = "records_come_back_folded_and_unsynced_ones_do_not";
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "C5",
-        rule: "storage",
+        rule: "store",
         about: "loses the last entry when it recovers",
         edits: &[edit(
             STORAGE,
@@ -26,7 +26,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "C10",
-        rule: "storage",
+        rule: "store",
         about: "opens a file without a look for damage",
         edits: &[edit(
             STORAGE,
@@ -42,7 +42,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "S1",
-        rule: "storage",
+        rule: "store",
         about: "leaves the tail behind a truncation on the disk",
         edits: &[edit(
             STORAGE,
@@ -55,7 +55,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "S2",
-        rule: "storage",
+        rule: "store",
         about: "truncates between runs of entries only",
         edits: &[edit(
             STORAGE,
@@ -68,7 +68,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "S3",
-        rule: "storage",
+        rule: "store",
         about: "commits without a sync of the file",
         edits: &[edit(
             STORAGE,
@@ -88,7 +88,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "S4",
-        rule: "storage",
+        rule: "store",
         about: "keeps records that were never synced",
         edits: &[edit(
             STORAGE,

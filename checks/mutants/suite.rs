@@ -1,6 +1,7 @@
 //! `check mutants`: builds mutants, lets each explore, and tells what fell.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -49,14 +50,20 @@ pub fn run(choice: &Choice) -> Result<u8, String> {
         });
         for (mutant, binary) in ready {
             progress.set_message(mutant.name);
-            let showing = match binary {
-                Ok(binary) => judge::judge(mutant, &binary),
-                Err(problem) => Err(problem.to_string()),
-            };
+            let showing = binary
+                .map_err(|problem| problem.to_string())
+                .and_then(|binary| judge_and_clear(mutant, &binary, choice));
+            progress.inc(1);
             if progress.is_hidden() {
                 // Not on a terminal: a line each.
                 let fell = showing.as_ref().map_or("not tried", |showing| &showing.fell);
-                eprintln!("{} {:?}: {fell}", mutant.name, started.elapsed());
+                let seconds = started.elapsed().as_secs();
+                eprintln!(
+                    "{}/{} {}: {fell} ({seconds} s)",
+                    progress.position(),
+                    chosen.len(),
+                    mutant.name
+                );
             }
             match showing {
                 Ok(showing) => {
@@ -66,23 +73,35 @@ pub fn run(choice: &Choice) -> Result<u8, String> {
                 }
                 Err(problem) => complaints.push(format!("{}: {problem}", mutant.name)),
             }
-            progress.inc(1);
         }
     });
     progress.finish_and_clear();
     println!("{}\n", table.trim_fmt());
     complaints.iter().for_each(|complaint| println!("{complaint}"));
-    let count = chosen.len();
-    match complaints.is_empty() {
-        true => {
-            let seconds = started.elapsed().as_secs_f64();
+    let (count, seconds) = (chosen.len(), started.elapsed().as_secs_f64());
+    match complaints.len() {
+        0 => {
             println!("{count} mutants behaved as stated, in {seconds:.1} s");
             Ok(0)
         }
-        false => Ok(1),
+        surprises => {
+            println!("{count} mutants, {surprises} surprises, in {seconds:.1} s");
+            Ok(1)
+        }
     }
 }
 
+/// What was built from a mutant is kept for a closer look if the mutant was asked for by name,
+/// or did not behave as stated.
+fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Showing, String> {
+    let showing = judge::judge(mutant, binary)?;
+    if showing.surprises.is_empty() && !matches!(choice, Choice::Named(_)) {
+        fs::remove_file(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
+    }
+    Ok(showing)
+}
+
+/// The mutants of `choice`, in the order of the table.
 pub(super) fn choose(choice: &Choice) -> Result<Vec<&'static Mutant>, String> {
     let named = |name: &String| {
         let found = all().find(|mutant| mutant.name == name);
@@ -110,7 +129,7 @@ fn bar(length: u64) -> ProgressBar {
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["mutant", "rule", "fell", "steps", "states", "seconds", "where"]);
+    table.set_header(["name", "rule", "fell", "steps", "states", "seconds", "where"]);
     for column in 3..=5 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -131,9 +150,9 @@ fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
     ]
 }
 
-/// Fits a column of the table.
+/// Fits its column, so that the table has 80.
 fn short(text: &str) -> String {
-    const WIDTH: usize = 24;
+    const WIDTH: usize = 20;
     match text.chars().count() {
         ..=WIDTH => text.to_owned(),
         _ => text.chars().take(WIDTH - 3).chain("...".chars()).collect(),

@@ -121,10 +121,7 @@ pub const MUTANTS: &[Mutant] = &[
             "request.last_log_term >= log.last_term()
             && request.last_log_index >= log.last_index()",
         )],
-        searches: &[
-            search("replication", [3, 2, 2, 0], &[]),
-            recover("replication", [3, 2, 2, 0]),
-        ],
+        searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 2, 0])],
         // Live too while every server is up: those that voted for the leader of the latest term
         // hold no more than it does, in term and in length, until it tells them, so that it can
         // be elected again. With some of them down for good, nobody might be.
@@ -148,7 +145,7 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[recover("replication", [3, 2, 1, 0])],
         // There a timer that runs may fire at any time, reset or not.
         blind: &[whole("election")],
-        expected: Falls { property: RECOVERY, steps: 24 },
+        expected: Falls { property: RECOVERY, steps: 18 },
     },
     Mutant {
         name: "A25",

@@ -68,18 +68,16 @@ impl Workshop {
             write(&source.join(file), patch(mutant, file, original)?.as_bytes())?;
         }
         let mut cargo = cargo(&source);
-        let kept = match mutant.expected {
-            Expected::FailsTest(test) => {
-                tests(&mut cargo, test.suite);
-                "tests"
-            }
+        let (build, kept) = match mutant.expected {
+            Expected::FailsTest(test) => (tests(&mut cargo, test.suite), "tests"),
             Expected::Falls { .. } | Expected::Unreached { .. } | Expected::Survives { .. } => {
                 cargo.args(["build", "--profile", "mutants"]);
                 cargo.args(["--package", "veraft-checks", "--bin", "check"]);
-                cargo.env("CARGO_TARGET_DIR", self.place.join("build"));
-                "check"
+                ("build", "check")
             }
         };
+        // Never the workspace's own `target`: to cargo, the copy is the same package.
+        cargo.env("CARGO_TARGET_DIR", self.place.join(build));
         let built = compile(&mut cargo)?;
         let kept = self.place.join(format!("{kept}-{}", mutant.name));
         fs::copy(&built, &kept).map_err(|error| Problem::Io(built, error))?;
@@ -93,22 +91,23 @@ fn cargo(source: &Path) -> Command {
     cargo
 }
 
-/// The library's own tests stand on what the workspace's builds have compiled already.
-fn tests(cargo: &mut Command, suite: Suite) {
-    let target = Path::new(ROOT).join("target");
+/// Asks cargo for tests of the library, and says which build cache they share.
+fn tests(cargo: &mut Command, suite: Suite) -> &'static str {
     cargo.args(["test", "--no-run", "--package", "veraft"]);
     match suite {
         Suite::Unit | Suite::Interleavings => cargo.arg("--lib"),
         Suite::File(name) => cargo.args(["--test", name]),
     };
     match suite {
-        Suite::Unit | Suite::File(_) => cargo.env("CARGO_TARGET_DIR", target),
-        // As `.ci/shuttle.sh` builds them.
-        Suite::Interleavings => cargo
-            .env("CARGO_TARGET_DIR", target.join("shuttle"))
-            .env("RUSTFLAGS", "--cfg veraft_shuttle")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS"),
-    };
+        Suite::Unit | Suite::File(_) => {
+            cargo.args(["--profile", "mutants"]);
+            "build"
+        }
+        Suite::Interleavings => {
+            cargo.env("RUSTFLAGS", "--cfg veraft_shuttle").env_remove("CARGO_ENCODED_RUSTFLAGS");
+            "interleavings"
+        }
+    }
 }
 
 /// What is read of the messages of cargo.
