@@ -40,8 +40,10 @@ pub mod failure;
 pub mod game;
 mod model;
 pub mod position;
+pub mod replayed;
 pub mod told;
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -100,6 +102,12 @@ pub struct LostAfter {
     pub steps: usize,
     /// What is wrong at its end.
     pub why: String,
+}
+
+impl fmt::Display for LostAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "faults stop after step {}; in the end {}", self.steps, self.why)
+    }
 }
 
 /// Searches `scope`, and plays from its states. Ends early at the first from which the cluster

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::HumanCount;
 
-use super::{LostAfter, Tried};
+use super::Tried;
 use crate::run::explain;
 use crate::verdict::Verdict;
 
@@ -16,12 +16,7 @@ pub fn summarise(verdict: &Verdict, tried: &Tried, out: &mut impl Write) -> io::
         writeln!(out, "{}", shown(tried))?;
     }
     explain(verdict, out)?;
-    match &tried.lost {
-        Some(LostAfter { steps, why }) => {
-            writeln!(out, "{}: faults stop after step {steps}; in the end {why}", verdict.scope)
-        }
-        None => Ok(()),
-    }
+    tried.lost.iter().try_for_each(|lost| writeln!(out, "{}: {lost}", verdict.scope))
 }
 
 fn table(verdict: &Verdict, tried: &Tried) -> String {
@@ -32,7 +27,7 @@ fn table(verdict: &Verdict, tried: &Tried) -> String {
     let summary = match (verdict.is_failure(), verdict.exhausted) {
         (true, _) => "FAILS",
         (false, true) => "recovers",
-        (false, false) if verdict.stopped.is_none() => "sample recovers",
+        (false, false) if verdict.stopped.is_none() => "sampled",
         (false, false) => "not exhausted",
     };
     let Tried { starts, played, positions, most_rounds, rounds, .. } = *tried;
@@ -58,14 +53,14 @@ fn shown(tried: &Tried) -> String {
     let Tried { starts, played, most_rounds, one_in, seed, .. } = *tried;
     let (starts, played) = (HumanCount(starts), HumanCount(played));
     let from = match one_in {
-        1 => format!("recovers from every state: {starts} differ in their servers"),
+        1 => format!("recovers from every state ({starts} differ in their servers):"),
         _ => format!(
-            "recovers from each of {played} sampled states, of {starts} that differ in their \
-             servers\n(--sample {one_in} --seed {seed}); of the others nothing is said"
+            "recovers from each of {played} sampled states (--sample {one_in} --seed {seed}),\n\
+             of {starts} that differ in their servers; nothing is said of the others:"
         ),
     };
     format!(
-        "{from}\nwhatever order a bounded skew allows to election timers, there is a leader within \
-         \n{most_rounds} rounds, and it brings a new entry to every state machine"
+        "{from}\nwhatever order a bounded skew allows to election timers, there is a leader\n\
+         within {most_rounds} rounds, and it brings a new entry to every state machine"
     )
 }

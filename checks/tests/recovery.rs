@@ -5,11 +5,18 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use stateright::Model;
+use veraft::figure2::ServerId;
+use veraft_checks::recovery::failure::Failure;
+use veraft_checks::recovery::game::Game;
 use veraft_checks::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
+use veraft_checks::regression;
 use veraft_checks::saved::Saved;
 use veraft_checks::scopes::{self, Scope};
+use veraft_checks::script::Script;
+use veraft_checks::story::Setting;
 use veraft_checks::verdict::{Verdict, Word};
-use veraft_models::{Bounds, Move};
+use veraft_models::{Bounds, Cluster, Move};
 
 const ALL: Settings = Settings { rounds: ROUNDS, one_in: 1, seed: 0 };
 
@@ -121,6 +128,49 @@ fn a_counterexample_is_told_saved_and_replayed() {
     assert_eq!(saved.steps[before], Move::LoseAll);
     assert!(story.violations().next().is_none());
     assert!(std::fs::read_to_string(&page).unwrap().contains(RECOVERY));
+    // With a round more, the same start is none to be lost from.
+    let replayed = binary(&["replay", &path(&folder.join("pair-recovery.json"))]);
+    assert_eq!(replayed.status.code(), Some(0));
+    let told = String::from_utf8(replayed.stdout).unwrap();
+    assert!(told.ends_with("the cluster recovers within 4 rounds after faults stop\n"), "{told}");
+    let test = regression::test(&saved);
+    assert!(test.contains("regression::assert_recovers(script)"), "{test}");
+    regression::assert_recovers(test.split('"').nth(1).unwrap());
+}
+
+/// Two pasts in one cluster: S0 is what the first script makes of it, S1 what the second does,
+/// S2 has just started.
+fn mixture(of_s0: &str, of_s1: &str) -> Failure {
+    let after = |cluster: Cluster, script: &str| {
+        let moves = Script::parse(&format!("servers 3\n{script}")).unwrap().prefix().unwrap();
+        let cluster = cluster.after(&moves).unwrap();
+        let state = cluster.init_states().remove(0);
+        (cluster, state)
+    };
+    let setting = Setting { servers: 3, torn: false, max_append_bytes: usize::MAX };
+    let (cluster, mut state) = after(setting.cluster(), "");
+    let (cluster, first) = after(cluster, of_s0);
+    let (cluster, second) = after(cluster, of_s1);
+    state.nodes[0] = first.nodes[0];
+    state.nodes[1] = second.nodes[1];
+    Game::default().play(&cluster, &state, ROUNDS).expect_err("it is lost").failure
+}
+
+/// As if a server had stored what its leader never sent: terms and lengths of all logs agree.
+#[test]
+fn a_log_with_another_entry_is_no_agreement() {
+    let stored = "S1 election timeout\nS1 <-> S2\npropose to S1\nS1 restarts";
+    let leads = "S0 election timeout\nS0 <-> S2\npropose to S0";
+    assert_eq!(mixture(leads, stored), Failure::Disagreement(ServerId(0)));
+    // And so it is if nobody leads at first.
+    let follows = format!("{leads}\nS0 restarts");
+    assert!(matches!(mixture(&follows, stored), Failure::Disagreement(_)));
+}
+
+#[test]
+fn a_failed_assertion_is_no_recovery() {
+    let leads = |id| format!("{id} election timeout\n{id} <-> S2");
+    assert!(matches!(mixture(&leads("S0"), &leads("S1")), Failure::Assertion(_)));
 }
 
 #[test]
