@@ -5,18 +5,21 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::bench;
-use crate::engine_args::{Engine, EngineArgs};
+use crate::engine_args::EngineArgs;
 use crate::explore;
 use crate::invariant;
 use crate::mutants;
+use crate::mutants::suite::{self, Choice};
+use crate::recovery::args::RecoverArgs;
 use crate::replay::{self, Format};
 use crate::report;
 use crate::run::{self, Options};
+use crate::scope_args::ScopeArgs;
 use crate::scopes::{self, Kind, SCOPES, Scope};
 use crate::verdict::{NOT_EXHAUSTED, Verdict};
 
@@ -37,6 +40,8 @@ enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// From every state of a scope, lets faults stop, and demands that the cluster recovers
+    Recover(RecoverArgs),
     /// Makes the steps of a saved trace again, and tells them
     Replay(ReplayArgs),
     /// Walks through a scope in the browser, with stateright's Explorer
@@ -129,6 +134,9 @@ struct OutputArgs {
 struct MutantsArgs {
     /// The mutants: see `check list`; all, if none is named
     names: Vec<String>,
+    /// The dozen of this number, counted around the table: another each day, for one
+    #[arg(long, value_name = "N", conflicts_with = "names")]
+    dozen: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -143,20 +151,8 @@ struct InvariantArgs {
 
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// The scope: see `check list`
-    scope: String,
-    /// Servers in the cluster
-    #[arg(long, value_name = "N")]
-    servers: Option<usize>,
-    /// Elections start no term above this
-    #[arg(long, value_name = "T")]
-    terms: Option<u64>,
-    /// Leaders whose log is this long get no more commands
-    #[arg(long, value_name = "L")]
-    entries: Option<u64>,
-    /// Restarts in all
-    #[arg(long, value_name = "R")]
-    restarts: Option<u32>,
+    #[command(flatten)]
+    scope: ScopeArgs,
     /// Tell renamed servers apart
     #[arg(long)]
     no_symmetry: bool,
@@ -176,6 +172,16 @@ struct RunArgs {
     engine: EngineArgs,
 }
 
+impl MutantsArgs {
+    fn choice(&self) -> Choice {
+        match (self.dozen, &self.names[..]) {
+            (Some(number), _) => Choice::Dozen(number),
+            (None, []) => Choice::All,
+            (None, names) => Choice::Named(names.to_vec()),
+        }
+    }
+}
+
 /// Bad usage.
 const USAGE: u8 = 2;
 
@@ -183,11 +189,12 @@ const USAGE: u8 = 2;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let status = match cli.command {
-        None => search(&default_scopes(), Engine::Stateright { workers: 1 }, None, &cli.output),
+        None => search(&default_scopes(), &Options::default(), &cli.output),
         Some(Command::List) => list(),
         Some(Command::Run(args)) => run_scope(&args, &cli.output),
+        Some(Command::Recover(args)) => recover(&args, &cli.output),
         Some(Command::Bench(args)) => bench(&args),
-        Some(Command::Mutants(args)) => mutants::suite::run(&args.names),
+        Some(Command::Mutants(args)) => suite::run(&args.choice()),
         Some(Command::Simulate(args)) => simulate(&args),
         Some(Command::Trace(args)) => trace(&args),
         Some(Command::Invariant(args)) => {
@@ -261,13 +268,9 @@ fn bench(args: &BenchArgs) -> Result<u8, String> {
 }
 
 fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
-    let named = named(&args.scope)?;
+    let named = named(&args.scope.scope)?;
     let mut scope = named;
-    let bounds = &mut scope.bounds;
-    bounds.servers = args.servers.unwrap_or(bounds.servers);
-    bounds.terms = args.terms.unwrap_or(bounds.terms);
-    bounds.entries = args.entries.unwrap_or(bounds.entries);
-    bounds.restarts = args.restarts.unwrap_or(bounds.restarts);
+    args.scope.set_bounds(&mut scope);
     match &mut scope.kind {
         Kind::Cluster(environment) => {
             environment.symmetry &= !args.no_symmetry;
@@ -298,7 +301,25 @@ fn run_scope(args: &RunArgs, output: &OutputArgs) -> Result<u8, String> {
     if !engine.goes_by_levels() {
         scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
     }
-    search(&[scope], engine, args.property.clone(), output)
+    let property = args.property.clone();
+    search(&[scope], &Options { engine, property, ..Options::default() }, output)
+}
+
+fn recover(args: &RecoverArgs, output: &OutputArgs) -> Result<u8, String> {
+    let named = named(&args.scope.scope)?;
+    if named.kind == Kind::ActorModel {
+        return Err("actor-model does not recover: name a scope of the cluster".to_owned());
+    }
+    let mut scope = named;
+    args.scope.set_bounds(&mut scope);
+    if scope != named {
+        scope.pinned = None;
+    }
+    if let Some(problem) = scope.problem() {
+        return Err(problem);
+    }
+    let recovery = Some(args.settings());
+    search(&[scope], &Options { recovery, ..Options::default() }, output)
 }
 
 fn simulate(args: &SimulateArgs) -> Result<u8, String> {
@@ -327,12 +348,7 @@ fn trace(args: &TraceArgs) -> Result<u8, String> {
 }
 
 /// Explores scopes one after the other; answers with the gravest exit status.
-fn search(
-    scopes: &[Scope],
-    engine: Engine,
-    property: Option<String>,
-    output: &OutputArgs,
-) -> Result<u8, String> {
+fn search(scopes: &[Scope], options: &Options, output: &OutputArgs) -> Result<u8, String> {
     // Before the search, so that an hour's work is not lost to a misspelt folder.
     let mut report =
         match &output.report {
@@ -341,8 +357,7 @@ fn search(
             })?),
             None => None,
         };
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
+    let flag = Arc::clone(&options.interrupted);
     ctrlc::set_handler(move || {
         // The second Ctrl-C does not wait for the search to wind up.
         if flag.swap(true, Ordering::Relaxed) {
@@ -350,14 +365,13 @@ fn search(
         }
     })
     .map_err(|error| format!("cannot listen for Ctrl-C: {error}"))?;
-    let options = Options { engine, property, interrupted: Arc::clone(&interrupted) };
     let mut verdicts: Vec<Verdict> = Vec::new();
     for scope in scopes {
-        if interrupted.load(Ordering::Relaxed) {
+        if options.interrupted.load(Ordering::Relaxed) {
             eprintln!("{}: not begun", scope.name);
             continue;
         }
-        let verdict = match run::scope(scope, &options) {
+        let verdict = match run::scope(scope, options) {
             Ok(verdict) => verdict,
             Err(error) => {
                 eprintln!("check: {}: {error}", scope.name);

@@ -81,6 +81,13 @@ pub enum Engine {
     Timely(Box<Settings>),
 }
 
+/// One thread of stateright's.
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::Stateright { workers: 1 }
+    }
+}
+
 impl Engine {
     /// Whether every search of a scope goes strictly by levels.
     pub fn goes_by_levels(&self) -> bool {

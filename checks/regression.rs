@@ -2,13 +2,18 @@
 
 use std::fmt::Write;
 
+use veraft_models::Move;
+
+use crate::recovery::{RECOVERY, replayed};
 use crate::saved::{Saved, slug};
 use crate::script::{Problem, Script, ScriptError};
+use crate::story::{Setting, Story};
 
 /// The source of a test that makes the steps of a trace and demands that no invariant falls.
 pub fn test(saved: &Saved) -> String {
     let name = slug(&[&saved.property, "in", &saved.scope]).replace('-', "_");
     let Saved { scope, property, bounds: _, prefix: _, steps } = saved;
+    let assertion = if property == RECOVERY { "assert_recovers" } else { "assert_safe" };
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -20,8 +25,22 @@ pub fn test(saved: &Saved) -> String {
     for line in Script::of(saved.setting(), &saved.moves()).lines() {
         let _ = writeln!(text, "{}", line.escape_debug());
     }
-    text += "\";\n    veraft_checks::regression::assert_safe(script);\n}\n";
+    // Writing to a string cannot fail.
+    let _ = write!(text, "\";\n    veraft_checks::regression::{assertion}(script);\n}}\n");
     text
+}
+
+/// Plays a script, and asserts that the cluster recovers from where it last loses everything.
+///
+/// Code without the bug may not get there, and the script then means nothing any more.
+///
+/// # Panics
+/// When the cluster does not recover, or when the script is not one.
+pub fn assert_recovers(script: &str) {
+    let (setting, story) = play(script);
+    let moves: Vec<Move> = story.scenes.into_iter().map(|scene| scene.happened).collect();
+    let lost = replayed::lost(setting, &moves).expect("the moves were made just now");
+    assert!(lost.is_none(), "{}", lost.map_or(String::new(), |lost| lost.to_string()));
 }
 
 /// Plays a script, and asserts that every invariant holds after each of its moves.
@@ -32,13 +51,19 @@ pub fn test(saved: &Saved) -> String {
 /// # Panics
 /// When an invariant falls, or when the script is not one.
 pub fn assert_safe(script: &str) {
+    let (_, story) = play(script);
+    let fallen: Vec<_> = story.violations().collect();
+    let told = crate::trace::conversation(&story.steps());
+    assert!(fallen.is_empty(), "violated, by step: {fallen:?}\n{told}");
+}
+
+/// Plays a script as far as it is possible.
+fn play(script: &str) -> (Setting, Story) {
     let script = Script::parse(script).unwrap_or_else(|error| panic!("{error}"));
     let (story, stuck) = script.play_on();
     match stuck {
         Some(ScriptError { problem: Problem::Impossible(_), .. }) | None => {}
         Some(error) => panic!("{error}"),
     }
-    let fallen: Vec<_> = story.violations().collect();
-    let told = crate::trace::conversation(&story.steps());
-    assert!(fallen.is_empty(), "violated, by step: {fallen:?}\n{told}");
+    (script.setting(), story)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::recovery::{LostAfter, RECOVERY, ROUNDS, replayed};
 use crate::saved::{Saved, SavedError};
 use crate::story::Story;
 use crate::trace::{Step, conversation};
@@ -30,6 +31,8 @@ struct Replayed<'a> {
     scope: &'a str,
     property: &'a str,
     violations: Vec<Violation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<LostAfter>,
     trace: Vec<Step>,
 }
 
@@ -39,12 +42,18 @@ struct Violation {
     property: &'static str,
 }
 
-/// The trace in `file`, told; and whether an invariant is violated in it.
+/// The trace in `file`, told; and whether an invariant is violated in it, or the cluster does not
+/// recover where that is what it is about.
 pub fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
     let (saved, story) = Saved::read(file)?;
-    let violated = story.violations().next().is_some();
+    let lost = match saved.property == RECOVERY {
+        true => replayed::lost(saved.setting(), &saved.moves()),
+        false => Ok(None),
+    };
+    let lost = lost.map_err(|stuck| SavedError::Stuck(file.to_owned(), stuck))?;
+    let violated = story.violations().next().is_some() || lost.is_some();
     let text = match format {
-        Format::Text => text(&saved, &story),
+        Format::Text => text(&saved, &story) + &recovery_text(&saved, lost.as_ref()),
         Format::Mermaid => mermaid::diagram(&story),
         Format::Test => regression::test(&saved),
         Format::Json => {
@@ -53,6 +62,7 @@ pub fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
                 scope: &saved.scope,
                 property: &saved.property,
                 violations: story.violations().map(violation).collect(),
+                recovery: lost,
                 trace: story.steps(),
             };
             let json = serde_json::to_string_pretty(&replayed);
@@ -76,6 +86,17 @@ fn text(saved: &Saved, story: &Story) -> String {
         text += "every invariant holds after every step\n";
     }
     text
+}
+
+/// Whether the cluster recovers, if that is what the trace is about.
+fn recovery_text(saved: &Saved, lost: Option<&LostAfter>) -> String {
+    match lost {
+        Some(lost) => format!("{lost}\n"),
+        None if saved.property == RECOVERY => {
+            format!("the cluster recovers within {ROUNDS} rounds after faults stop\n")
+        }
+        None => String::new(),
+    }
 }
 
 /// Writes the page for the trace in `file`.

@@ -18,6 +18,7 @@ use crate::engine_args::Engine;
 use crate::engines;
 use crate::engines::timely::{SearchError, Space};
 use crate::progress::Progress;
+use crate::recovery;
 use crate::saved::SavedError;
 use crate::scopes::{Kind, Scope};
 use crate::trace::{Narrate, conversation};
@@ -25,12 +26,15 @@ use crate::verdict::{Verdict, Word};
 use crate::walk::{Walk, walk};
 
 /// How to search.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What searches.
     pub engine: Engine,
     /// Only this property, if one is named.
     pub property: Option<String>,
+    /// Whether the cluster is to recover from every state, and how that is tried; none to look
+    /// at each state alone.
+    pub recovery: Option<recovery::Settings>,
     /// Ends the search when it is set.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -40,6 +44,9 @@ pub struct Options {
 /// # Errors
 /// When the search ended without anything to say about the scope.
 pub fn scope(scope: &Scope, options: &Options) -> Result<Verdict, SearchError> {
+    if let Some(settings) = options.recovery {
+        return Ok(recovery::check(scope, settings, &options.interrupted));
+    }
     match scope.kind {
         Kind::Cluster(environment) => {
             let cluster = Cluster::new(scope.bounds, environment);
@@ -150,6 +157,9 @@ pub fn proved(verdicts: &[Verdict]) -> String {
 
 /// Everything a person wants to see at the end: the table, what was proved, what failed.
 pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
+    if let [verdict @ Verdict { recovery: Some(tried), .. }] = verdicts {
+        return recovery::told::summarise(verdict, tried, out);
+    }
     writeln!(out, "{}\n", table(verdicts))?;
     if verdicts.iter().all(|verdict| verdict.exit_status() == 0) {
         let peak = verdicts.iter().map(|verdict| verdict.peak_rss_bytes).max().unwrap_or_default();

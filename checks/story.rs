@@ -48,10 +48,10 @@ pub struct Setting {
     pub max_append_bytes: usize,
 }
 
-impl Teller {
-    /// A cluster of which nobody has heard.
-    pub fn new(setting: Setting) -> Teller {
-        let Setting { servers, torn, max_append_bytes } = setting;
+impl Setting {
+    /// A cluster in which nothing is reduced.
+    pub fn cluster(self) -> Cluster {
+        let Setting { servers, torn, max_append_bytes } = self;
         let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1 };
         let environment = Environment {
             symmetry: false,
@@ -60,7 +60,14 @@ impl Teller {
             torn,
             max_append_bytes,
         };
-        let cluster = Cluster::new(bounds, environment);
+        Cluster::new(bounds, environment)
+    }
+}
+
+impl Teller {
+    /// A cluster of which nobody has heard.
+    pub fn new(setting: Setting) -> Teller {
+        let cluster = setting.cluster();
         let start = cluster.init_states().remove(0);
         Teller { cluster, story: Story { start, scenes: Vec::new() } }
     }

@@ -6,6 +6,7 @@ use stateright::{Expectation, Model, Property};
 use veraft_models::Move;
 
 use crate::engines::{Level, Outcome};
+use crate::recovery::Tried;
 use crate::saved::Saved;
 use crate::scopes::Scope;
 use crate::trace::{Narrate, Step};
@@ -55,6 +56,9 @@ pub struct Verdict {
     /// What happened before the search began, where it does not begin at the first boot.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefix: Vec<Move>,
+    /// What was tried, where it is recovery that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Tried>,
     /// What became of each property.
     pub properties: Vec<PropertyVerdict>,
 }
@@ -176,6 +180,7 @@ impl Verdict {
             peak_rss_bytes: outcome.peak_rss_bytes,
             changed,
             prefix: scope.prefix(),
+            recovery: None,
             properties: model.properties().into_iter().map(judge).collect(),
         }
     }
@@ -200,9 +205,10 @@ impl Verdict {
     }
 
     /// The exit status: 0 for a full success, 1 for a failure, 3 for a search that was not
-    /// exhausted.
+    /// exhausted. A sample that was asked for and is complete is a success.
     pub fn exit_status(&self) -> u8 {
-        match (self.is_failure(), self.exhausted) {
+        let complete = self.exhausted || (self.recovery.is_some() && self.stopped.is_none());
+        match (self.is_failure(), complete) {
             (true, _) => 1,
             (false, false) => NOT_EXHAUSTED,
             (false, true) => 0,

@@ -103,7 +103,7 @@ pub enum Action {
 }
 
 impl Action {
-    fn parts(self) -> (ServerId, Stimulus) {
+    pub(crate) fn parts(self) -> (ServerId, Stimulus) {
         match self {
             Action::Deliver(letter) => (letter.to, Stimulus::Deliver(letter)),
             Action::Timeout(id, timer) => (id, Stimulus::Timeout(timer)),

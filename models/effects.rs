@@ -5,15 +5,15 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use stateright::actor::{Actor, Out};
+use stateright::actor::{Actor, Command, Out};
 use veraft::figure2::{Message, Role, ServerId, Term, Timer};
 
 use crate::actor::{Proposes, Raft, Replica, actor_id};
-use crate::cluster::Cluster;
+use crate::cluster::{Action, Cluster};
 use crate::letters::Letter;
 use crate::node::Node;
 use crate::orbit::Ref;
-use crate::successors::Effects;
+use crate::successors::{Effects, Memo};
 
 /// What a node reacts to: an action, without the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,9 +41,14 @@ impl Stimulus {
 
 /// What a stimulus does to a node: a function of the two, so it is computed once.
 #[derive(Debug)]
-pub(crate) struct Effect {
-    pub(crate) node: Ref<Node>,
-    pub(crate) sent: Vec<Ref<Letter>>,
+pub struct Effect {
+    /// The node afterwards.
+    pub node: Ref<Node>,
+    /// The letters that leave because of it, in the order in which they were sent.
+    pub sent: Vec<Ref<Letter>>,
+    /// Whether the election timer starts from anew. A node says only that a timer runs, so that
+    /// a search need not tell apart since when.
+    pub sets_election_timer: bool,
     /// If nothing came of it but answers, sent or waiting to be: those.
     answers: Option<Vec<Ref<Letter>>>,
 }
@@ -64,7 +69,19 @@ impl Effect {
     }
 }
 
+/// What an actor asked the environment for.
+struct Asked {
+    sent: Vec<(ServerId, Message)>,
+    sets_election_timer: bool,
+}
+
 impl Cluster {
+    /// What `action` does to `node`, the server that it happens to: for those who keep a network
+    /// and a clock of their own.
+    pub fn effect_on(&self, memo: &Memo, node: Ref<Node>, action: Action) -> &'static Effect {
+        self.effect(Some(&memo.effects), node, action.parts().1)
+    }
+
     pub(crate) fn effect(
         &self,
         memo: Option<&Effects>,
@@ -91,13 +108,14 @@ impl Cluster {
         &self,
         node: &mut Node,
         handler: impl FnOnce(&Raft, &mut Cow<'_, Replica>, &mut Out<Raft>),
-    ) -> Vec<(ServerId, Message)> {
+    ) -> Asked {
         let before = node.replica.clone();
         let mut replica = Cow::Borrowed(&before);
         let mut out = Out::new();
         handler(&self.actor, &mut replica, &mut out);
         node.replica = replica.into_owned();
-        node.interpret(out, self.environment.torn)
+        let sets_election_timer = sets_election_timer(&out);
+        Asked { sent: node.interpret(out, self.environment.torn), sets_election_timer }
     }
 
     /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
@@ -107,7 +125,7 @@ impl Cluster {
             let failed = Some(panic_message(panic.as_ref()));
             let failed = Node { failed, ..node.value.clone() };
             let node = self.nodes.intern(failed, &self.renamings);
-            Effect { node, sent: Vec::new(), answers: None }
+            Effect { node, sent: Vec::new(), sets_election_timer: false, answers: None }
         })
     }
 
@@ -115,13 +133,14 @@ impl Cluster {
         let id = node.id();
         let me = actor_id(id);
         let mut next = node.value.clone();
-        let sent = match stimulus {
+        let Asked { sent, sets_election_timer } = match stimulus {
             Stimulus::Restart => {
                 let mut out = Out::new();
                 let replica = self.actor.on_start(me, &Some(node.disk.clone()), &mut out);
-                next.restart(replica, out)
+                let sets_election_timer = sets_election_timer(&out);
+                Asked { sent: next.restart(replica, out), sets_election_timer }
             }
-            Stimulus::CarryOut => next.carry_out(),
+            Stimulus::CarryOut => Asked { sent: next.carry_out(), sets_election_timer: false },
             Stimulus::Deliver(letter) => {
                 let Letter { from, to: _, message } = letter.value.clone();
                 let from = actor_id(from);
@@ -145,8 +164,13 @@ impl Cluster {
         let answers = next
             .queued_since(node)
             .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());
-        Effect { sent, answers, node: self.nodes.intern(next, &self.renamings) }
+        let node = self.nodes.intern(next, &self.renamings);
+        Effect { node, sent, sets_election_timer, answers }
     }
+}
+
+fn sets_election_timer(out: &Out<Raft>) -> bool {
+    out.iter().any(|command| matches!(command, Command::SetTimer(Timer::Election, _)))
 }
 
 /// What an assertion that failed said.

@@ -26,7 +26,7 @@ pub mod words;
 
 pub use actor::{Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
-pub use effects::panic_message;
+pub use effects::{Effect, panic_message};
 pub use history::Event;
 pub use letters::{Letter, Meaning, Shared};
 pub use moves::{Impossible, Move, Stuck};

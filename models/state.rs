@@ -80,6 +80,15 @@ impl ClusterState {
         Some(u128::from(second) << 64 | u128::from(first))
     }
 
+    /// The name of the servers alone, whatever is under way and whatever happened before: equal
+    /// for equal servers and, under symmetry, for renamed ones.
+    pub fn servers_fingerprint(&self) -> u64 {
+        let mut lanes = self.lanes.clone();
+        lanes.clear();
+        self.nodes.iter().for_each(|&node| lanes.add(node));
+        lanes.smallest()
+    }
+
     fn same_in_all_lanes(&self, key: u64) -> u64 {
         keyed_hash_of(key, &(self.restarts, self.committed_after_restart))
     }

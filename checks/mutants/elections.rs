@@ -1,11 +1,12 @@
-//! Terms, votes, elections.
+//! Terms and elections.
 
 use super::Expected::{Falls, Survives, Unreached};
-use super::places::{APPEND_ENTRIES, MOD, REQUEST_VOTE, RULES, STATE, UNREDUCED, edit, search};
-use super::{Mutant, Search};
-use veraft_models::properties::{
-    ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED, MONOTONE_TERM, ONE_VOTE,
+use super::places::{
+    APPEND_ENTRIES, MOD, RECOVERY, REQUEST_VOTE, RULES, STATE, UNREDUCED, edit, recover, search,
+    whole,
 };
+use super::{Mutant, Search};
+use veraft_models::properties::{ELECTION_SAFETY, LEADERS_ELECTED, MONOTONE_TERM, ONE_VOTE};
 
 /// One term, no entries, no restarts.
 const ONE_TERM: Search = search("election", [3, 1, 0, 0], &[]);
@@ -14,19 +15,6 @@ const ONE_TERM: Search = search("election", [3, 1, 0, 0], &[]);
 const AUDITED: Search = search("election", [3, 1, 0, 0], &["--audit"]);
 
 pub const MUTANTS: &[Mutant] = &[
-    Mutant {
-        name: "A1",
-        rule: "RV.2",
-        about: "grants a vote although one was given in this term",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
-            "voted_for.is_none_or(|_| true)",
-        )],
-        searches: &[ONE_TERM],
-        blind: &[],
-        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
-    },
     Mutant {
         name: "A2",
         rule: "PS.2",
@@ -80,21 +68,6 @@ pub const MUTANTS: &[Mutant] = &[
         // The request for the second vote is dead while the first stands.
         blind: &[ONE_TERM],
         expected: Falls { property: ONE_VOTE, steps: 6 },
-    },
-    Mutant {
-        name: "A5",
-        rule: "RV.2",
-        about: "clears voted_for at every AppendEntries of its term",
-        edits: &[edit(
-            APPEND_ENTRIES,
-            "self.volatile.role = Role::Follower { leader: Some(leader) };",
-            "let current_term = self.current_term();
-            self.write(Record::Ballot { current_term, voted_for: None }, output);
-            self.volatile.role = Role::Follower { leader: Some(leader) };",
-        )],
-        searches: &[search("election", [3, 1, 0, 0], UNREDUCED), ONE_TERM, AUDITED],
-        blind: &[],
-        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
     },
     Mutant {
         name: "A6",
@@ -183,94 +156,6 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "A12",
-        rule: "RV.2",
-        about: "votes without a look at the candidate's log",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "            && self.is_up_to_date(request)\n",
-            "            && (self.is_up_to_date(request) || true)\n",
-        )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: LEADER_COMPLETENESS, steps: 9 },
-    },
-    Mutant {
-        name: "A13",
-        rule: "RV.1",
-        about: "grants a stale request, and replies in the request's term",
-        edits: &[
-            edit(
-                REQUEST_VOTE,
-                "request.term >= self.current_term()\n            && voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
-                "(request.term < self.current_term()
-                || voted_for.is_none_or(|candidate| candidate == request.candidate_id))",
-            ),
-            edit(
-                REQUEST_VOTE,
-                "let reply = RequestVoteReply { term: self.current_term(), vote_granted };",
-                "let reply = RequestVoteReply { term: request.term, vote_granted };",
-            ),
-            edit(
-                REQUEST_VOTE,
-                "self.vote_for(request.candidate_id, output);",
-                "if request.term == self.current_term() {
-                self.vote_for(request.candidate_id, output);
-            }",
-            ),
-        ],
-        searches: &[
-            search("election", [3, 2, 0, 0], UNREDUCED),
-            search("election", [3, 2, 0, 0], &[]),
-            search("election", [3, 2, 0, 0], &["--audit"]),
-        ],
-        blind: &[],
-        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
-    },
-    Mutant {
-        name: "A14",
-        rule: "RV.2",
-        about: "compares logs by their length alone",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
-            "request.last_log_index >= log.last_index()",
-        )],
-        searches: &[search("replication", [3, 3, 2, 0], &[])],
-        blind: &[],
-        expected: Falls { property: LEADER_COMPLETENESS, steps: 14 },
-    },
-    Mutant {
-        name: "A15",
-        rule: "RV.2",
-        about: "compares logs by their last term alone",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
-            "request.last_log_term >= log.last_term()",
-        )],
-        searches: &[search("replication", [3, 2, 2, 0], &[])],
-        blind: &[],
-        expected: Falls { property: LEADER_COMPLETENESS, steps: 12 },
-    },
-    Mutant {
-        name: "A16",
-        rule: "RV.2",
-        about: "demands that the candidate's log be ahead in term and in length",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
-            "request.last_log_term >= log.last_term()
-            && request.last_log_index >= log.last_index()",
-        )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Survives {
-            states: 3_024,
-            reason: "fewer votes are given, and none that was refused; but see A16L",
-        },
-    },
-    Mutant {
         name: "A17",
         rule: "ALL.2",
         about: "clears its vote at a greater term, but does not adopt it",
@@ -292,12 +177,10 @@ pub const MUTANTS: &[Mutant] = &[
             "Record::Ballot { current_term: term, voted_for: None }",
             "Record::Ballot { current_term: term, voted_for: self.persistent.voted_for() }",
         )],
-        searches: &[Search { scope: "election", bounds: None, options: &[] }],
-        blind: &[],
-        expected: Survives {
-            states: 314_107,
-            reason: "fewer votes are given, and none that was refused; but see A18L",
-        },
+        searches: &[recover("election", [3, 1, 0, 0])],
+        // Fewer votes are given, and none that was refused.
+        blind: &[whole("election")],
+        expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
         name: "A19",
@@ -336,27 +219,10 @@ pub const MUTANTS: &[Mutant] = &[
         }
         let leader = request.leader_id;",
         )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Survives { states: 1_946, reason: "it looks as if those messages were lost" },
-    },
-    Mutant {
-        name: "A21",
-        rule: "FO.2",
-        about: "resets its election timer when it refuses a vote",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "            output.timers.push(TimerDuty::Set(Timer::Election));
-        }",
-            "        }
-        output.timers.push(TimerDuty::Set(Timer::Election));",
-        )],
-        searches: &[Search { scope: "election", bounds: None, options: &[] }],
-        blind: &[],
-        expected: Survives {
-            states: 47_735,
-            reason: "in the model a timer that runs may fire at any time, reset or not",
-        },
+        searches: &[recover("election", [3, 1, 0, 0])],
+        // It looks as if those messages were lost.
+        blind: &[search("replication", [3, 2, 1, 0], &[])],
+        expected: Falls { property: RECOVERY, steps: 7 },
     },
     Mutant {
         name: "A22",
@@ -386,5 +252,50 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[search("election", [3, 1, 0, 0], &[])],
         blind: &[],
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A24",
+        rule: "ALL.2",
+        about: "adopts its own term again, and forgets its vote",
+        edits: &[edit(
+            RULES,
+            "if term > self.current_term() {",
+            "if term >= self.current_term() {",
+        )],
+        searches: &[search("election", [3, 1, 0, 0], UNREDUCED)],
+        blind: &[],
+        expected: Falls { property: ONE_VOTE, steps: 3 },
+    },
+    Mutant {
+        name: "A28",
+        rule: "CA.3",
+        about: "obeys the leader of its term, but stays a candidate",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.volatile.role = Role::Follower { leader: Some(leader) };",
+            "if !matches!(self.volatile.role, Role::Candidate { .. }) {
+                self.volatile.role = Role::Follower { leader: Some(leader) };
+            }",
+        )],
+        searches: &[recover("replication", [3, 2, 1, 0])],
+        // The majority of its term has voted for the leader: no vote is left to count.
+        blind: &[search("replication", [3, 2, 1, 0], &[])],
+        expected: Falls { property: RECOVERY, steps: 7 },
+    },
+    Mutant {
+        name: "A29",
+        rule: "FO.2",
+        about: "stands for election as a leader too",
+        edits: &[edit(
+            RULES,
+            "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
+            Role::Leader { .. } => {}",
+            "Role::Follower { .. } | Role::Candidate { .. } | Role::Leader { .. } => {
+                self.start_election(output);
+            }",
+        )],
+        searches: &[whole("election")],
+        blind: &[],
+        expected: Survives { states: 31_335, reason: "the election timer of a leader never runs" },
     },
 ];

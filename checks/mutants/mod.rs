@@ -3,8 +3,17 @@
 
 mod elections;
 mod judge;
+mod leaders;
+mod log;
+mod persistence;
 mod places;
+mod runtime;
+mod silence;
+mod storage;
 pub mod suite;
+#[cfg(test)]
+mod tests;
+mod votes;
 mod workshop;
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -14,17 +23,18 @@ use comfy_table::{ContentArrangement, Table, presets};
 pub struct Mutant {
     /// The name on the command line.
     pub name: &'static str,
-    /// The rule of Figure 2 that it breaks, by its id.
+    /// The rule of Figure 2 that it breaks, by its id; outside of Figure 2, the part of the
+    /// runtime.
     pub rule: &'static str,
     /// What the mutant does instead.
     pub about: &'static str,
     /// The changes of the source.
     pub edits: &'static [Edit],
-    /// What `check run` is asked to explore. Each search must show what is expected; steps and
-    /// states are those of the first.
+    /// What `check` is asked to explore. Each search must show what is expected; steps and
+    /// states are those of the first. None for what a test shows.
     pub searches: &'static [Search],
-    /// Searches that cannot see it, because a reduction hides it: the reason why every default
-    /// run holds scopes without reductions.
+    /// Searches in which no property falls: a reduction hides it (the reason why every default
+    /// run holds scopes without reductions), or it only keeps the cluster from recovering.
     pub blind: &'static [Search],
     /// What the searches must show.
     pub expected: Expected,
@@ -41,9 +51,11 @@ pub struct Edit {
     pub after: &'static str,
 }
 
-/// What `check run` is asked to explore: a scope, and its options.
+/// What `check` is asked to explore: a scope, and its options.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
+    /// What it is asked to do with the scope.
+    pub command: Command,
     /// The scope.
     pub scope: &'static str,
     /// Servers, terms, entries and restarts, where they are not the scope's own.
@@ -52,10 +64,42 @@ pub struct Search {
     pub options: &'static [&'static str],
 }
 
+/// A command of `check` that explores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `check run`: does every state have the properties?
+    Run,
+    /// `check recover`: does the cluster recover from every state, once faults stop?
+    Recover,
+}
+
+/// What the tests of the runtime are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Test {
+    /// Where the test is.
+    pub suite: Suite,
+    /// Its full name.
+    pub name: &'static str,
+}
+
+/// Tests of the library that are built together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Those beside the code.
+    Unit,
+    /// Those that run under a scheduler which explores interleavings of the threads.
+    Interleavings,
+    /// A file of `tests/`, without its ending.
+    File(&'static str),
+}
+
 /// What a mutant must show.
 #[derive(Clone, Copy, Debug)]
 pub enum Expected {
-    /// This property is violated, and the shortest trace has so many steps.
+    /// This property is violated, and the shortest trace has so many steps. [`RECOVERY`] is
+    /// violated by a state from which the cluster does not recover.
+    ///
+    /// [`RECOVERY`]: places::RECOVERY
     Falls {
         /// The property.
         property: &'static str,
@@ -74,12 +118,18 @@ pub enum Expected {
         /// Why nothing falls.
         reason: &'static str,
     },
+    /// This test fails: what is bent lies outside of what a search explores.
+    FailsTest(Test),
 }
 
 impl Search {
     /// The arguments of `check` for it.
     pub fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["run".to_owned(), self.scope.to_owned()];
+        let command = match self.command {
+            Command::Run => "run",
+            Command::Recover => "recover",
+        };
+        let mut arguments = vec![command.to_owned(), self.scope.to_owned()];
         let names = ["--servers", "--terms", "--entries", "--restarts"];
         for (name, bound) in names.iter().zip(self.bounds.iter().flatten()) {
             arguments.extend([(*name).to_owned(), bound.to_string()]);
@@ -93,9 +143,9 @@ impl Search {
         let mut words = self.scope.to_owned();
         if let Some([servers, terms, entries, restarts]) = self.bounds {
             words = format!("{servers}/{terms}/{entries}/{restarts}");
-            if self.scope.starts_with("torn") {
-                words = format!("torn {words}");
-            }
+            // Where the bounds alone would not tell it.
+            let telling = ["torn", "figure-8"].into_iter().find(|&s| self.scope.starts_with(s));
+            words = telling.map_or(words.clone(), |telling| format!("{telling} {words}"));
         }
         let options: Vec<&str> = self
             .options
@@ -111,13 +161,50 @@ impl Search {
             ["dead letters", "no orbits"] => words += " plain",
             _ => words = format!("{words} {}", options.join(" ")),
         }
-        words
+        match self.command {
+            Command::Run => words,
+            Command::Recover => format!("recover {words}"),
+        }
+    }
+}
+
+impl Suite {
+    /// Its name.
+    pub fn words(&self) -> String {
+        match self {
+            Suite::Unit => "unit tests".to_owned(),
+            Suite::Interleavings => "interleavings".to_owned(),
+            Suite::File(name) => format!("tests/{name}"),
+        }
+    }
+}
+
+impl Mutant {
+    /// Where it shows: the first search, or the tests.
+    pub fn place(&self) -> String {
+        match self.expected {
+            Expected::FailsTest(test) => test.suite.words(),
+            Expected::Falls { .. } | Expected::Unreached { .. } | Expected::Survives { .. } => {
+                self.searches.first().map_or(String::new(), Search::words)
+            }
+        }
     }
 }
 
 /// Every mutant, in the order of the table.
-pub fn all() -> impl Iterator<Item = &'static Mutant> {
-    [elections::MUTANTS].into_iter().flatten()
+pub fn all() -> impl Iterator<Item = &'static Mutant> + Clone {
+    [
+        votes::MUTANTS,
+        elections::MUTANTS,
+        log::MUTANTS,
+        leaders::MUTANTS,
+        silence::MUTANTS,
+        persistence::MUTANTS,
+        runtime::MUTANTS,
+        storage::MUTANTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The table of `check list`.
@@ -130,66 +217,11 @@ pub fn list() -> String {
         let shows = match mutant.expected {
             Expected::Falls { property, .. } => property.to_owned(),
             Expected::Unreached { property } => format!("unreached: {property}"),
-            Expected::Survives { .. } => "no safety property falls".to_owned(),
+            Expected::Survives { .. } => "nothing falls".to_owned(),
+            Expected::FailsTest(test) => format!("fails: {}", test.suite.words()),
         };
         let Mutant { name, rule, about, .. } = *mutant;
         table.add_row([name.to_owned(), rule.to_owned(), about.to_owned(), shows]);
     }
     table.trim_fmt()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use stateright::Expectation;
-    use veraft_models::{Bounds, properties};
-
-    use super::workshop::{ROOT, patch};
-    use super::*;
-    use crate::scopes;
-
-    #[test]
-    fn every_text_occurs_once_in_the_source_as_it_is() {
-        let read = |file| std::fs::read_to_string(format!("{ROOT}/{file}")).unwrap();
-        for mutant in all() {
-            let files: BTreeSet<_> = mutant.edits.iter().map(|edit| edit.file).collect();
-            assert!(!files.is_empty(), "{} changes nothing", mutant.name);
-            for file in files {
-                let before = read(file);
-                let after = patch(mutant, file, before.clone()).unwrap_or_else(|problem| {
-                    panic!("{}: {problem}", mutant.name);
-                });
-                assert_ne!(before, after, "{}", mutant.name);
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_unique_and_scopes_and_properties_exist() {
-        let mut names = BTreeSet::new();
-        let widest = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
-        let known: BTreeMap<_, _> =
-            properties::of(&widest).into_iter().map(|p| (p.name, p.expectation)).collect();
-        for mutant in all() {
-            let name = mutant.name;
-            assert!(names.insert(name), "two mutants are called {name}");
-            assert!(!mutant.searches.is_empty(), "{name} is never searched");
-            for search in mutant.searches.iter().chain(mutant.blind) {
-                assert!(scopes::find(search.scope).is_some(), "{name}: {}", search.scope);
-            }
-            match mutant.expected {
-                Expected::Falls { property, steps } => {
-                    assert_eq!(known.get(property), Some(&Expectation::Always), "{name}");
-                    assert!(steps > 0, "{name}");
-                }
-                Expected::Unreached { property } => {
-                    assert_eq!(known.get(property), Some(&Expectation::Sometimes), "{name}");
-                }
-                Expected::Survives { states, reason } => {
-                    assert!(states > 0 && !reason.is_empty(), "{name}");
-                }
-            }
-        }
-    }
 }

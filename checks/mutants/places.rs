@@ -1,6 +1,6 @@
 //! Short words for the rows.
 
-use super::{Edit, Search};
+use super::{Command, Edit, Expected, Search, Suite, Test};
 
 pub const APPEND_ENTRIES: &str = "src/figure2/append_entries.rs";
 pub const MOD: &str = "src/figure2/mod.rs";
@@ -12,6 +12,9 @@ pub const STATE: &str = "src/figure2/state.rs";
 /// apart: a reduction must not be what finds it, or what hides it.
 pub const UNREDUCED: &[&str] = &["--keep-dead-letters", "--no-symmetry"];
 
+/// What `check recover` checks.
+pub use crate::recovery::RECOVERY;
+
 pub const fn edit(file: &'static str, before: &'static str, after: &'static str) -> Edit {
     Edit { file, before, after }
 }
@@ -21,5 +24,19 @@ pub const fn search(
     bounds: [u32; 4],
     options: &'static [&'static str],
 ) -> Search {
-    Search { scope, bounds: Some(bounds), options }
+    Search { command: Command::Run, scope, bounds: Some(bounds), options }
+}
+
+/// The scope within its own bounds.
+pub const fn whole(scope: &'static str) -> Search {
+    Search { command: Command::Run, scope, bounds: None, options: &[] }
+}
+
+/// `check recover`.
+pub const fn recover(scope: &'static str, bounds: [u32; 4]) -> Search {
+    Search { command: Command::Recover, ..search(scope, bounds, &[]) }
+}
+
+pub const fn fails_test(suite: Suite, name: &'static str) -> Expected {
+    Expected::FailsTest(Test { suite, name })
 }

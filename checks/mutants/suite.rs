@@ -1,6 +1,7 @@
 //! `check mutants`: builds mutants, lets each explore, and tells what fell.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,24 @@ use super::{Mutant, all};
 
 type Built = Result<PathBuf, Problem>;
 
-/// Tries the mutants of these names, or all; answers with the exit status: 0 if each behaved as
-/// its row states, 1 otherwise.
-pub fn run(names: &[String]) -> Result<u8, String> {
-    let chosen = choose(names)?;
+/// Which mutants to try.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// Every one.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+    /// The dozen of this number, counted around and around the table.
+    Dozen(usize),
+}
+
+/// Tries mutants; answers with the exit status: 0 if each behaved as its row states, 1
+/// otherwise.
+///
+/// # Errors
+/// When no mutant is called so, or another `check mutants` is at work.
+pub fn run(choice: &Choice) -> Result<u8, String> {
+    let chosen = choose(choice)?;
     let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
     let started = Instant::now();
     let progress = bar(chosen.len() as u64);
@@ -35,10 +50,21 @@ pub fn run(names: &[String]) -> Result<u8, String> {
         });
         for (mutant, binary) in ready {
             progress.set_message(mutant.name);
-            let showing = match binary {
-                Ok(binary) => judge::judge(mutant, &binary),
-                Err(problem) => Err(problem.to_string()),
-            };
+            let showing = binary
+                .map_err(|problem| problem.to_string())
+                .and_then(|binary| judge_and_clear(mutant, &binary, choice));
+            progress.inc(1);
+            if progress.is_hidden() {
+                // Not on a terminal: a line each.
+                let fell = showing.as_ref().map_or("not tried", |showing| &showing.fell);
+                let seconds = started.elapsed().as_secs();
+                eprintln!(
+                    "{}/{} {}: {fell} ({seconds} s)",
+                    progress.position(),
+                    chosen.len(),
+                    mutant.name
+                );
+            }
             match showing {
                 Ok(showing) => {
                     table.add_row(row(mutant, &showing));
@@ -47,32 +73,49 @@ pub fn run(names: &[String]) -> Result<u8, String> {
                 }
                 Err(problem) => complaints.push(format!("{}: {problem}", mutant.name)),
             }
-            progress.inc(1);
         }
     });
     progress.finish_and_clear();
     println!("{}\n", table.trim_fmt());
     complaints.iter().for_each(|complaint| println!("{complaint}"));
-    let count = chosen.len();
-    match complaints.is_empty() {
-        true => {
-            let seconds = started.elapsed().as_secs_f64();
+    let (count, seconds) = (chosen.len(), started.elapsed().as_secs_f64());
+    match complaints.len() {
+        0 => {
             println!("{count} mutants behaved as stated, in {seconds:.1} s");
             Ok(0)
         }
-        false => Ok(1),
+        surprises => {
+            println!("{count} mutants, {surprises} surprises, in {seconds:.1} s");
+            Ok(1)
+        }
     }
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Mutant>, String> {
-    if names.is_empty() {
-        return Ok(all().collect());
+/// What was built from a mutant is kept for a closer look if the mutant was asked for by name,
+/// or did not behave as stated.
+fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Showing, String> {
+    let showing = judge::judge(mutant, binary)?;
+    if showing.surprises.is_empty() && !matches!(choice, Choice::Named(_)) {
+        fs::remove_file(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
     }
+    Ok(showing)
+}
+
+/// The mutants of `choice`, in the order of the table.
+pub(super) fn choose(choice: &Choice) -> Result<Vec<&'static Mutant>, String> {
     let named = |name: &String| {
         let found = all().find(|mutant| mutant.name == name);
         found.ok_or_else(|| format!("no mutant is called {name:?}: see `check list`"))
     };
-    names.iter().map(named).collect()
+    match choice {
+        Choice::All => Ok(all().collect()),
+        Choice::Named(names) => names.iter().map(named).collect(),
+        Choice::Dozen(number) => {
+            let count = all().count();
+            let first = (number % count) * 12 % count;
+            Ok(all().cycle().skip(first).take(12.min(count)).collect())
+        }
+    }
 }
 
 fn bar(length: u64) -> ProgressBar {
@@ -86,7 +129,7 @@ fn bar(length: u64) -> ProgressBar {
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["mutant", "rule", "fell", "steps", "states", "seconds", "searched"]);
+    table.set_header(["name", "rule", "fell", "steps", "states", "seconds", "where"]);
     for column in 3..=5 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -101,15 +144,15 @@ fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
         mutant.rule.to_owned(),
         short(&showing.fell),
         showing.steps.map_or(String::new(), |steps| steps.to_string()),
-        HumanCount(showing.states).to_string(),
+        showing.states.map_or(String::new(), |states| HumanCount(states).to_string()),
         format!("{:.1}", showing.seconds),
-        mutant.searches.first().map_or(String::new(), |search| search.words()),
+        mutant.place(),
     ]
 }
 
-/// Fits a column of the table.
+/// Fits its column, so that the table has 80.
 fn short(text: &str) -> String {
-    const WIDTH: usize = 24;
+    const WIDTH: usize = 20;
     match text.chars().count() {
         ..=WIDTH => text.to_owned(),
         _ => text.chars().take(WIDTH - 3).chain("...".chars()).collect(),

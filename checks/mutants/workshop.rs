@@ -6,7 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::Mutant;
+use serde::Deserialize;
+
+use super::{Expected, Mutant, Suite};
 
 /// The workspace that this binary was built from.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -56,7 +58,7 @@ impl Workshop {
         Ok(Workshop { place, _lock: lock })
     }
 
-    /// Builds the mutant's `check`, and says where it is.
+    /// Builds what shows the mutant, its `check` or its tests, and says where that is.
     pub fn build(&self, mutant: &Mutant) -> Result<PathBuf, Problem> {
         let source = self.place.join("source");
         mirror(Path::new(ROOT), &source)?;
@@ -65,32 +67,67 @@ impl Workshop {
             let original = fs::read_to_string(&path).map_err(|error| Problem::Io(path, error))?;
             write(&source.join(file), patch(mutant, file, original)?.as_bytes())?;
         }
-        self.compile(&source)?;
-        let built = self.place.join("build/mutants/check");
-        let kept = self.place.join(format!("check-{}", mutant.name));
+        let mut cargo = cargo(&source);
+        let (build, kept) = match mutant.expected {
+            Expected::FailsTest(test) => (tests(&mut cargo, test.suite), "tests"),
+            Expected::Falls { .. } | Expected::Unreached { .. } | Expected::Survives { .. } => {
+                cargo.args(["build", "--profile", "mutants"]);
+                cargo.args(["--package", "veraft-checks", "--bin", "check"]);
+                ("build", "check")
+            }
+        };
+        // Never the workspace's own `target`: to cargo, the copy is the same package.
+        cargo.env("CARGO_TARGET_DIR", self.place.join(build));
+        let built = compile(&mut cargo)?;
+        let kept = self.place.join(format!("{kept}-{}", mutant.name));
         fs::copy(&built, &kept).map_err(|error| Problem::Io(built, error))?;
         Ok(kept)
     }
+}
 
-    fn compile(&self, source: &Path) -> Result<(), Problem> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(&cargo)
-            .args(["build", "--quiet", "--offline", "--locked"])
-            .args(["--profile", "mutants", "--package", "veraft-checks", "--bin", "check"])
-            .current_dir(source)
-            .env("CARGO_TARGET_DIR", self.place.join("build"))
-            // A bent rule may leave a parameter unused.
-            .env("RUSTFLAGS", "--cap-lints=allow")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| Problem::Io(cargo.into(), error))?;
-        match output.status.success() {
-            true => Ok(()),
-            false => {
-                Err(Problem::DoesNotCompile(String::from_utf8_lossy(&output.stderr).into_owned()))
-            }
+fn cargo(source: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(source).stdin(Stdio::null());
+    cargo
+}
+
+/// Asks cargo for tests of the library, and says which build cache they share.
+fn tests(cargo: &mut Command, suite: Suite) -> &'static str {
+    cargo.args(["test", "--no-run", "--package", "veraft"]);
+    match suite {
+        Suite::Unit | Suite::Interleavings => cargo.arg("--lib"),
+        Suite::File(name) => cargo.args(["--test", name]),
+    };
+    match suite {
+        Suite::Unit | Suite::File(_) => {
+            cargo.args(["--profile", "mutants"]);
+            "build"
         }
+        Suite::Interleavings => {
+            cargo.env("RUSTFLAGS", "--cfg veraft_shuttle").env_remove("CARGO_ENCODED_RUSTFLAGS");
+            "interleavings"
+        }
+    }
+}
+
+/// What is read of the messages of cargo.
+#[derive(Deserialize)]
+struct Built {
+    executable: Option<PathBuf>,
+}
+
+/// Runs cargo, and says where the executable is that it built.
+fn compile(cargo: &mut Command) -> Result<PathBuf, Problem> {
+    cargo.args(["--quiet", "--locked", "--message-format=json-render-diagnostics"]);
+    let output = cargo.output().map_err(|error| Problem::Io("cargo".into(), error))?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let executable = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Built>(line).ok()?.executable)
+        .next_back();
+    match (output.status.success(), executable) {
+        (true, Some(executable)) => Ok(executable),
+        _ => Err(Problem::DoesNotCompile(String::from_utf8_lossy(&output.stderr).into_owned())),
     }
 }
 

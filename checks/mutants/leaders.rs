@@ -1,0 +1,357 @@
+//! The leader's side of log replication, commitment, and application.
+
+use super::Expected::{Falls, Survives};
+use super::Mutant;
+use super::places::{MOD, RECOVERY, RULES, UNREDUCED, edit, recover, search, whole};
+use veraft_models::properties::{
+    ASSERTIONS, COMMIT_DURABILITY, ELECTABLE, LEADER_APPEND_ONLY, LEADER_COMPLETENESS,
+    LOG_MATCHING, MATCH_INDEX_TRUE, STATE_MACHINE_SAFETY,
+};
+
+const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
+    RULES,
+    "
+            && self.log().term_at(majority_has) == Some(self.current_term())",
+    "",
+)];
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "B1",
+        rule: "LE.4",
+        about: "commits entries of earlier terms by counting (Figure 8)",
+        edits: COUNTS_EARLIER_TERMS,
+        searches: &[whole("figure-8")],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 8 },
+    },
+    Mutant {
+        name: "B1E",
+        rule: "LE.4",
+        about: "the same, found from the first boot",
+        // Leader Completeness takes the election too: 17 million states.
+        edits: COUNTS_EARLIER_TERMS,
+        searches: &[search("replication", [3, 3, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTABLE, steps: 16 },
+    },
+    Mutant {
+        name: "B12",
+        rule: "LE.4",
+        about: "commits what any single peer has acknowledged",
+        edits: &[edit(
+            RULES,
+            "replicated[(replicated.len() - 1) / 2]",
+            "replicated[replicated.len().saturating_sub(2)]",
+        )],
+        searches: &[search("five", [5, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 13 },
+    },
+    Mutant {
+        name: "B13",
+        rule: "LE.2",
+        about: "gives new entries the term of the last entry",
+        edits: &[edit(
+            RULES,
+            "map(|command| Entry { term, command }).collect();",
+            "map(|command| {
+            let last_term = self.log().last_term();
+            Entry { term: if last_term > 0 { last_term } else { term }, command }
+        }).collect();",
+        )],
+        searches: &[search("replication", [3, 2, 3, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LOG_MATCHING, steps: 10 },
+    },
+    Mutant {
+        name: "B14",
+        rule: "LE.3a",
+        about: "takes any success for one of its whole log",
+        edits: &[edit(
+            RULES,
+            "        matched.insert(peer, match_index);",
+            "        let match_index = self.persistent.log().last_index();
+        matched.insert(peer, match_index);",
+        )],
+        searches: &[search("replication", [3, 1, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 7 },
+    },
+    Mutant {
+        name: "B15",
+        rule: "LE.4",
+        about: "counts itself twice",
+        edits: &[
+            edit(
+                RULES,
+                "        replicated.push(self.log().last_index());",
+                "        replicated.push(self.log().last_index());
+        replicated.push(self.log().last_index());",
+            ),
+            edit(
+                RULES,
+                "replicated[(replicated.len() - 1) / 2]",
+                "replicated[(replicated.len() - 1).div_ceil(2)]",
+            ),
+        ],
+        searches: &[search("replication", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 4 },
+    },
+    Mutant {
+        name: "B16",
+        rule: "LE.3b",
+        about: "drops its own entries when a follower refuses",
+        edits: &[edit(
+            RULES,
+            "        next_index.insert(peer, next.max(match_index[&peer] + 1));",
+            "        let next = next.max(match_index[&peer] + 1);
+        next_index.insert(peer, next);
+        self.write(Record::Truncate { last_index: next - 1 }, output);",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_APPEND_ONLY, steps: 10 },
+    },
+    Mutant {
+        name: "B17",
+        rule: "LE.3b",
+        about: "never moves next_index back after a refusal",
+        edits: &[edit(
+            RULES,
+            "next_index.insert(peer, next.max(match_index[&peer] + 1));",
+            "let _ = next;",
+        )],
+        searches: &[recover("replication", [3, 2, 1, 0])],
+        blind: &[search("replication", [3, 2, 1, 0], &[])],
+        expected: Falls { property: RECOVERY, steps: 30 },
+    },
+    Mutant {
+        name: "B18",
+        rule: "LE.3a",
+        about: "lets an older acknowledgement move match_index back",
+        edits: &[edit(
+            RULES,
+            "        if match_index <= matched[&peer] {",
+            "        if match_index == matched[&peer] {",
+        )],
+        searches: &[
+            search("replication", [3, 1, 1, 0], UNREDUCED),
+            search("replication", [3, 2, 2, 0], &[]),
+        ],
+        blind: &[],
+        expected: Survives {
+            states: 1,
+            reason: "match_index then understates what the peer holds, and what was committed \
+                     stays so: it costs messages",
+        },
+    },
+    Mutant {
+        name: "B19",
+        rule: "LE.3b",
+        about: "moves next_index one entry further back than the refusal asks",
+        edits: &[edit(
+            RULES,
+            "next_index.insert(peer, next.max(match_index[&peer] + 1));",
+            "next_index.insert(peer, next.saturating_sub(1).max(match_index[&peer] + 1));",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 1, 0])],
+        blind: &[],
+        expected: Survives { states: 105_057, reason: "the peer holds the entry sent once more" },
+    },
+    Mutant {
+        name: "B19F",
+        rule: "LE.3b",
+        about: "moves next_index one entry less far back than the refusal asks",
+        edits: &[edit(
+            RULES,
+            "next_index.insert(peer, next.max(match_index[&peer] + 1));",
+            "next_index.insert(peer, (next + 1).max(match_index[&peer] + 1));",
+        )],
+        searches: &[recover("replication", [3, 2, 1, 0])],
+        blind: &[search("replication", [3, 2, 1, 0], &[])],
+        expected: Falls { property: RECOVERY, steps: 30 },
+    },
+    Mutant {
+        name: "B20",
+        rule: "VS.2",
+        about: "applies from the first entry again when it leaves its office",
+        edits: &[edit(
+            RULES,
+            "            if self.is_leader() {",
+            "            self.volatile.last_applied = 0;
+            if self.is_leader() {",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 8 },
+    },
+    Mutant {
+        name: "B28",
+        rule: "LE.3",
+        about: "skips an entry: sends those behind next_index",
+        edits: &[edit(
+            RULES,
+            "let entries = self.log().batch(first, self.config.max_append_bytes);",
+            "let entries = self.log().batch(first + 1, self.config.max_append_bytes);",
+        )],
+        searches: &[search("replication", [3, 1, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LOG_MATCHING, steps: 7 },
+    },
+    Mutant {
+        name: "B29",
+        rule: "LE.3a",
+        about: "counts acknowledgements of an older term",
+        edits: &[edit(
+            RULES,
+            "        if reply.term != self.current_term() {
+            return;
+        }
+",
+            "",
+        )],
+        // The acknowledged entry must be lost again: to a leader that never had it, as in Figure 8.
+        searches: &[search("figure-8", [3, 5, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 14 },
+    },
+    Mutant {
+        name: "B30",
+        rule: "LE.4",
+        about: "commits what half of the cluster has",
+        edits: &[edit(
+            RULES,
+            "replicated[(replicated.len() - 1) / 2]",
+            "replicated[replicated.len() / 2]",
+        )],
+        searches: &[search("even", [4, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 8 },
+    },
+    Mutant {
+        name: "B31",
+        rule: "LE.4",
+        about: "commits all it has when it is elected",
+        edits: &[edit(
+            RULES,
+            "        output.timers.push(TimerDuty::Cancel(Timer::Election));
+        self.send_heartbeats",
+            "        output.timers.push(TimerDuty::Cancel(Timer::Election));
+        self.volatile.commit_index = self.log().last_index();
+        self.send_heartbeats",
+        )],
+        searches: &[search("replication", [3, 2, 1, 1], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 7 },
+    },
+    Mutant {
+        name: "B32",
+        rule: "LS.2",
+        about: "believes after its election that every peer holds its log",
+        edits: &[edit(
+            RULES,
+            "match_index: self.config.peers().map(|peer| (peer, 0)).collect(),",
+            "match_index: self.config.peers().map(|peer| (peer, next_index - 1)).collect(),",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 8 },
+    },
+    Mutant {
+        name: "B33",
+        rule: "LS.1",
+        about: "begins to send one entry past what it has",
+        edits: &[edit(
+            RULES,
+            "let next_index = self.log().last_index() + 1;",
+            "let next_index = self.log().last_index() + 2;",
+        )],
+        searches: &[search("replication", [3, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ASSERTIONS, steps: 3 },
+    },
+    Mutant {
+        name: "B34",
+        rule: "LS.1",
+        about: "begins to send with the first entry",
+        edits: &[edit(
+            RULES,
+            "let next_index = self.log().last_index() + 1;",
+            "let next_index = 1;",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 1, 0])],
+        blind: &[],
+        expected: Survives {
+            states: 128_268,
+            reason: "followers skip what they hold: it costs messages",
+        },
+    },
+    Mutant {
+        name: "B35",
+        rule: "VS.2",
+        about: "forgets that it has applied an entry",
+        edits: &[edit(RULES, "        self.volatile.last_applied = last;\n", "")],
+        searches: &[search("replication", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "B36",
+        rule: "ALL.1",
+        about: "applies entries before they are committed",
+        edits: &[edit(
+            RULES,
+            "(self.volatile.last_applied + 1, self.volatile.commit_index)",
+            "(self.volatile.last_applied + 1, self.log().last_index())",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 10 },
+    },
+    Mutant {
+        name: "B37",
+        rule: "ALL.1",
+        about: "applies the last committed entry, and not those before it",
+        edits: &[edit(
+            RULES,
+            "let entries = self.log().range(first, last);",
+            "let first = first.max(last);
+        let entries = self.log().range(first.max(1), last);",
+        )],
+        searches: &[search("replication", [3, 1, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 8 },
+    },
+    Mutant {
+        name: "B38",
+        rule: "VS.1",
+        about: "takes its whole log for committed when it starts again",
+        edits: &[edit(
+            MOD,
+            "let server = Server::from_parts(config, persistent, Volatile::default());",
+            "let commit_index = persistent.log().last_index();
+        let volatile = Volatile { commit_index, ..Volatile::default() };
+        let server = Server::from_parts(config, persistent, volatile);",
+        )],
+        searches: &[search("replication", [3, 1, 1, 1], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 5 },
+    },
+    Mutant {
+        name: "B39",
+        rule: "VS.2",
+        about: "takes its whole log for applied when it starts again",
+        edits: &[edit(
+            MOD,
+            "let server = Server::from_parts(config, persistent, Volatile::default());",
+            "let last_applied = persistent.log().last_index();
+        let volatile = Volatile { last_applied, ..Volatile::default() };
+        let server = Server::from_parts(config, persistent, volatile);",
+        )],
+        searches: &[search("replication", [3, 1, 2, 1], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
+    },
+];

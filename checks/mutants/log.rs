@@ -1,0 +1,276 @@
+//! The follower's side of log replication: what AppendEntries does to a log and to
+//! `commit_index`.
+
+use super::Expected::Falls;
+use super::Mutant;
+use super::places::{APPEND_ENTRIES, UNREDUCED, edit, search};
+use veraft_models::properties::{
+    ASSERTIONS, COMMIT_DURABILITY, LEADER_APPEND_ONLY, LOG_MATCHING, MATCH_INDEX_TRUE,
+    MONOTONE_COMMIT, STATE_MACHINE_SAFETY, TERMS_IN_ORDER,
+};
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "B2",
+        rule: "AE.2",
+        about: "looks for an entry at prev_log_index, but not at its term",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)",
+            "self.persistent.log().term_at(prev_log_index).is_none()",
+        )],
+        searches: &[search("replication", [3, 3, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 16 },
+    },
+    Mutant {
+        name: "B3",
+        rule: "AE.2",
+        about: "lets a heartbeat pass the consistency check",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {",
+            "if !request.entries.is_empty()
+            && self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)
+        {",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
+    },
+    Mutant {
+        name: "B4",
+        rule: "AE.3",
+        about: "truncates at every AppendEntries, conflict or not",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "        if held == entries.len() {
+            return;
+        }
+",
+            "",
+        )],
+        searches: &[search("replication", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 7 },
+    },
+    Mutant {
+        name: "B5",
+        rule: "AE.3",
+        about: "never truncates: skips what it has, and acknowledges",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            ".take_while(|&(index, entry)| log.term_at(index) == Some(entry.term))",
+            ".take_while(|&(index, _)| index <= last_index)",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
+    },
+    Mutant {
+        name: "B6",
+        rule: "AE.4",
+        about: "appends every entry, held already or not",
+        edits: &[
+            edit(APPEND_ENTRIES, "if held == entries.len() {", "if entries.is_empty() {"),
+            edit(
+                APPEND_ENTRIES,
+                "if agreed < last_index {",
+                "if agreed < last_index && held < entries.len() {",
+            ),
+            edit(APPEND_ENTRIES, "        let entries = entries.skip(held);\n", ""),
+        ],
+        searches: &[search("replication", [3, 1, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LOG_MATCHING, steps: 7 },
+    },
+    Mutant {
+        name: "B7",
+        rule: "AE.1",
+        about: "obeys a leader of an older term, and goes on to lead",
+        edits: &[
+            edit(
+                APPEND_ENTRIES,
+                "if request.term < self.current_term() {
+            AppendOutcome::StaleTerm
+        } else {",
+                "if request.term < self.current_term() {
+            self.store_entries(request, output)
+        } else {",
+            ),
+        ],
+        searches: &[
+            search("replication", [3, 2, 2, 0], UNREDUCED),
+            search("replication", [3, 2, 2, 0], &[]),
+            search("replication", [3, 2, 2, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: LEADER_APPEND_ONLY, steps: 9 },
+    },
+    Mutant {
+        name: "B8",
+        rule: "AE.3",
+        about: "overwrites a conflicting entry, and keeps those behind it",
+        edits: &[
+            edit(
+                APPEND_ENTRIES,
+                "        if agreed < last_index {",
+                "        let end = prev_log_index + entries.len() as Index;
+        let behind = log.range(end.min(last_index) + 1, last_index);
+        if agreed < last_index {",
+            ),
+            edit(
+                APPEND_ENTRIES,
+                "        self.write(Record::Append { entries }, output);",
+                "        self.write(Record::Append { entries }, output);
+        self.write(Record::Append { entries: behind }, output);",
+            ),
+        ],
+        searches: &[search("replication", [3, 2, 3, 0], &[])],
+        blind: &[],
+        expected: Falls { property: TERMS_IN_ORDER, steps: 10 },
+    },
+    Mutant {
+        name: "B9",
+        rule: "AE.5",
+        about: "follows leader_commit without a bound",
+        // Not equivalent with batches of any size either: heartbeats are empty and tell a peer
+        // that lags of commits, which the core then asserts to hold.
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "let commit_index = leader_commit.min(match_index);",
+            "let commit_index = leader_commit;",
+        )],
+        searches: &[search("replication", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ASSERTIONS, steps: 8 },
+    },
+    Mutant {
+        name: "B10",
+        rule: "AE.5",
+        about: "bounds commit_index by its last entry, not by the last new one",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "leader_commit.min(match_index)",
+            "leader_commit.min(self.log().last_index())",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
+    },
+    Mutant {
+        name: "B11",
+        rule: "AE.5",
+        about: "follows leader_commit down",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.volatile.commit_index = self.volatile.commit_index.max(commit_index);",
+            "self.volatile.commit_index = commit_index;",
+        )],
+        searches: &[search("replication", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MONOTONE_COMMIT, steps: 9 },
+    },
+    Mutant {
+        name: "B21",
+        rule: "AE.2",
+        about: "takes entries that begin past the end of its log",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {",
+            "let term = self.persistent.log().term_at(prev_log_index);
+        if term.is_some_and(|term| term != request.prev_log_term) {",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
+    },
+    Mutant {
+        name: "B22",
+        rule: "AE.3",
+        about: "keeps the first conflicting entry, and appends behind it",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.write(Record::Truncate { last_index: agreed }, output);",
+            "self.write(Record::Truncate { last_index: agreed + 1 }, output);",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
+    },
+    Mutant {
+        name: "B23",
+        rule: "AE.3",
+        about: "truncates one entry too early",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.write(Record::Truncate { last_index: agreed }, output);",
+            "self.write(Record::Truncate { last_index: agreed.saturating_sub(1) }, output);",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 12 },
+    },
+    Mutant {
+        name: "B24",
+        rule: "AE.4",
+        about: "acknowledges its whole log, not only what the request covered",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "        AppendOutcome::Success { match_index }",
+            "        AppendOutcome::Success { match_index: self.log().last_index() }",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 9 },
+    },
+    Mutant {
+        name: "B25",
+        rule: "AE.5",
+        about: "follows leader_commit before it has checked its log",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "        let prev_log_index = request.prev_log_index;\n",
+            "        let prev_log_index = request.prev_log_index;
+        self.follow_commit(request.leader_commit, self.log().last_index());\n",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
+    },
+    Mutant {
+        name: "B26",
+        rule: "AE.1",
+        about: "refuses a leader of an older term, but stores its entries",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "            AppendOutcome::StaleTerm\n",
+            "            let _ = self.store_entries(request, output);
+            AppendOutcome::StaleTerm\n",
+        )],
+        searches: &[
+            search("replication", [3, 2, 2, 0], UNREDUCED),
+            search("replication", [3, 2, 2, 0], &[]),
+            search("replication", [3, 2, 2, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: LEADER_APPEND_ONLY, steps: 9 },
+    },
+    Mutant {
+        name: "B27",
+        rule: "AE.4",
+        about: "writes entries that it holds once more, after it has truncated them",
+        edits: &[
+            edit(APPEND_ENTRIES, "if held == entries.len() {", "if entries.is_empty() {"),
+            edit(
+                APPEND_ENTRIES,
+                "let agreed = prev_log_index + held as Index;",
+                "let agreed = if held == entries.len() { prev_log_index } else { prev_log_index + held as Index };
+        let held = if held == entries.len() { 0 } else { held };",
+            ),
+        ],
+        searches: &[search("replication", [3, 1, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 9 },
+    },
+];

@@ -1,0 +1,198 @@
+//! What survives a crash, and what must wait for it.
+
+use super::Expected::{Falls, Survives};
+use super::Mutant;
+use super::places::{MOD, RULES, edit, search};
+use veraft_models::properties::{
+    COMMIT_DURABILITY, ELECTION_SAFETY, MATCH_INDEX_TRUE, MONOTONE_TERM, ONE_VOTE,
+};
+
+/// The one place where records are handed over.
+const HAND_OVER: &str = "        self.persistent.write(record.clone());
+        output.persist.push(record);";
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "C1",
+        rule: "PS.2",
+        about: "lets a vote leave before it is durable",
+        edits: &[edit(
+            MOD,
+            "            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => true,",
+            "            Message::RequestVoteReply(_) => false,
+            Message::RequestVote(_) | Message::AppendEntriesReply(_) => true,",
+        )],
+        searches: &[search("torn", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 9 },
+    },
+    Mutant {
+        name: "C1R",
+        rule: "PS.1",
+        about: "asks for votes before its own is durable",
+        edits: &[edit(
+            MOD,
+            "            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => true,",
+            "            Message::RequestVote(_) => false,
+            Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => true,",
+        )],
+        searches: &[search("torn", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: MONOTONE_TERM, steps: 2 },
+    },
+    Mutant {
+        name: "C2",
+        rule: "PS.3",
+        about: "lets an acknowledgement leave before the entries are durable",
+        edits: &[edit(
+            MOD,
+            "            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => true,",
+            "            Message::AppendEntriesReply(_) => false,
+            Message::RequestVote(_) | Message::RequestVoteReply(_) => true,",
+        )],
+        searches: &[search("torn-log", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 10 },
+    },
+    Mutant {
+        name: "C3",
+        rule: "PS.3",
+        about: "sends entries before its own copy is durable, and counts it",
+        edits: &[edit(
+            MOD,
+            "Message::AppendEntries(request) => !request.entries.is_empty(),",
+            "Message::AppendEntries(_) => false,",
+        )],
+        searches: &[search("torn-log", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 12 },
+    },
+    Mutant {
+        name: "C4",
+        rule: "PS.3",
+        about: "does not record a truncation",
+        // An entry is recorded without its index, so those that follow land behind the tail: no
+        // restart is needed.
+        edits: &[edit(
+            MOD,
+            "output.persist.push(record);",
+            "if !matches!(record, Record::Truncate { .. }) {
+            output.persist.push(record);
+        }",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
+    },
+    Mutant {
+        name: "C6",
+        rule: "PS.1",
+        about: "records term and vote apart: the term without a vote, then the vote",
+        edits: &[edit(
+            MOD,
+            "output.persist.push(record);",
+            "if let Record::Ballot { current_term, voted_for: Some(_) } = record {
+            output.persist.push(Record::Ballot { current_term, voted_for: None });
+        }
+        output.persist.push(record);",
+        )],
+        searches: &[search("torn", [3, 2, 0, 1], &[])],
+        blind: &[],
+        expected: Survives {
+            states: 91_137,
+            reason: "a crash between the two leaves a term in which no vote was heard of",
+        },
+    },
+    Mutant {
+        name: "C6V",
+        rule: "PS.2",
+        about: "records vote and term apart: the vote in the older term, then the term",
+        edits: &[edit(
+            MOD,
+            HAND_OVER,
+            "if let Record::Ballot { voted_for, .. } = record {
+            let current_term = self.persistent.current_term();
+            output.persist.push(Record::Ballot { current_term, voted_for });
+        }
+        self.persistent.write(record.clone());
+        output.persist.push(record);",
+        )],
+        searches: &[search("torn", [3, 2, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 22 },
+    },
+    Mutant {
+        name: "C11",
+        rule: "PS.3",
+        about: "leaves entries out of the records",
+        edits: &[edit(
+            MOD,
+            "output.persist.push(record);",
+            "if !matches!(record, Record::Append { .. }) {
+            output.persist.push(record);
+        }",
+        )],
+        searches: &[search("replication", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: COMMIT_DURABILITY, steps: 6 },
+    },
+    Mutant {
+        name: "C12",
+        rule: "PS.3",
+        about: "hands the records of a step over in reverse order",
+        edits: &[edit(MOD, "output.persist.push(record);", "output.persist.insert(0, record);")],
+        searches: &[search("election", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "C13",
+        rule: "PS.1",
+        about: "records a greater term only when it votes in it",
+        edits: &[edit(
+            RULES,
+            "self.write(Record::Ballot { current_term: term, voted_for: None }, output);",
+            "self.persistent.write(Record::Ballot { current_term: term, voted_for: None });",
+        )],
+        searches: &[search("election", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: MONOTONE_TERM, steps: 5 },
+    },
+    Mutant {
+        name: "C14",
+        rule: "PS.2",
+        about: "records its vote, but not the one for itself",
+        edits: &[edit(
+            RULES,
+            "self.write(Record::Ballot { current_term: term, voted_for: Some(id) }, output);",
+            "let ballot = Record::Ballot { current_term: term, voted_for: Some(id) };
+        self.persistent.write(ballot);
+        output.persist.push(Record::Ballot { current_term: term, voted_for: None });",
+        )],
+        searches: &[search("election", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: ONE_VOTE, steps: 4 },
+    },
+    Mutant {
+        name: "C15",
+        rule: "PS.2",
+        about: "starts again with the term it had, but without its vote",
+        edits: &[edit(
+            MOD,
+            "let server = Server::from_parts(config, persistent, Volatile::default());",
+            "let mut persistent = persistent;
+        let current_term = persistent.current_term();
+        persistent.write(Record::Ballot { current_term, voted_for: None });
+        let server = Server::from_parts(config, persistent, Volatile::default());",
+        )],
+        searches: &[search("election", [3, 1, 0, 1], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+];

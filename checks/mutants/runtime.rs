@@ -1,0 +1,265 @@
+//! The order of the runtime's threads: outside of what a search explores, so tests must see it.
+//!
+//! There is no row for a sender that matches a reply to a request of an earlier term: replies
+//! say all they mean, and no thread remembers requests.
+
+use super::Mutant;
+use super::Suite::{File, Interleavings, Unit};
+use super::places::{edit, fails_test};
+
+const APPLICATION: &str = "src/runtime/application.rs";
+const DISK: &str = "src/runtime/disk.rs";
+const GATE: &str = "src/runtime/gate.rs";
+const MAILBOX: &str = "src/runtime/mailbox.rs";
+const OUTBOX: &str = "src/runtime/outbox.rs";
+const OUTLETS: &str = "src/runtime/outlets.rs";
+const SERVER_LOOP: &str = "src/runtime/server_loop.rs";
+const TIMING: &str = "src/runtime/timing.rs";
+
+const IN_ORDER: &str =
+    "runtime::interleavings::messages_leave_in_order_once_their_records_are_durable";
+const ANSWERED: &str =
+    "runtime::interleavings::every_proposal_is_answered_also_when_the_node_stops_meanwhile";
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "C7",
+        rule: "gate",
+        about: "releases a batch once the first of its records is durable",
+        edits: &[edit(
+            DISK,
+            "        self.storage.append(&records)?;
+        self.storage.sync()?;",
+            "        self.storage.append(&records[..1])?;
+        self.storage.sync()?;
+        self.storage.append(&records[1..])?;",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "C8",
+        rule: "apply",
+        about: "lets two threads apply",
+        edits: &[edit(
+            APPLICATION,
+            "                    for (index, entry) in entries {
+                        let response = machine.apply(index, &entry.command);
+                        counters.applied_index.store(index, Ordering::Release);
+                        waiting.applied(index, entry.term, response);
+                    }",
+            "                    let (odd, even): (Vec<_>, Vec<_>) =
+                        entries.into_iter().partition(|(index, _)| index % 2 == 1);
+                    let shared = std::sync::Mutex::new((&mut machine, &mut waiting));
+                    std::thread::scope(|scope| {
+                        for half in [odd, even] {
+                            let shared = &shared;
+                            scope.spawn(move || {
+                                for (index, entry) in half {
+                                    let mut parts = shared.lock().unwrap();
+                                    let response = parts.0.apply(index, &entry.command);
+                                    counters.applied_index.store(index, Ordering::Release);
+                                    parts.1.applied(index, entry.term, response);
+                                }
+                            });
+                        }
+                    });",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("handle"),
+            "a_command_is_answered_by_the_state_machine_and_applied_everywhere_in_order",
+        ),
+    },
+    Mutant {
+        name: "R1",
+        rule: "gate",
+        about: "lets what has records leave at once while the disk is idle",
+        edits: &[edit(GATE, "if !has_records && !state.busy", "if !(has_records && state.busy)")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "R2",
+        rule: "gate",
+        about: "lets what has no records overtake a write under way",
+        edits: &[edit(GATE, "!has_records && !state.busy && ", "!has_records && ")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "R3",
+        rule: "gate",
+        about: "lets what has no records overtake what waits",
+        edits: &[edit(GATE, "!state.busy && state.waiting.is_empty()", "!state.busy")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "R4",
+        rule: "gate",
+        about: "does not wake the disk thread when it closes",
+        edits: &[edit(
+            GATE,
+            "        drop(state);
+        self.work.notify_one();
+        drop(discarded);",
+            "        drop(state);
+        drop(discarded);",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "R5",
+        rule: "gate",
+        about: "does not note that the disk thread sleeps",
+        edits: &[edit(GATE, "            state.sleeping = true;\n", "")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "R6",
+        rule: "gate",
+        about: "lets a heartbeat pass a write of any age",
+        edits: &[edit(
+            GATE,
+            "self.patience.contains(&since.elapsed())",
+            "since.elapsed() >= self.patience.start",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("misbehaviour"),
+            "a_leader_whose_disk_stalls_for_long_loses_to_a_healthy_node",
+        ),
+    },
+    Mutant {
+        name: "R7",
+        rule: "gate",
+        about: "lets no heartbeat pass a write",
+        edits: &[edit(
+            GATE,
+            "self.patience.contains(&since.elapsed())",
+            "false && since.elapsed() > self.patience.end",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File("misbehaviour"), "disks_that_stall_at_random_lose_no_leader"),
+    },
+    Mutant {
+        name: "R8",
+        rule: "disk",
+        about: "does not sync",
+        edits: &[edit(DISK, "        self.storage.sync()?;\n", "")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, IN_ORDER),
+    },
+    Mutant {
+        name: "R9",
+        rule: "disk",
+        about: "tries a failed sync again",
+        edits: &[edit(
+            DISK,
+            "        self.storage.sync()?;\n",
+            "        if self.storage.sync().is_err() {
+            self.storage.sync()?;
+        }\n",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File("handle"), "a_failed_sync_stops_the_node_and_is_not_tried_again"),
+    },
+    Mutant {
+        name: "R10",
+        rule: "disk",
+        about: "lets out what waited for a write that failed",
+        edits: &[edit(
+            DISK,
+            "            return Err(Failure { error, unreleased: writes });",
+            "            self.release(writes);
+            return Err(Failure { error, unreleased: Vec::new() });",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File("handle"), "a_failed_sync_stops_the_node_and_is_not_tried_again"),
+    },
+    Mutant {
+        name: "R11",
+        rule: "apply",
+        about: "hands entries on before the proposals that wait for them",
+        edits: &[edit(
+            OUTLETS,
+            "            self.jobs.put(|jobs| jobs.extend(work));",
+            "            self.jobs.put(|jobs| jobs.extend(work.into_iter().rev()));",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, ANSWERED),
+    },
+    Mutant {
+        name: "R12",
+        rule: "queue",
+        about: "does not note that the taker sleeps",
+        edits: &[edit(
+            MAILBOX,
+            "            state.sleeping = true;
+            state = match deadline {",
+            "            state = match deadline {",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, ANSWERED),
+    },
+    Mutant {
+        name: "R13",
+        rule: "queue",
+        about: "drops the newest message when an outbox is full",
+        edits: &[edit(OUTBOX, "queue.drain(..excess)", "queue.drain(queue.len() - excess..)")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, "runtime::outbox::tests::a_full_outbox_drops_the_oldest"),
+    },
+    Mutant {
+        name: "R14",
+        rule: "timer",
+        about: "gives every election timer the shortest length",
+        edits: &[edit(
+            TIMING,
+            "let length = self.random.random_range(self.timing.election.clone());",
+            "let _ = self.random.random_range(self.timing.election.clone());
+                let length = *self.timing.election.start();",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "runtime::timing::tests::election_timeouts_fill_the_range_and_fall_on_the_grid",
+        ),
+    },
+    Mutant {
+        name: "R15",
+        rule: "gate",
+        about: "applies what is committed before the records of the step are durable",
+        edits: &[edit(
+            SERVER_LOOP,
+            "        let gated = Gated { step: self.steps, persist, send, apply, answer };",
+            "        let (persist_later, send_later, step) = (persist, send, self.steps);
+        let (persist, send) = (Vec::new(), Vec::new());
+        self.outlets.release(Gated { step, persist, send, apply, answer: None });
+        let (persist, send, apply) = (persist_later, send_later, Vec::new());
+        let gated = Gated { step, persist, send, apply, answer };",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Interleavings, ANSWERED),
+    },
+];

@@ -1,0 +1,115 @@
+//! The table itself: every text is there, every rule has a row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use stateright::Expectation;
+use veraft_models::{Bounds, properties};
+
+use super::places::RECOVERY;
+use super::workshop::{ROOT, patch};
+use super::*;
+use crate::scopes;
+
+fn read(file: &str) -> String {
+    fs::read_to_string(format!("{ROOT}/{file}")).unwrap()
+}
+
+#[test]
+fn every_text_occurs_once_in_the_source_as_it_is() {
+    for mutant in all() {
+        let files: BTreeSet<_> = mutant.edits.iter().map(|edit| edit.file).collect();
+        assert!(!files.is_empty(), "{} changes nothing", mutant.name);
+        for file in files {
+            let before = read(file);
+            let after = patch(mutant, file, before.clone()).unwrap_or_else(|problem| {
+                panic!("{}: {problem}", mutant.name);
+            });
+            assert_ne!(before, after, "{}", mutant.name);
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_scopes_properties_and_tests_exist() {
+    let mut names = BTreeSet::new();
+    let widest = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
+    let mut known: BTreeMap<_, _> =
+        properties::of(&widest).into_iter().map(|p| (p.name, p.expectation)).collect();
+    known.insert(RECOVERY, Expectation::Always);
+    for mutant in all() {
+        let name = mutant.name;
+        assert!(names.insert(name), "two mutants are called {name}");
+        for search in mutant.searches.iter().chain(mutant.blind) {
+            assert!(scopes::find(search.scope).is_some(), "{name}: {}", search.scope);
+        }
+        let is_test = matches!(mutant.expected, Expected::FailsTest(_));
+        assert_eq!(mutant.searches.is_empty(), is_test, "{name} is never tried, or twice");
+        match mutant.expected {
+            Expected::Falls { property, steps } => {
+                assert_eq!(known.get(property), Some(&Expectation::Always), "{name}");
+                assert!(steps > 0, "{name}");
+            }
+            Expected::Unreached { property } => {
+                assert_eq!(known.get(property), Some(&Expectation::Sometimes), "{name}");
+            }
+            Expected::Survives { states, reason } => {
+                assert!(states > 0 && !reason.is_empty(), "{name}");
+            }
+            Expected::FailsTest(test) => {
+                let file = match test.suite {
+                    Suite::Unit => unit_file(test.name),
+                    Suite::Interleavings => "src/runtime/interleavings.rs".to_owned(),
+                    Suite::File(name) => format!("tests/{name}.rs"),
+                };
+                let function = test.name.rsplit("::").next().unwrap();
+                let header = format!("#[test]\nfn {function}() {{");
+                let source: Vec<String> = read(&file).lines().map(|l| l.trim().into()).collect();
+                assert!(source.join("\n").contains(&header), "{name}: {file} lacks {function}");
+            }
+        }
+    }
+}
+
+/// The file of the unit test `name`, whose modules are files up to `tests`.
+fn unit_file(name: &str) -> String {
+    let modules: Vec<&str> = name.split("::").collect();
+    let modules = modules[..modules.len() - 1].iter().filter(|module| **module != "tests");
+    format!("src/{}.rs", modules.copied().collect::<Vec<_>>().join("/"))
+}
+
+/// The ids that the doc comments of the core cite: `RV.2`, `LE.3a`.
+fn cited_rules() -> BTreeSet<String> {
+    let files = fs::read_dir(format!("{ROOT}/src/figure2")).unwrap();
+    let text: String =
+        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let quoted = text.split('`').skip(1).step_by(2);
+    let is_id = |id: &&str| {
+        let Some((family, number)) = id.split_once('.') else { return false };
+        !family.is_empty()
+            && family.chars().all(|c| c.is_ascii_uppercase())
+            && number.starts_with(|c: char| c.is_ascii_digit())
+    };
+    quoted.filter(is_id).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_rule_has_a_mutant() {
+    let rules = cited_rules();
+    assert_eq!(rules.len(), 32, "{rules:?}");
+    let broken: BTreeSet<&str> = all().map(|mutant| mutant.rule).collect();
+    let unbroken: Vec<_> = rules.iter().filter(|rule| !broken.contains(rule.as_str())).collect();
+    assert!(unbroken.is_empty(), "no mutant breaks {unbroken:?}");
+}
+
+#[test]
+fn there_are_many_and_dozens_go_around() {
+    let count = all().count();
+    assert!(count >= 45, "{count}");
+    let days = count.div_ceil(12);
+    let tried: BTreeSet<_> = (0..days)
+        .flat_map(|day| suite::choose(&suite::Choice::Dozen(day)).unwrap())
+        .map(|mutant| mutant.name)
+        .collect();
+    assert_eq!(tried.len(), count);
+}

@@ -1,0 +1,194 @@
+//! Votes: to whom they are given.
+
+use super::Expected::{Falls, Survives, Unreached};
+use super::Mutant;
+use super::places::{
+    APPEND_ENTRIES, RECOVERY, REQUEST_VOTE, RULES, UNREDUCED, edit, recover, search, whole,
+};
+use veraft_models::properties::{ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED};
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "A1",
+        rule: "RV.2",
+        about: "grants a vote although one was given in this term",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
+            "voted_for.is_none_or(|_| true)",
+        )],
+        searches: &[search("election", [3, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 6 },
+    },
+    Mutant {
+        name: "A5",
+        rule: "RV.2",
+        about: "clears voted_for at every AppendEntries of its term",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.volatile.role = Role::Follower { leader: Some(leader) };",
+            "let current_term = self.current_term();
+            self.write(Record::Ballot { current_term, voted_for: None }, output);
+            self.volatile.role = Role::Follower { leader: Some(leader) };",
+        )],
+        searches: &[
+            search("election", [3, 1, 0, 0], UNREDUCED),
+            search("election", [3, 1, 0, 0], &[]),
+            search("election", [3, 1, 0, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "A12",
+        rule: "RV.2",
+        about: "votes without a look at the candidate's log",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "            && self.is_up_to_date(request)\n",
+            "            && (self.is_up_to_date(request) || true)\n",
+        )],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 9 },
+    },
+    Mutant {
+        name: "A13",
+        rule: "RV.1",
+        about: "grants a stale request, and replies in the request's term",
+        edits: &[
+            edit(
+                REQUEST_VOTE,
+                "request.term >= self.current_term()\n            && voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
+                "(request.term < self.current_term()
+                || voted_for.is_none_or(|candidate| candidate == request.candidate_id))",
+            ),
+            edit(
+                REQUEST_VOTE,
+                "let reply = RequestVoteReply { term: self.current_term(), vote_granted };",
+                "let reply = RequestVoteReply { term: request.term, vote_granted };",
+            ),
+            edit(
+                REQUEST_VOTE,
+                "self.vote_for(request.candidate_id, output);",
+                "if request.term == self.current_term() {
+                self.vote_for(request.candidate_id, output);
+            }",
+            ),
+        ],
+        searches: &[
+            search("election", [3, 2, 0, 0], UNREDUCED),
+            search("election", [3, 2, 0, 0], &[]),
+            search("election", [3, 2, 0, 0], &["--audit"]),
+        ],
+        blind: &[],
+        expected: Falls { property: ELECTION_SAFETY, steps: 7 },
+    },
+    Mutant {
+        name: "A14",
+        rule: "RV.2",
+        about: "compares logs by their length alone",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "request.last_log_index >= log.last_index()",
+        )],
+        searches: &[search("replication", [3, 3, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 14 },
+    },
+    Mutant {
+        name: "A15",
+        rule: "RV.2",
+        about: "compares logs by their last term alone",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "request.last_log_term >= log.last_term()",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 12 },
+    },
+    Mutant {
+        name: "A16",
+        rule: "RV.2",
+        about: "demands that the candidate's log be ahead in term and in length",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "request.last_log_term >= log.last_term()
+            && request.last_log_index >= log.last_index()",
+        )],
+        searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 2, 0])],
+        // Live too while every server is up: those that voted for the leader of the latest term
+        // hold no more than it does, in term and in length, until it tells them, so that it can
+        // be elected again. With some of them down for good, nobody might be.
+        blind: &[],
+        expected: Survives {
+            states: 106_065,
+            reason: "fewer votes are given, and none that was refused; the last leader can win",
+        },
+    },
+    Mutant {
+        name: "A21",
+        rule: "FO.2",
+        about: "resets its election timer when it refuses a vote",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "            output.timers.push(TimerDuty::Set(Timer::Election));
+        }",
+            "        }
+        output.timers.push(TimerDuty::Set(Timer::Election));",
+        )],
+        searches: &[recover("replication", [3, 2, 1, 0])],
+        // There a timer that runs may fire at any time, reset or not.
+        blind: &[whole("election")],
+        expected: Falls { property: RECOVERY, steps: 18 },
+    },
+    Mutant {
+        name: "A25",
+        rule: "RV.1",
+        about: "votes for a candidate of an older term",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "request.term >= self.current_term()
+            && voted_for",
+            "voted_for",
+        )],
+        searches: &[
+            search("replication", [3, 2, 1, 0], &[]),
+            search("election", [3, 2, 0, 0], UNREDUCED),
+            recover("replication", [3, 2, 1, 0]),
+        ],
+        blind: &[],
+        expected: Survives {
+            states: 3_452,
+            reason: "the vote is one of the current term, for a log that has only gained since; \
+                     what counts it in the older one is A13",
+        },
+    },
+    Mutant {
+        name: "A26",
+        rule: "RV.2",
+        about: "votes only for a candidate whose log is ahead of its own",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "(request.last_log_term, request.last_log_index) >= (log.last_term(), log.last_index())",
+            "(request.last_log_term, request.last_log_index) > (log.last_term(), log.last_index())",
+        )],
+        searches: &[search("election", [3, 1, 0, 0], &[])],
+        blind: &[],
+        expected: Unreached { property: LEADERS_ELECTED },
+    },
+    Mutant {
+        name: "A27",
+        rule: "CA.1d",
+        about: "claims its new term as that of its last entry",
+        edits: &[edit(RULES, "last_log_term: self.log().last_term(),", "last_log_term: term,")],
+        searches: &[search("replication", [3, 2, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: LEADER_COMPLETENESS, steps: 9 },
+    },
+];

@@ -1,0 +1,178 @@
+//! The world after faults stopped: what is sent arrives, and arrives once; disks write at once;
+//! and no timer fires before all is quiet again.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+use veraft::figure2::{ServerId, Timer};
+use veraft_models::orbit::Ref;
+use veraft_models::{Action, Cluster, Letter, Memo};
+
+use super::clock::Clock;
+use super::failure::Failure;
+use super::position::Position;
+
+/// Up to so many servers, letters arrive in every order; among more, in the order in which they
+/// were sent: all others would be too many.
+pub const IN_EVERY_ORDER: usize = 3;
+
+/// After so many letters in a row the servers will not fall silent any more. No cluster of any
+/// scope needs a tenth of them.
+const ENDLESS: usize = 1000;
+
+/// Lets things happen to positions of one cluster, and keeps a list of them.
+pub struct Calm<'a> {
+    cluster: &'a Cluster,
+    memo: &'a Memo,
+    /// What happened so far, without letters that made no difference.
+    pub trail: Vec<Action>,
+    /// How many distinct moments were met, for each thing that happened.
+    pub moments: u64,
+}
+
+/// A quiet cluster after something happened.
+pub struct Quiet {
+    /// What became of the cluster.
+    pub position: Position,
+    /// The servers whose election timers were set meanwhile.
+    pub set: BTreeSet<ServerId>,
+    /// All that happened.
+    pub trail: Vec<Action>,
+}
+
+/// A cluster that is not quiet yet.
+#[derive(Clone)]
+struct Moment {
+    position: Position,
+    /// In the order in which they were sent.
+    under_way: Vec<Ref<Letter>>,
+    set: BTreeSet<ServerId>,
+}
+
+/// What is known of the moments after something happened.
+struct After {
+    /// Each moment met, and whether all that comes of it was tried.
+    met: FxHashMap<(Position, Vec<u32>, BTreeSet<ServerId>), bool>,
+    quiet: Vec<Quiet>,
+    /// How long the trail was before.
+    first: usize,
+}
+
+impl<'a> Calm<'a> {
+    /// A calm world for `cluster`.
+    pub fn new(cluster: &'a Cluster, memo: &'a Memo) -> Calm<'a> {
+        Calm { cluster, memo, trail: Vec::new(), moments: 0 }
+    }
+
+    /// Lets `actions` happen, one after the other, and then all that comes of them: answers
+    /// every way in which that can end.
+    pub fn happen(
+        &mut self,
+        position: &Position,
+        actions: &[Action],
+    ) -> Result<Vec<Quiet>, Failure> {
+        let first = self.trail.len();
+        let mut after = After { met: FxHashMap::default(), quiet: Vec::new(), first };
+        let position = position.clone();
+        let mut moment = Moment { position, under_way: Vec::new(), set: BTreeSet::new() };
+        for &action in actions {
+            self.act(&mut moment, action)?;
+        }
+        self.arrive(moment, &mut after, 0)?;
+        self.trail.truncate(first);
+        self.moments += after.met.len() as u64;
+        Ok(after.quiet)
+    }
+
+    /// The heartbeat timers fire that run.
+    pub fn heartbeats(&mut self, position: &Position) -> Result<Vec<Quiet>, Failure> {
+        let runs = position.members().filter(|(_, member)| member.runs(Timer::Heartbeat));
+        let fire = runs.map(|(id, _)| Action::Timeout(id, Timer::Heartbeat));
+        self.happen(position, &fire.collect::<Vec<_>>())
+    }
+
+    /// What is under way arrives, after so many `letters` in a row.
+    fn arrive(
+        &mut self,
+        mut moment: Moment,
+        after: &mut After,
+        letters: usize,
+    ) -> Result<(), Failure> {
+        while let Some(write) = moment.write() {
+            self.act(&mut moment, write)?;
+        }
+        let name = moment.name();
+        match after.met.get(&name) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(Failure::Endless),
+            None if letters == ENDLESS => return Err(Failure::Endless),
+            None => {}
+        }
+        after.met.insert(name.clone(), false);
+        if moment.under_way.is_empty() {
+            let Moment { position, set, .. } = moment;
+            let trail = self.trail[after.first..].to_vec();
+            after.quiet.push(Quiet { position, set, trail });
+        } else {
+            let so_far = self.trail.len();
+            for place in moment.choices() {
+                let mut next = moment.clone();
+                let letter = next.under_way.remove(place);
+                self.act(&mut next, Action::Deliver(letter))?;
+                self.arrive(next, after, letters + 1)?;
+                self.trail.truncate(so_far);
+            }
+        }
+        after.met.insert(name, true);
+        Ok(())
+    }
+
+    fn act(&mut self, moment: &mut Moment, action: Action) -> Result<(), Failure> {
+        let id = action.server();
+        let member = moment.position.member_mut(id);
+        let effect = self.cluster.effect_on(self.memo, member.node, action);
+        if effect.node == member.node && effect.sent.is_empty() && !effect.sets_election_timer {
+            return Ok(());
+        }
+        self.trail.push(action);
+        if effect.node.failed.is_some() {
+            return Err(Failure::Assertion(id));
+        }
+        moment.under_way.extend(&effect.sent);
+        member.node = effect.node;
+        if !member.runs(Timer::Election) {
+            member.clock = Clock::Stopped;
+        } else if effect.sets_election_timer {
+            member.clock = Clock::SET;
+            moment.set.insert(id);
+        }
+        Ok(())
+    }
+}
+
+impl Moment {
+    /// What the next disk has to write, if one has.
+    fn write(&self) -> Option<Action> {
+        let mut waiting = self.position.members().filter(|(_, m)| !m.node.pending.is_empty());
+        waiting.next().map(|(id, _)| Action::CarryOut(id))
+    }
+
+    /// The places of the letters that may arrive next, equal ones once.
+    fn choices(&self) -> Vec<usize> {
+        if self.position.members().count() > IN_EVERY_ORDER {
+            return vec![0];
+        }
+        let first = |&place: &usize| !self.under_way[..place].contains(&self.under_way[place]);
+        (0..self.under_way.len()).filter(first).collect()
+    }
+
+    /// All that matters to its future: where letters arrive in every order, that in which they
+    /// were sent does not.
+    fn name(&self) -> (Position, Vec<u32>, BTreeSet<ServerId>) {
+        let mut letters: Vec<u32> = self.under_way.iter().map(|letter| letter.number()).collect();
+        if self.position.members().count() <= IN_EVERY_ORDER {
+            letters.sort_unstable();
+        }
+        (self.position.clone(), letters, self.set.clone())
+    }
+}

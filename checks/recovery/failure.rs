@@ -1,0 +1,44 @@
+//! Why a cluster has not recovered.
+
+use std::fmt;
+
+use veraft::figure2::ServerId;
+
+/// Why a cluster has not recovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// An assertion failed in this server.
+    Assertion(ServerId),
+    /// The servers write to each other without end.
+    Endless,
+    /// A server leads the latest term, but not everybody hears it.
+    Unheard,
+    /// So many rounds have passed without a leader that everybody hears.
+    NoLeader(u32),
+    /// The leader that everybody heard is one no longer.
+    LeaderLost(ServerId),
+    /// The leader does not accept a new entry.
+    Refused(ServerId),
+    /// Some server does not hold and apply all that this leader holds.
+    Disagreement(ServerId),
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Assertion(id) => write!(f, "an assertion failed in {id}"),
+            Failure::Endless => write!(f, "the servers write to each other without end"),
+            Failure::Unheard => write!(f, "not everybody hears the leader of the latest term"),
+            Failure::NoLeader(rounds) => {
+                write!(f, "{rounds} rounds have passed without a leader that everybody hears")
+            }
+            Failure::LeaderLost(id) => write!(f, "{id} led, and is no longer heard by everybody"),
+            Failure::Refused(id) => write!(f, "{id} leads, and accepts no new entry"),
+            Failure::Disagreement(id) => {
+                write!(f, "{id} leads, but not everybody has applied all entries of its log")
+            }
+        }
+    }
+}

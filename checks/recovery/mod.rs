@@ -1,0 +1,137 @@
+//! Recovery: from every state of a scope, once faults stop, the cluster has a leader within a
+//! few rounds, and that leader brings a new entry to every state machine.
+//!
+//! stateright's `eventually` gives false answers where paths have cycles or end at a bound, so
+//! this is no temporal property but a game that is played to its end from every state.
+//!
+//! # What is claimed
+//!
+//! Faults stop in some state that the search of a scope reached. From then on
+//! * no server restarts, every letter that is sent arrives, and disks write;
+//! * letters arrive before the next timer fires: broadcasts are fast (§5.6). They arrive in the
+//!   order in which they were sent;
+//! * heartbeats are faster than election timers: between two rounds each leader beats;
+//! * election timers fire in every order that a bounded skew allows: at the earliest one
+//!   *round* after they were set, at the latest two (see [`clock`]). A timer that was set before
+//!   faults stopped may fire at any moment of the first two rounds.
+//!
+//! Then, whatever the timers do, within [`Settings::rounds`] rounds
+//! * one server leads, every other knows it and hears its heartbeats; a server that leads the
+//!   latest term when faults stop stays leader, and nobody stands for election;
+//! * an entry proposed to it is committed, and with it all before: every log is the leader's,
+//!   and every state machine has been given all of it, in order.
+//!
+//! # Why it is enough to lose all letters
+//!
+//! Each game begins with the loss of what is under way. That leaves nothing out: to deliver some
+//! letter costs a search nothing of its bounds, so for each state, each choice of letters that
+//! still arrive, and each order in which they do, the state behind them is a state of the search
+//! too, and a game begins there. (A letter that a reduction dropped would have changed nothing.)
+//! For the same reason every order of arrival, and every loss, is tried for elections up to the
+//! scope's last term; it is in later terms alone that letters arrive in one order.
+//!
+//! So the future of a state depends on its servers alone, and one game is played for all states
+//! whose servers are the same, up to renaming.
+
+pub mod args;
+pub mod calm;
+pub mod clock;
+pub mod failure;
+pub mod game;
+mod model;
+pub mod position;
+pub mod replayed;
+pub mod told;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+
+pub use model::{RECOVERY, Recovering};
+
+use crate::engines;
+use crate::progress::Progress;
+use crate::scopes::Scope;
+use crate::verdict::{Verdict, Word};
+
+/// How many rounds a cluster may be without a leader, if nothing else is said: twice the longest
+/// election timeout. In the first of these every server has stood for election or heard of
+/// another, so that all have seen the latest term; in the second one stands that can win.
+pub const ROUNDS: u32 = 4;
+
+/// How to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How many rounds a cluster may be without a leader.
+    pub rounds: u32,
+    /// Games begin in one of so many states; 1 for all.
+    pub one_in: u64,
+    /// Chooses which.
+    pub seed: u64,
+}
+
+/// What was tried, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tried {
+    /// Distinct sets of servers, up to renaming, among the states.
+    pub starts: u64,
+    /// From how many of these a game was played.
+    pub played: u64,
+    /// Distinct positions, servers with their clocks, in which an adversary had a choice.
+    pub positions: u64,
+    /// The moments between these, at which letters were under way.
+    pub moments: u64,
+    /// The rounds that a cluster may be without a leader.
+    pub rounds: u32,
+    /// The most that it was.
+    pub most_rounds: u32,
+    /// If this is a sample: it was to be one in so many starts.
+    pub one_in: u64,
+    /// What chose them.
+    pub seed: u64,
+    /// How the cluster does not recover; none if it does.
+    pub lost: Option<LostAfter>,
+}
+
+/// How a cluster does not recover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostAfter {
+    /// How many steps of the trace there are before faults stop.
+    pub steps: usize,
+    /// What is wrong at its end.
+    pub why: String,
+}
+
+impl fmt::Display for LostAfter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "faults stop after step {}; in the end {}", self.steps, self.why)
+    }
+}
+
+/// Searches `scope`, and plays from its states. Ends early at the first from which the cluster
+/// does not recover, or once `interrupted` is set.
+pub fn check(scope: &Scope, settings: Settings, interrupted: &Arc<AtomicBool>) -> Verdict {
+    let mut progress = Progress::new(scope.name);
+    let orbit = engines::timely::Space::orbit(&scope.cluster(scope.environment()));
+    let model = Recovering::new(scope, settings);
+    let outcome = engines::stateright::search(model, 1, orbit, &mut progress, interrupted);
+    let model = Arc::clone(&outcome.model);
+    let paths = outcome.discoveries.iter().map(|(_, path)| path);
+    let lost = paths.last().and_then(|path| {
+        let (why, _) = model.lost(path.last_state())?;
+        Some(LostAfter { steps: path.clone().into_actions().len(), why: why.to_string() })
+    });
+    let mut verdict = Verdict::new(scope, "recovery", outcome);
+    if settings.one_in > 1 {
+        verdict.exhausted = false;
+        for property in &mut verdict.properties {
+            if property.verdict == Word::Holds {
+                property.verdict = Word::Unknown;
+            }
+        }
+    }
+    verdict.recovery = Some(Tried { lost, ..model.tried() });
+    verdict
+}

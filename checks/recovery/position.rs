@@ -1,0 +1,104 @@
+//! A quiet cluster: no letter is under way, every disk has written all it was given, and each
+//! election timer has run for a while.
+
+use std::collections::BTreeSet;
+
+use veraft::figure2::{Server, ServerId, Timer};
+use veraft_models::orbit::Ref;
+use veraft_models::{ClusterState, Node};
+
+use super::clock::Clock;
+
+/// A quiet cluster. Nothing else of a state matters to its future.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    members: Vec<Member>,
+}
+
+/// A server and its election timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// The server.
+    pub node: Ref<Node>,
+    /// Its election timer.
+    pub clock: Clock,
+}
+
+impl Member {
+    /// The server of Figure 2.
+    pub fn server(&self) -> &'static Server {
+        &self.node.value.replica.server
+    }
+
+    /// Whether `timer` runs.
+    pub fn runs(&self, timer: Timer) -> bool {
+        self.node.timers.contains(&timer)
+    }
+
+    /// Whether log, disk and state machine hold what the leader's log holds, all of it.
+    fn holds_all_of(&self, leader: &Server) -> bool {
+        let Node { replica, disk, .. } = &self.node.value;
+        let log = leader.log().entries();
+        let applied = replica.applied.iter().map(|(index, entry)| (*index, entry));
+        replica.server.log().entries() == log
+            && disk.log().entries() == log
+            && applied.eq((1..).zip(log.iter()))
+    }
+}
+
+impl Position {
+    /// The servers of a state that has lost all its letters, each timer set nobody knows when.
+    pub fn of(state: &ClusterState) -> Position {
+        let member = |&node: &Ref<Node>| {
+            let member = Member { node, clock: Clock::UNKNOWN };
+            let runs = member.runs(Timer::Election);
+            if runs { member } else { Member { clock: Clock::Stopped, ..member } }
+        };
+        Position { members: state.nodes.iter().map(member).collect() }
+    }
+
+    /// The servers, by id.
+    pub fn members(&self) -> impl Iterator<Item = (ServerId, &Member)> {
+        (0..).map(ServerId).zip(&self.members)
+    }
+
+    /// Server `id`.
+    pub fn member(&self, id: ServerId) -> &Member {
+        &self.members[id.0 as usize]
+    }
+
+    /// The same, to be changed.
+    pub fn member_mut(&mut self, id: ServerId) -> &mut Member {
+        &mut self.members[id.0 as usize]
+    }
+
+    /// A round passes. Timers in `set` were set meanwhile, and count from its end.
+    pub fn pass_time(&mut self, set: &BTreeSet<ServerId>) {
+        for (id, member) in (0..).map(ServerId).zip(&mut self.members) {
+            if !set.contains(&id) {
+                member.clock = member.clock.a_round_later();
+            }
+        }
+    }
+
+    /// The one leader, if there is one and every other server knows it.
+    pub fn leader(&self) -> Option<ServerId> {
+        let mut leaders = self.members().filter(|(_, member)| member.server().is_leader());
+        let (leader, _) = leaders.next()?;
+        let known = self.members().all(|(_, member)| member.server().leader() == Some(leader));
+        known.then_some(leader)
+    }
+
+    /// Whether some server leads the latest term that any server has seen.
+    pub fn leads_latest_term(&self) -> bool {
+        let latest = self.members.iter().map(|member| member.server().current_term()).max();
+        let mut leaders = self.members.iter().filter(|member| member.server().is_leader());
+        leaders.any(|member| Some(member.server().current_term()) == latest)
+    }
+
+    /// Whether all servers hold and have applied the log of `leader`, to its end.
+    pub fn agrees_with(&self, leader: ServerId) -> bool {
+        let leader = self.member(leader).server();
+        self.members.iter().all(|member| member.holds_all_of(leader))
+    }
+}

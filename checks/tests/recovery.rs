@@ -1,0 +1,186 @@
+//! Recovery: what is tried, and that the check can fail.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use stateright::Model;
+use veraft::figure2::ServerId;
+use veraft_checks::recovery::failure::Failure;
+use veraft_checks::recovery::game::Game;
+use veraft_checks::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
+use veraft_checks::regression;
+use veraft_checks::saved::Saved;
+use veraft_checks::scopes::{self, Scope};
+use veraft_checks::script::Script;
+use veraft_checks::story::Setting;
+use veraft_checks::verdict::{Verdict, Word};
+use veraft_models::{Bounds, Cluster, Move};
+
+const ALL: Settings = Settings { rounds: ROUNDS, one_in: 1, seed: 0 };
+
+fn check(scope: Scope, settings: Settings) -> (Verdict, Tried) {
+    let verdict = recovery::check(&scope, settings, &Arc::new(AtomicBool::new(false)));
+    let tried = verdict.recovery.clone().expect("recovery was tried");
+    (verdict, tried)
+}
+
+fn scope(name: &str, [servers, terms, entries, restarts]: [u32; 4]) -> Scope {
+    let named = scopes::find(name).expect("it exists");
+    let (terms, entries) = (terms.into(), entries.into());
+    let bounds = Bounds { servers: servers as usize, terms, entries, restarts };
+    Scope { bounds, pinned: None, ..named }
+}
+
+fn binary(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_check")).args(arguments).output().unwrap()
+}
+
+/// Starts, positions and most rounds are pinned: a search that looks at less shows here.
+#[test]
+fn clusters_recover_from_every_state() {
+    let pinned = [
+        ("single", [1, 3, 2, 2], [29, 40, 2]),
+        ("pair", [2, 3, 2, 1], [1_344, 3_198, 4]),
+        ("election", [3, 1, 0, 1], [37, 94, 2]),
+        ("replication", [3, 2, 1, 0], [994, 959, 2]),
+        ("replication", [3, 1, 1, 1], [219, 309, 2]),
+        ("torn", [3, 1, 1, 1], [222, 318, 2]),
+        ("even", [4, 1, 1, 0], [202, 125, 2]),
+    ];
+    let counted = pinned.map(|(name, bounds, _)| {
+        let (verdict, tried) = check(scope(name, bounds), ALL);
+        assert_eq!(verdict.properties[0].verdict, Word::Holds, "{name} {bounds:?}");
+        assert_eq!(verdict.exit_status(), 0);
+        assert_eq!(tried.played, tried.starts);
+        (name, bounds, [tried.starts, tried.positions, tried.most_rounds.into()])
+    });
+    assert_eq!(counted, pinned);
+}
+
+/// Without orbits there are more starts, and each is as good as its renaming.
+#[test]
+fn renamed_servers_need_as_many_rounds() {
+    let symmetric = scope("election", [3, 2, 0, 0]);
+    let plain = scope("plain", [3, 1, 1, 0]);
+    let (_, with) = check(scope("replication", [3, 1, 1, 0]), ALL);
+    let (_, without) = check(plain, ALL);
+    assert!(without.starts > 3 * with.starts, "{} and {}", without.starts, with.starts);
+    assert_eq!(without.most_rounds, with.most_rounds);
+    assert!(check(symmetric, ALL).1.most_rounds > 0);
+}
+
+#[test]
+fn a_sample_says_nothing_of_the_rest() {
+    let pair = scopes::find("pair").expect("it exists");
+    let sample = |seed| check(pair, Settings { one_in: 20, seed, ..ALL });
+    let (verdict, tried) = sample(1);
+    assert_eq!(verdict.properties[0].verdict, Word::Unknown);
+    assert!(!verdict.exhausted);
+    assert_eq!(verdict.exit_status(), 0);
+    assert_eq!(tried.starts, 1_344);
+    assert!((20..200).contains(&tried.played), "{}", tried.played);
+    assert_eq!(sample(1).1, tried);
+    assert_ne!(sample(2).1.played, tried.played);
+}
+
+/// A server alone stands for election once its timer fires: after two rounds at the latest, and
+/// not after one at the latest.
+#[test]
+fn too_few_rounds_are_too_few() {
+    let single = scopes::find("single").expect("it exists");
+    let settings = |rounds| Settings { rounds, ..ALL };
+    assert_eq!(check(single, settings(2)).0.exit_status(), 0);
+    let (verdict, tried) = check(single, settings(1));
+    assert_eq!(verdict.exit_status(), 1);
+    let why = "1 rounds have passed without a leader that everybody hears";
+    assert_eq!(tried.lost.expect("it is lost").why, why);
+}
+
+#[test]
+fn a_counterexample_is_told_saved_and_replayed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recovery");
+    let page = folder.join("report.html");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let output = binary(
+        &[
+            &["recover", "pair", "--rounds", "3", "--json"][..],
+            &["--save", &path(&folder), "--report", &path(&page)],
+        ]
+        .concat(),
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&json["engine"], &json["scope"]), (&"recovery".into(), &"pair".into()));
+    assert_eq!(json["properties"][0]["name"], RECOVERY);
+    assert_eq!(json["properties"][0]["verdict"], "violated");
+    let told = String::from_utf8(output.stderr).unwrap();
+    let end = "in the end 3 rounds have passed without a leader that everybody hears\n";
+    assert!(told.contains("every message under way is lost"), "{told}");
+    assert!(told.contains(end), "{told}");
+    // The trace says how the state was reached, and everything since, step by step.
+    let (saved, story) = Saved::read(&folder.join("pair-recovery.json")).unwrap();
+    let trace = json["properties"][0]["trace"].as_array().unwrap();
+    assert_eq!(saved.steps.len(), trace.len());
+    let before = json["recovery"]["lost"]["steps"].as_u64().unwrap() as usize;
+    assert_eq!(saved.steps[before], Move::LoseAll);
+    assert!(story.violations().next().is_none());
+    assert!(std::fs::read_to_string(&page).unwrap().contains(RECOVERY));
+    // With a round more, the same start is none to be lost from.
+    let replayed = binary(&["replay", &path(&folder.join("pair-recovery.json"))]);
+    assert_eq!(replayed.status.code(), Some(0));
+    let told = String::from_utf8(replayed.stdout).unwrap();
+    assert!(told.ends_with("the cluster recovers within 4 rounds after faults stop\n"), "{told}");
+    let test = regression::test(&saved);
+    assert!(test.contains("regression::assert_recovers(script)"), "{test}");
+    regression::assert_recovers(test.split('"').nth(1).unwrap());
+}
+
+/// Two pasts in one cluster: S0 is what the first script makes of it, S1 what the second does,
+/// S2 has just started.
+fn mixture(of_s0: &str, of_s1: &str) -> Failure {
+    let after = |cluster: Cluster, script: &str| {
+        let moves = Script::parse(&format!("servers 3\n{script}")).unwrap().prefix().unwrap();
+        let cluster = cluster.after(&moves).unwrap();
+        let state = cluster.init_states().remove(0);
+        (cluster, state)
+    };
+    let setting = Setting { servers: 3, torn: false, max_append_bytes: usize::MAX };
+    let (cluster, mut state) = after(setting.cluster(), "");
+    let (cluster, first) = after(cluster, of_s0);
+    let (cluster, second) = after(cluster, of_s1);
+    state.nodes[0] = first.nodes[0];
+    state.nodes[1] = second.nodes[1];
+    Game::default().play(&cluster, &state, ROUNDS).expect_err("it is lost").failure
+}
+
+/// As if a server had stored what its leader never sent: terms and lengths of all logs agree.
+#[test]
+fn a_log_with_another_entry_is_no_agreement() {
+    let stored = "S1 election timeout\nS1 <-> S2\npropose to S1\nS1 restarts";
+    let leads = "S0 election timeout\nS0 <-> S2\npropose to S0";
+    assert_eq!(mixture(leads, stored), Failure::Disagreement(ServerId(0)));
+    // And so it is if nobody leads at first.
+    let follows = format!("{leads}\nS0 restarts");
+    assert!(matches!(mixture(&follows, stored), Failure::Disagreement(_)));
+}
+
+#[test]
+fn a_failed_assertion_is_no_recovery() {
+    let leads = |id| format!("{id} election timeout\n{id} <-> S2");
+    assert!(matches!(mixture(&leads("S0"), &leads("S1")), Failure::Assertion(_)));
+}
+
+#[test]
+fn bad_usage_exits_with_2() {
+    for arguments in [
+        &["recover", "actor-model"][..],
+        &["recover", "nowhere"],
+        &["recover", "single", "--sample", "0"],
+        &["recover", "figure-8", "--servers", "4"],
+    ] {
+        assert_eq!(binary(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
