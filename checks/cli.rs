@@ -18,6 +18,7 @@ use crate::mutants::suite::{self, Choice};
 use crate::recovery::args::RecoverArgs;
 use crate::replay::{self, Format};
 use crate::report;
+use crate::rules;
 use crate::run::{self, Options};
 use crate::scope_args::ScopeArgs;
 use crate::scopes::{self, Kind, SCOPES, Scope};
@@ -56,6 +57,8 @@ enum Command {
     Trace(TraceArgs),
     /// Tries the inductive invariant on worlds drawn at random
     Invariant(InvariantArgs),
+    /// Prints docs/figure2.md: each rule, where it stands, what falls without it
+    Rules,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +203,7 @@ pub fn main() -> ExitCode {
         Some(Command::Invariant(args)) => {
             Ok(invariant::report::run(args.worlds, args.seed, cli.output.json))
         }
+        Some(Command::Rules) => print(&rules::page::page()),
         Some(Command::Replay(args)) => replay(&args, &cli.output),
         Some(Command::Explore(args)) => named(&args.scope).and_then(|scope| {
             explore::serve(&scope, &args.address).map_err(|error| error.to_string())?;

@@ -17,6 +17,7 @@ pub mod recovery;
 pub mod regression;
 pub mod replay;
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod saved;
 pub mod scope_args;

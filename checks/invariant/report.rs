@@ -1,6 +1,7 @@
 //! `check invariant`: what was tried, and the way out if there is one.
 
 use std::fmt;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -14,7 +15,9 @@ pub const INDUCTIVE: &str = "Inductive invariant";
 /// Tries so many worlds of this seed; answers with the exit status. What was drawn at random is
 /// never said to hold.
 pub fn run(worlds: u32, seed: u64, as_json: bool) -> u8 {
+    let started = Instant::now();
     let tried = check(CONJUNCTS, worlds, seed);
+    let seconds = started.elapsed().as_secs_f64();
     match &tried {
         Ok(Tried { worlds, steps }) => {
             eprintln!("{} conjuncts: {worlds} worlds, and none of {steps} steps", CONJUNCTS.len());
@@ -23,13 +26,13 @@ pub fn run(worlds: u32, seed: u64, as_json: bool) -> u8 {
         Err(exit) => eprintln!("{} is broken (seed {seed}):\n\n{exit}", exit.broken),
     }
     if as_json {
-        println!("{}", as_verdict(&tried, worlds));
+        println!("{}", as_verdict(&tried, worlds, seconds));
     }
     u8::from(tried.is_err())
 }
 
 /// The object that `check run` prints for a scope.
-fn as_verdict(tried: &Result<Tried, Exit>, worlds: u32) -> serde_json::Value {
+fn as_verdict(tried: &Result<Tried, Exit>, worlds: u32, seconds: f64) -> serde_json::Value {
     let (word, steps, trace) = match tried {
         Ok(Tried { worlds: _, steps }) => (Word::Unknown, Some(*steps), None),
         Err(Exit { broken, world, event, outcome }) => {
@@ -41,7 +44,7 @@ fn as_verdict(tried: &Result<Tried, Exit>, worlds: u32) -> serde_json::Value {
     let property = json!({ "name": INDUCTIVE, "expectation": "always", "verdict": word,
         "trace": trace });
     json!({ "scope": "invariant", "engine": "random worlds", "unique_states": worlds,
-        "generated_states": steps, "exhausted": false, "properties": [property] })
+        "generated_states": steps, "exhausted": false, "seconds": seconds, "properties": [property] })
 }
 
 impl fmt::Display for Exit {

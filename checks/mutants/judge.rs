@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::places::RECOVERY;
+use super::places::{INDUCTIVE, RECOVERY};
 use super::{Expected, Mutant, Search, Test};
 use crate::verdict::Word;
 
@@ -52,7 +52,7 @@ struct SeenProperty {
 pub fn judge(mutant: &Mutant, binary: &Path) -> Result<Showing, String> {
     let property = match mutant.expected {
         Expected::FailsTest(test) => return try_test(test, binary),
-        Expected::Falls { property: RECOVERY, .. } | Expected::Survives { .. } => None,
+        Expected::Falls { property: RECOVERY | INDUCTIVE, .. } | Expected::Survives { .. } => None,
         Expected::Falls { property, .. } | Expected::Unreached { property } => Some(property),
     };
     let [first, others @ ..] = mutant.searches else {

@@ -2,6 +2,7 @@
 //! tell from the original. A rule with no mutant is a rule nobody has shown to be needed.
 
 mod elections;
+mod inductive;
 mod judge;
 mod leaders;
 mod log;
@@ -56,7 +57,7 @@ pub struct Edit {
 pub struct Search {
     /// What it is asked to do with the scope.
     pub command: Command,
-    /// The scope.
+    /// The scope; what is tried instead, by the command that knows none.
     pub scope: &'static str,
     /// Servers, terms, entries and restarts, where they are not the scope's own.
     pub bounds: Option<[u32; 4]>,
@@ -71,6 +72,8 @@ pub enum Command {
     Run,
     /// `check recover`: does the cluster recover from every state, once faults stop?
     Recover,
+    /// `check invariant`: does every step keep the inductive invariant?
+    Invariant,
 }
 
 /// What the tests of the runtime are asked.
@@ -97,9 +100,11 @@ pub enum Suite {
 #[derive(Clone, Copy, Debug)]
 pub enum Expected {
     /// This property is violated, and the shortest trace has so many steps. [`RECOVERY`] is
-    /// violated by a state from which the cluster does not recover.
+    /// violated by a state from which the cluster does not recover, [`INDUCTIVE`] by a step that
+    /// leads out of the invariant.
     ///
     /// [`RECOVERY`]: places::RECOVERY
+    /// [`INDUCTIVE`]: places::INDUCTIVE
     Falls {
         /// The property.
         property: &'static str,
@@ -125,11 +130,11 @@ pub enum Expected {
 impl Search {
     /// The arguments of `check` for it.
     pub fn arguments(&self) -> Vec<String> {
-        let command = match self.command {
-            Command::Run => "run",
-            Command::Recover => "recover",
+        let mut arguments: Vec<String> = match self.command {
+            Command::Run => vec!["run".to_owned(), self.scope.to_owned()],
+            Command::Recover => vec!["recover".to_owned(), self.scope.to_owned()],
+            Command::Invariant => vec!["invariant".to_owned()],
         };
-        let mut arguments = vec![command.to_owned(), self.scope.to_owned()];
         let names = ["--servers", "--terms", "--entries", "--restarts"];
         for (name, bound) in names.iter().zip(self.bounds.iter().flatten()) {
             arguments.extend([(*name).to_owned(), bound.to_string()]);
@@ -162,7 +167,7 @@ impl Search {
             _ => words = format!("{words} {}", options.join(" ")),
         }
         match self.command {
-            Command::Run => words,
+            Command::Run | Command::Invariant => words,
             Command::Recover => format!("recover {words}"),
         }
     }
@@ -200,6 +205,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutant> + Clone {
         leaders::MUTANTS,
         silence::MUTANTS,
         persistence::MUTANTS,
+        inductive::MUTANTS,
         runtime::MUTANTS,
         storage::MUTANTS,
     ]

@@ -12,6 +12,8 @@ pub const STATE: &str = "src/figure2/state.rs";
 /// apart: a reduction must not be what finds it, or what hides it.
 pub const UNREDUCED: &[&str] = &["--keep-dead-letters", "--no-symmetry"];
 
+/// What `check invariant` checks.
+pub use crate::invariant::report::INDUCTIVE;
 /// What `check recover` checks.
 pub use crate::recovery::RECOVERY;
 
@@ -36,6 +38,10 @@ pub const fn whole(scope: &'static str) -> Search {
 pub const fn recover(scope: &'static str, bounds: [u32; 4]) -> Search {
     Search { command: Command::Recover, ..search(scope, bounds, &[]) }
 }
+
+/// `check invariant`.
+pub const RANDOM_WORLDS: Search =
+    Search { command: Command::Invariant, scope: "random worlds", bounds: None, options: &[] };
 
 pub const fn fails_test(suite: Suite, name: &'static str) -> Expected {
     Expected::FailsTest(Test { suite, name })

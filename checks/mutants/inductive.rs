@@ -1,0 +1,49 @@
+//! Rules without which a step leads out of the inductive invariant: the trials of
+//! `check invariant` can fail.
+
+use super::Expected::Falls;
+use super::Mutant;
+use super::places::{APPEND_ENTRIES, INDUCTIVE, RANDOM_WORLDS, REQUEST_VOTE, RULES, edit};
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "I1",
+        rule: "RV.2",
+        about: "grants a vote although one was given in this term",
+        edits: &[edit(
+            REQUEST_VOTE,
+            "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
+            "voted_for.is_none_or(|_| true)",
+        )],
+        searches: &[RANDOM_WORLDS],
+        blind: &[],
+        expected: Falls { property: INDUCTIVE, steps: 1 },
+    },
+    Mutant {
+        name: "I2",
+        rule: "AE.2",
+        about: "does not compare prev_log_term, only whether the entry is there",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)",
+            "self.persistent.log().term_at(prev_log_index).is_none()",
+        )],
+        searches: &[RANDOM_WORLDS],
+        blind: &[],
+        expected: Falls { property: INDUCTIVE, steps: 1 },
+    },
+    Mutant {
+        name: "I3",
+        rule: "LE.2",
+        about: "gives new entries the term of the last entry",
+        edits: &[edit(
+            RULES,
+            "let entries = commands.into_iter().map(|command| Entry { term, command }).collect();",
+            "let term = self.log().last_term().max(1);
+        let entries = commands.into_iter().map(|command| Entry { term, command }).collect();",
+        )],
+        searches: &[RANDOM_WORLDS],
+        blind: &[],
+        expected: Falls { property: INDUCTIVE, steps: 1 },
+    },
+];
