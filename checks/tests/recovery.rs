@@ -94,7 +94,7 @@ fn too_few_rounds_are_too_few() {
     assert_eq!(check(single, settings(2)).0.exit_status(), 0);
     let (verdict, tried) = check(single, settings(1));
     assert_eq!(verdict.exit_status(), 1);
-    let why = "1 rounds have passed without a leader that everybody hears";
+    let why = "round 1 is over, and no leader is heard by everybody";
     assert_eq!(tried.lost.expect("it is lost").why, why);
 }
 
@@ -117,7 +117,7 @@ fn a_counterexample_is_told_saved_and_replayed() {
     assert_eq!(json["properties"][0]["name"], RECOVERY);
     assert_eq!(json["properties"][0]["verdict"], "violated");
     let told = String::from_utf8(output.stderr).unwrap();
-    let end = "in the end 3 rounds have passed without a leader that everybody hears\n";
+    let end = "in the end\n  round 3 is over, and no leader is heard by everybody\n";
     assert!(told.contains("every message under way is lost"), "{told}");
     assert!(told.contains(end), "{told}");
     // The trace says how the state was reached, and everything since, step by step.
