@@ -81,6 +81,12 @@ fn a_sample_says_nothing_of_the_rest() {
     assert_eq!(verdict.exit_status(), 0);
     assert_eq!(tried.starts, 1_344);
     assert!((20..200).contains(&tried.played), "{}", tried.played);
+    let mut told = Vec::new();
+    recovery::told::summarise(&verdict, &tried, &mut told).unwrap();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("sampled states (--sample 20 --seed 1)"), "{told}");
+    assert!(!told.contains("every state (") && !told.contains("not exhausted"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
     assert_eq!(sample(1).1, tried);
     assert_ne!(sample(2).1.played, tried.played);
 }
