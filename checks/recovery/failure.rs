@@ -13,7 +13,7 @@ pub enum Failure {
     Endless,
     /// A server leads the latest term, but not everybody hears it.
     Unheard,
-    /// So many rounds have passed without a leader that everybody hears.
+    /// So many rounds are over, and no leader is heard by everybody.
     NoLeader(u32),
     /// The leader that everybody heard is one no longer.
     LeaderLost(ServerId),
@@ -32,7 +32,7 @@ impl fmt::Display for Failure {
             Failure::Endless => write!(f, "the servers write to each other without end"),
             Failure::Unheard => write!(f, "not everybody hears the leader of the latest term"),
             Failure::NoLeader(rounds) => {
-                write!(f, "{rounds} rounds have passed without a leader that everybody hears")
+                write!(f, "round {rounds} is over, and no leader is heard by everybody")
             }
             Failure::LeaderLost(id) => write!(f, "{id} led, and is no longer heard by everybody"),
             Failure::Refused(id) => write!(f, "{id} leads, and accepts no new entry"),

@@ -2,33 +2,43 @@
 //! few rounds, and that leader brings a new entry to every state machine.
 //!
 //! stateright's `eventually` gives false answers where paths have cycles or end at a bound, so
-//! this is no temporal property but a game that is played to its end from every state.
+//! this is no temporal property. It is a finite game against an adversary, played to its end
+//! from every state, and so a property of states like any other.
 //!
 //! # What is claimed
 //!
 //! Faults stop in some state that the search of a scope reached. From then on
-//! * no server restarts, every letter that is sent arrives, and disks write;
-//! * letters arrive before the next timer fires: broadcasts are fast (§5.6). They arrive in the
-//!   order in which they were sent;
-//! * heartbeats are faster than election timers: between two rounds each leader beats;
+//! * no server restarts, every letter that is sent arrives, once, and disks write;
+//! * broadcasts are fast (§5.6): letters arrive before the next timer fires; among up to
+//!   [`calm::IN_EVERY_ORDER`] servers in every order, among more in the order of sending;
+//! * heartbeats are faster than election timers: each leader beats before the next round;
 //! * election timers fire in every order that a bounded skew allows: at the earliest one
-//!   *round* after they were set, at the latest two (see [`clock`]). A timer that was set before
-//!   faults stopped may fire at any moment of the first two rounds.
+//!   *round* after they were set, at the latest [`clock::LONGEST`]. When a timer was set that
+//!   runs already, nobody knows: it may fire at once, or as late as one that is set now.
 //!
-//! Then, whatever the timers do, within [`Settings::rounds`] rounds
-//! * one server leads, every other knows it and hears its heartbeats; a server that leads the
-//!   latest term when faults stop stays leader, and nobody stands for election;
-//! * an entry proposed to it is committed, and with it all before: every log is the leader's,
-//!   and every state machine has been given all of it, in order.
+//! Then, whatever the adversary chooses,
+//! * within [`Settings::rounds`] rounds one server leads, every other knows it, and its
+//!   heartbeats set their timers, so that no election can follow. A server that leads the latest
+//!   term when faults stop stays leader: nobody stands for election at all;
+//! * an entry proposed to that leader is committed, and with it all before. After two heartbeats
+//!   at most every log and every disk hold what the leader's log holds, and every state machine
+//!   was given all of it, in order.
 //!
-//! # Why it is enough to lose all letters
+//! # Four rounds are enough
 //!
-//! Each game begins with the loss of what is under way. That leaves nothing out: to deliver some
-//! letter costs a search nothing of its bounds, so for each state, each choice of letters that
-//! still arrive, and each order in which they do, the state behind them is a state of the search
-//! too, and a game begins there. (A letter that a reduction dropped would have changed nothing.)
-//! For the same reason every order of arrival, and every loss, is tried for elections up to the
-//! scope's last term; it is in later terms alone that letters arrive in one order.
+//! In the first two every server stands for election, or sets its timer because it hears a
+//! leader or grants a vote. A server that could win by its log but does not has learnt a greater
+//! term from the refusals, the greatest there is, for a term that is made now is told to all. In
+//! the next two its timer fires again, or another like it is faster; and that one wins. Scopes
+//! with two servers, or with three terms and an entry, do need four ([`ROUNDS`]).
+//!
+//! # Why it is enough to begin without letters
+//!
+//! Each game begins with the loss of all that is under way, and where all disks have written.
+//! That leaves nothing out: to deliver a letter, or to let a disk write, costs a search nothing
+//! of its bounds. So for each state, each choice of letters that still arrive, and each order in
+//! which they do, the state behind them is a state of the search too, and a game begins there.
+//! (A letter that a reduction dropped would have changed no server.)
 //!
 //! So the future of a state depends on its servers alone, and one game is played for all states
 //! whose servers are the same, up to renaming.
@@ -57,8 +67,7 @@ use crate::scopes::Scope;
 use crate::verdict::{Verdict, Word};
 
 /// How many rounds a cluster may be without a leader, if nothing else is said: twice the longest
-/// election timeout. In the first of these every server has stood for election or heard of
-/// another, so that all have seen the latest term; in the second one stands that can win.
+/// election timeout.
 pub const ROUNDS: u32 = 4;
 
 /// How to try.
@@ -106,7 +115,7 @@ pub struct LostAfter {
 
 impl fmt::Display for LostAfter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "faults stop after step {}; in the end {}", self.steps, self.why)
+        write!(f, "faults stop after step {}; in the end\n  {}", self.steps, self.why)
     }
 }
 
@@ -118,8 +127,7 @@ pub fn check(scope: &Scope, settings: Settings, interrupted: &Arc<AtomicBool>) -
     let model = Recovering::new(scope, settings);
     let outcome = engines::stateright::search(model, 1, orbit, &mut progress, interrupted);
     let model = Arc::clone(&outcome.model);
-    let paths = outcome.discoveries.iter().map(|(_, path)| path);
-    let lost = paths.last().and_then(|path| {
+    let lost = outcome.discoveries.first().and_then(|(_, path)| {
         let (why, _) = model.lost(path.last_state())?;
         Some(LostAfter { steps: path.clone().into_actions().len(), why: why.to_string() })
     });

@@ -13,7 +13,7 @@ use crate::verdict::Verdict;
 pub fn summarise(verdict: &Verdict, tried: &Tried, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}\n", table(verdict, tried))?;
     if verdict.exit_status() == 0 {
-        writeln!(out, "{}", shown(tried))?;
+        return writeln!(out, "{}", shown(tried));
     }
     explain(verdict, out)?;
     tried.lost.iter().try_for_each(|lost| writeln!(out, "{}: {lost}", verdict.scope))

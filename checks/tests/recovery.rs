@@ -81,6 +81,12 @@ fn a_sample_says_nothing_of_the_rest() {
     assert_eq!(verdict.exit_status(), 0);
     assert_eq!(tried.starts, 1_344);
     assert!((20..200).contains(&tried.played), "{}", tried.played);
+    let mut told = Vec::new();
+    recovery::told::summarise(&verdict, &tried, &mut told).unwrap();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("sampled states (--sample 20 --seed 1)"), "{told}");
+    assert!(!told.contains("every state (") && !told.contains("not exhausted"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
     assert_eq!(sample(1).1, tried);
     assert_ne!(sample(2).1.played, tried.played);
 }
@@ -94,7 +100,7 @@ fn too_few_rounds_are_too_few() {
     assert_eq!(check(single, settings(2)).0.exit_status(), 0);
     let (verdict, tried) = check(single, settings(1));
     assert_eq!(verdict.exit_status(), 1);
-    let why = "1 rounds have passed without a leader that everybody hears";
+    let why = "round 1 is over, and no leader is heard by everybody";
     assert_eq!(tried.lost.expect("it is lost").why, why);
 }
 
@@ -117,7 +123,7 @@ fn a_counterexample_is_told_saved_and_replayed() {
     assert_eq!(json["properties"][0]["name"], RECOVERY);
     assert_eq!(json["properties"][0]["verdict"], "violated");
     let told = String::from_utf8(output.stderr).unwrap();
-    let end = "in the end 3 rounds have passed without a leader that everybody hears\n";
+    let end = "in the end\n  round 3 is over, and no leader is heard by everybody\n";
     assert!(told.contains("every message under way is lost"), "{told}");
     assert!(told.contains(end), "{told}");
     // The trace says how the state was reached, and everything since, step by step.
