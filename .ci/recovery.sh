@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Once faults stop, a leader and a new entry: from every state of these scopes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+for scope in election pair even torn torn-log five; do
+  cargo run --release --locked --quiet --bin check -- recover "$scope"
+done
+cargo run --release --locked --quiet --bin check -- recover replication --restarts 0
