@@ -9,6 +9,7 @@
 //! [`Server::step`]: veraft::figure2::Server::step
 
 pub mod conjuncts;
+mod nudge;
 pub mod report;
 pub mod sketch;
 pub mod world;
