@@ -244,7 +244,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 1, 1], &[])],
         blind: &[],
-        expected: Falls { property: COMMIT_DURABILITY, steps: 7 },
+        expected: Falls { property: COMMIT_DURABILITY, steps: 8 },
     },
     Mutant {
         name: "B32",
