@@ -280,7 +280,7 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[recover("replication", [3, 2, 1, 0])],
         // The majority of its term has voted for the leader: no vote is left to count.
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 7 },
+        expected: Falls { property: RECOVERY, steps: 17 },
     },
     Mutant {
         name: "A29",

@@ -18,6 +18,8 @@ const TIMING: &str = "src/runtime/timing.rs";
 
 const IN_ORDER: &str =
     "runtime::interleavings::messages_leave_in_order_once_their_records_are_durable";
+const WOKEN: &str = "runtime::interleavings::threads_that_sleep_are_woken";
+const FAILED: &str = "runtime::interleavings::what_waits_for_a_write_that_fails_never_leaves";
 const ANSWERED: &str =
     "runtime::interleavings::every_proposal_is_answered_also_when_the_node_stops_meanwhile";
 
@@ -114,7 +116,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Interleavings, IN_ORDER),
+        expected: fails_test(Interleavings, WOKEN),
     },
     Mutant {
         name: "R5",
@@ -123,7 +125,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(GATE, "            state.sleeping = true;\n", "")],
         searches: &[],
         blind: &[],
-        expected: fails_test(Interleavings, IN_ORDER),
+        expected: fails_test(Interleavings, WOKEN),
     },
     Mutant {
         name: "R6",
@@ -190,7 +192,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(File("handle"), "a_failed_sync_stops_the_node_and_is_not_tried_again"),
+        expected: fails_test(Interleavings, FAILED),
     },
     Mutant {
         name: "R11",
@@ -217,7 +219,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Interleavings, ANSWERED),
+        expected: fails_test(Interleavings, WOKEN),
     },
     Mutant {
         name: "R13",

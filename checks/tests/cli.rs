@@ -76,6 +76,7 @@ fn bad_usage_is_one_clear_line_and_exits_with_2() {
         (&["run", "election", "--property", "Safety"], "no property is called"),
         (&["run", "actor-model", "--audit"], "no reductions"),
         (&["run", "single", "--report", &nowhere], "cannot write the report"),
+        (&["mutants", "A1", "Z9"], "no mutant is called \"Z9\""),
     ];
     for (arguments, expected) in cases {
         let output = check(arguments);

@@ -195,6 +195,72 @@ fn messages_leave_in_order_once_their_records_are_durable() {
     });
 }
 
+/// What a server owes that has voted: a record, and a message that waits for it.
+fn vote() -> Gated<Index> {
+    let reply = RequestVoteReply { term: 1, vote_granted: true };
+    Gated {
+        step: 1,
+        persist: Vec::from([Record::Truncate { last_index: 0 }]),
+        send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
+        apply: Vec::new(),
+        answer: None,
+    }
+}
+
+/// Nothing comes by later that would wake a thread by chance. (Who waits here for ever takes
+/// more steps than the scheduler allows.)
+#[test]
+fn threads_that_sleep_are_woken() {
+    explore(|| {
+        let parts = Parts::new();
+        let threads = [parts.spawn_disk(), parts.spawn_sender()];
+        thread::yield_now();
+        assert!(parts.gate.enter(vote(), true).is_none());
+        let outbox = &parts.outlets.outboxes[&PEER];
+        while parts.durable.load(Ordering::SeqCst) == 0 || outbox.depth() > 0 {
+            thread::yield_now();
+        }
+        parts.close();
+        join(threads);
+    });
+}
+
+/// A disk whose sync fails.
+struct Broken;
+
+impl Storage for Broken {
+    fn load(&mut self) -> Result<Persistent, StorageError> {
+        Ok(Persistent::default())
+    }
+
+    fn append(&mut self, _records: &[Record]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        Err(StorageError::other("the disk is on fire"))
+    }
+}
+
+#[test]
+fn what_waits_for_a_write_that_fails_never_leaves() {
+    explore(|| {
+        let parts = Parts::new();
+        let mut disk = Disk {
+            storage: Broken,
+            gate: parts.gate.clone(),
+            outlets: parts.outlets.clone(),
+            counters: parts.counters.clone(),
+            recorder: None,
+        };
+        let writes = thread::spawn(move || disk.run().err().map(|failure| failure.unreleased));
+        assert!(parts.gate.enter(vote(), true).is_none());
+        let unreleased = writes.join().unwrap();
+        assert_eq!(unreleased.map_or(0, |unreleased| unreleased.len()), 1);
+        assert_eq!(parts.outlets.outboxes[&PEER].depth(), 0, "it left");
+    });
+}
+
 /// A node that leads a cluster of one, so that what it accepts is committed.
 #[test]
 fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {

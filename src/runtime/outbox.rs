@@ -91,11 +91,13 @@ mod tests {
         (1..=CAPACITY as Term + 3).for_each(|term| outbox.put([message(term)]));
         assert_eq!(outbox.depth(), CAPACITY);
         let (sender, sent) = mpsc::channel();
-        std::thread::scope(|scope| {
+        let first = std::thread::scope(|scope| {
             scope.spawn(|| outbox.run(Box::new(Notes(sender))));
-            assert_eq!(sent.recv().unwrap(), (4..=CAPACITY as Term + 3).collect::<Vec<_>>());
+            let first = sent.recv().unwrap();
             outbox.close();
+            first
         });
+        assert_eq!(first, (4..=CAPACITY as Term + 3).collect::<Vec<_>>());
         let metrics = counters.snapshot(0);
         assert_eq!((metrics.messages_dropped, metrics.bytes_sent), (3, 7));
     }
