@@ -71,7 +71,7 @@ fn one(options: &Options, id: ServerId) -> Result<Service, Refusal> {
     };
     let listener = bind(&for_clients)?;
     let mut transport = TcpTransport::listen(&options.cluster, id, &for_peers)?;
-    for peer in peers.values().filter(|peer| peer.id != id) {
+    for peer in peers.values() {
         transport = transport.peer(peer.id, &peer.peers);
     }
     if let (Some(ca), Some(cert), Some(key)) =

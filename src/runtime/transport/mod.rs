@@ -62,6 +62,19 @@ pub enum TransportError {
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// Two peers prove who they are by the same name, so that each could pass for the other.
+    #[error(
+        "{one} and {other} both go by the name {name}: give each a host name or address of its \
+         own, and a certificate for it"
+    )]
+    SameName {
+        /// One of them.
+        one: ServerId,
+        /// The other.
+        other: ServerId,
+        /// Their name.
+        name: std::string::String,
+    },
     /// This server's id is in use on the network.
     #[error("{0} is on this network already: shut that node down first")]
     InUse(ServerId),

@@ -92,12 +92,10 @@ impl TcpLink {
         stream.set_write_timeout(Some(PATIENCE))?;
         let closed = || io::Error::new(ErrorKind::NotConnected, "this node shuts down");
         let connection = self.shared.hub.add(&stream).ok_or_else(closed)?;
-        let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let introduced = self.shared.security.connect(stream, host).map_err(Breach::from);
+        let name = self.shared.names.get(&self.peer).map_or("", String::as_str);
+        let introduced = self.shared.security.connect(stream, name).map_err(Breach::from);
         let introduced = introduced.and_then(|mut stream| {
-            let Shared { cluster, id, .. } = &*self.shared;
-            handshake::introduce(&mut stream, cluster, *id, self.peer)?;
+            handshake::introduce(&mut *stream, &self.shared, self.peer)?;
             Ok(Open { connection, stream })
         });
         if introduced.is_err() {
