@@ -148,7 +148,8 @@ impl<R: Send + 'static> Node<R> {
             steps: 0,
             write_here: None,
         };
-        let may_block = storage.may_block();
+        // A recording is a file, whatever the storage is.
+        let may_block = storage.may_block() || recorder.is_some();
         let mut disk = Disk {
             storage,
             gate: inner.gate.clone(),
