@@ -46,6 +46,16 @@ pub trait Link: Send + 'static {
     /// Sends `messages`, in this order, or loses them, and returns how many bytes went out. May
     /// block; while it does, the node keeps the newest messages and drops the oldest.
     fn send(&mut self, messages: Vec<Message>) -> u64;
+
+    /// Does what [`send`](Link::send) does, at once or not at all: called by a thread that must
+    /// not block, to save the change to the one that may. Refuses whatever would take long.
+    ///
+    /// # Errors
+    /// Gives back what is left for [`send`](Link::send), which is called next then, also if it
+    /// is nothing: the link may hold half of a message.
+    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+        Err(messages)
+    }
 }
 
 /// Why a transport could not start.
