@@ -62,7 +62,7 @@ pub trait Link: Send + 'static {
 #[derive(Debug, Error)]
 pub enum TransportError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; is another node running there?")]
+    #[error("cannot listen on {address}: {source}{}", in_use(source))]
     Listen {
         /// The address.
         address: std::string::String,
@@ -88,6 +88,13 @@ pub enum TransportError {
     /// This server's id is in use on the network.
     #[error("{0} is on this network already: shut that node down first")]
     InUse(ServerId),
+}
+
+fn in_use(error: &std::io::Error) -> &'static str {
+    match error.kind() == std::io::ErrorKind::AddrInUse {
+        true => "; is another node running there?",
+        false => "",
+    }
 }
 
 /// The node behind an [`Inbox`] has stopped.
