@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Three nodes of examples/kv as processes, and the clients of Debian's redis-tools against them:
-# every command, a benchmark, a leader killed with SIGKILL, and its return.
+# every command, a benchmark, a leader killed with SIGKILL, and its return. At the end, what the
+# nodes recorded until they were killed is validated by `check trace`.
 #
-#   .ci/redis.sh [BINARY]     the binary otherwise is built (release)
+#   .ci/redis.sh [KV [CHECK]]     the binaries otherwise are built (release)
 #
-# With KV_RECORDINGS=DIR the nodes record what they do there, for `check trace`.
 # Needs redis-cli and redis-benchmark; installs redis-tools where it may.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,17 +12,14 @@ cd "$(dirname "$0")/.."
 if ! command -v redis-benchmark >/dev/null; then
     apt-get install -y redis-tools || { apt-get update && apt-get install -y redis-tools; }
 fi
-if [ $# -gt 0 ]; then
-    kv=$1
-else
-    cargo build --release --locked -p veraft-kv
-    kv=${CARGO_TARGET_DIR:-target}/release/kv
-fi
+release=${CARGO_TARGET_DIR:-target}/release
+[ $# -gt 0 ] || cargo build --release --locked --bin kv
+[ $# -gt 1 ] || cargo build --release --locked --bin check
+kv=${1:-$release/kv}
+check=${2:-$release/check}
 
 base=${KV_PORT:-26379}
 directory=$(mktemp -d)
-recordings=${KV_RECORDINGS:-}
-[ -z "$recordings" ] || mkdir -p "$recordings"
 # Quietly, also where the shell would tell.
 kill_hard() { { kill -KILL "$1"; wait "$1"; } 2>/dev/null || true; }
 finish() {
@@ -40,7 +37,7 @@ trap finish EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 port() { echo $((base + $1)); }
 start() {
-    "$kv" --id "$1" --data "$directory/$1" ${recordings:+--record "$recordings/$1.jsonl"} \
+    "$kv" --id "$1" --data "$directory/$1" --record "$directory/$1.jsonl" \
         --election-ms 300-600 \
         --peer "1=127.0.0.1:$(port 1)@$((base + 1001))" \
         --peer "2=127.0.0.1:$(port 2)@$((base + 1002))" \
@@ -132,4 +129,12 @@ wait "$pid" || status=$?
 [ $status = 0 ] || fail "node $one ended with $status after SIGINT"
 eval "pid$one="
 expect "$leader" 3 INCR after-the-kill
+
+echo "--- what the nodes recorded, to the moment when they were killed"
+for id in 1 2 3; do
+    eval "pid=\${pid$id:-}"
+    [ -z "$pid" ] || kill_hard "$pid"
+    eval "pid$id="
+done
+"$check" trace --whole "$directory"/*.jsonl
 echo "all well"

@@ -115,7 +115,7 @@ struct TraceArgs {
     /// One file per node
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Demand the last lines too, which a killed process may have lost
+    /// Demand the last lines too, which a machine without power loses, but no killed process
     #[arg(long)]
     whole: bool,
 }

@@ -5,9 +5,10 @@
 mod common;
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use common::{Cluster, Journal, LONG, wait_until};
 use veraft::figure2::{Command, Index, Persistent, Record, ServerId};
 use veraft::runtime::{
-    MemoryNetwork, MemoryStorage, Node, NodeBuilder, ProposeError, StartError, StateMachine,
-    StopReason, Storage, StorageError,
+    MemoryDisk, MemoryNetwork, MemoryStorage, Node, NodeBuilder, ProposeError, StartError,
+    StateMachine, StopReason, Storage, StorageError,
 };
 
 /// A cluster of one, which leads soon.
@@ -222,6 +223,39 @@ fn a_failed_sync_stops_the_node_and_is_not_tried_again() {
     assert!(matches!(node.status().unwrap_err().reason, StopReason::Storage(_)));
     assert_eq!(disk.syncs_after.load(Ordering::SeqCst), 1);
     assert_eq!(journal.len(), 0, "applied what is not durable");
+}
+
+/// A file that takes no line while it is held.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<()>>);
+
+impl io::Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _free = self.0.lock().unwrap();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn nothing_reaches_the_disk_or_is_answered_before_its_line_is_recorded() {
+    let (id, file, disk) = (ServerId(1), Held::default(), MemoryDisk::new());
+    let transport = MemoryNetwork::new(1).transport(id);
+    let builder = NodeBuilder::new(id, [id]).record(file.clone());
+    let node = builder.start(disk.open().unwrap(), transport, Journal::default()).unwrap();
+    wait_until("it leads", || node.status().unwrap().is_leader());
+    node.propose(&b"first"[..]).wait_timeout(LONG).unwrap();
+    let held = file.0.lock().unwrap();
+    let pending = node.propose(&b"second"[..]);
+    wait_until("it takes the step", || node.status().unwrap().commit_index == 2);
+    thread::sleep(Duration::from_millis(100));
+    assert_eq!(disk.persistent().log().last_index(), 1);
+    assert!(!pending.is_done());
+    drop(held);
+    assert_eq!(pending.wait_timeout(LONG).unwrap().index, 2);
 }
 
 struct Panics;

@@ -1,4 +1,5 @@
-//! Mutual TLS: whoever lacks a certificate of the cluster's authority gets nowhere.
+//! Mutual TLS: whoever lacks a certificate of the cluster's authority gets nowhere, and whoever
+//! has one passes for nobody else.
 
 #![cfg(feature = "tls")]
 
@@ -13,7 +14,9 @@ use std::sync::mpsc::{self, Receiver};
 use common::{Journal, LONG};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use veraft::figure2::{Message, RequestVoteReply, ServerId};
-use veraft::runtime::{Inbox, MemoryStorage, NodeBuilder, TcpTransport, Tls, TlsError, Transport};
+use veraft::runtime::{
+    Inbox, MemoryStorage, NodeBuilder, TcpTransport, Tls, TlsError, Transport, TransportError,
+};
 
 const CLUSTER: &str = "secret cluster";
 
@@ -40,11 +43,21 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// What a node needs whose certificate is from `self` and that trusts `trusted`.
-    fn tls(&self, trusted: &Authority) -> Tls {
-        let (certificate, key) = self.sign("127.0.0.1");
+    /// What a node needs whose certificate, for `host`, is from `self` and that trusts `trusted`.
+    fn tls_for(&self, host: &str, trusted: &Authority) -> Tls {
+        let (certificate, key) = self.sign(host);
         from_files(&trusted.pem(), &certificate, &key).unwrap()
     }
+
+    /// The same for the server `id`.
+    fn tls(&self, id: u64, trusted: &Authority) -> Tls {
+        self.tls_for(&name(id), trusted)
+    }
+}
+
+/// The name of a server: on one host, each needs one of its own.
+fn name(id: u64) -> String {
+    format!("s{id}.cluster.example")
 }
 
 fn from_files(authority: &str, certificate: &str, key: &str) -> Result<Tls, TlsError> {
@@ -60,6 +73,8 @@ fn from_files(authority: &str, certificate: &str, key: &str) -> Result<Tls, TlsE
 
 fn listen(id: u64, tls: Option<Tls>) -> TcpTransport {
     let transport = TcpTransport::listen(CLUSTER, ServerId(id), "127.0.0.1:0").unwrap();
+    let transport =
+        (1..=3).fold(transport, |transport, id| transport.peer_name(ServerId(id), name(id)));
     match tls {
         Some(tls) => transport.tls(tls),
         None => transport,
@@ -69,7 +84,7 @@ fn listen(id: u64, tls: Option<Tls>) -> TcpTransport {
 /// Lets server 1 receive.
 fn receive(transport: &TcpTransport) -> Receiver<Message> {
     let (sender, arrived) = mpsc::channel();
-    let servers = Arc::new([1, 2].map(ServerId).into());
+    let servers = Arc::new([1, 2, 3].map(ServerId).into());
     let inbox = Inbox::new(ServerId(1), servers, move |_, message, _| {
         sender.send(message).unwrap();
         Ok(())
@@ -78,9 +93,9 @@ fn receive(transport: &TcpTransport) -> Receiver<Message> {
     arrived
 }
 
-/// How many bytes server 2 gets through to server 1.
-fn bytes_sent(to: SocketAddr, tls: Option<Tls>) -> u64 {
-    let transport = listen(2, tls).peer(ServerId(1), to);
+/// How many bytes a server that says it is `id` gets through to server 1.
+fn bytes_sent(id: u64, to: SocketAddr, tls: Option<Tls>) -> u64 {
+    let transport = listen(id, tls).peer(ServerId(1), to);
     let reply = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
     transport.link(ServerId(1)).send(vec![reply])
 }
@@ -89,7 +104,7 @@ fn bytes_sent(to: SocketAddr, tls: Option<Tls>) -> u64 {
 fn three_nodes_commit_over_mutual_tls() {
     let authority = Authority::new();
     let ids = [1, 2, 3].map(ServerId);
-    let transports = ids.map(|id| listen(id.0, Some(authority.tls(&authority))));
+    let transports = ids.map(|id| listen(id.0, Some(authority.tls(id.0, &authority))));
     let addresses = transports.each_ref().map(TcpTransport::address);
     let start = |(id, mut transport): (ServerId, TcpTransport)| {
         for (peer, address) in ids.iter().zip(&addresses) {
@@ -106,27 +121,76 @@ fn three_nodes_commit_over_mutual_tls() {
 #[test]
 fn only_peers_with_a_certificate_of_the_authority_get_through() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let transport = listen(1, Some(authority.tls(&authority)));
+    let transport = listen(1, Some(authority.tls(1, &authority)));
     let arrived = receive(&transport);
     let address = transport.address();
 
-    assert_eq!(bytes_sent(address, None), 0, "in the clear");
-    assert_eq!(bytes_sent(address, Some(other.tls(&authority))), 0, "another authority's");
+    assert_eq!(bytes_sent(2, address, None), 0, "in the clear");
+    assert_eq!(bytes_sent(2, address, Some(other.tls(2, &authority))), 0, "another authority's");
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(b"veraft is not TLS").unwrap();
     let _ = stream.read_to_end(&mut Vec::new());
     assert!(arrived.try_recv().is_err());
 
-    assert!(bytes_sent(address, Some(authority.tls(&authority))) > 0);
+    assert!(bytes_sent(2, address, Some(authority.tls(2, &authority))) > 0);
     assert!(arrived.recv_timeout(LONG).is_ok());
     transport.close();
     transport.join();
 }
 
 #[test]
+fn a_peer_passes_for_no_other_server() {
+    let authority = Authority::new();
+    let transport = listen(1, Some(authority.tls(1, &authority)));
+    let arrived = receive(&transport);
+    let address = transport.address();
+    let third = authority.tls(3, &authority);
+
+    assert_eq!(bytes_sent(2, address, Some(third.clone())), 0, "S3 said that it is S2");
+    let nameless = authority.tls_for("elsewhere.example", &authority);
+    assert_eq!(bytes_sent(2, address, Some(nameless)), 0, "nobody said that it is S2");
+    assert!(arrived.try_recv().is_err());
+
+    assert!(bytes_sent(3, address, Some(third)) > 0);
+    assert!(arrived.recv_timeout(LONG).is_ok());
+    transport.close();
+    transport.join();
+}
+
+#[test]
+fn two_peers_of_one_name_are_refused() {
+    let authority = Authority::new();
+    let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+    let transport = transport
+        .tls(authority.tls(1, &authority))
+        .peer(ServerId(2), "10.0.0.2:7000")
+        .peer(ServerId(3), "10.0.0.2:7001");
+    let inbox = Inbox::new(ServerId(1), Arc::default(), |_, _, _| Ok(()));
+    let refused = transport.start(inbox).unwrap_err();
+    assert!(matches!(refused, TransportError::SameName { .. }), "{refused}");
+    assert!(refused.to_string().starts_with("S2 and S3 both go by the name 10.0.0.2"));
+}
+
+#[test]
+fn without_another_name_a_peer_goes_by_its_host() {
+    let authority = Authority::new();
+    let host = || authority.tls_for("127.0.0.1", &authority);
+    let listen = |id| TcpTransport::listen(CLUSTER, ServerId(id), "127.0.0.1:0").unwrap();
+    let (one, two) = (listen(1).tls(host()), listen(2).tls(host()));
+    let (to_one, to_two) = (one.address(), two.address());
+    let (one, two) = (one.peer(ServerId(2), to_two), two.peer(ServerId(1), to_one));
+    let arrived = receive(&one);
+    let reply = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
+    assert!(two.link(ServerId(1)).send(vec![reply]) > 0);
+    assert!(arrived.recv_timeout(LONG).is_ok());
+    one.close();
+    one.join();
+}
+
+#[test]
 fn a_client_without_a_certificate_gets_nowhere() {
     let authority = Authority::new();
-    let transport = listen(1, Some(authority.tls(&authority)));
+    let transport = listen(1, Some(authority.tls(1, &authority)));
     let arrived = receive(&transport);
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.0.der().clone()).unwrap();
@@ -136,7 +200,7 @@ fn a_client_without_a_certificate_gets_nowhere() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
+    let name = rustls::pki_types::ServerName::try_from(name(1)).unwrap();
     let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
     let stream = TcpStream::connect(transport.address()).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
@@ -152,22 +216,20 @@ fn a_client_without_a_certificate_gets_nowhere() {
 #[test]
 fn nothing_is_sent_to_a_server_that_another_authority_signed() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let impostor = listen(1, Some(other.tls(&authority)));
+    let impostor = listen(1, Some(other.tls(1, &authority)));
     let arrived = receive(&impostor);
-    assert_eq!(bytes_sent(impostor.address(), Some(authority.tls(&authority))), 0);
+    assert_eq!(bytes_sent(2, impostor.address(), Some(authority.tls(2, &authority))), 0);
     assert!(arrived.try_recv().is_err());
     impostor.close();
     impostor.join();
 }
 
 #[test]
-fn a_certificate_for_another_host_is_refused() {
+fn nothing_is_sent_to_a_peer_in_the_place_of_another() {
     let authority = Authority::new();
-    let (certificate, key) = authority.sign("elsewhere.example");
-    let elsewhere = from_files(&authority.pem(), &certificate, &key).unwrap();
-    let transport = listen(1, Some(elsewhere));
+    let transport = listen(1, Some(authority.tls(3, &authority)));
     let arrived = receive(&transport);
-    assert_eq!(bytes_sent(transport.address(), Some(authority.tls(&authority))), 0);
+    assert_eq!(bytes_sent(2, transport.address(), Some(authority.tls(2, &authority))), 0);
     assert!(arrived.try_recv().is_err());
     transport.close();
     transport.join();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
-use super::mailbox::{Mailbox, Taken};
+use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
-use super::proposal::{Accepted, Applied, ProposeError, Waiter};
+use super::proposal::{Applied, ProposeError, Waiter};
 use crate::figure2::{Command, Entry, Index, Term};
 
 /// What the cluster replicates: the application's own state.
@@ -28,15 +28,28 @@ pub trait StateMachine: Send + 'static {
 }
 
 /// Work for the application thread.
-pub(super) enum Work<R> {
-    /// Commands of this node stand in its log from `first_index` on.
-    Await { term: Term, first_index: Index, waiters: Vec<Waiter<R>> },
-    /// Entries are committed.
-    Apply(Vec<(Index, Entry)>),
+pub(super) struct Work<R> {
+    /// Proposals of this node whose commands stand in its log, not committed yet.
+    pub(super) accepted: Vec<Run<R>>,
+    /// Entries to apply.
+    pub(super) committed: Vec<(Index, Entry)>,
+}
+
+impl<R> Default for Work<R> {
+    fn default() -> Self {
+        Work { accepted: Vec::new(), committed: Vec::new() }
+    }
+}
+
+/// The thread sleeps until an entry is committed: nobody can be answered before.
+impl<R> Queue for Work<R> {
+    fn is_empty(&self) -> bool {
+        self.committed.is_empty()
+    }
 }
 
 /// The queue of the application thread.
-pub(super) type Jobs<R> = Mailbox<Vec<Work<R>>>;
+pub(super) type Jobs<R> = Mailbox<Work<R>>;
 
 /// The life of the application thread.
 pub(super) fn run<S: StateMachine>(
@@ -45,20 +58,14 @@ pub(super) fn run<S: StateMachine>(
     counters: &Arc<Counters>,
 ) {
     let mut waiting = Waiting::default();
-    while let Taken::All(work) = jobs.take(None) {
-        for work in work {
-            match work {
-                Work::Await { term, first_index, waiters } => {
-                    waiting.add(term, first_index, waiters);
-                }
-                Work::Apply(entries) => {
-                    for (index, entry) in entries {
-                        let response = machine.apply(index, &entry.command);
-                        counters.applied_index.store(index, Ordering::Release);
-                        waiting.applied(index, entry.term, response);
-                    }
-                }
-            }
+    while let Taken::All(Work { accepted, committed }) = jobs.take(None) {
+        // What was committed before a proposal was accepted stands before it in the log, and in
+        // no later term: that the proposal waits already changes nothing for it.
+        accepted.into_iter().for_each(|run| waiting.add(run));
+        for (index, entry) in committed {
+            let response = machine.apply(index, &entry.command);
+            counters.applied_index.store(index, Ordering::Release);
+            waiting.applied(index, entry.term, response);
         }
     }
 }
@@ -70,10 +77,10 @@ struct Waiting<R> {
 }
 
 /// Waiters for consecutive indices, accepted in one term.
-struct Run<R> {
-    term: Term,
-    first_index: Index,
-    waiters: VecDeque<Waiter<R>>,
+pub(super) struct Run<R> {
+    pub(super) term: Term,
+    pub(super) first_index: Index,
+    pub(super) waiters: VecDeque<Waiter<R>>,
 }
 
 impl<R> Default for Waiting<R> {
@@ -84,13 +91,10 @@ impl<R> Default for Waiting<R> {
 
 impl<R> Waiting<R> {
     /// A leader never removes entries, so what it accepts in one term is one run.
-    fn add(&mut self, term: Term, first_index: Index, waiters: Vec<Waiter<R>>) {
-        for (index, waiter) in (first_index..).zip(&waiters) {
-            waiter.accept(Accepted { term, index });
-        }
+    fn add(&mut self, new: Run<R>) {
         match self.runs.back_mut() {
-            Some(run) if run.term == term => run.waiters.extend(waiters),
-            _ => self.runs.push_back(Run { term, first_index, waiters: waiters.into() }),
+            Some(run) if run.term == new.term => run.waiters.extend(new.waiters),
+            _ => self.runs.push_back(new),
         }
     }
 
@@ -122,6 +126,14 @@ mod tests {
 
     type Pending = PendingProposal<&'static str>;
 
+    fn run(
+        term: Term,
+        first_index: Index,
+        waiters: Vec<Waiter<&'static str>>,
+    ) -> Run<&'static str> {
+        Run { term, first_index, waiters: waiters.into() }
+    }
+
     fn waiters(count: usize) -> (Vec<Pending>, Vec<Waiter<&'static str>>) {
         let life = Arc::new(Life::default());
         let waiter = |_| {
@@ -142,7 +154,7 @@ mod tests {
     fn a_proposal_gets_the_response_of_its_own_entry() {
         let (pending, ends) = waiters(2);
         let mut waiting = Waiting::default();
-        waiting.add(3, 5, ends);
+        waiting.add(run(3, 5, ends));
         waiting.applied(4, 2, "older");
         assert!(pending.iter().all(|pending| !pending.is_done()));
         waiting.applied(5, 3, "first");
@@ -156,7 +168,7 @@ mod tests {
     fn an_entry_of_a_later_term_supersedes_all_of_earlier_ones() {
         let (mut pending, ends) = waiters(3);
         let mut waiting = Waiting::default();
-        waiting.add(3, 5, ends);
+        waiting.add(run(3, 5, ends));
         waiting.applied(5, 3, "mine");
         waiting.applied(6, 4, "another's");
         assert_eq!(superseded(pending.pop().unwrap()), (3, 7));
@@ -169,8 +181,8 @@ mod tests {
         let (mut pending, ends) = waiters(2);
         let (mut later, later_ends) = waiters(1);
         let mut waiting = Waiting::default();
-        waiting.add(3, 5, ends);
-        waiting.add(6, 5, later_ends);
+        waiting.add(run(3, 5, ends));
+        waiting.add(run(6, 5, later_ends));
         waiting.applied(5, 2, "an old one");
         assert_eq!(superseded(later.pop().unwrap()), (6, 5));
         assert!(!pending.pop().unwrap().is_done());
@@ -182,8 +194,8 @@ mod tests {
         let (mut old, old_ends) = waiters(1);
         let (mut new, new_ends) = waiters(1);
         let mut waiting = Waiting::default();
-        waiting.add(1, 5, old_ends);
-        waiting.add(3, 5, new_ends);
+        waiting.add(run(1, 5, old_ends));
+        waiting.add(run(3, 5, new_ends));
         waiting.applied(5, 3, "new");
         assert_eq!(superseded(old.pop().unwrap()), (1, 5));
         assert_eq!(new.pop().unwrap().wait().unwrap().response, "new");

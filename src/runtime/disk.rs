@@ -53,6 +53,7 @@ impl<S: Storage, R> Disk<S, R> {
     }
 
     fn serve(&mut self, mut batch: Vec<Gated<R>>) -> Result<(), Failure<R>> {
+        self.wait_for_recorder();
         let first = batch.iter().position(|gated| !gated.persist.is_empty());
         let mut writes = batch.split_off(first.unwrap_or(batch.len()));
         self.release(batch);
@@ -78,8 +79,18 @@ impl<S: Storage, R> Disk<S, R> {
         self.counters.synced(records.len(), start.elapsed());
         if let (Some(recorder), Some(last)) = (&self.recorder, batch.last()) {
             recorder.durable(last.step);
+            self.wait_for_recorder();
         }
         Ok(())
+    }
+
+    /// Nothing reaches the disk, or leaves, before the recording says so.
+    fn wait_for_recorder(&self) {
+        if let Some(recorder) = &self.recorder {
+            self.gate.write_begins();
+            recorder.wait_until_written();
+            self.gate.write_ends();
+        }
     }
 
     fn release(&self, batch: Vec<Gated<R>>) {

@@ -50,16 +50,16 @@ impl<T> Gate<T> {
         Gate { state: Mutex::new(state), work: Condvar::new(), patience }
     }
 
-    /// Queues `item` for the disk thread; gives it back if it may leave at once, because it has
-    /// nothing to write and nothing is ahead of it.
+    /// Queues `item` for the disk thread; gives it back if it may leave at once, because there is
+    /// nothing to write for it and nothing is ahead of it.
     ///
     /// A closed gate swallows it.
-    pub(super) fn enter(&self, item: T, has_records: bool) -> Option<T> {
+    pub(super) fn enter(&self, item: T, has_to_wait: bool) -> Option<T> {
         let mut state = lock(&self.state);
         if state.closed {
             return None;
         }
-        if !has_records && !state.busy && state.waiting.is_empty() {
+        if !has_to_wait && !state.busy && state.waiting.is_empty() {
             return Some(item);
         }
         state.waiting.push(item);

@@ -11,7 +11,7 @@ use super::sync::{Condvar, Mutex, lock, wait};
 
 /// What a mailbox can hold.
 pub(super) trait Queue: Default {
-    /// Whether there is nothing to take.
+    /// Whether there is nothing that the taker should be woken for.
     fn is_empty(&self) -> bool;
 }
 
@@ -52,14 +52,16 @@ impl<Q: Queue> Mailbox<Q> {
         }
     }
 
-    /// Changes the queue; `None`, without a change, when the mailbox is closed.
+    /// Changes the queue, and wakes the taker if there is something for it now; `None`, without
+    /// a change, when the mailbox is closed.
     pub(super) fn put<R>(&self, change: impl FnOnce(&mut Q) -> R) -> Option<R> {
         let mut state = lock(&self.state);
         if state.closed {
             return None;
         }
         let result = change(&mut state.queue);
-        let wake = mem::take(&mut state.sleeping);
+        let wake = state.sleeping && !state.queue.is_empty();
+        state.sleeping &= !wake;
         drop(state);
         if wake {
             self.arrived.notify_one();

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::application::{self, Jobs, StateMachine};
+use super::application::{self, Jobs, StateMachine, Work};
 use super::builder::{NodeBuilder, StartError};
 use super::disk::{Disk, Failure};
 use super::gate::Gate;
@@ -119,7 +119,7 @@ impl<R: Send + 'static> Node<R> {
         let outbox = |&peer: &ServerId| (peer, Arc::new(Outbox::new(counters.peer(peer))));
         let outlets = Arc::new(Outlets {
             outboxes: peers.iter().map(outbox).collect(),
-            jobs: Arc::new(Jobs::new(Vec::new())),
+            jobs: Arc::new(Jobs::new(Work::default())),
         });
         let servers = config.servers.clone();
         let (server, started) = Server::start(config, persistent);
@@ -148,7 +148,8 @@ impl<R: Send + 'static> Node<R> {
             steps: 0,
             write_here: None,
         };
-        let may_block = storage.may_block();
+        // A recording is a file, whatever the storage is.
+        let may_block = storage.may_block() || recorder.is_some();
         let mut disk = Disk {
             storage,
             gate: inner.gate.clone(),

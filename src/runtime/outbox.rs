@@ -1,9 +1,14 @@
-//! One sender thread per peer, so that a slow peer holds up nobody else.
+//! The way to one peer, with a sender thread of its own, so that a slow peer holds up nobody.
+//!
+//! Most messages find the link idle and go out at once, on the thread that brings them, if the
+//! link can do so without blocking: a change of threads costs more than to send one. The rest
+//! waits for the sender thread. No lock is held meanwhile: whoever sends has taken the link out.
 
 use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -18,11 +23,24 @@ const CAPACITY: usize = 256;
 
 /// Messages for one peer; the oldest go when it is full.
 #[derive(Default)]
-pub(super) struct Outgoing(VecDeque<Message>);
+pub(super) struct Outgoing {
+    messages: VecDeque<Message>,
+    /// The link, while nobody sends.
+    link: Option<Box<dyn Link>>,
+    /// Whether the link was left in the middle of a message.
+    unfinished: bool,
+}
 
+impl Outgoing {
+    fn has_work(&self) -> bool {
+        self.unfinished || !self.messages.is_empty()
+    }
+}
+
+/// The sender thread needs the link too.
 impl Queue for Outgoing {
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.link.is_none() || !self.has_work()
     }
 }
 
@@ -37,18 +55,45 @@ impl Outbox {
         Outbox { mailbox: Mailbox::new(Outgoing::default()), counters }
     }
 
-    /// Queues messages, in this order.
-    pub(super) fn put(&self, messages: impl IntoIterator<Item = Message>) {
-        let dropped = self.mailbox.put(|Outgoing(queue)| {
-            queue.extend(messages);
-            let excess = queue.len().saturating_sub(CAPACITY);
-            queue.drain(..excess).collect::<Vec<Message>>()
+    /// Sends messages, or queues them, in this order.
+    pub(super) fn put(&self, messages: Vec<Message>) {
+        let idle = self.mailbox.put(|outgoing| match outgoing.has_work() {
+            true => None,
+            false => outgoing.link.take(),
+        });
+        let Some(Some(mut link)) = idle else {
+            return self.queue(|outgoing| outgoing.messages.extend(messages));
+        };
+        let count = messages.len();
+        match link.try_send(messages) {
+            Ok(bytes) => {
+                self.counters.sent(count, bytes);
+                self.queue(|outgoing| outgoing.link = Some(link));
+            }
+            // What others have queued meanwhile is younger.
+            Err(left) => {
+                self.counters.sent(count.saturating_sub(left.len()), 0);
+                self.queue(|outgoing| {
+                    outgoing.unfinished = true;
+                    let younger = mem::replace(&mut outgoing.messages, left.into());
+                    outgoing.messages.extend(younger);
+                    outgoing.link = Some(link);
+                });
+            }
+        }
+    }
+
+    fn queue(&self, change: impl FnOnce(&mut Outgoing)) {
+        let dropped = self.mailbox.put(|outgoing| {
+            change(outgoing);
+            let excess = outgoing.messages.len().saturating_sub(CAPACITY);
+            outgoing.messages.drain(..excess).collect::<Vec<Message>>()
         });
         self.counters.dropped(dropped.map_or(0, |dropped| dropped.len()));
     }
 
     pub(super) fn depth(&self) -> usize {
-        self.mailbox.look(|Outgoing(queue)| queue.len())
+        self.mailbox.look(|outgoing| outgoing.messages.len())
     }
 
     pub(super) fn close(&self) {
@@ -56,11 +101,15 @@ impl Outbox {
     }
 
     /// The life of the sender thread.
-    pub(super) fn run(&self, mut link: Box<dyn Link>) {
-        while let Taken::All(Outgoing(messages)) = self.mailbox.take(None) {
+    pub(super) fn run(&self, link: Box<dyn Link>) {
+        self.queue(|outgoing| outgoing.link = Some(link));
+        while let Taken::All(Outgoing { messages, link: Some(mut link), .. }) =
+            self.mailbox.take(None)
+        {
             let count = messages.len();
             let bytes = link.send(messages.into());
             self.counters.sent(count, bytes);
+            self.queue(|outgoing| outgoing.link = Some(link));
         }
     }
 }
@@ -88,7 +137,7 @@ mod tests {
     fn a_full_outbox_drops_the_oldest() {
         let counters = Arc::new(PeerCounters::default());
         let outbox = Outbox::new(counters.clone());
-        (1..=CAPACITY as Term + 3).for_each(|term| outbox.put([message(term)]));
+        (1..=CAPACITY as Term + 3).for_each(|term| outbox.put(Vec::from([message(term)])));
         assert_eq!(outbox.depth(), CAPACITY);
         let (sender, sent) = mpsc::channel();
         let first = std::thread::scope(|scope| {
@@ -100,5 +149,43 @@ mod tests {
         assert_eq!(first, (4..=CAPACITY as Term + 3).collect::<Vec<_>>());
         let metrics = counters.snapshot(0);
         assert_eq!((metrics.messages_dropped, metrics.bytes_sent), (3, 7));
+    }
+
+    /// Takes every third message at once, and leaves every third in the middle.
+    struct Moody(mpsc::Sender<Term>, Option<Term>);
+
+    impl Link for Moody {
+        fn send(&mut self, messages: Vec<Message>) -> u64 {
+            let terms = messages.iter().map(Message::term);
+            self.1.take().into_iter().chain(terms).for_each(|term| self.0.send(term).unwrap());
+            0
+        }
+
+        fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+            assert_eq!(self.1, None, "called in the middle of a message");
+            let term = messages[0].term();
+            match term % 3 {
+                0 => return Ok(self.send(messages)),
+                1 => self.1 = Some(term),
+                _ => return Err(messages),
+            }
+            Err(Vec::new())
+        }
+    }
+
+    #[test]
+    fn whoever_sends_the_order_is_kept_and_nothing_stays_behind() {
+        let outbox = Outbox::new(Arc::default());
+        let (sender, sent) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| outbox.run(Box::new(Moody(sender, None))));
+            for term in 1..=3000 {
+                outbox.put(Vec::from([message(term)]));
+                if term % 10 == 0 {
+                    (term - 9..=term).for_each(|term| assert_eq!(sent.recv(), Ok(term)));
+                }
+            }
+            outbox.close();
+        });
     }
 }

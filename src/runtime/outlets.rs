@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::application::{Jobs, Work};
+use super::application::{Jobs, Run};
 use super::outbox::Outbox;
-use super::proposal::{ProposeError, Waiter};
+use super::proposal::{Accepted, ProposeError, Waiter};
 use crate::figure2::{Entry, Index, Message, Proposal, Record, ServerId};
 
 /// What one step owes, but for its timers: the form in which it waits at the gate.
@@ -32,10 +32,13 @@ impl<R> Outlets<R> {
         let Gated { step: _, persist, send, apply, answer } = gated;
         debug_assert!(persist.is_empty(), "records that nobody made durable");
         self.send(send);
-        let mut work = Vec::new();
+        let mut accepted = None;
         match answer {
             Some((Proposal::Accepted { term, first_index }, waiters)) => {
-                work.push(Work::Await { term, first_index, waiters });
+                for (index, waiter) in (first_index..).zip(&waiters) {
+                    waiter.accept(Accepted { term, index });
+                }
+                accepted = Some(Run { term, first_index, waiters: waiters.into() });
             }
             Some((Proposal::NotLeader { term, leader }, waiters)) => {
                 for waiter in waiters {
@@ -44,11 +47,11 @@ impl<R> Outlets<R> {
             }
             None => {}
         }
-        if !apply.is_empty() {
-            work.push(Work::Apply(apply));
-        }
-        if !work.is_empty() {
-            self.jobs.put(|jobs| jobs.extend(work));
+        if accepted.is_some() || !apply.is_empty() {
+            self.jobs.put(|work| {
+                work.accepted.extend(accepted);
+                work.committed.extend(apply);
+            });
         }
     }
 
@@ -56,7 +59,7 @@ impl<R> Outlets<R> {
     pub(super) fn send(&self, messages: Vec<(ServerId, Message)>) {
         for (peer, message) in messages {
             if let Some(outbox) = self.outboxes.get(&peer) {
-                outbox.put([message]);
+                outbox.put(Vec::from([message]));
             }
         }
     }

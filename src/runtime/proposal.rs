@@ -143,7 +143,10 @@ impl<R> PendingProposal<R> {
             (_, Some(accepted)) => Some(Ok(accepted)),
             (Some(Err(error)), None) => Some(Err(error.clone())),
             (Some(Ok(_)), None) => unreachable!("applied before it was accepted"),
-            (None, None) => None,
+            (None, None) => {
+                state.awaits_acceptance = true;
+                None
+            }
         })
     }
 
@@ -194,6 +197,8 @@ struct State<R> {
     taken: bool,
     /// Whether a thread sleeps: only then does an answer cost a system call.
     sleeping: bool,
+    /// Whether one sleeps until the command is accepted.
+    awaits_acceptance: bool,
     waker: Option<Waker>,
 }
 
@@ -201,10 +206,10 @@ impl<R> Slot<R> {
     fn set(&self, change: impl FnOnce(&mut State<R>)) {
         let mut state = lock(&self.state);
         change(&mut state);
-        let sleeping = state.sleeping;
+        let wake = state.sleeping && (state.outcome.is_some() || state.awaits_acceptance);
         let waker = if state.outcome.is_some() { state.waker.take() } else { None };
         drop(state);
-        if sleeping {
+        if wake {
             self.changed.notify_all();
         }
         if let Some(waker) = waker {
@@ -240,7 +245,14 @@ impl<R> Slot<R> {
 }
 
 fn channel<R>() -> (PendingProposal<R>, Arc<Slot<R>>) {
-    let state = State { accepted: None, outcome: None, taken: false, sleeping: false, waker: None };
+    let state = State {
+        accepted: None,
+        outcome: None,
+        taken: false,
+        sleeping: false,
+        awaits_acceptance: false,
+        waker: None,
+    };
     let slot = Arc::new(Slot { state: Mutex::new(state), changed: Condvar::new() });
     (PendingProposal { slot: slot.clone() }, slot)
 }

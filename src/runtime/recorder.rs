@@ -25,15 +25,21 @@
 //! * `stop` ends a life that ended in order, and names the last step. A crash leaves none, and
 //!   may leave a last line that is cut off in the middle: the next life starts on a new line.
 //!
-//! Lines are written by a thread of their own. When the file cannot be written, an error is
-//! logged, and the recording ends there; the node runs on.
+//! Lines are written by a thread of their own, and the disk thread waits for it: what a step
+//! returned reaches the disk, and leaves, only once the lines that tell of it have been given to
+//! the operating system. So a process that is killed, at whatever moment, leaves a recording of
+//! all that anybody may have seen of it, but for heartbeats, which wait for nothing. Lines are
+//! not synced: a machine that loses its power may lose the last ones.
+//!
+//! When the file cannot be written, an error is logged, and the recording ends there; the node
+//! runs on.
 
 use crate::runtime::std;
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -111,7 +117,15 @@ impl From<&Server> for State {
 /// Where the threads of a node put their lines.
 #[derive(Clone)]
 pub(super) struct Recorder {
-    lines: Arc<Mailbox<Vec<Line>>>,
+    lines: Arc<Mailbox<Vec<Item>>>,
+}
+
+/// What the recorder's thread takes.
+#[expect(clippy::large_enum_variant, reason = "nearly every item is a line")]
+enum Item {
+    Line(Line),
+    /// Dropped once all lines before it are written, or never will be.
+    Mark(mpsc::Sender<()>),
 }
 
 impl Recorder {
@@ -120,7 +134,16 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, line: Line) {
-        self.lines.put(|lines| lines.push(line));
+        self.lines.put(|lines| lines.push(Item::Line(line)));
+    }
+
+    /// Waits until the lines so far are written, so that the end of this process cannot lose
+    /// them.
+    pub(super) fn wait_until_written(&self) {
+        let (mark, dropped) = mpsc::channel();
+        self.lines.put(|lines| lines.push(Item::Mark(mark)));
+        // Nothing is ever sent: the end of the mark is the answer.
+        let _ = dropped.recv();
     }
 
     pub(super) fn durable(&self, step: u64) {
@@ -132,24 +155,42 @@ impl Recorder {
         self.lines.finish();
     }
 
-    /// The life of the recorder's thread.
+    /// The life of the recorder's thread. When it ends, also by a panic of `out`, nobody waits
+    /// for it.
     pub(super) fn run(&self, out: impl Write) {
+        let end = End(&self.lines);
         if let Err(error) = self.write(out) {
             tracing::error!(%error, "the recording ends here: cannot write it");
-            self.lines.close();
         }
+        drop(end);
     }
 
     fn write(&self, out: impl Write) -> io::Result<()> {
         let mut out = BufWriter::new(out);
-        while let Taken::All(lines) = self.lines.take(None) {
-            for line in lines {
-                serde_json::to_writer(&mut out, &line)?;
-                out.write_all(b"\n")?;
+        while let Taken::All(items) = self.lines.take(None) {
+            let mut marks = Vec::new();
+            for item in items {
+                match item {
+                    Item::Mark(mark) => marks.push(mark),
+                    Item::Line(line) => {
+                        serde_json::to_writer(&mut out, &line)?;
+                        out.write_all(b"\n")?;
+                    }
+                }
             }
             out.flush()?;
+            drop(marks);
         }
         Ok(())
+    }
+}
+
+/// Closes the mailbox of a recorder whose thread ends.
+struct End<'r>(&'r Mailbox<Vec<Item>>);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

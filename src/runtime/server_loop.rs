@@ -155,9 +155,9 @@ impl<R> ServerLoop<R> {
         if persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none() {
             return;
         }
-        let has_records = !persist.is_empty();
+        let has_to_wait = !persist.is_empty() || self.recorder.is_some();
         let gated = Gated { step: self.steps, persist, send, apply, answer };
-        if let Some(free) = self.gate.enter(gated, has_records) {
+        if let Some(free) = self.gate.enter(gated, has_to_wait) {
             self.outlets.release(free);
         } else if let Some(write) = &mut self.write_here {
             write();

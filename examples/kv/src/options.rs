@@ -41,11 +41,12 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT[@PEER_PORT]")]
     pub listen: Option<String>,
 
-    /// The certificate of the cluster's authority (PEM). Peers then connect by mutual TLS.
+    /// The certificate of the cluster's authority (PEM). Peers then connect by mutual TLS, and
+    /// prove the host that their --peer names: each node needs a host name or address of its own.
     #[arg(long, value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
     pub tls_ca: Option<PathBuf>,
 
-    /// This node's certificate (PEM), signed by that authority for the host its peers name.
+    /// This node's certificate (PEM), signed by that authority for the host in its --peer.
     #[arg(long, value_name = "FILE", requires = "tls_ca")]
     pub tls_cert: Option<PathBuf>,
 

@@ -30,7 +30,7 @@ pub enum Refusal {
     Listen { given: String, what: String },
     #[error("--election-ms: {0}")]
     Timing(#[from] TimingError),
-    #[error("cannot listen for clients on {address}: {source}; is another server running there?")]
+    #[error("cannot listen for clients on {address}: {source}{}", in_use(source))]
     Clients { address: String, source: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -42,6 +42,13 @@ pub enum Refusal {
     Start(#[from] StartError),
     #[error("cannot start the thread that accepts clients: {0}")]
     Thread(#[source] io::Error),
+}
+
+fn in_use(error: &io::Error) -> &'static str {
+    match error.kind() == io::ErrorKind::AddrInUse {
+        true => "; is another server running there?",
+        false => "",
+    }
 }
 
 /// Starts the node, or the nodes.
@@ -71,7 +78,7 @@ fn one(options: &Options, id: ServerId) -> Result<Service, Refusal> {
     };
     let listener = bind(&for_clients)?;
     let mut transport = TcpTransport::listen(&options.cluster, id, &for_peers)?;
-    for peer in peers.values().filter(|peer| peer.id != id) {
+    for peer in peers.values() {
         transport = transport.peer(peer.id, &peer.peers);
     }
     if let (Some(ca), Some(cert), Some(key)) =

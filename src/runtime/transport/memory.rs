@@ -323,4 +323,8 @@ impl Link for MemoryLink {
         self.network.send(self.from, self.to, messages);
         0
     }
+
+    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+        Ok(self.send(messages))
+    }
 }

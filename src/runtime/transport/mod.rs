@@ -46,13 +46,23 @@ pub trait Link: Send + 'static {
     /// Sends `messages`, in this order, or loses them, and returns how many bytes went out. May
     /// block; while it does, the node keeps the newest messages and drops the oldest.
     fn send(&mut self, messages: Vec<Message>) -> u64;
+
+    /// Does what [`send`](Link::send) does, at once or not at all: called by a thread that must
+    /// not block, to save the change to the one that may. Refuses whatever would take long.
+    ///
+    /// # Errors
+    /// Gives back what is left for [`send`](Link::send), which is called next then, also if it
+    /// is nothing: the link may hold half of a message.
+    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+        Err(messages)
+    }
 }
 
 /// Why a transport could not start.
 #[derive(Debug, Error)]
 pub enum TransportError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; is another node running there?")]
+    #[error("cannot listen on {address}: {source}{}", in_use(source))]
     Listen {
         /// The address.
         address: std::string::String,
@@ -62,9 +72,29 @@ pub enum TransportError {
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// Two peers prove who they are by the same name, so that each could pass for the other.
+    #[error(
+        "{one} and {other} both go by the name {name}: give each a host name or address of its \
+         own, and a certificate for it"
+    )]
+    SameName {
+        /// One of them.
+        one: ServerId,
+        /// The other.
+        other: ServerId,
+        /// Their name.
+        name: std::string::String,
+    },
     /// This server's id is in use on the network.
     #[error("{0} is on this network already: shut that node down first")]
     InUse(ServerId),
+}
+
+fn in_use(error: &std::io::Error) -> &'static str {
+    match error.kind() == std::io::ErrorKind::AddrInUse {
+        true => "; is another node running there?",
+        false => "",
+    }
 }
 
 /// The node behind an [`Inbox`] has stopped.

@@ -25,9 +25,19 @@ pub struct Cluster {
     sent: HashSet<Letter>,
     /// Messages that were still waiting for their records when the life ended.
     held: HashMap<Letter, Position>,
-    received: Vec<(Letter, ServerId, Position)>,
+    received: Vec<Received>,
     /// Servers whose recording may lack lines.
     incomplete: HashSet<ServerId>,
+    /// Servers that were killed: a heartbeat may have left before its line was written.
+    killed: HashSet<ServerId>,
+}
+
+/// A message that arrived.
+struct Received {
+    letter: Letter,
+    from: ServerId,
+    is_heartbeat: bool,
+    at: Position,
 }
 
 /// A digest of sender, receiver and message. That two messages share one would hide a fault,
@@ -60,6 +70,7 @@ impl Cluster {
             held: HashMap::new(),
             received: Vec::new(),
             incomplete: HashSet::new(),
+            killed: HashSet::new(),
         }
     }
 
@@ -86,12 +97,15 @@ impl Cluster {
     }
 
     fn check_received(&mut self) {
-        for (letter, from, at) in std::mem::take(&mut self.received) {
+        for Received { letter, from, is_heartbeat, at } in std::mem::take(&mut self.received) {
             if self.sent.contains(&letter) {
                 self.validated.received += 1;
                 continue;
             }
-            if !self.files.contains_key(&from) || self.incomplete.contains(&from) {
+            let is_unrecorded = !self.files.contains_key(&from)
+                || self.incomplete.contains(&from)
+                || (is_heartbeat && self.killed.contains(&from));
+            if is_unrecorded {
                 continue;
             }
             let problem = match self.held.get(&letter) {
@@ -137,6 +151,11 @@ impl Cluster {
     /// The recording of a server may lack lines.
     pub fn incomplete(&mut self, id: ServerId) {
         self.incomplete.insert(id);
+    }
+
+    /// A life of a server ended without a `stop`.
+    pub fn killed(&mut self, id: ServerId) {
+        self.killed.insert(id);
     }
 
     /// A step was replayed.
@@ -213,7 +232,8 @@ impl Cluster {
     }
 
     /// A message arrived.
-    pub fn received(&mut self, letter: Letter, from: ServerId, at: &Position) {
-        self.received.push((letter, from, at.clone()));
+    pub fn received(&mut self, from: ServerId, to: ServerId, message: &Message, at: &Position) {
+        let (letter, is_heartbeat) = (Letter::new(from, to, message), !message.waits_for_records());
+        self.received.push(Received { letter, from, is_heartbeat, at: at.clone() });
     }
 }

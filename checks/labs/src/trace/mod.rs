@@ -30,10 +30,11 @@ use cluster::Cluster;
 /// How the lives in the files ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endings {
-    /// Every line reached its file, also those of nodes that crashed: so it is in the
-    /// simulator, and for nodes that were shut down.
+    /// Every line reached its file before anything that it tells of left the node, heartbeats
+    /// excepted: so it is in the simulator, for nodes that were shut down, and for processes
+    /// that were killed.
     Whole,
-    /// The last lines of a life without `stop` may be missing: the process was killed.
+    /// The last lines of a life without `stop` may be missing: the machine lost its power.
     MayBeLost,
 }
 

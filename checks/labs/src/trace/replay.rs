@@ -120,7 +120,7 @@ impl Replay<'_> {
         life.steps = step;
         let id = life.server.config().id;
         if let Input::Receive { from, message } = &input {
-            self.cluster.received(Letter::new(*from, id, message), *from, at);
+            self.cluster.received(*from, id, message, at);
         }
         let mut stored = life.server.persistent().clone();
         let returned = guarded(|| life.server.step(input))?;
@@ -153,9 +153,13 @@ impl Replay<'_> {
     /// What the next life may start with.
     fn end_of_life(&mut self) -> Past {
         let Some(life) = self.life.take() else { return Past::default() };
+        let id = life.server.config().id;
         let lossy = self.cluster.endings() == Endings::MayBeLost && !life.stopped;
+        if !life.stopped {
+            self.cluster.killed(id);
+        }
         if lossy {
-            self.cluster.incomplete(life.server.config().id);
+            self.cluster.incomplete(id);
         }
         let mut unsure = Vec::new();
         for Waiting { step: _, at, records, letters, apply: _ } in life.waiting {

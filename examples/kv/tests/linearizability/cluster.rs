@@ -29,7 +29,7 @@ struct Ports {
 /// A running cluster. Nodes are numbered from 0; dropping it kills them.
 pub struct Cluster {
     directory: PathBuf,
-    recordings: Option<PathBuf>,
+    recordings: PathBuf,
     ports: Vec<Ports>,
     links: BTreeMap<(usize, usize), Arc<Link>>,
     /// What each node is told about its peers: ports of links.
@@ -38,7 +38,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub fn start(directory: &Path, recordings: Option<PathBuf>) -> Cluster {
+    pub fn start(directory: &Path, recordings: &Path) -> Cluster {
         let ports = || Ports { clients: free_ports(1), peers: free_ports(1) };
         let ports: Vec<Ports> = (0..NODES).map(|_| ports()).collect();
         let mut links = BTreeMap::new();
@@ -56,12 +56,10 @@ impl Cluster {
             };
             peers.push((0..NODES).map(peer).collect::<Vec<String>>());
         }
-        if let Some(recordings) = &recordings {
-            fs::create_dir_all(recordings).unwrap();
-        }
+        fs::create_dir_all(recordings).unwrap();
         let mut cluster = Cluster {
             directory: directory.into(),
-            recordings,
+            recordings: recordings.into(),
             ports,
             links,
             peers,
@@ -84,11 +82,19 @@ impl Cluster {
         for peer in &self.peers[node] {
             command.args(["--peer", peer]);
         }
-        if let Some(recordings) = &self.recordings {
-            command.arg("--record").arg(recordings.join(format!("{}.jsonl", node + 1)));
-        }
+        command.arg("--record").arg(self.recording(node));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::from(log));
         command.spawn().unwrap()
+    }
+
+    fn recording(&self, node: usize) -> PathBuf {
+        self.recordings.join(format!("{}.jsonl", node + 1))
+    }
+
+    /// Kills every node, in the middle of whatever it does; returns what they recorded.
+    pub fn kill_all(&self) -> Vec<PathBuf> {
+        (0..NODES).for_each(|node| self.kill(node));
+        (0..NODES).map(|node| self.recording(node)).collect()
     }
 
     fn log(&self, node: usize) -> PathBuf {

@@ -7,7 +7,9 @@
 //! |---|---|
 //! | `KV_OPERATIONS`, `KV_FAULTS` | at least so many answered operations, and so many faults |
 //! | `KV_SEED` | the seed of what clients do and of what happens to the nodes |
-//! | `KV_RECORDINGS` | a directory for what the nodes record, for `check trace` |
+//! | `KV_RECORDINGS` | a directory that keeps what the nodes recorded, for `check trace` |
+//!
+//! What the nodes recorded, those that were killed included, must replay through the core.
 
 mod checker;
 mod clients;
@@ -27,6 +29,7 @@ use checker::{Input, Operation, Output, Rejected};
 use clients::Board;
 use cluster::Cluster;
 use faults::Faults;
+use veraft_labs::trace::{Endings, validate};
 
 const CLIENTS: u64 = 8;
 const LANES: u64 = 2;
@@ -41,7 +44,8 @@ fn histories_under_faults_are_linearizable() {
     let seed = variable("KV_SEED", 1) as u64;
     let directory = tempfile::tempdir().unwrap();
     let recordings = env::var_os("KV_RECORDINGS").map(PathBuf::from);
-    let cluster = Cluster::start(directory.path(), recordings);
+    let recordings = recordings.unwrap_or_else(|| directory.path().join("recordings"));
+    let cluster = Cluster::start(directory.path(), &recordings);
     let (board, happening) = (Board::default(), Faults::new(faults));
     let start = Instant::now();
     thread::scope(|scope| {
@@ -83,6 +87,13 @@ fn histories_under_faults_are_linearizable() {
     );
     cluster.wait_until_equal();
     assert_eq!(happening.counts().values().sum::<usize>(), faults);
+    let files = cluster.kill_all();
+    let validated = validate(&files, Endings::Whole).unwrap_or_else(|found| panic!("{found:#?}"));
+    println!(
+        "{} lives and {} steps of what the nodes recorded replayed to the same states",
+        validated.lives, validated.steps
+    );
+    assert!(validated.applied >= operations && validated.lives > cluster::NODES as u64);
     // To reject takes a search to its end, which operations of unknown outcome make long.
     let mut histories: Vec<&Vec<Operation>> = by_key.values().collect();
     let open =

@@ -14,6 +14,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,18 +114,19 @@ impl DiskStorage {
     fn check_format(&mut self) -> Result<(), StorageError> {
         let transaction = self.begin()?;
         let found = {
-            let mut format = transaction.open_table(FORMAT).map_err(StorageError::other)?;
-            let found = format.get(()).map_err(StorageError::other)?.map(|found| found.value());
+            let mut format = transaction.open_table(FORMAT).map_err(|error| self.failed(error))?;
+            let found =
+                format.get(()).map_err(|error| self.failed(error))?.map(|found| found.value());
             if found.is_none() {
-                format.insert((), VERSION).map_err(StorageError::other)?;
+                format.insert((), VERSION).map_err(|error| self.failed(error))?;
             }
             found
         };
-        transaction.open_table(ENTRIES).map_err(StorageError::other)?;
-        transaction.open_table(BALLOT).map_err(StorageError::other)?;
+        transaction.open_table(ENTRIES).map_err(|error| self.failed(error))?;
+        transaction.open_table(BALLOT).map_err(|error| self.failed(error))?;
         match found {
-            None => transaction.commit().map_err(StorageError::other),
-            Some(VERSION) => transaction.abort().map_err(StorageError::other),
+            None => transaction.commit().map_err(|error| self.failed(error)),
+            Some(VERSION) => transaction.abort().map_err(|error| self.failed(error)),
             Some(other) => Err(StorageError::other(std::format!(
                 "{} has layout {other}, and this version of veraft reads layout {VERSION}",
                 self.file.display()
@@ -133,23 +135,23 @@ impl DiskStorage {
     }
 
     fn begin(&self) -> Result<WriteTransaction, StorageError> {
-        self.store.begin_write().map_err(StorageError::other)
+        self.store.begin_write().map_err(|error| self.failed(error))
     }
 
     fn read(&self) -> Result<(Persistent, Index), StorageError> {
-        let transaction = self.store.begin_read().map_err(StorageError::other)?;
+        let transaction = self.store.begin_read().map_err(|error| self.failed(error))?;
         let mut records = Vec::new();
-        let ballot = transaction.open_table(BALLOT).map_err(StorageError::other)?;
-        if let Some(ballot) = ballot.get(()).map_err(StorageError::other)? {
+        let ballot = transaction.open_table(BALLOT).map_err(|error| self.failed(error))?;
+        if let Some(ballot) = ballot.get(()).map_err(|error| self.failed(error))? {
             let ballot = postcard::from_bytes(ballot.value());
             let (current_term, voted_for): (Term, Option<ServerId>) =
                 ballot.map_err(|error| self.damaged("the ballot".into(), error))?;
             records.push(Record::Ballot { current_term, voted_for });
         }
-        let table = transaction.open_table(ENTRIES).map_err(StorageError::other)?;
+        let table = transaction.open_table(ENTRIES).map_err(|error| self.failed(error))?;
         let mut entries = Vec::new();
-        for item in table.iter().map_err(StorageError::other)? {
-            let (first, run) = item.map_err(StorageError::other)?;
+        for item in table.iter().map_err(|error| self.failed(error))? {
+            let (first, run) = item.map_err(|error| self.failed(error))?;
             let next = entries.len() as Index + 1;
             let position = || std::format!("entry {next}");
             if first.value() != next {
@@ -162,6 +164,11 @@ impl DiskStorage {
         let last_index = entries.len() as Index;
         records.push(Record::Append { entries: entries.into_iter().collect() });
         Ok((records.into_iter().collect(), last_index))
+    }
+
+    /// The store reported what has no kind of its own, such as a disk that is full.
+    fn failed(&self, error: impl Display) -> StorageError {
+        StorageError::other(std::format!("{}: {error}", self.file.display()))
     }
 
     fn damaged(&self, position: String, what: impl ToString) -> StorageError {
@@ -246,7 +253,7 @@ impl Storage for DiskStorage {
             None => self.begin()?,
         };
         for record in records {
-            self.write(&transaction, record).map_err(StorageError::other)?;
+            self.write(&transaction, record).map_err(|error| self.failed(error))?;
         }
         self.transaction = Some(transaction);
         Ok(())
@@ -254,7 +261,7 @@ impl Storage for DiskStorage {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         match self.transaction.take() {
-            Some(transaction) => transaction.commit().map_err(StorageError::other),
+            Some(transaction) => transaction.commit().map_err(|error| self.failed(error)),
             None => Ok(()),
         }
     }

@@ -47,6 +47,8 @@ pub(super) enum Breach {
     OtherCluster(String),
     #[error("it looks for {0} at this address")]
     NotMe(ServerId),
+    #[error("it says that it is {0}, and its certificate does not hold that server's name")]
+    OtherName(ServerId),
     #[error("{0}")]
     Refused(#[from] Refused),
 }
@@ -82,7 +84,7 @@ pub(super) fn write<T: Serialize>(
 /// # Errors
 /// When what arrives is no such frame.
 pub(super) fn read<T: DeserializeOwned>(
-    stream: &mut impl Read,
+    stream: &mut (impl Read + ?Sized),
     buffer: &mut Vec<u8>,
     limit: usize,
 ) -> Result<Option<(T, usize)>, Breach> {
@@ -115,7 +117,7 @@ pub(super) fn read<T: DeserializeOwned>(
     Ok(Some((value, HEADER + length)))
 }
 
-fn read_word(stream: &mut impl Read) -> Result<[u8; 4], Breach> {
+fn read_word(stream: &mut (impl Read + ?Sized)) -> Result<[u8; 4], Breach> {
     let mut word = [0; 4];
     match stream.read_exact(&mut word) {
         Ok(()) => Ok(word),

@@ -2,13 +2,14 @@
 
 use crate::runtime::std;
 
-use std::io::{Read, Write};
 use std::string::String;
 use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::Shared;
 use super::frame::{self, Breach};
+use super::security::Stream;
 use crate::figure2::ServerId;
 use crate::runtime::transport::{Inbox, Refused};
 
@@ -32,20 +33,21 @@ enum Verdict {
     OtherCluster,
     NotMe,
     UnknownSender,
+    OtherName,
 }
 
-/// Introduces `from` to the server at the other end.
+/// Introduces this node to the server `to` at the other end.
 ///
 /// # Errors
 /// When that server refuses.
 pub(super) fn introduce(
-    stream: &mut (impl Read + Write),
-    cluster: &str,
-    from: ServerId,
+    stream: &mut dyn Stream,
+    shared: &Shared,
     to: ServerId,
 ) -> Result<(), Breach> {
     let mut bytes = Vec::from(MAGIC);
-    frame::write(&mut bytes, &Hello { cluster: cluster.into(), from, to }, LIMIT)?;
+    let from = shared.id;
+    frame::write(&mut bytes, &Hello { cluster: shared.cluster.clone(), from, to }, LIMIT)?;
     stream.write_all(&bytes)?;
     stream.flush()?;
     let answer = frame::read(stream, &mut bytes, LIMIT)?;
@@ -54,6 +56,7 @@ pub(super) fn introduce(
         Verdict::OtherCluster => Err(Breach::OtherCluster("another than ours".into())),
         Verdict::NotMe => Err(Breach::NotMe(to)),
         Verdict::UnknownSender => Err(Refused::UnknownSender(from).into()),
+        Verdict::OtherName => Err(Breach::OtherName(from)),
     }
 }
 
@@ -62,8 +65,8 @@ pub(super) fn introduce(
 /// # Errors
 /// When it is not a peer of this node.
 pub(super) fn receive(
-    stream: &mut (impl Read + Write),
-    cluster: &str,
+    stream: &mut dyn Stream,
+    shared: &Shared,
     inbox: &Inbox,
 ) -> Result<ServerId, Breach> {
     let mut magic = [0; MAGIC.len()];
@@ -74,12 +77,14 @@ pub(super) fn receive(
     let mut bytes = Vec::new();
     let hello = frame::read(stream, &mut bytes, LIMIT)?;
     let (Hello { cluster: theirs, from, to }, _) = hello.ok_or(Breach::CutOff)?;
-    let (verdict, result) = if theirs != cluster {
+    let (verdict, result) = if theirs != shared.cluster {
         (Verdict::OtherCluster, Err(Breach::OtherCluster(theirs)))
     } else if to != inbox.id() {
         (Verdict::NotMe, Err(Breach::NotMe(to)))
     } else if !inbox.knows(from) {
         (Verdict::UnknownSender, Err(Refused::UnknownSender(from).into()))
+    } else if !shared.proves(stream, from) {
+        (Verdict::OtherName, Err(Breach::OtherName(from)))
     } else {
         (Verdict::Welcome, Ok(from))
     };

@@ -3,7 +3,7 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::string::String;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::frame::{self, Breach};
 use super::handshake;
 use super::hub::Connection;
 use super::security::Stream;
-use crate::figure2::{Message, ServerId};
+use crate::figure2::{Entry, Message, ServerId};
 use crate::runtime::transport::Link;
 
 /// How long to wait for a connection to be accepted.
@@ -24,6 +24,10 @@ const CONNECT: Duration = Duration::from_millis(500);
 /// How long a peer may keep a handshake or a write waiting before the connection counts as
 /// dead.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many entries, and bytes of commands, a message has at most that is sent at once.
+const FEW: usize = 16;
+const SHORT: usize = 4096;
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
@@ -38,7 +42,7 @@ pub(super) struct TcpLink {
     open: Option<Open>,
     backoff: Duration,
     not_before: Option<Instant>,
-    buffer: Vec<u8>,
+    unsent: Unsent,
 }
 
 struct Open {
@@ -55,7 +59,7 @@ impl TcpLink {
             open: None,
             backoff: Duration::ZERO,
             not_before: None,
-            buffer: Vec::new(),
+            unsent: Unsent::default(),
         }
     }
 
@@ -92,12 +96,10 @@ impl TcpLink {
         stream.set_write_timeout(Some(PATIENCE))?;
         let closed = || io::Error::new(ErrorKind::NotConnected, "this node shuts down");
         let connection = self.shared.hub.add(&stream).ok_or_else(closed)?;
-        let host = self.address.rsplit_once(':').map_or(&*self.address, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let introduced = self.shared.security.connect(stream, host).map_err(Breach::from);
+        let name = self.shared.names.get(&self.peer).map_or("", String::as_str);
+        let introduced = self.shared.security.connect(stream, name).map_err(Breach::from);
         let introduced = introduced.and_then(|mut stream| {
-            let Shared { cluster, id, .. } = &*self.shared;
-            handshake::introduce(&mut stream, cluster, *id, self.peer)?;
+            handshake::introduce(&mut *stream, &self.shared, self.peer)?;
             Ok(Open { connection, stream })
         });
         if introduced.is_err() {
@@ -107,6 +109,7 @@ impl TcpLink {
     }
 
     fn disconnect(&mut self, error: &io::Error) {
+        self.unsent.clear();
         if let Some(open) = self.open.take() {
             if !self.shared.hub.is_closed() {
                 tracing::warn!(peer = %self.peer, %error, "connection lost");
@@ -131,21 +134,92 @@ fn dial(address: &str) -> io::Result<TcpStream> {
 impl Link for TcpLink {
     fn send(&mut self, messages: Vec<Message>) -> u64 {
         self.connect();
-        let Some(open) = &mut self.open else { return 0 };
-        self.buffer.clear();
-        for message in &messages {
-            if let Err(error) = frame::write(&mut self.buffer, message, self.shared.max_frame) {
-                tracing::error!(peer = %self.peer, %error, "message not sent");
-            }
-        }
-        match open.stream.write_all(&self.buffer).and_then(|()| open.stream.flush()) {
-            Ok(()) => self.buffer.len() as u64,
+        let TcpLink { open: Some(open), unsent, shared, peer, .. } = self else { return 0 };
+        unsent.add(&messages, *peer, shared.max_frame);
+        match open.stream.write_all(unsent.rest()).and_then(|()| open.stream.flush()) {
+            Ok(()) => unsent.clear(),
             Err(error) => {
                 self.disconnect(&error);
                 0
             }
         }
     }
+
+    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+        let TcpLink { open: Some(open), unsent, shared, peer, .. } = self else {
+            return Err(messages);
+        };
+        let Some(socket) = open.stream.socket() else { return Err(messages) };
+        if !unsent.rest().is_empty() || !messages.iter().all(is_small) {
+            return Err(messages);
+        }
+        unsent.add(&messages, *peer, shared.max_frame);
+        match write_now(socket, unsent.rest()) {
+            Ok(written) => {
+                unsent.written += written;
+                if unsent.rest().is_empty() { Ok(unsent.clear()) } else { Err(Vec::new()) }
+            }
+            Err(error) => {
+                self.disconnect(&error);
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// Frames on their way into the socket.
+#[derive(Default)]
+struct Unsent {
+    bytes: Vec<u8>,
+    /// How many of the bytes are written.
+    written: usize,
+}
+
+impl Unsent {
+    fn add(&mut self, messages: &[Message], peer: ServerId, max_frame: usize) {
+        for message in messages {
+            if let Err(error) = frame::write(&mut self.bytes, message, max_frame) {
+                tracing::error!(%peer, %error, "message not sent");
+            }
+        }
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Forgets the frames; returns how many bytes they had.
+    fn clear(&mut self) -> u64 {
+        let bytes = self.bytes.len();
+        self.bytes.clear();
+        self.written = 0;
+        bytes as u64
+    }
+}
+
+/// Whether the frame of a message takes no time to make.
+fn is_small(message: &Message) -> bool {
+    match message {
+        Message::AppendEntries(request) => {
+            let bytes = |entry: &Entry| entry.command.as_bytes().len();
+            let entries = &request.entries;
+            entries.len() <= FEW && entries.iter().map(bytes).sum::<usize>() <= SHORT
+        }
+        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
+            true
+        }
+    }
+}
+
+/// Writes as much as the system takes without waiting.
+fn write_now(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let written = match socket.write(bytes) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+        result => result?,
+    };
+    socket.set_nonblocking(false)?;
+    Ok(written)
 }
 
 impl Drop for TcpLink {

@@ -100,7 +100,7 @@ fn serve(
     stream.set_write_timeout(Some(PATIENCE))?;
     let socket = stream.try_clone()?;
     let mut stream = shared.security.accept(stream)?;
-    let from = handshake::receive(&mut stream, &shared.cluster, inbox)?;
+    let from = handshake::receive(&mut *stream, shared, inbox)?;
     shared.hub.recognise(connection, from);
     tracing::info!(peer = %from, "accepted");
     // A peer may have nothing to say for as long as it likes.

@@ -29,7 +29,7 @@ use mio::{Poll, Waker};
 
 use self::hub::Hub;
 use self::link::TcpLink;
-use self::security::Security;
+use self::security::{Security, Stream};
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError};
 use super::{Inbox, Link, Transport, TransportError};
@@ -70,7 +70,17 @@ struct Shared {
     cluster: String,
     max_frame: usize,
     security: Security,
+    /// The names that peers prove, where they prove any.
+    names: BTreeMap<ServerId, String>,
     hub: Arc<Hub>,
+}
+
+impl Shared {
+    /// Whether the other end of `stream` is `peer`, as far as can be told.
+    fn proves(&self, stream: &dyn Stream, peer: ServerId) -> bool {
+        let goes_by = |name: &String| stream.goes_by(name);
+        !self.security.is_by_name() || self.names.get(&peer).is_some_and(goes_by)
+    }
 }
 
 impl TcpTransport {
@@ -97,6 +107,7 @@ impl TcpTransport {
                     cluster: cluster.to_string(),
                     max_frame: MAX_FRAME,
                     security: Security::default(),
+                    names: BTreeMap::new(),
                     hub: Arc::default(),
                 },
                 addresses: BTreeMap::new(),
@@ -112,7 +123,20 @@ impl TcpTransport {
     /// Where `peer` listens: `host:port`. A name is looked up at every attempt to connect.
     #[must_use]
     pub fn peer(mut self, peer: ServerId, address: impl ToString) -> Self {
-        self.addresses.insert(peer, address.to_string());
+        let address = address.to_string();
+        let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        self.shared.names.entry(peer).or_insert_with(|| host.to_string());
+        self.addresses.insert(peer, address);
+        self
+    }
+
+    /// The name (or IP address) in the certificate of `peer`, with [`tls`](Self::tls); the host
+    /// of its address otherwise.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn peer_name(mut self, peer: ServerId, name: impl ToString) -> Self {
+        self.shared.names.insert(peer, name.to_string());
         self
     }
 
@@ -124,12 +148,29 @@ impl TcpTransport {
         self
     }
 
-    /// Protects every connection with mutual TLS.
+    /// Protects every connection with mutual TLS. Each server then needs a name of its own: see
+    /// [`Tls`].
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.shared.security = Security::Tls(tls);
         self
+    }
+
+    /// Refuses two peers that prove the same name: each could pass for the other.
+    fn check_names(&self) -> Result<(), TransportError> {
+        let mut owners: BTreeMap<&str, ServerId> = BTreeMap::new();
+        for (&peer, name) in self.shared.names.iter().filter(|_| self.shared.security.is_by_name())
+        {
+            if let Some(other) = owners.insert(name, peer) {
+                return Err(TransportError::SameName {
+                    one: other,
+                    other: peer,
+                    name: name.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Where this node listens.
@@ -140,6 +181,7 @@ impl TcpTransport {
 
 impl Transport for TcpTransport {
     fn start(&self, inbox: Inbox) -> Result<(), TransportError> {
+        self.check_names()?;
         let taken = lock(&self.listener).take();
         let Some((poll, listener)) = taken else { return Ok(()) };
         let shared = Arc::new(self.shared.clone());

@@ -7,9 +7,24 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 /// A connection's stream.
-pub(super) trait Stream: Read + Write + Send {}
+pub(super) trait Stream: Read + Write + Send {
+    /// Whether the other end has proved, by now, that it goes by `name`. In the clear, whoever
+    /// speaks is believed.
+    fn goes_by(&self, name: &str) -> bool;
 
-impl<T: Read + Write + Send> Stream for T {}
+    /// The socket, if bytes may be written to it as they are.
+    fn socket(&self) -> Option<&TcpStream>;
+}
+
+impl Stream for TcpStream {
+    fn goes_by(&self, _name: &str) -> bool {
+        true
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
 
 /// How connections are protected.
 #[derive(Clone, Default)]
@@ -23,15 +38,24 @@ pub(super) enum Security {
 }
 
 impl Security {
-    /// Protects a connection that this node opened to `host`.
-    pub(super) fn connect(&self, stream: TcpStream, host: &str) -> io::Result<Box<dyn Stream>> {
+    /// Whether peers prove who they are, by their names.
+    pub(super) fn is_by_name(&self) -> bool {
+        match self {
+            Security::Plain => false,
+            #[cfg(feature = "tls")]
+            Security::Tls(_) => true,
+        }
+    }
+
+    /// Protects a connection that this node opened to a peer that goes by `name`.
+    pub(super) fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
         match self {
             Security::Plain => {
-                let _ = host;
+                let _ = name;
                 Ok(Box::new(stream))
             }
             #[cfg(feature = "tls")]
-            Security::Tls(tls) => tls.connect(stream, host),
+            Security::Tls(tls) => tls.connect(stream, name),
         }
     }
 

@@ -10,11 +10,13 @@ use std::string::ToString;
 use std::sync::Arc;
 use std::vec::Vec;
 
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    ClientConfig, ClientConnection, CommonState, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned,
 };
 use thiserror::Error;
 
@@ -23,8 +25,11 @@ use super::security::Stream;
 /// The certificates with which a node takes part in a cluster.
 ///
 /// Each node has a certificate, signed by an authority that signs for this cluster alone, which
-/// is valid as a TLS server and as a TLS client, and names the host or IP address by which the
-/// node's peers reach it. A peer without one gets nowhere.
+/// is valid as a TLS server and as a TLS client, and holds the name by which the node's peers
+/// know it, as a subject alternative name: the host (or IP address) that they are told for it,
+/// or what [`TcpTransport::peer_name`](super::TcpTransport::peer_name) says. Both ends of each
+/// connection prove their names, so a peer without a certificate gets nowhere, and one with its
+/// own cannot pass for another server.
 #[derive(Clone)]
 pub struct Tls {
     client: Arc<ClientConfig>,
@@ -103,8 +108,8 @@ impl Tls {
         Ok(Tls { client: Arc::new(client), server: Arc::new(server) })
     }
 
-    pub(super) fn connect(&self, stream: TcpStream, host: &str) -> io::Result<Box<dyn Stream>> {
-        let name = ServerName::try_from(host.to_string()).map_err(io::Error::other)?;
+    pub(super) fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
+        let name = ServerName::try_from(name.to_string()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.client.clone(), name);
         Ok(Box::new(StreamOwned::new(connection.map_err(io::Error::other)?, stream)))
     }
@@ -113,6 +118,36 @@ impl Tls {
         let connection = ServerConnection::new(self.server.clone()).map_err(io::Error::other)?;
         Ok(Box::new(StreamOwned::new(connection, stream)))
     }
+}
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn goes_by(&self, name: &str) -> bool {
+        proves(&self.conn, name)
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+impl Stream for StreamOwned<ServerConnection, TcpStream> {
+    fn goes_by(&self, name: &str) -> bool {
+        proves(&self.conn, name)
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+/// Whether the other end's certificate, which the authority has signed, holds `name`.
+fn proves(connection: &CommonState, name: &str) -> bool {
+    let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+    let certificate = certificate.and_then(|one| ParsedCertificate::try_from(one).ok());
+    let name = ServerName::try_from(name).ok();
+    certificate
+        .zip(name)
+        .is_some_and(|(certificate, name)| verify_server_name(&certificate, &name).is_ok())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
