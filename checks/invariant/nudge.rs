@@ -76,13 +76,15 @@ fn message(world: &World, from: ServerId, a: u8, b: u8, c: u8) -> Option<Message
             last_log_index: Index::from(b % 4),
             last_log_term: Term::from(b / 4 % 4),
         }),
-        1 => Message::RequestVoteReply(RequestVoteReply { term, vote_granted: b % 4 != 0 }),
+        1 => {
+            Message::RequestVoteReply(RequestVoteReply { term, vote_granted: !b.is_multiple_of(4) })
+        }
         2 | 3 => {
             let holder = pick(world.ids().collect(), b)?;
             let log: Vec<Entry> = world.server(holder).log().entries().iter().cloned().collect();
             let (first, last) = ends(log.len(), c);
             let mut entries: Vec<Entry> = log[first..last].to_vec();
-            if b % 8 == 0 {
+            if b.is_multiple_of(8) {
                 entries.push(Entry { term: Term::from(c % 4), command: Raft::command_to(from, 9) });
             }
             let prev_log_term = if b % 16 == 1 { term } else { last_term(&log[..first]) };
