@@ -12,7 +12,6 @@ const DISK: &str = "src/runtime/disk.rs";
 const GATE: &str = "src/runtime/gate.rs";
 const MAILBOX: &str = "src/runtime/mailbox.rs";
 const OUTBOX: &str = "src/runtime/outbox.rs";
-const OUTLETS: &str = "src/runtime/outlets.rs";
 const SERVER_LOOP: &str = "src/runtime/server_loop.rs";
 const TIMING: &str = "src/runtime/timing.rs";
 
@@ -46,27 +45,27 @@ pub const MUTANTS: &[Mutant] = &[
         about: "lets two threads apply",
         edits: &[edit(
             APPLICATION,
-            "                    for (index, entry) in entries {
-                        let response = machine.apply(index, &entry.command);
+            "        for (index, entry) in committed {
+            let response = machine.apply(index, &entry.command);
+            counters.applied_index.store(index, Ordering::Release);
+            waiting.applied(index, entry.term, response);
+        }",
+            "        let (odd, even): (Vec<_>, Vec<_>) =
+            committed.into_iter().partition(|(index, _)| index % 2 == 1);
+        let shared = std::sync::Mutex::new((&mut machine, &mut waiting));
+        std::thread::scope(|scope| {
+            for half in [odd, even] {
+                let shared = &shared;
+                scope.spawn(move || {
+                    for (index, entry) in half {
+                        let mut parts = shared.lock().unwrap();
+                        let response = parts.0.apply(index, &entry.command);
                         counters.applied_index.store(index, Ordering::Release);
-                        waiting.applied(index, entry.term, response);
-                    }",
-            "                    let (odd, even): (Vec<_>, Vec<_>) =
-                        entries.into_iter().partition(|(index, _)| index % 2 == 1);
-                    let shared = std::sync::Mutex::new((&mut machine, &mut waiting));
-                    std::thread::scope(|scope| {
-                        for half in [odd, even] {
-                            let shared = &shared;
-                            scope.spawn(move || {
-                                for (index, entry) in half {
-                                    let mut parts = shared.lock().unwrap();
-                                    let response = parts.0.apply(index, &entry.command);
-                                    counters.applied_index.store(index, Ordering::Release);
-                                    parts.1.applied(index, entry.term, response);
-                                }
-                            });
-                        }
-                    });",
+                        parts.1.applied(index, entry.term, response);
+                    }
+                });
+            }
+        });",
         )],
         searches: &[],
         blind: &[],
@@ -79,7 +78,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "R1",
         rule: "gate",
         about: "lets what has records leave at once while the disk is idle",
-        edits: &[edit(GATE, "if !has_records && !state.busy", "if !(has_records && state.busy)")],
+        edits: &[edit(GATE, "if !has_to_wait && !state.busy", "if !(has_to_wait && state.busy)")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, IN_ORDER),
@@ -88,7 +87,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "R2",
         rule: "gate",
         about: "lets what has no records overtake a write under way",
-        edits: &[edit(GATE, "!has_records && !state.busy && ", "!has_records && ")],
+        edits: &[edit(GATE, "!has_to_wait && !state.busy && ", "!has_to_wait && ")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, IN_ORDER),
@@ -197,12 +196,22 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "R11",
         rule: "apply",
-        about: "hands entries on before the proposals that wait for them",
-        edits: &[edit(
-            OUTLETS,
-            "            self.jobs.put(|jobs| jobs.extend(work));",
-            "            self.jobs.put(|jobs| jobs.extend(work.into_iter().rev()));",
-        )],
+        about: "looks at new proposals after it has applied what was committed with them",
+        edits: &[
+            edit(
+                APPLICATION,
+                "        accepted.into_iter().for_each(|run| waiting.add(run));\n",
+                "",
+            ),
+            edit(
+                APPLICATION,
+                "            waiting.applied(index, entry.term, response);
+        }",
+                "            waiting.applied(index, entry.term, response);
+        }
+        accepted.into_iter().for_each(|run| waiting.add(run));",
+            ),
+        ],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, ANSWERED),
@@ -225,7 +234,11 @@ pub const MUTANTS: &[Mutant] = &[
         name: "R13",
         rule: "queue",
         about: "drops the newest message when an outbox is full",
-        edits: &[edit(OUTBOX, "queue.drain(..excess)", "queue.drain(queue.len() - excess..)")],
+        edits: &[edit(
+            OUTBOX,
+            "outgoing.messages.drain(..excess)",
+            "outgoing.messages.drain(outgoing.messages.len() - excess..)",
+        )],
         searches: &[],
         blind: &[],
         expected: fails_test(Unit, "runtime::outbox::tests::a_full_outbox_drops_the_oldest"),

@@ -72,7 +72,7 @@ pub const MUTANTS: &[Mutant] = &[
         about: "commits without a sync of the file",
         edits: &[edit(
             STORAGE,
-            "Some(transaction) => transaction.commit().map_err(StorageError::other),",
+            "Some(transaction) => transaction.commit().map_err(|error| self.failed(error)),",
             "Some(mut transaction) => {
                 transaction.set_durability(redb::Durability::None).map_err(StorageError::other)?;
                 transaction.commit().map_err(StorageError::other)
