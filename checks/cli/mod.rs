@@ -1,189 +1,29 @@
 //! The command line: stable, for scripts rely on it.
 
+mod args;
+
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
+
+use args::{BenchArgs, Cli, Command, OutputArgs, ReplayArgs, RunArgs, SimulateArgs, TraceArgs};
 
 use crate::bench;
-use crate::engine_args::EngineArgs;
 use crate::explore;
 use crate::invariant;
 use crate::mutants;
-use crate::mutants::suite::{self, Choice};
+use crate::mutants::suite;
 use crate::recovery::args::RecoverArgs;
 use crate::replay::{self, Format};
 use crate::report;
 use crate::rules;
 use crate::run::{self, Options};
-use crate::scope_args::ScopeArgs;
 use crate::scopes::{self, Kind, SCOPES, Scope};
 use crate::verdict::{NOT_EXHAUSTED, Verdict};
-
-/// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
-/// the bounds of each scope.
-#[derive(Debug, Parser)]
-#[command(name = "check", version, max_term_width = 80)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Lists scopes with their bounds and pinned counts, properties, and mutants
-    List,
-    /// Explores one scope
-    Run(Box<RunArgs>),
-    /// From every state of a scope, lets faults stop, and demands that the cluster recovers
-    Recover(RecoverArgs),
-    /// Makes the steps of a saved trace again, and tells them
-    Replay(ReplayArgs),
-    /// Walks through a scope in the browser, with stateright's Explorer
-    Explore(ExploreArgs),
-    /// Measures the timely engine on a scope, and how the scope grows with its bounds
-    Bench(BenchArgs),
-    /// Breaks one rule of the source after the other, and demands that a property falls
-    Mutants(MutantsArgs),
-    /// Simulates a lab suite in virtual time, or walks through a scope at random
-    Simulate(SimulateArgs),
-    /// Validates what the nodes of one cluster recorded, file by file and together
-    Trace(TraceArgs),
-    /// Tries the inductive invariant on worlds drawn at random
-    Invariant(InvariantArgs),
-    /// Prints docs/figure2.md: each rule, where it stands, what falls without it
-    Rules,
-}
-
-#[derive(Debug, Args)]
-struct ExploreArgs {
-    /// The scope: see `check list`
-    scope: String,
-    /// Where to listen
-    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:3000")]
-    address: String,
-}
-
-#[derive(Debug, Args)]
-struct ReplayArgs {
-    /// A file that `--save` wrote
-    file: PathBuf,
-    /// How to tell it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// The same as `--format test`
-    #[arg(long, conflicts_with = "format")]
-    emit_test: bool,
-}
-
-#[derive(Debug, Args)]
-struct BenchArgs {
-    /// The scope: see `check list`
-    #[arg(default_value = "replication")]
-    scope: String,
-    /// Measure so often, and take the fastest
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    rounds: usize,
-    /// Draw the growth into this file
-    #[arg(long, value_name = "FILE.svg")]
-    plot: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct SimulateArgs {
-    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
-    name: String,
-    /// The seed; with --seeds, the first
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    seed: u64,
-    /// How many seeds, counted up from the first
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    seeds: u64,
-    /// Steps of a walk through a scope
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    steps: u64,
-}
-
-#[derive(Debug, Args)]
-struct TraceArgs {
-    /// One file per node
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Demand the last lines too, which a machine without power loses, but no killed process
-    #[arg(long)]
-    whole: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-struct OutputArgs {
-    /// Print one JSON object per scope on stdout
-    #[arg(long, global = true)]
-    json: bool,
-    /// Write a self-contained page with verdicts and traces
-    #[arg(long, global = true, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-    /// Write every trace into this folder, for `check replay`
-    #[arg(long, global = true, value_name = "DIR")]
-    save: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct MutantsArgs {
-    /// The mutants: see `check list`; all, if none is named
-    names: Vec<String>,
-    /// The dozen of this number, counted around the table: another each day, for one
-    #[arg(long, value_name = "N", conflicts_with = "names")]
-    dozen: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-struct InvariantArgs {
-    /// How many worlds
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
-    worlds: u32,
-    /// What they are drawn from
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    seed: u64,
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    #[command(flatten)]
-    scope: ScopeArgs,
-    /// Tell renamed servers apart
-    #[arg(long)]
-    no_symmetry: bool,
-    /// Keep letters that make no difference any more, and all that mean the same
-    #[arg(long)]
-    keep_dead_letters: bool,
-    /// Try dropped letters again on every later state of a path
-    #[arg(long)]
-    audit: bool,
-    /// At most this many one-byte commands in an AppendEntries
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
-    /// Look at this property alone
-    #[arg(long, value_name = "NAME")]
-    property: Option<String>,
-    #[command(flatten)]
-    engine: EngineArgs,
-}
-
-impl MutantsArgs {
-    fn choice(&self) -> Choice {
-        match (self.dozen, &self.names[..]) {
-            (Some(number), _) => Choice::Dozen(number),
-            (None, []) => Choice::All,
-            (None, names) => Choice::Named(names.to_vec()),
-        }
-    }
-}
 
 /// Bad usage.
 const USAGE: u8 = 2;

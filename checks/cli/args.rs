@@ -1,0 +1,172 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine_args::EngineArgs;
+use crate::mutants::suite::Choice;
+use crate::recovery::args::RecoverArgs;
+use crate::replay::Format;
+use crate::scope_args::ScopeArgs;
+
+/// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
+/// the bounds of each scope.
+#[derive(Debug, Parser)]
+#[command(name = "check", version, max_term_width = 80)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists scopes with their bounds and pinned counts, properties, and mutants
+    List,
+    /// Explores one scope
+    Run(Box<RunArgs>),
+    /// From every state of a scope, lets faults stop, and demands that the cluster recovers
+    Recover(RecoverArgs),
+    /// Makes the steps of a saved trace again, and tells them
+    Replay(ReplayArgs),
+    /// Walks through a scope in the browser, with stateright's Explorer
+    Explore(ExploreArgs),
+    /// Measures the timely engine on a scope, and how the scope grows with its bounds
+    Bench(BenchArgs),
+    /// Breaks one rule of the source after the other, and demands that a property falls
+    Mutants(MutantsArgs),
+    /// Simulates a lab suite in virtual time, or walks through a scope at random
+    Simulate(SimulateArgs),
+    /// Validates what the nodes of one cluster recorded, file by file and together
+    Trace(TraceArgs),
+    /// Tries the inductive invariant on worlds drawn at random
+    Invariant(InvariantArgs),
+    /// Prints docs/figure2.md: each rule, where it stands, what falls without it
+    Rules,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExploreArgs {
+    /// The scope: see `check list`
+    pub(super) scope: String,
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:3000")]
+    pub(super) address: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// A file that `--save` wrote
+    pub(super) file: PathBuf,
+    /// How to tell it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// The same as `--format test`
+    #[arg(long, conflicts_with = "format")]
+    pub(super) emit_test: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// The scope: see `check list`
+    #[arg(default_value = "replication")]
+    pub(super) scope: String,
+    /// Measure so often, and take the fastest
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) rounds: usize,
+    /// Draw the growth into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(super) plot: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArgs {
+    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
+    pub(super) name: String,
+    /// The seed; with --seeds, the first
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) seeds: u64,
+    /// Steps of a walk through a scope
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(super) steps: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TraceArgs {
+    /// One file per node
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Demand the last lines too, which a machine without power loses, but no killed process
+    #[arg(long)]
+    pub(super) whole: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct OutputArgs {
+    /// Print one JSON object per scope on stdout
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Write a self-contained page with verdicts and traces
+    #[arg(long, global = true, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
+    /// Write every trace into this folder, for `check replay`
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MutantsArgs {
+    /// The mutants: see `check list`; all, if none is named
+    pub(super) names: Vec<String>,
+    /// The dozen of this number, counted around the table: another each day, for one
+    #[arg(long, value_name = "N", conflicts_with = "names")]
+    pub(super) dozen: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InvariantArgs {
+    /// How many worlds
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) worlds: u32,
+    /// What they are drawn from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) scope: ScopeArgs,
+    /// Tell renamed servers apart
+    #[arg(long)]
+    pub(super) no_symmetry: bool,
+    /// Keep letters that make no difference any more, and all that mean the same
+    #[arg(long)]
+    pub(super) keep_dead_letters: bool,
+    /// Try dropped letters again on every later state of a path
+    #[arg(long)]
+    pub(super) audit: bool,
+    /// At most this many one-byte commands in an AppendEntries
+    #[arg(long, value_name = "N")]
+    pub(super) batch: Option<usize>,
+    /// Look at this property alone
+    #[arg(long, value_name = "NAME")]
+    pub(super) property: Option<String>,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+}
+
+impl MutantsArgs {
+    pub(super) fn choice(&self) -> Choice {
+        match (self.dozen, &self.names[..]) {
+            (Some(number), _) => Choice::Dozen(number),
+            (None, []) => Choice::All,
+            (None, names) => Choice::Named(names.to_vec()),
+        }
+    }
+}
