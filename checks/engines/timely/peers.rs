@@ -57,7 +57,7 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
         // A share of the numbers for each worker, without a division. The low bits decide: the
         // owner's table, which goes by the high ones, is to be filled evenly.
         let low_first = u128::from(state.bottom().rotate_left(u64::BITS / 2));
-        (low_first * self.peers.len() as u128 >> u64::BITS) as usize
+        ((low_first * self.peers.len() as u128) >> u64::BITS) as usize
     }
 
     /// Puts a state into the parcel for its owner.
