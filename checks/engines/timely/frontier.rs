@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +65,7 @@ impl Frontier {
     /// # Errors
     /// When it has to go to disk, and cannot.
     pub fn push(&mut self, state: &[u8]) -> io::Result<()> {
+        put_length(&mut self.open, state.len());
         self.open.extend_from_slice(state);
         self.states += 1;
         if self.open.len() < BLOCK {
@@ -97,7 +99,7 @@ impl Frontier {
         self.states
     }
 
-    /// Takes some states out; none are left after an empty answer.
+    /// Takes some [`states`] out; none are left after an empty answer.
     ///
     /// # Errors
     /// When they are on a disk that cannot be read.
@@ -120,7 +122,7 @@ impl Frontier {
         Ok(block)
     }
 
-    /// Shows all states, a block at a time, and keeps them.
+    /// Shows all [`states`], a block at a time, and keeps them.
     ///
     /// # Errors
     /// When they are on a disk that cannot be read, or `visit` fails.
@@ -136,6 +138,34 @@ impl Frontier {
         }
         Ok(())
     }
+}
+
+/// Where in a block, or in several behind each other, the states are.
+pub fn states(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut place = 0;
+    std::iter::from_fn(move || {
+        let mut length = 0;
+        for shift in (0..usize::BITS).step_by(7) {
+            let byte = *block.get(place)?;
+            place += 1;
+            length |= usize::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        let state = place..place.checked_add(length).filter(|end| *end <= block.len())?;
+        place = state.end;
+        Some(state)
+    })
+}
+
+/// Appends the length of a state, seven bits to the byte, the lowest first.
+fn put_length(out: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
 }
 
 impl Drop for Frontier {
@@ -156,7 +186,8 @@ mod tests {
             if block.is_empty() {
                 break;
             }
-            found.extend(block.chunks(8).map(|c| u64::from_le_bytes(c.try_into().unwrap())));
+            let number = |place: Range<usize>| block[place].try_into().map(u64::from_le_bytes);
+            found.extend(states(&block).map(|place| number(place).unwrap()));
         }
         found.sort_unstable();
         found
@@ -174,7 +205,7 @@ mod tests {
                 assert_eq!(frontier.len(), 50_000);
                 let mut seen = 0;
                 let mut count = |block: &[u8]| {
-                    seen += block.len() / 8;
+                    seen += states(block).count();
                     Ok(())
                 };
                 frontier.each(&mut count).unwrap();
@@ -186,6 +217,17 @@ mod tests {
             drop(frontier);
             assert_eq!(budget.used.load(Ordering::Relaxed), 0);
         }
+    }
+
+    #[test]
+    fn states_of_any_length_follow_each_other() {
+        let budget = Arc::new(Budget::new(u64::MAX, std::env::temp_dir()));
+        let mut frontier = Frontier::new(budget);
+        let lengths = [0, 1, 127, 128, 300, 0, 20_000];
+        lengths.iter().for_each(|&length| frontier.push(&vec![7; length]).unwrap());
+        let block = frontier.take().unwrap();
+        assert!(states(&block).map(|place| place.len()).eq(lengths));
+        assert_eq!(states(&block[..block.len() - 1]).count(), lengths.len() - 1, "cut off");
     }
 
     #[test]

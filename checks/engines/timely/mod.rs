@@ -12,6 +12,7 @@
 //! come to the same conclusion. A worker keeps 16 bytes a state (24 with the slack of its
 //! table), and its part of a level in an encoding of a few bytes for each component.
 
+mod batch;
 mod checkpoint;
 pub mod fingerprint;
 mod frontier;
@@ -29,6 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ::timely::communication::allocator::AllocatorBuilder;
@@ -141,6 +143,7 @@ fn search_with<S: Space, F: Fingerprint>(
     let started = Instant::now();
     let alone = settings.hosts.is_none();
     let for_workers = Arc::clone(&shared);
+    let (done, finished) = mpsc::channel();
     let workers =
         execute::execute_from(allocators, connections, WorkerConfig::default(), move |worker| {
             let shared = for_workers.as_ref();
@@ -148,29 +151,36 @@ fn search_with<S: Space, F: Fingerprint>(
                 let net = Net::new(worker, Arc::clone(&shared.gone));
                 Searcher::<S, F>::new(shared, &net).search(net)
             });
-            catch_unwind(search).unwrap_or_else(|_| {
+            let found = catch_unwind(search).unwrap_or_else(|_| {
                 if !alone {
                     hosts::abort("a worker died");
                 }
                 shared.gone.store(true, Ordering::Relaxed);
                 worker.installed_dataflows().into_iter().for_each(|id| worker.drop_dataflow(id));
                 Err(Gone)
-            })
+            });
+            // Nobody listens any more when the search was given up.
+            let _ = done.send(());
+            found
         })
         .map_err(SearchError::Start)?;
     let mut pause = Duration::from_millis(1);
-    while !workers.guards().iter().all(|worker| worker.is_finished()) {
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(100));
+    let mut running = settings.workers;
+    while running > 0 {
+        match finished.recv_timeout(pause) {
+            Ok(()) => running -= 1,
+            Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(Duration::from_millis(100)),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
         progress.show(reading(&shared.progress));
     }
+    let elapsed = started.elapsed();
     let found = workers.join().into_iter().map(|found| match found {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(Gone)) | Err(_) => Err(SearchError::WorkerDied),
     });
     let found = found.collect::<Result<Vec<Found<F>>, SearchError>>()?;
     let found = found.into_iter().next().ok_or(SearchError::WorkerDied)?;
-    let elapsed = started.elapsed();
     let Found { total, depth, stopped, levels, paths } = found;
     let properties = space.properties();
     let mut discoveries = Vec::new();

@@ -7,8 +7,9 @@ use super::space::Space;
 
 /// Parcels of states leave once they are this large, in bytes.
 const PARCEL: usize = 32 << 10;
-/// How many of the states sent to a worker are remembered, lest they be sent again.
-const REMEMBERED: usize = 1 << 16;
+/// How many of the states sent to a worker are remembered, lest they be sent again: few enough to
+/// stay in a core's caches beside all else. Most duplicates come close together.
+const REMEMBERED: usize = 1 << 14;
 
 /// All workers, as one of them sees them.
 pub struct Peers<S: Space, F> {
@@ -46,19 +47,21 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
         Peers { index, peers, full: false, state: None, encoded: Vec::new() }
     }
 
-    /// The worker that a state belongs to.
-    pub fn owner(&self, state: F) -> usize {
-        (state.bottom() % self.peers.len() as u64) as usize
+    /// This worker's number.
+    pub fn index(&self) -> usize {
+        self.index
     }
 
-    /// Whether a state belongs to this worker.
-    pub fn is_own(&self, state: F) -> bool {
-        self.owner(state) == self.index
+    /// The worker that a state belongs to.
+    pub fn owner(&self, state: F) -> usize {
+        // A share of the numbers for each worker, without a division. The low bits decide: the
+        // owner's table, which goes by the high ones, is to be filled evenly.
+        let low_first = u128::from(state.bottom().rotate_left(u64::BITS / 2));
+        ((low_first * self.peers.len() as u128) >> u64::BITS) as usize
     }
 
     /// Puts a state into the parcel for its owner.
-    pub fn send(&mut self, space: &S, name: F, parent: F, state: &S::State) {
-        let owner = self.owner(name);
+    pub fn send(&mut self, space: &S, owner: usize, name: F, parent: F, state: &S::State) {
         let peer = &mut self.peers[owner];
         let place = (name.top() >> 32) as usize % REMEMBERED;
         if std::mem::replace(&mut peer.sent[place], name) == name {
