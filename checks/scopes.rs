@@ -135,6 +135,17 @@ pub const SCOPES: &[Scope] = &[
         ),
         FIGURE_7,
     ),
+    on_request(from(
+        scope(
+            "figure-7-all",
+            "from Figure 7: a to f catch up",
+            bounds(7, 8, 10, 0),
+            APART,
+            3_504_385,
+            36,
+        ),
+        FIGURE_7,
+    )),
     unpinned(on_request(from(
         scope("figure-8-five", "Figure 8 (c) among five", bounds(5, 5, 1, 0), APART, 0, 0),
         FIGURE_8,
@@ -186,8 +197,9 @@ impl Scope {
     /// What happens before the search begins.
     pub fn prefix(&self) -> Vec<Move> {
         let Some(start) = self.start else { return Vec::new() };
-        let moves = Script::parse(start).and_then(Script::prefix);
-        moves.expect("the scripts of all scopes are played by a test")
+        let moves = Script::parse(start).and_then(|script| script.before(self.name));
+        let moves = moves.expect("the scripts of all scopes are played by a test");
+        moves.expect("the script of each scope says where it begins: a test asks for it")
     }
 
     /// The cluster to search, in this environment.

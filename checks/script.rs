@@ -14,7 +14,7 @@
 //! S0 restarts
 //! S0 writes to disk
 //! lose everything            all messages under way are lost
-//! the search begins here     where a scope has this script as its start
+//! figure-7 begins here       where the search of this scope begins, if the script is its start
 //! ```
 //!
 //! Under each line, indented, a golden trace says what came of it; [`Script::parse`] ignores
@@ -32,8 +32,8 @@ use crate::story::{Setting, Story, Teller};
 pub struct Script {
     setting: Setting,
     lines: Vec<Line>,
-    /// How many lines there are before the search begins.
-    prefix: Option<usize>,
+    /// For each scope whose search begins in it, how many lines there are before.
+    begins: Vec<(String, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +81,7 @@ impl fmt::Display for ScriptError {
     }
 }
 
-const BEGIN: &str = "the search begins here";
+const BEGINS: &str = " begins here";
 
 impl Script {
     /// Reads a script.
@@ -98,14 +98,14 @@ impl Script {
                     let servers = servers.filter(|n| (1..=255).contains(n));
                     let servers = servers.ok_or(error(Problem::NoServers))?;
                     let setting = Setting { servers, torn: false, max_append_bytes: usize::MAX };
-                    script = Some(Script { setting, lines: Vec::new(), prefix: None });
+                    script = Some(Script { setting, lines: Vec::new(), begins: Vec::new() });
                 }
                 Some(script) => {
                     if script.lines.is_empty() && script.setting.header(text) {
                         continue;
                     }
-                    if text == BEGIN {
-                        script.prefix = Some(script.lines.len());
+                    if let Some(scope) = text.strip_suffix(BEGINS) {
+                        script.begins.push((scope.to_owned(), script.lines.len()));
                         continue;
                     }
                     let orders = orders(text);
@@ -165,9 +165,23 @@ impl Script {
         (teller.into_story(), stuck)
     }
 
-    /// The moves that it makes before a search begins.
-    pub fn prefix(mut self) -> Result<Vec<Move>, ScriptError> {
-        self.lines.truncate(self.prefix.unwrap_or(self.lines.len()));
+    /// The moves that it makes before the search of `scope` begins; none if it begins nowhere in
+    /// it.
+    ///
+    /// # Errors
+    /// When a move cannot be made.
+    pub fn before(mut self, scope: &str) -> Result<Option<Vec<Move>>, ScriptError> {
+        let begin = self.begins.iter().find(|(name, _)| name == scope).map(|(_, lines)| *lines);
+        let Some(begin) = begin else { return Ok(None) };
+        self.lines.truncate(begin);
+        self.moves().map(Some)
+    }
+
+    /// The moves that it makes.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub fn moves(&self) -> Result<Vec<Move>, ScriptError> {
         Ok(self.play()?.scenes.into_iter().map(|scene| scene.happened).collect())
     }
 

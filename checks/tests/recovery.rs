@@ -148,7 +148,7 @@ fn a_counterexample_is_told_saved_and_replayed() {
 /// S2 has just started.
 fn mixture(of_s0: &str, of_s1: &str) -> Failure {
     let after = |cluster: Cluster, script: &str| {
-        let moves = Script::parse(&format!("servers 3\n{script}")).unwrap().prefix().unwrap();
+        let moves = Script::parse(&format!("servers 3\n{script}")).unwrap().moves().unwrap();
         let cluster = cluster.after(&moves).unwrap();
         let state = cluster.init_states().remove(0);
         (cluster, state)

@@ -51,7 +51,7 @@ fn a_saved_trace_is_made_again_in_every_format() {
     let test = replay(&["--emit-test"]);
     let script = test.split('"').nth(1).unwrap();
     // The test makes the very steps of the trace, and passes.
-    assert_eq!(Script::parse(script).unwrap().prefix().unwrap(), saved.moves());
+    assert_eq!(Script::parse(script).unwrap().moves().unwrap(), saved.moves());
     regression::assert_safe(script);
 }
 
