@@ -78,7 +78,13 @@ impl Frontier {
             return Ok(());
         }
         self.budget.used.fetch_sub(bytes, Ordering::Relaxed);
-        self.spill(&block)
+        self.spill(&block).map_err(|error| {
+            let folder = self.budget.folder.display();
+            io::Error::new(
+                error.kind(),
+                format!("{error}; states that wait do not fit in {folder}"),
+            )
+        })
     }
 
     fn spill(&mut self, block: &[u8]) -> io::Result<()> {
@@ -234,6 +240,7 @@ mod tests {
     fn a_disk_that_cannot_be_written_is_an_error() {
         let budget = Arc::new(Budget::new(0, PathBuf::from("/nowhere/at/all")));
         let mut frontier = Frontier::new(budget);
-        assert!((0..BLOCK).any(|_| frontier.push(&[0; 8]).is_err()));
+        let error = (0..BLOCK).find_map(|_| frontier.push(&[0; 8]).err()).unwrap();
+        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
     }
 }
