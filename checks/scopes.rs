@@ -168,7 +168,7 @@ pub const SCOPES: &[Scope] = &[
     )),
     on_request(scope(
         "replication-huge",
-        "log replication with three entries and two restarts",
+        "the largest exhausted so far",
         bounds(3, 2, 3, 2),
         REDUCED,
         262_431_159,
