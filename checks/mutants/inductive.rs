@@ -3,18 +3,15 @@
 
 use super::Expected::Falls;
 use super::Mutant;
-use super::places::{APPEND_ENTRIES, INDUCTIVE, RANDOM_WORLDS, REQUEST_VOTE, RULES, edit};
+use super::places::{APPEND_ENTRIES, INDUCTIVE, RANDOM_WORLDS, RULES, edit};
+use super::votes::SECOND_VOTE;
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "I1",
         rule: "RV.2",
         about: "grants a vote although one was given in this term",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
-            "voted_for.is_none_or(|_| true)",
-        )],
+        edits: &[SECOND_VOTE],
         searches: &[RANDOM_WORLDS],
         blind: &[],
         expected: Falls { property: INDUCTIVE, steps: 1 },

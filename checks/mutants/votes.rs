@@ -1,22 +1,25 @@
 //! Votes: to whom they are given.
 
 use super::Expected::{Falls, Survives, Unreached};
-use super::Mutant;
 use super::places::{
     APPEND_ENTRIES, RECOVERY, REQUEST_VOTE, RULES, UNREDUCED, edit, recover, search, whole,
 };
+use super::{Edit, Mutant};
 use veraft_models::properties::{ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED};
+
+/// A vote is granted although one was given in this term.
+pub const SECOND_VOTE: Edit = edit(
+    REQUEST_VOTE,
+    "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
+    "voted_for.is_none_or(|_| true)",
+);
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "A1",
         rule: "RV.2",
         about: "grants a vote although one was given in this term",
-        edits: &[edit(
-            REQUEST_VOTE,
-            "voted_for.is_none_or(|candidate| candidate == request.candidate_id)",
-            "voted_for.is_none_or(|_| true)",
-        )],
+        edits: &[SECOND_VOTE],
         searches: &[search("election", [3, 1, 0, 0], &[])],
         blind: &[],
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
