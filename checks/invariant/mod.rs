@@ -119,8 +119,3 @@ pub fn needed(worlds: u32, seed: u64) -> BTreeSet<&'static str> {
     };
     CONJUNCTS.iter().filter(without).map(|conjunct| conjunct.name).collect()
 }
-
-/// The world at the first boot of `servers` servers.
-pub fn boot(servers: usize) -> World {
-    World::boot(servers)
-}

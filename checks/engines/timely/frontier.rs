@@ -147,19 +147,27 @@ impl Frontier {
 }
 
 /// Where in a block, or in several behind each other, the states are.
+///
+/// # Panics
+/// When a block ends within a state: a search must not go on without it.
 pub fn states(block: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut place = 0;
     std::iter::from_fn(move || {
+        if place == block.len() {
+            return None;
+        }
         let mut length = 0;
         for shift in (0..usize::BITS).step_by(7) {
-            let byte = *block.get(place)?;
+            assert!(place < block.len(), "a block of the frontier is cut off");
+            let byte = block[place];
             place += 1;
             length |= usize::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 break;
             }
         }
-        let state = place..place.checked_add(length).filter(|end| *end <= block.len())?;
+        assert!(length <= block.len() - place, "a block of the frontier is cut off");
+        let state = place..place + length;
         place = state.end;
         Some(state)
     })
@@ -233,7 +241,15 @@ mod tests {
         lengths.iter().for_each(|&length| frontier.push(&vec![7; length]).unwrap());
         let block = frontier.take().unwrap();
         assert!(states(&block).map(|place| place.len()).eq(lengths));
-        assert_eq!(states(&block[..block.len() - 1]).count(), lengths.len() - 1, "cut off");
+    }
+
+    #[test]
+    #[should_panic(expected = "cut off")]
+    fn no_state_is_left_out_of_a_block_that_is_cut_off() {
+        let mut frontier = Frontier::new(Arc::new(Budget::new(u64::MAX, std::env::temp_dir())));
+        frontier.push(&[7; 300]).unwrap();
+        let block = frontier.take().unwrap();
+        let _ = states(&block[..block.len() - 1]).count();
     }
 
     #[test]
