@@ -16,7 +16,7 @@ use std::time::Duration;
 use common::{Cluster, Journal, LONG, wait_until};
 use veraft::figure2::{Command, Index, Persistent, Record, ServerId};
 use veraft::runtime::{
-    MemoryDisk, MemoryNetwork, MemoryStorage, Node, NodeBuilder, ProposeError, StartError,
+    MemoryDisk, MemoryNetwork, MemoryStorage, Node, NodeBuilder, Notes, ProposeError, StartError,
     StateMachine, StopReason, Storage, StorageError,
 };
 
@@ -179,6 +179,14 @@ impl Storage for Sentinel {
     fn sync(&mut self) -> Result<(), StorageError> {
         self.storage.sync()
     }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        self.storage.notes()
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.storage.note(name, value)
+    }
 }
 
 /// A disk whose sync fails once it is told to.
@@ -203,6 +211,14 @@ impl Storage for Broken {
         }
         self.syncs_after.fetch_add(1, Ordering::SeqCst);
         Err(StorageError::other("the disk is on fire"))
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        Ok(Notes::new())
+    }
+
+    fn note(&mut self, _name: &str, _value: &[u8]) -> Result<(), StorageError> {
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use veraft::figure2::{Command, Index, Persistent, Record, ServerId};
 use veraft::runtime::{
-    MemoryNetwork, MemoryStorage, Node, NodeBuilder, StateMachine, Storage, StorageError,
+    MemoryNetwork, MemoryStorage, Node, NodeBuilder, Notes, StateMachine, Storage, StorageError,
     TcpTransport,
 };
 
@@ -41,6 +41,14 @@ impl<F: FnMut() -> Duration + Send + 'static> Storage for Stalling<F> {
     fn sync(&mut self) -> Result<(), StorageError> {
         thread::sleep((self.stall)());
         self.storage.sync()
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        self.storage.notes()
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.storage.note(name, value)
     }
 }
 

@@ -32,7 +32,7 @@ use super::outlets::{Gated, Outlets};
 use super::proposal::{ProposeError, Waiter};
 use super::server_loop::{Arrived, ServerLoop};
 use super::status::Status;
-use super::storage::{Storage, StorageError};
+use super::storage::{Notes, Storage, StorageError};
 use super::sync::Mutex;
 use super::timing::{Timers, Timing};
 use super::transport::Link;
@@ -72,6 +72,14 @@ impl Storage for Disc {
         thread::yield_now();
         self.durable.store(self.appended, Ordering::SeqCst);
         thread::yield_now();
+        Ok(())
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        Ok(Notes::new())
+    }
+
+    fn note(&mut self, _name: &str, _value: &[u8]) -> Result<(), StorageError> {
         Ok(())
     }
 }
@@ -249,6 +257,14 @@ impl Storage for Broken {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         Err(StorageError::other("the disk is on fire"))
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        Ok(Notes::new())
+    }
+
+    fn note(&mut self, _name: &str, _value: &[u8]) -> Result<(), StorageError> {
+        Ok(())
     }
 }
 

@@ -107,12 +107,12 @@ pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
 pub use status::{RoleName, Status};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
-pub use storage::{MemoryDisk, MemoryStorage, Storage, StorageError};
+pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
 pub use timing::{Timing, TimingError};
 #[cfg(feature = "tcp")]
 pub use transport::TcpTransport;
 pub use transport::{
-    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Refused, Transport,
+    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
     TransportError,
 };
 #[cfg(feature = "tls")]

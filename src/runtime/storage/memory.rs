@@ -2,20 +2,27 @@
 
 use crate::runtime::std;
 
+use std::borrow::ToOwned;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
-use super::{Storage, StorageError};
+use super::{Notes, Storage, StorageError};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::sync::{Mutex, lock};
 
 /// A disk made of memory. Clones are the same disk: keep one while nodes come and go.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
-    synced: Arc<Mutex<Persistent>>,
+    synced: Arc<Mutex<Synced>>,
     open: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Synced {
+    persistent: Persistent,
+    notes: Notes,
 }
 
 impl MemoryDisk {
@@ -33,12 +40,12 @@ impl MemoryDisk {
         if self.open.swap(true, Ordering::SeqCst) {
             return Err(StorageError::InUse { place: PathBuf::from("this memory disk") });
         }
-        Ok(MemoryStorage { disk: self.clone(), unsynced: Vec::new() })
+        Ok(MemoryStorage { disk: self.clone(), unsynced: Vec::new(), unsynced_notes: Notes::new() })
     }
 
     /// What a node that starts now would recover.
     pub fn persistent(&self) -> Persistent {
-        lock(&self.synced).clone()
+        lock(&self.synced).persistent.clone()
     }
 }
 
@@ -47,12 +54,14 @@ impl MemoryDisk {
 pub struct MemoryStorage {
     disk: MemoryDisk,
     unsynced: Vec<Record>,
+    unsynced_notes: Notes,
 }
 
 impl MemoryStorage {
     /// A storage on a disk of its own, for a node that never comes back.
     pub fn new() -> Self {
-        MemoryStorage { disk: MemoryDisk::new(), unsynced: Vec::new() }
+        let disk = MemoryDisk::new();
+        MemoryStorage { disk, unsynced: Vec::new(), unsynced_notes: Notes::new() }
     }
 }
 
@@ -74,7 +83,17 @@ impl Storage for MemoryStorage {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         let mut synced = lock(&self.disk.synced);
-        self.unsynced.drain(..).for_each(|record| synced.write(record));
+        self.unsynced.drain(..).for_each(|record| synced.persistent.write(record));
+        synced.notes.append(&mut self.unsynced_notes);
+        Ok(())
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        Ok(lock(&self.disk.synced).notes.clone())
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.unsynced_notes.insert(name.to_owned(), value.to_owned());
         Ok(())
     }
 

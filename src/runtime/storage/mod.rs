@@ -7,10 +7,12 @@ mod memory;
 use crate::runtime::std;
 
 use std::boxed::Box;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::string::String;
+use std::vec::Vec;
 
 use thiserror::Error;
 
@@ -46,6 +48,20 @@ pub trait Storage: Send + 'static {
     /// When that cannot be promised.
     fn sync(&mut self) -> Result<(), StorageError>;
 
+    /// The node's own notes, each under its name: as of the last [`sync`](Storage::sync), or
+    /// later ones. Called once, after [`load`](Storage::load).
+    ///
+    /// # Errors
+    /// When the storage cannot be read, or is damaged.
+    fn notes(&mut self) -> Result<Notes, StorageError>;
+
+    /// Writes a note, in the place of one of the same name. It need not survive a crash before
+    /// [`sync`](Storage::sync) returns; if it does, so does everything appended before it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError>;
+
     /// Whether [`append`](Storage::append) and [`sync`](Storage::sync) can keep their caller
     /// waiting, as every disk does. If not, the node calls them on the thread that runs the
     /// server, which saves two changes of threads for each command.
@@ -53,6 +69,10 @@ pub trait Storage: Send + 'static {
         true
     }
 }
+
+/// What a node keeps beside the records of its server, by name: who it is, whom it has met.
+/// Opaque to the storage.
+pub type Notes = BTreeMap<String, Vec<u8>>;
 
 impl<S: Storage + ?Sized> Storage for Box<S> {
     fn load(&mut self) -> Result<Persistent, StorageError> {
@@ -65,6 +85,14 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         (**self).sync()
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        (**self).notes()
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        (**self).note(name, value)
     }
 
     fn may_block(&self) -> bool {

@@ -8,7 +8,9 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::BTreeSet;
+use std::string::String;
 use std::sync::Arc;
+use std::time::Duration;
 use std::vec::Vec;
 
 use thiserror::Error;
@@ -102,7 +104,7 @@ fn in_use(error: &std::io::Error) -> &'static str {
 #[error("the node has stopped")]
 pub struct Closed;
 
-/// A message that no server of this cluster would send.
+/// A peer, or a message, that is none of this cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
     /// The node has stopped; the transport should too.
@@ -119,27 +121,79 @@ pub enum Refused {
         /// The server that the message names.
         named: ServerId,
     },
+    /// The node did not accept the hello of a peer.
+    #[error("{peer} is refused: {why}")]
+    Hello {
+        /// The peer.
+        peer: ServerId,
+        /// Why.
+        why: String,
+    },
 }
 
-type Deliver = dyn Fn(ServerId, Message, u64) -> Result<(), Closed> + Send + Sync;
+/// What a node does with what arrives for it.
+pub trait Reception: Send + Sync + 'static {
+    /// Takes a message of `bytes` bytes from a peer.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed>;
+
+    /// What this node says of itself to each peer: bytes that only [`meet`](Self::meet) reads.
+    /// Nothing unless a node stands behind it.
+    fn hello(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Looks at what `peer` says of itself; nothing if its transport says nothing, as those of
+    /// before hellos do.
+    ///
+    /// # Errors
+    /// When it is not the peer that this node knows; the text says why, for the logs of both.
+    fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), String> {
+        let _ = (peer, hello);
+        Ok(())
+    }
+
+    /// `peer` has refused this node's hello, and says why.
+    fn refused_by(&self, peer: ServerId, why: &str) {
+        let _ = (peer, why);
+    }
+
+    /// How long a peer waits at least before it stands for election: within this time after it
+    /// is reachable, a link should be.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(150)
+    }
+}
+
+impl<F> Reception for F
+where
+    F: Fn(ServerId, Message, u64) -> Result<(), Closed> + Send + Sync + 'static,
+{
+    fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed> {
+        self(from, message, bytes)
+    }
+}
 
 /// Where a transport puts what arrives for a node. Clones lead to the same node.
+///
+/// Each connection begins with hellos: each end gives [`hello`](Inbox::hello) to the other,
+/// opaque bytes, and lets [`meet`](Inbox::meet) judge what it got. No message passes before both
+/// have accepted.
 #[derive(Clone)]
 pub struct Inbox {
     id: ServerId,
     servers: Arc<BTreeSet<ServerId>>,
-    deliver: Arc<Deliver>,
+    reception: Arc<dyn Reception>,
 }
 
 impl Inbox {
-    /// The inbox of server `id` of the cluster `servers`: `deliver` gets what arrives, with the
-    /// sender and the size in bytes. Nodes make their own; this is for tests of transports.
-    pub fn new(
-        id: ServerId,
-        servers: Arc<BTreeSet<ServerId>>,
-        deliver: impl Fn(ServerId, Message, u64) -> Result<(), Closed> + Send + Sync + 'static,
-    ) -> Self {
-        Inbox { id, servers, deliver: Arc::new(deliver) }
+    /// The inbox of server `id` of the cluster `servers`: `reception` gets what arrives; a
+    /// function is one that takes messages, with the sender and the size in bytes, and meets
+    /// everybody. Nodes make their own; this is for tests of transports.
+    pub fn new(id: ServerId, servers: Arc<BTreeSet<ServerId>>, reception: impl Reception) -> Self {
+        Inbox { id, servers, reception: Arc::new(reception) }
     }
 
     /// The server that receives.
@@ -150,6 +204,32 @@ impl Inbox {
     /// Whether `sender` is another server of the cluster.
     pub fn knows(&self, sender: ServerId) -> bool {
         sender != self.id && self.servers.contains(&sender)
+    }
+
+    /// What to say to a peer at the beginning of a connection, from either end.
+    pub fn hello(&self) -> Vec<u8> {
+        self.reception.hello()
+    }
+
+    /// What to do with a peer's hello.
+    ///
+    /// # Errors
+    /// When the peer is not to be talked to. The transport tells it why, and breaks with it.
+    pub fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), Refused> {
+        match self.knows(peer) {
+            true => self.reception.meet(peer, hello).map_err(|why| Refused::Hello { peer, why }),
+            false => Err(Refused::UnknownSender(peer)),
+        }
+    }
+
+    /// Tells the node that `peer` does not accept its hello.
+    pub fn refused_by(&self, peer: ServerId, why: &str) {
+        self.reception.refused_by(peer, why);
+    }
+
+    /// See [`Reception::patience`].
+    pub fn patience(&self) -> Duration {
+        self.reception.patience()
     }
 
     /// Hands over a message of `bytes` bytes; 0 if the transport does not count. Never blocks
@@ -170,6 +250,6 @@ impl Inbox {
         if named != from {
             return Err(Refused::WrongName { from, named });
         }
-        (self.deliver)(from, message, bytes).map_err(|Closed| Refused::Closed)
+        self.reception.deliver(from, message, bytes).map_err(|Closed| Refused::Closed)
     }
 }

@@ -27,11 +27,12 @@ use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };
 
-use super::{Storage, StorageError};
+use super::{Notes, Storage, StorageError};
 use crate::figure2::{Entry, Index, Persistent, Record, ServerId, Term};
 
 const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
 const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
+const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
 const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
 
 /// The version of the layout.
@@ -124,6 +125,7 @@ impl DiskStorage {
         };
         transaction.open_table(ENTRIES).map_err(|error| self.failed(error))?;
         transaction.open_table(BALLOT).map_err(|error| self.failed(error))?;
+        transaction.open_table(NOTES).map_err(|error| self.failed(error))?;
         match found {
             None => transaction.commit().map_err(|error| self.failed(error)),
             Some(VERSION) => transaction.abort().map_err(|error| self.failed(error)),
@@ -264,6 +266,31 @@ impl Storage for DiskStorage {
             Some(transaction) => transaction.commit().map_err(|error| self.failed(error)),
             None => Ok(()),
         }
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        let transaction = self.store.begin_read().map_err(|error| self.failed(error))?;
+        let table = transaction.open_table(NOTES).map_err(|error| self.failed(error))?;
+        let mut notes = Notes::new();
+        for item in table.iter().map_err(|error| self.failed(error))? {
+            let (name, value) = item.map_err(|error| self.failed(error))?;
+            notes.insert(name.value().to_string(), value.value().to_vec());
+        }
+        Ok(notes)
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        let transaction = match self.transaction.take() {
+            Some(transaction) => transaction,
+            None => self.begin()?,
+        };
+        let write = || -> Result<(), BoxError> {
+            transaction.open_table(NOTES)?.insert(name, value)?;
+            Ok(())
+        };
+        write().map_err(|error| self.failed(error))?;
+        self.transaction = Some(transaction);
+        Ok(())
     }
 }
 
