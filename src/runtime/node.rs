@@ -106,6 +106,7 @@ impl<R: Send + 'static> Node<R> {
                     format: FORMAT,
                     config: config.clone(),
                     persistent: persistent.clone(),
+                    floor: 0,
                 });
                 let handle = spawn("recorder", move || thread.run(out))?;
                 running.recorder = Some((recorder.clone(), handle));
@@ -122,7 +123,7 @@ impl<R: Send + 'static> Node<R> {
             jobs: Arc::new(Jobs::new(Work::default())),
         });
         let servers = config.servers.clone();
-        let (server, started) = Server::start(config, persistent);
+        let (server, started) = Server::start(config, persistent, 0);
         let inner = Arc::new(Inner {
             life: Arc::default(),
             arrived: Arc::new(Mailbox::new(Arrived::default())),

@@ -19,7 +19,9 @@ use super::recorder::{Line, Recorder, State};
 use super::status::{RoleName, Status};
 use super::sync::{Mutex, lock};
 use super::timing::Timers;
-use crate::figure2::{Command, Input, Message, Output, Server, ServerId, Timer, TimerDuty};
+use crate::figure2::{
+    Command, Input, Message, Output, Payload, Server, ServerId, Timer, TimerDuty,
+};
 
 /// How many messages wait for the server at most; the oldest go first.
 const CAPACITY: usize = 4096;
@@ -116,7 +118,8 @@ impl<R> ServerLoop<R> {
             self.counters.proposal_batch.add(commands.len() as u64);
             waiters.iter_mut().for_each(Waiter::enter);
         }
-        self.step(Input::Propose { commands }, waiters);
+        let payloads = commands.into_iter().map(Payload::Command).collect();
+        self.step(Input::Propose { payloads }, waiters);
     }
 
     /// Fires `timer` if it is due.
@@ -141,7 +144,7 @@ impl<R> ServerLoop<R> {
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
     fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) {
-        let Output { persist, mut send, timers, apply, proposal } = output;
+        let Output { persist, mut send, timers, apply, proposal, breach: _ } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(duty));
         if send.iter().any(|(_, message)| !message.waits_for_records())
             && self.gate.lets_heartbeats_pass()
