@@ -83,8 +83,15 @@ impl<R: Send + 'static> Node<R> {
         T: Transport,
         M: StateMachine<Response = R>,
     {
-        let NodeBuilder { config, timing, seed, max_command_bytes, max_in_flight, recording } =
-            builder;
+        let NodeBuilder {
+            config,
+            timing,
+            seed,
+            max_command_bytes,
+            max_in_flight,
+            recording,
+            blanks,
+        } = builder;
         let Parts { mut storage, transport, state_machine } = parts;
         let id = config.id;
         let span = tracing::info_span!("node", %id);
@@ -148,6 +155,7 @@ impl<R: Send + 'static> Node<R> {
             recorder: recorder.clone(),
             steps: 0,
             write_here: None,
+            blanks,
         };
         // A recording is a file, whatever the storage is.
         let may_block = storage.may_block() || recorder.is_some();

@@ -72,6 +72,8 @@ pub(super) struct ServerLoop<R> {
     /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
     /// does.
     pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
+    /// Whether to append a blank after an election.
+    pub(super) blanks: bool,
 }
 
 impl<R> ServerLoop<R> {
@@ -138,8 +140,11 @@ impl<R> ServerLoop<R> {
             let (output, state) = (output.clone(), State::from(&self.server));
             recorder.record(Line::Step { step: self.steps, input, output, state });
         }
-        self.publish();
+        let won = self.publish();
         self.fulfil(output, waiters);
+        if won && self.blanks {
+            self.step(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Vec::new());
+        }
     }
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
@@ -167,18 +172,19 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    /// Shows the new status, and logs and counts what changed.
-    fn publish(&mut self) {
+    /// Shows the new status, and logs and counts what changed; whether the server was elected.
+    fn publish(&mut self) -> bool {
         let new = Status::of(&self.server);
         let old = *lock(&self.status);
         if new == old {
-            return;
+            return false;
         }
         *lock(&self.status) = new;
         old.log_change_to(&new);
         let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
         self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
-        let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
+        let won = new.role == RoleName::Leader && (old.role, old.term) != (new.role, new.term);
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
+        won
     }
 }
