@@ -3,6 +3,7 @@
 //! The only file that names `im`. A clone shares structure with its original, so a message, a
 //! stored log and the state of a model checker hold the same entries without copying them.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -10,7 +11,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use im::Vector;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A term: a period with at most one leader, numbered from 1; 0 before the first election.
 pub type Term = u64;
@@ -19,7 +20,7 @@ pub type Term = u64;
 pub type Index = u64;
 
 /// What the application's state machine executes; opaque bytes to Raft.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Command(Arc<[u8]>);
 
 impl Command {
@@ -44,6 +45,21 @@ impl From<&[u8]> for Command {
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// Bytes at once, where the format has them: one by one a large command takes long.
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// From bytes, or from a sequence of numbers, as JSON has it.
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes: Cow<'de, [u8]> = serde_bytes::deserialize(deserializer)?;
+        Ok(Command(bytes.into()))
     }
 }
 
@@ -287,6 +303,35 @@ mod tests {
             assert!(range.iter().map(|entry| entry.term).eq(first..=last), "{first} to {last}");
         }
         assert!(log.range(1001, 1000).is_empty());
+    }
+
+    #[test]
+    fn commands_keep_their_form_in_postcard_and_in_json() {
+        let command = Command::from(&b"\x00a\xff"[..]);
+        let stored = postcard::to_allocvec(&command).unwrap();
+        assert_eq!(stored, [3, 0x00, b'a', 0xff]);
+        assert_eq!(postcard::from_bytes(&stored), Ok(command.clone()));
+        let long = Command::from(vec![7; 300]);
+        let stored = postcard::to_allocvec(&long).unwrap();
+        assert_eq!((&stored[..2], stored.len()), (&[0xac, 0x02][..], 302));
+        assert_eq!(postcard::from_bytes(&stored), Ok(long));
+        let text = serde_json::to_string(&command).unwrap();
+        assert_eq!(text, "[0,97,255]");
+        assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
+        assert!(serde_json::from_str::<Command>("[256]").is_err());
+    }
+
+    #[test]
+    fn entries_keep_their_form_in_postcard_and_in_json() {
+        let mut log = Log::default();
+        log.append([Entry::command(1, &b"a"[..])].into_iter().collect());
+        log.append([Entry { term: 2, payload: Payload::Blank }].into_iter().collect());
+        let stored = postcard::to_allocvec(&log).unwrap();
+        assert_eq!(stored, [2, 1, 0, 1, b'a', 2, 1]);
+        assert_eq!(postcard::from_bytes(&stored), Ok(log.clone()));
+        let text = r#"[{"term":1,"payload":{"Command":[97]}},{"term":2,"payload":"Blank"}]"#;
+        assert_eq!(serde_json::to_string(&log).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Log>(text).unwrap(), log);
     }
 
     #[test]
