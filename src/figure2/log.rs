@@ -1,16 +1,16 @@
 //! The log: what Figure 2 calls `log[]`, and the runs of entries that travel between servers.
 //!
-//! The only file that names `im`. A clone shares structure with its original, so a message, a
-//! stored log and the state of a model checker hold the same entries without copying them.
+//! A clone shares what its original holds, so a message, a stored log and the state of a model
+//! checker hold the same entries without copying them.
+
+mod runs;
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use core::fmt;
-use core::hash::{Hash, Hasher};
 
-use im::Vector;
+use runs::Runs;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A term: a period with at most one leader, numbered from 1; 0 before the first election.
@@ -104,10 +104,11 @@ impl Entry {
     }
 }
 
-/// Consecutive entries of a log. A clone is O(1).
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Consecutive entries of a log. A clone or a part of them copies no entry, but one reference
+/// for every few hundred entries.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Entries(Vector<Entry>);
+pub struct Entries(Runs<Entry>);
 
 impl Entries {
     /// How many entries there are.
@@ -117,7 +118,7 @@ impl Entries {
 
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// The entries in the order of the log.
@@ -135,25 +136,8 @@ impl Entries {
         self.slice(count, self.len())
     }
 
-    /// Few entries are copied: to cut a tree costs more, even for none.
     fn slice(&self, from: usize, to: usize) -> Entries {
-        const FEW: usize = 128;
-        if from == to {
-            return Entries::default();
-        }
-        if to - from <= FEW {
-            return self.0.focus().narrow(from..to).into_iter().cloned().collect();
-        }
-        Entries(self.0.clone().slice(from..to))
-    }
-}
-
-/// `im::Vector` hashes its elements without their number; with it, no two sequences of fields
-/// can feed the same bytes to a hasher.
-impl Hash for Entries {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_usize(self.len());
-        self.0.hash(state);
+        Entries(self.0.slice(from..to))
     }
 }
 
@@ -182,7 +166,7 @@ impl Log {
 
     /// The term of the last entry; 0 when there is none.
     pub fn last_term(&self) -> Term {
-        self.0.0.last().map_or(0, |entry| entry.term)
+        self.get(self.last_index()).map_or(0, |entry| entry.term)
     }
 
     /// The entry at `index`, if the log holds it.
@@ -234,13 +218,7 @@ impl Log {
     /// The index of the first entry of `term` or of a later one; one past the end when there
     /// is none. Terms never decrease along a log.
     pub fn first_index_from_term(&self, term: Term) -> Index {
-        let before = |entry: &Entry| match entry.term < term {
-            true => Ordering::Less,
-            false => Ordering::Greater,
-        };
-        match self.0.0.binary_search_by(before) {
-            Ok(position) | Err(position) => position as Index + 1,
-        }
+        self.0.0.partition_point(|entry| entry.term < term) as Index + 1
     }
 
     /// The index of the last entry of `term`, if the log holds one of that term.
@@ -255,11 +233,8 @@ impl Log {
     }
 
     /// Adds `entries` at the end.
-    ///
-    /// One by one: joining two trees costs more than the few entries of a batch, and leaves a
-    /// tree that is slower for good.
     pub(super) fn append(&mut self, entries: Entries) {
-        self.0.0.extend(entries.iter().cloned());
+        self.0.0.append(&entries.0);
     }
 }
 
