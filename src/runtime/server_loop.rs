@@ -3,29 +3,33 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use rand::rngs::StdRng;
 
+use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
 use super::outlets::{Gated, Outlets};
 use super::proposal::Waiter;
+use super::reception::Identities;
 use super::recorder::{Line, Recorder, State};
-use super::status::{RoleName, Status};
+use super::status::{RoleName, Standing};
 use super::sync::{Mutex, lock};
 use super::timing::Timers;
-use crate::figure2::{Command, Input, Message, Output, Server, ServerId, Timer, TimerDuty};
+use super::watch::Watch;
+use crate::figure2::{Command, Input, Message, Output, Server, ServerId, Term, Timer, TimerDuty};
 
 /// How many messages wait for the server at most; the oldest go first.
 const CAPACITY: usize = 4096;
 
 /// What waits for the server.
 pub(super) struct Arrived<R> {
+    pub(super) errands: Vec<Errand>,
     pub(super) messages: VecDeque<(ServerId, Message)>,
     pub(super) commands: Vec<Command>,
     pub(super) waiters: Vec<Waiter<R>>,
@@ -33,7 +37,12 @@ pub(super) struct Arrived<R> {
 
 impl<R> Default for Arrived<R> {
     fn default() -> Self {
-        Arrived { messages: VecDeque::new(), commands: Vec::new(), waiters: Vec::new() }
+        Arrived {
+            errands: Vec::new(),
+            messages: VecDeque::new(),
+            commands: Vec::new(),
+            waiters: Vec::new(),
+        }
     }
 }
 
@@ -52,7 +61,7 @@ impl<R> Arrived<R> {
 
 impl<R> Queue for Arrived<R> {
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.commands.is_empty()
+        self.messages.is_empty() && self.commands.is_empty() && self.errands.is_empty()
     }
 }
 
@@ -63,13 +72,18 @@ pub(super) struct ServerLoop<R> {
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) gate: Arc<Gate<Gated<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
-    pub(super) status: Arc<Mutex<Status>>,
+    pub(super) standing: Arc<Mutex<Standing>>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
     pub(super) steps: u64,
     /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
     /// does.
     pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
+    pub(super) identities: Arc<Identities>,
+    pub(super) errands: Errands,
+    pub(super) watch: Watch,
+    /// The latest term of each peer's messages.
+    pub(super) shown: BTreeMap<ServerId, Term>,
 }
 
 impl<R> ServerLoop<R> {
@@ -81,7 +95,9 @@ impl<R> ServerLoop<R> {
             // busy: it may be a sign of life from the leader.
             let overdue = self.timers.is_due(Timer::Election);
             match self.arrived.take(self.timers.next()) {
-                Taken::All(Arrived { messages, commands, waiters }) => {
+                Taken::All(Arrived { errands, messages, commands, waiters }) => {
+                    // What a peer's hello said stands before its messages.
+                    errands.into_iter().for_each(|errand| self.run_errand(errand));
                     self.receive(messages);
                     self.propose(commands, waiters);
                     self.fire(Timer::Heartbeat);
@@ -95,6 +111,7 @@ impl<R> ServerLoop<R> {
                 }
                 Taken::Closed => break,
             }
+            self.look_at_readmissions();
         }
         if let Some(recorder) = &self.recorder {
             recorder.record(Line::Stop { step: self.steps });
@@ -103,7 +120,21 @@ impl<R> ServerLoop<R> {
 
     fn receive(&mut self, messages: VecDeque<(ServerId, Message)>) {
         for (from, message) in messages {
+            if let Message::AppendEntriesReply(reply) = &message {
+                self.watch_reply(from, reply);
+            }
+            let term = message.term();
             self.step(Input::Receive { from, message }, Vec::new());
+            self.note_term(from, term);
+        }
+    }
+
+    /// Notes the term that a peer has shown, once for each.
+    fn note_term(&mut self, from: ServerId, term: Term) {
+        let shown = self.shown.entry(from).or_default();
+        if *shown < term {
+            *shown = term;
+            self.identities.shown(from, term);
         }
     }
 
@@ -127,7 +158,7 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) {
+    pub(super) fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) {
         self.steps += 1;
         let recorded = self.recorder.as_ref().map(|_| input.clone());
         let output = self.server.step(input);
@@ -155,8 +186,13 @@ impl<R> ServerLoop<R> {
         if persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none() {
             return;
         }
-        let has_to_wait = !persist.is_empty() || self.recorder.is_some();
-        let gated = Gated { step: self.steps, persist, send, apply, answer };
+        let step = self.steps;
+        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });
+    }
+
+    /// Brings a step to the gate, or past it if nothing is there to wait for.
+    pub(super) fn enter(&mut self, gated: Gated<R>) {
+        let has_to_wait = gated.writes() || self.recorder.is_some();
         if let Some(free) = self.gate.enter(gated, has_to_wait) {
             self.outlets.release(free);
         } else if let Some(write) = &mut self.write_here {
@@ -164,18 +200,21 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    /// Shows the new status, and logs and counts what changed.
+    /// Shows where the server stands, and logs and counts what changed.
     fn publish(&mut self) {
-        let new = Status::of(&self.server);
-        let old = *lock(&self.status);
+        let new = Standing::of(&self.server);
+        let old = *lock(&self.standing);
         if new == old {
             return;
         }
-        *lock(&self.status) = new;
+        *lock(&self.standing) = new;
         old.log_change_to(&new);
         let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
         self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
         let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
+        if (old.role, old.term) != (new.role, new.term) {
+            self.show_lost();
+        }
     }
 }

@@ -41,6 +41,36 @@ pub trait Transport: Send + Sync + 'static {
 
     /// Waits, after [`close`](Transport::close), until no thread of the transport runs.
     fn join(&self);
+
+    /// The server that this transport was made for, if it knows; another than the node's is an
+    /// error at the start.
+    fn id(&self) -> Option<ServerId> {
+        None
+    }
+
+    /// The name of the cluster that this transport was given, if any; another than the node's is
+    /// an error at the start.
+    fn cluster(&self) -> Option<&str> {
+        None
+    }
+
+    /// Which of `peers` this transport has no way to, for want of an address: an error at the
+    /// start.
+    fn missing(&self, peers: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
+        let _ = peers;
+        BTreeSet::new()
+    }
+
+    /// How many bytes of commands surely fit into one message; no limit if there is none.
+    fn max_message_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// Breaks what connections there are with `peer`, which may connect again: it then has to
+    /// say hello again. Does not wait; called from any thread.
+    fn disconnect(&self, peer: ServerId) {
+        let _ = peer;
+    }
 }
 
 /// The way to one peer.

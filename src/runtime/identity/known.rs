@@ -1,0 +1,76 @@
+//! What is remembered of a server.
+
+use serde::{Deserialize, Serialize};
+
+use crate::figure2::Term;
+
+/// What a node remembers of another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::runtime) struct Known {
+    /// 0 for its first store; the term of the leader that last readmitted it, afterwards.
+    pub(in crate::runtime) generation: Term,
+    /// Its store in that generation.
+    pub(in crate::runtime) store: Store,
+    /// The latest term that this store has shown; if there is none yet, the least with which it
+    /// may come.
+    pub(in crate::runtime) term: Term,
+}
+
+/// The store of a server, in one generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::runtime) enum Store {
+    /// The first blank one that comes with this generation.
+    Awaited,
+    /// This one.
+    Seen(Seen),
+    /// Peers remember different ones: none can be told to be the server's own.
+    Disputed,
+}
+
+/// A store as it was last met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::runtime) struct Seen {
+    /// Its own random number.
+    pub(in crate::runtime) number: u64,
+    /// How often a node has started on it.
+    pub(in crate::runtime) starts: u64,
+    /// The random number of the last of those starts.
+    pub(in crate::runtime) run: u64,
+}
+
+impl Known {
+    /// A server readmitted by the leader of `term`: it comes with a term that is greater.
+    pub(super) fn awaited(term: Term) -> Known {
+        Known { generation: term, store: Store::Awaited, term: term.saturating_add(1) }
+    }
+
+    /// What two nodes remember of the same server, taken together. The greater generation holds
+    /// whole; in the same one, what is more recent.
+    pub(super) fn merge(self, other: Known) -> Known {
+        if self.generation != other.generation {
+            return if self.generation > other.generation { self } else { other };
+        }
+        let store = match (self.store, other.store) {
+            (Store::Awaited, store) | (store, Store::Awaited) => store,
+            (Store::Disputed, _) | (_, Store::Disputed) => Store::Disputed,
+            (Store::Seen(one), Store::Seen(two)) => one.merge(two),
+        };
+        Known { generation: self.generation, store, term: self.term.max(other.term) }
+    }
+
+    /// Whether it speaks of the same generation, store and start, whatever the term.
+    pub(super) fn is_same_run(self, other: Known) -> bool {
+        (self.generation, self.store) == (other.generation, other.store)
+    }
+}
+
+impl Seen {
+    fn merge(self, other: Seen) -> Store {
+        let latest = if self.starts >= other.starts { self } else { other };
+        let clones = self.starts == other.starts && self.run != other.run;
+        match self.number != other.number || clones {
+            true => Store::Disputed,
+            false => Store::Seen(latest),
+        }
+    }
+}
