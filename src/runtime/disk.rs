@@ -160,3 +160,132 @@ impl<S: Storage, R> Disk<S, R> {
         batch.into_iter().for_each(|gated| self.outlets.release(gated));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure2::{Command, Entry, Message, Persistent, RequestVoteReply, ServerId};
+    use crate::runtime::application::{Jobs, Work};
+    use crate::runtime::identity::{Asked, IDENTITY, PEERS, Registry, UnfitStore};
+    use crate::runtime::mailbox::Taken;
+    use crate::runtime::outbox::Outbox;
+    use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes};
+    use std::boxed::Box;
+    use std::string::ToString;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    const PEER: ServerId = ServerId(2);
+
+    fn asked() -> Asked {
+        let servers = [ServerId(1), PEER].into();
+        Asked { server: ServerId(1), cluster: "test".into(), servers }
+    }
+
+    fn disk(platter: &MemoryDisk) -> Disk<MemoryStorage, u64> {
+        let mut storage = platter.open().unwrap();
+        let notes = storage.notes().unwrap();
+        let registry = Registry::open(&notes, &Persistent::default(), asked(), || 1).unwrap();
+        Disk {
+            storage,
+            gate: Arc::new(Gate::new(Duration::ZERO..Duration::ZERO)),
+            outlets: Arc::new(Outlets {
+                outboxes: [(PEER, Arc::new(Outbox::new(Arc::default())))].into(),
+                jobs: Arc::new(Jobs::new(Work::default())),
+                given: Default::default(),
+            }),
+            counters: Arc::default(),
+            recorder: None,
+            identities: Arc::new(Identities::new(registry)),
+            floor: 0,
+        }
+    }
+
+    /// A step that writes a ballot of this term, applies the entry of this index, and sends.
+    fn step(term: u64) -> Gated<u64> {
+        let entry = Entry { term, command: Command::from(&b"x"[..]) };
+        let reply = RequestVoteReply { term, vote_granted: false };
+        Gated {
+            persist: Vec::from([Record::Ballot { current_term: term, voted_for: None }]),
+            send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
+            apply: Vec::from([(term, entry)]),
+            ..Gated::default()
+        }
+    }
+
+    fn synced(platter: &MemoryDisk) -> Notes {
+        platter.open().unwrap().notes().unwrap()
+    }
+
+    #[test]
+    fn a_step_that_must_be_the_last_marks_the_store_and_nothing_of_it_leaves() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let fatal = Gated { stop: Some("S2 contradicts entry 1".into()), ..step(2) };
+        for gated in [step(1), fatal, step(3)] {
+            assert!(disk.gate.enter(gated, true).is_none());
+        }
+        let Failure { reason, unreleased } = disk.run_once().unwrap_err();
+        assert!(matches!(&reason, StopReason::Contradicted { text } if text.contains("entry 1")));
+        assert_eq!(unreleased.len(), 2);
+        assert_eq!(disk.outlets.outboxes[&PEER].depth(), 1, "only what came before has left");
+        assert_eq!(disk.outlets.given.load(Ordering::Relaxed), 1);
+        drop(disk);
+        assert_eq!(platter.persistent().current_term(), 1);
+        let refused = Registry::open(&synced(&platter), &platter.persistent(), asked(), || 1);
+        let text = "S2 contradicts entry 1".to_string();
+        assert_eq!(refused.unwrap_err(), UnfitStore::Stopped { text });
+    }
+
+    #[test]
+    fn what_follows_a_note_happens_once_it_is_durable() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let (sender, done) = mpsc::channel();
+        let look = platter.clone();
+        // The disk is open: what is durable is seen through the term that is written with it.
+        let then = move || sender.send(look.persistent().current_term()).unwrap();
+        let notes = Vec::from([(PEERS, Vec::from(*b"x"))]);
+        disk.gate.enter(Gated { notes, then: Some(Box::new(then)), ..step(4) }, true);
+        assert!(done.try_recv().is_err());
+        disk.run_once().ok().unwrap();
+        assert_eq!(done.try_recv(), Ok(4));
+        drop(disk);
+        assert_eq!(synced(&platter)[PEERS], b"x");
+    }
+
+    #[test]
+    fn the_floor_and_what_has_changed_are_written_beside_records_and_never_alone() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let mut serve = |gated| {
+            disk.gate.enter(gated, true);
+            disk.run_once().ok().unwrap();
+        };
+        serve(step(1));
+        serve(Gated { persist: Vec::new(), ..step(2) });
+        let notes = |disk: &mut Disk<MemoryStorage, u64>| disk.storage.notes().unwrap();
+        assert_eq!(notes(&mut disk).get(FLOOR), None, "nothing was given before the last write");
+        assert!(notes(&mut disk).contains_key(IDENTITY));
+        disk.gate.enter(step(3), true);
+        disk.run_once().ok().unwrap();
+        assert_eq!(notes(&mut disk)[FLOOR], floor_note(2));
+        // The application gets all three.
+        let Taken::All(Work { committed, .. }) = disk.outlets.jobs.take(None) else { panic!() };
+        assert_eq!(committed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_hello_states_a_term_only_once_it_is_durable() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let states = |disk: &Disk<MemoryStorage, u64>, term: &str| {
+            let hello = disk.identities.registry().hello();
+            std::string::String::from_utf8(hello).unwrap().contains(term)
+        };
+        disk.gate.enter(step(12345), true);
+        assert!(!states(&disk, "\"term\":12345"));
+        disk.run_once().ok().unwrap();
+        assert!(states(&disk, "\"term\":12345"));
+    }
+}

@@ -83,12 +83,12 @@ impl<R> ServerLoop<R> {
 
     /// Answers what can be answered at once; what has to wait for the others, it returns.
     fn readmit(&mut self, asked: Readmission) -> Option<Waiting> {
-        let (server, term, now) = (asked.server, self.server.current_term(), Instant::now());
+        let (server, term) = (asked.server, self.server.current_term());
         let refusal = if !self.server.is_leader() {
             Some(ReadmitError::NotLeader { leader: self.server.leader() })
         } else if !self.server.config().peers().any(|peer| peer == server) {
             Some(ReadmitError::NotAPeer(server))
-        } else if self.watch.is_connected(now, term, server) {
+        } else if self.watch.is_connected(Instant::now(), term, server) {
             Some(ReadmitError::TakesPart(server))
         } else {
             None
@@ -112,7 +112,7 @@ impl<R> ServerLoop<R> {
         for waiting in std::mem::take(&mut self.errands.readmissions) {
             let Waiting { asked, term, index } = &waiting;
             let server = asked.server;
-            let Some(others) = self.others(now, *term, server) else {
+            let Some(others) = self.others(asked.settled, *term, server) else {
                 let leader = self.server.leader();
                 let _ = waiting.asked.answer.send(Err(ReadmitError::NotLeader { leader }));
                 continue;
@@ -128,7 +128,7 @@ impl<R> ServerLoop<R> {
     }
 
     /// The members other than this leader of `term` and `server`; none if it leads no more.
-    fn others(&self, now: Instant, term: Term, server: ServerId) -> Option<Vec<Other>> {
+    fn others(&self, settled: Instant, term: Term, server: ServerId) -> Option<Vec<Other>> {
         let Role::Leader { next_index: _, match_index } = &self.server.volatile().role else {
             return None;
         };
@@ -137,7 +137,7 @@ impl<R> ServerLoop<R> {
         }
         let other = |(&peer, &match_index): (&ServerId, &Index)| Other {
             server: peer,
-            connected: self.watch.is_connected(now, term, peer),
+            answers: self.watch.succeeded_since(settled, term, peer),
             match_index,
         };
         let others = match_index.iter().filter(|&(&peer, _)| peer != server);
@@ -147,8 +147,11 @@ impl<R> ServerLoop<R> {
     /// The server gets a new generation. It is answered once that is durable; and everybody has
     /// to say hello again, so that it is known before anybody else leads.
     fn readmitted(&mut self, waiting: Waiting) {
-        let Waiting { asked: Readmission { server, deadline: _, answer }, term, index: _ } =
-            waiting;
+        let Waiting {
+            asked: Readmission { server, settled: _, deadline: _, answer },
+            term,
+            index: _,
+        } = waiting;
         let mut registry = self.identities.registry();
         let given = registry.readmit(server, term);
         let notes = registry.unwritten(false);

@@ -67,8 +67,8 @@ struct Inner<R> {
     standing: Arc<Mutex<Standing>>,
     counters: Arc<Counters>,
     identities: Arc<Identities>,
-    /// How long a readmission waits for the other members.
-    patience: Duration,
+    /// The longest election timeout.
+    longest_election: Duration,
     transport: Box<dyn Transport>,
 }
 
@@ -154,7 +154,7 @@ impl<R: Send + 'static> Node<R> {
             standing: Arc::new(Mutex::new(Standing::of(&server))),
             counters,
             identities: identities.clone(),
-            patience: longest * 4,
+            longest_election: longest,
             transport: Box::new(transport),
         });
         let random = match seed {
@@ -329,8 +329,9 @@ impl<R> Node<R> {
     /// it has forgotten may still be needed: who has to connect or to catch up first.
     pub fn readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
         let (answer, answered) = mpsc::channel();
-        let deadline = Instant::now() + self.inner.patience;
-        let errand = Errand::Readmit(Readmission { server, deadline, answer });
+        let settled = Instant::now() + self.inner.longest_election;
+        let deadline = settled + self.inner.longest_election * 3;
+        let errand = Errand::Readmit(Readmission { server, settled, deadline, answer });
         // A node that has stopped drops it, and the channel ends.
         let _ = self.inner.arrived.put(|arrived| arrived.errands.push(errand));
         answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.inner.life.stopped())))

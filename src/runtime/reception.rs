@@ -144,8 +144,14 @@ impl<R: Send + 'static> Reception for Front<R> {
     /// of that peer is durable, and known to others, only once the note is. (A heartbeat, which
     /// may pass the gate, promises nothing.)
     fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), String> {
-        let Meeting { verdict, changed, again, adopt } =
-            self.identities.registry().meet(peer, hello);
+        let mut registry = self.identities.registry();
+        let known = registry.speaks_version_1(peer);
+        let Meeting { verdict, changed, again, adopt } = registry.meet(peer, hello);
+        let silent = registry.speaks_version_1(peer);
+        drop(registry);
+        if silent && !known {
+            tracing::warn!(%peer, "a peer of version 1 says nothing of its store: upgrade it soon");
+        }
         if changed {
             self.ask(Errand::Remember);
         }
