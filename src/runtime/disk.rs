@@ -110,8 +110,8 @@ impl<S: Storage, R> Disk<S, R> {
         Ok(())
     }
 
-    /// What is worth no sync of its own: what the application has been given, and the terms that
-    /// peers have shown.
+    /// What is worth no sync of its own: what the application has been given, and how far peers
+    /// have come.
     fn note_by_the_way(&mut self) -> Result<(), StorageError> {
         let notes = self.identities.registry().unwritten(true);
         notes.iter().try_for_each(|(name, value)| self.storage.note(name, value))?;

@@ -11,13 +11,13 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use super::errands::Errand;
-use super::identity::{Meeting, Registry};
+use super::identity::{Meeting, Progress, Registry};
 use super::mailbox::Mailbox;
 use super::metrics::Counters;
 use super::server_loop::Arrived;
 use super::sync::{Mutex, MutexGuard, lock};
 use super::transport::{Closed, Reception};
-use crate::figure2::{Message, ServerId, Term};
+use crate::figure2::{Message, ServerId};
 
 /// The identities that a node knows, for all its threads.
 pub(super) struct Identities {
@@ -65,9 +65,9 @@ impl Identities {
         self.registry().disowned().cloned()
     }
 
-    /// A peer has shown a term that is later than those before.
-    pub(super) fn shown(&self, peer: ServerId, term: Term) {
-        self.registry().shown(peer, term);
+    /// A peer has shown that it has come further.
+    pub(super) fn shown(&self, peer: ServerId, progress: Progress) {
+        self.registry().shown(peer, progress);
     }
 
     /// Takes note of what this node thinks of a peer's hello. Each change is logged, not each

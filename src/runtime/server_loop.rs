@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
+use super::identity::Progress;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
 use super::outlets::{Gated, Outlets};
@@ -22,7 +23,9 @@ use super::status::{RoleName, Standing};
 use super::sync::{Mutex, lock};
 use super::timing::Timers;
 use super::watch::Watch;
-use crate::figure2::{Command, Input, Message, Output, Server, ServerId, Term, Timer, TimerDuty};
+use crate::figure2::{
+    Command, Input, Message, Output, Role, Server, ServerId, Term, Timer, TimerDuty,
+};
 
 /// How many messages wait for the server at most; the oldest go first.
 const CAPACITY: usize = 4096;
@@ -82,8 +85,8 @@ pub(super) struct ServerLoop<R> {
     pub(super) identities: Arc<Identities>,
     pub(super) errands: Errands,
     pub(super) watch: Watch,
-    /// The latest term of each peer's messages.
-    pub(super) shown: BTreeMap<ServerId, Term>,
+    /// How far each peer's messages show that it has come.
+    pub(super) shown: BTreeMap<ServerId, Progress>,
 }
 
 impl<R> ServerLoop<R> {
@@ -125,16 +128,23 @@ impl<R> ServerLoop<R> {
             }
             let term = message.term();
             self.step(Input::Receive { from, message }, Vec::new());
-            self.note_term(from, term);
+            self.note_progress(from, term);
         }
     }
 
-    /// Notes the term that a peer has shown, once for each.
-    fn note_term(&mut self, from: ServerId, term: Term) {
-        let shown = self.shown.entry(from).or_default();
-        if *shown < term {
-            *shown = term;
-            self.identities.shown(from, term);
+    /// Notes how far a peer has come: its message states its term, and a leader knows what it
+    /// has acknowledged.
+    fn note_progress(&mut self, from: ServerId, term: Term) {
+        let index = match &self.server.volatile().role {
+            Role::Leader { next_index: _, match_index } if term == self.server.current_term() => {
+                match_index.get(&from).copied().unwrap_or(0)
+            }
+            Role::Leader { .. } | Role::Follower { .. } | Role::Candidate { .. } => 0,
+        };
+        let (shown, progress) = (self.shown.entry(from).or_default(), Progress { term, index });
+        if *shown < progress {
+            *shown = progress;
+            self.identities.shown(from, progress);
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Registry;
 use super::codec::{self, Unreadable};
-use super::known::{Known, Seen, Store};
+use super::known::{Known, Progress, Seen, Store};
 use super::own::Identity;
 use crate::figure2::{ServerId, Term};
 
@@ -19,6 +19,10 @@ pub(super) struct Hello {
     pub(super) identity: Identity,
     /// The latest term that is durable there.
     pub(super) term: Term,
+    /// The latest term and the last index that were durable there when this start began. What
+    /// came later says nothing of the store: an old copy stands for election alone, and its term
+    /// rises.
+    pub(super) began: Progress,
     /// What it remembers of the other servers.
     pub(super) known: BTreeMap<ServerId, Known>,
 }
@@ -31,14 +35,16 @@ impl Hello {
     /// What is to be remembered of who said this.
     pub(super) fn known(&self) -> Known {
         let Identity { store: number, starts, run, generation, .. } = self.identity;
-        Known { generation, store: Store::Seen(Seen { number, starts, run }), term: self.term }
+        let progress = Progress { term: self.term, index: 0 };
+        Known { generation, store: Store::Seen(Seen { number, starts, run }), progress }
     }
 }
 
 impl Registry {
     /// This node's hello.
     pub(in crate::runtime) fn hello(&self) -> Vec<u8> {
-        let Registry { own, term, known, .. } = self;
-        codec::encode(&Hello { identity: own.clone(), term: *term, known: known.clone() })
+        let Registry { own, term, began, known, .. } = self;
+        let (identity, known) = (own.clone(), known.clone());
+        codec::encode(&Hello { identity, term: *term, began: *began, known })
     }
 }

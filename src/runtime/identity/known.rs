@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::figure2::Term;
+use crate::figure2::{Index, Term};
 
 /// What a node remembers of another server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,9 +11,20 @@ pub(in crate::runtime) struct Known {
     pub(in crate::runtime) generation: Term,
     /// Its store in that generation.
     pub(in crate::runtime) store: Store,
-    /// The latest term that this store has shown; if there is none yet, the least with which it
+    /// How far this store is known to have come; if there is none yet, the least with which it
     /// may come.
+    pub(in crate::runtime) progress: Progress,
+}
+
+/// How far a server has come, durably: what its store cannot have lost if it is the same. Ordered
+/// by the term first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(in crate::runtime) struct Progress {
+    /// The latest term that it has shown.
     pub(in crate::runtime) term: Term,
+    /// Up to where it has acknowledged the log of the leader of that term, which only grows; so
+    /// its own log ends there at least, until it is in a later term.
+    pub(in crate::runtime) index: Index,
 }
 
 /// The store of a server, in one generation.
@@ -41,7 +52,8 @@ pub(in crate::runtime) struct Seen {
 impl Known {
     /// A server readmitted by the leader of `term`: it comes with a term that is greater.
     pub(super) fn awaited(term: Term) -> Known {
-        Known { generation: term, store: Store::Awaited, term: term.saturating_add(1) }
+        let progress = Progress { term: term.saturating_add(1), index: 0 };
+        Known { generation: term, store: Store::Awaited, progress }
     }
 
     /// What two nodes remember of the same server, taken together. The greater generation holds
@@ -55,10 +67,11 @@ impl Known {
             (Store::Disputed, _) | (_, Store::Disputed) => Store::Disputed,
             (Store::Seen(one), Store::Seen(two)) => one.merge(two),
         };
-        Known { generation: self.generation, store, term: self.term.max(other.term) }
+        let progress = self.progress.max(other.progress);
+        Known { generation: self.generation, store, progress }
     }
 
-    /// Whether it speaks of the same generation, store and start, whatever the term.
+    /// Whether it speaks of the same generation, store and start, whatever the progress.
     pub(super) fn is_same_run(self, other: Known) -> bool {
         (self.generation, self.store) == (other.generation, other.store)
     }

@@ -137,9 +137,9 @@ impl Registry {
         }
         match known.store {
             Store::Disputed => return Err(Refusal::Disputed { peer }),
-            Store::Awaited if !born_empty || hello.term < known.term => {
-                let born_empty = *born_empty;
-                return Err(Refusal::NotBlank { peer, born_empty, known: known.term });
+            Store::Awaited if !born_empty || hello.term < known.progress.term => {
+                let (born_empty, known) = (*born_empty, known.progress.term);
+                return Err(Refusal::NotBlank { peer, born_empty, known });
             }
             Store::Awaited => {}
             Store::Seen(seen) if *store != seen.number => {
@@ -151,14 +151,13 @@ impl Registry {
             Store::Seen(seen) if *starts == seen.starts && *run != seen.run => {
                 return Err(Refusal::Clone { peer, starts: *starts });
             }
-            // One process cannot lose a term. A hello of it may be older than a message that
-            // came by another connection.
-            Store::Seen(seen) if *starts > seen.starts && hello.term < known.term => {
-                return Err(Refusal::LostTerm { peer, theirs: hello.term, known: known.term });
+            // A new start begins with everything that the earlier ones have shown.
+            Store::Seen(seen) if *starts > seen.starts && hello.began < known.progress => {
+                return Err(Refusal::behind(peer, hello.began, known.progress));
             }
             Store::Seen(_) => {}
         }
-        Ok(Known { term: theirs.term.max(known.term), ..theirs })
+        Ok(Known { progress: theirs.progress.max(known.progress), ..theirs })
     }
 
     fn of_myself(&self, known: Option<&Known>) -> OfMyself {
@@ -169,9 +168,10 @@ impl Registry {
         }
         if known.generation > own.generation {
             return match known.store {
-                Store::Awaited if self.blank => {
-                    OfMyself::Adopt(Adoption { generation: known.generation, term: known.term })
-                }
+                Store::Awaited if self.blank => OfMyself::Adopt(Adoption {
+                    generation: known.generation,
+                    term: known.progress.term,
+                }),
                 Store::Awaited | Store::Seen(_) | Store::Disputed => {
                     let (theirs, known) = (own.generation, known.generation);
                     OfMyself::Wrong(Refusal::Replaced { peer, theirs, known })
@@ -188,8 +188,8 @@ impl Registry {
             Store::Seen(seen) if seen.starts == own.starts && seen.run != own.run => {
                 Refusal::Clone { peer, starts: own.starts }
             }
-            Store::Seen(seen) if seen.starts < own.starts && known.term > self.term => {
-                Refusal::LostTerm { peer, theirs: self.term, known: known.term }
+            Store::Seen(seen) if seen.starts < own.starts && self.began < known.progress => {
+                Refusal::behind(peer, self.began, known.progress)
             }
             Store::Seen(_) => return OfMyself::Right,
         })
@@ -204,7 +204,7 @@ impl Registry {
         }
     }
 
-    /// Whether that was new, apart from the term.
+    /// Whether that was new, apart from the progress.
     fn remember(&mut self, server: ServerId, known: Known) -> bool {
         let old = self.known.insert(server, known);
         let new = old.is_none_or(|old| !old.is_same_run(known));

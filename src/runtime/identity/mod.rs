@@ -14,9 +14,10 @@
 //!
 //! What can be seen, and what cannot: a store counts its starts, and draws a number for itself
 //! and one for each start. So an emptied or foreign store has another number; an old copy has
-//! started less often than is remembered, or as often and under another number, or has not seen
-//! the term that the store had shown. An old copy that nobody has met since it was made is as
-//! good as the store; and so is one that runs where nobody who remembers can be reached.
+//! started less often than is remembered, or as often and under another number; or it began its
+//! start with an earlier term than the store had shown, or with less than it had acknowledged in
+//! that term. A copy that lacks nothing of all this is as good as the store, to those who
+//! remember; and where nobody who remembers can be reached, every copy is.
 
 mod codec;
 mod hello;
@@ -33,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
-pub(super) use known::Known;
+pub(super) use known::{Known, Progress};
 pub(super) use meet::{Adoption, Meeting};
 pub use own::UnfitStore;
 pub(super) use own::{Asked, Identity, check_floor, floor_note};
@@ -58,13 +59,15 @@ pub(super) struct Registry {
     blank: bool,
     /// The latest term that is durable here.
     term: Term,
+    /// What was durable here when this start began.
+    began: Progress,
     known: BTreeMap<ServerId, Known>,
     /// Peers whose transports say nothing of them, as those of version 1 do.
     version_1: BTreeSet<ServerId>,
     own_changed: bool,
     known_changed: bool,
-    /// Terms that peers have shown since the memory was last written.
-    terms_changed: bool,
+    /// Whether peers have come further since the memory was last written.
+    progress_changed: bool,
 }
 
 impl Registry {
@@ -87,12 +90,13 @@ impl Registry {
         self.term = self.term.max(term);
     }
 
-    /// A peer sent a message of this term, which so is durable there. Only the term of a later
-    /// start is compared with it, so it need not be written at once.
-    pub(super) fn shown(&mut self, peer: ServerId, term: Term) {
-        if let Some(known) = self.known.get_mut(&peer).filter(|known| known.term < term) {
-            known.term = term;
-            self.terms_changed = true;
+    /// A peer's messages show how far it has come, durably. Only a later start is compared with
+    /// it, so it need not be written at once.
+    pub(super) fn shown(&mut self, peer: ServerId, progress: Progress) {
+        let known = self.known.get_mut(&peer);
+        if let Some(known) = known.filter(|known| known.progress < progress) {
+            known.progress = progress;
+            self.progress_changed = true;
         }
     }
 
@@ -103,8 +107,8 @@ impl Registry {
         if std::mem::take(&mut self.own_changed) {
             notes.push((IDENTITY, codec::encode(&self.own)));
         }
-        if self.known_changed || (all && self.terms_changed) {
-            (self.known_changed, self.terms_changed) = (false, false);
+        if self.known_changed || (all && self.progress_changed) {
+            (self.known_changed, self.progress_changed) = (false, false);
             notes.push((PEERS, codec::encode(&self.known)));
         }
         notes

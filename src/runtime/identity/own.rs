@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::codec::{self, Unreadable};
-use super::known::Known;
+use super::known::{Known, Progress};
 use super::meet::Adoption;
 use super::refusal::list;
 use super::{FLOOR, IDENTITY, PEERS, Registry, STOPPED};
@@ -150,11 +150,12 @@ impl Registry {
             blank: own.born_empty && records.log().last_index() == 0,
             own,
             term: records.current_term(),
+            began: Progress { term: records.current_term(), index: records.log().last_index() },
             known: known.unwrap_or_default(),
             version_1: BTreeSet::new(),
             own_changed: true,
             known_changed: false,
-            terms_changed: false,
+            progress_changed: false,
         })
     }
 }

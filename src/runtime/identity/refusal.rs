@@ -9,7 +9,8 @@ use std::vec::Vec;
 use thiserror::Error;
 
 use super::codec::Unreadable;
-use crate::figure2::{ServerId, Term};
+use super::known::Progress;
+use crate::figure2::{Index, ServerId, Term};
 
 /// Why a node does not talk to a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -70,6 +71,12 @@ pub(in crate::runtime) enum Refusal {
     )]
     LostTerm { peer: ServerId, theirs: Term, known: Term },
     #[error(
+        "{peer} came with an old copy of its store: its log ends at index {theirs}, and in the \
+         same term it had acknowledged index {known}. Give it back its own disk; if that is \
+         lost, empty the directory, and let a leader readmit it, as docs/operations.md says"
+    )]
+    LostEntries { peer: ServerId, theirs: Index, known: Index },
+    #[error(
         "peers remember different stores of {peer}: a copy of its store has run. Stop it, empty \
          its directory, and let a leader readmit it, as docs/operations.md says"
     )]
@@ -86,6 +93,16 @@ pub(in crate::runtime) enum Refusal {
     Adopting { own: ServerId },
     #[error("the store of {own} is not the one that the cluster knows: {why}")]
     OwnStore { own: ServerId, why: String },
+}
+
+impl Refusal {
+    /// A store began a start with less than it had shown.
+    pub(super) fn behind(peer: ServerId, theirs: Progress, known: Progress) -> Refusal {
+        match theirs.term < known.term {
+            true => Refusal::LostTerm { peer, theirs: theirs.term, known: known.term },
+            false => Refusal::LostEntries { peer, theirs: theirs.index, known: known.index },
+        }
+    }
 }
 
 /// A list of servers, for a text.

@@ -5,7 +5,7 @@ use crate::runtime::std;
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::known::{Known, Seen, Store};
+use super::known::{Seen, Store};
 use super::*;
 use crate::figure2::{Command, Entry, Persistent, Record};
 use crate::runtime::storage::Notes;
@@ -204,18 +204,43 @@ fn an_old_copy_that_was_told_nothing_is_refused_when_it_has_caught_up() {
 fn a_copy_that_lost_a_term_is_refused_whatever_its_starts() {
     let (mut disk, mut peer) = (Disk::default(), Disk::default().start(S2));
     disk.write(3, 0);
-    let mut before = disk.start(S1);
+    let before = disk.start(S1);
     let mut copy = disk.clone();
     assert_eq!(verdict(&mut peer, &before), Ok(()));
-    peer.shown(S1, 5);
+    peer.shown(S1, Progress { term: 5, index: 0 });
     // A hello of the same run may be older than a message.
     assert_eq!(verdict(&mut peer, &before), Ok(()));
     let mut old = copy.start(S1);
     refuses(&mut peer, &old, "terms up to 3, and had shown term 5");
+    // Alone, a server stands for election, and its term rises.
+    old.reached(9);
+    refuses(&mut peer, &old, "terms up to 3, and had shown term 5");
     refuses(&mut old, &peer, "terms up to 3, and had shown term 5");
-    before.reached(5);
     disk.write(5, 0);
     assert_eq!(verdict(&mut peer, &disk.start(S1)), Ok(()));
+}
+
+#[test]
+fn a_copy_made_in_the_middle_of_a_run_is_refused_if_it_lost_what_was_acknowledged() {
+    let (mut disk, mut leader) = (Disk::default(), Disk::default().start(S2));
+    disk.write(3, 2);
+    let before = disk.start(S1);
+    let (mut same, mut later) = (disk.clone(), disk.clone());
+    assert_eq!(verdict(&mut leader, &before), Ok(()));
+    leader.shown(S1, Progress { term: 3, index: 2 });
+    assert_eq!(verdict(&mut leader, &same.start(S1)), Ok(()));
+    leader.shown(S1, Progress { term: 3, index: 3 });
+    let third = &mut Disk::default().start(S3);
+    assert_eq!(verdict(third, &leader), Ok(()));
+    same = disk.clone();
+    same.start(S1);
+    for peer in [&mut leader, third] {
+        refuses(peer, &same.start(S1), "ends at index 2, and in the same term it had ack");
+    }
+    // In a later term, another leader may have cut what was acknowledged and not committed.
+    later.start(S1);
+    later.write(4, 0);
+    assert_eq!(verdict(&mut leader, &later.start(S1)), Ok(()));
 }
 
 #[test]
@@ -350,14 +375,17 @@ fn a_leader_gives_one_generation_and_a_later_one_a_greater() {
     assert_eq!(leader.readmit(S1, 9), Ok(()));
     assert_eq!(leader.readmit(S1, 8).unwrap_err().generation, 9);
     let seen = Store::Seen(Seen { number: 1, starts: 1, run: 1 });
-    leader.known.insert(S1, Known { generation: 9, store: seen, term: 10 });
+    leader.known.insert(S1, Known { store: seen, ..Known::awaited(9) });
     assert_eq!(leader.readmit(S1, 9).unwrap_err().store, seen);
 }
 
 #[test]
 fn memories_merge_alike_from_both_sides() {
     let seen = |number, starts, run| Store::Seen(Seen { number, starts, run });
-    let known = |generation, store, term| Known { generation, store, term };
+    let known = |generation, store, term| {
+        let progress = Progress { term, index: 0 };
+        Known { generation, store, progress }
+    };
     let (low, high) = (known(1, seen(1, 9, 9), 9), known(2, seen(2, 1, 1), 1));
     let rows = [
         (low, high, high),
