@@ -28,6 +28,7 @@ pub fn diagram(story: &Story) -> String {
             }
             Move::Timeout { server, .. }
             | Move::Propose { server }
+            | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server } => {
                 format!("    Note over {server}: {}\n", escape(&told.action))
@@ -58,6 +59,7 @@ fn delivered(scene: &crate::story::Scene) -> Option<&Letter> {
         Move::Deliver(letter) => Some(letter),
         Move::Timeout { .. }
         | Move::Propose { .. }
+        | Move::ProposeBlank { .. }
         | Move::Restart { .. }
         | Move::DiskWrite { .. }
         | Move::LoseAll => None,

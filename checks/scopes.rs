@@ -52,9 +52,11 @@ const REDUCED: Environment = Environment {
     audit: false,
     torn: false,
     max_append_bytes: usize::MAX,
+    blanks: false,
 };
 const PLAIN: Environment = Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
 const TORN: Environment = Environment { torn: true, ..REDUCED };
+const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
     Bounds { servers, terms, entries, restarts }
@@ -109,6 +111,7 @@ pub const SCOPES: &[Scope] = &[
     scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED, 50, 8),
     scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED, 8_468, 23),
     scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED, 6_269, 17),
+    scope("blank", "leaders that append blanks", bounds(3, 2, 2, 1), BLANKS, 2_043_126, 31),
     scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN, 1_279_461, 24),
     scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN, 20_369, 19),
     Scope {
@@ -282,7 +285,8 @@ pub fn list() -> String {
     }
     let names = |wanted: Expectation| {
         let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
-        let all = properties::of(&most).into_iter().filter(move |p| p.expectation == wanted);
+        let all =
+            properties::of(&most, &BLANKS).into_iter().filter(move |p| p.expectation == wanted);
         all.map(|property| format!("  {}\n", property.name)).collect::<String>()
     };
     let about = |scope: &Scope| {

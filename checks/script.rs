@@ -11,6 +11,7 @@
 //! S0 -> S1: vote granted     the latest one that says so
 //! S0 <-> S1 S2               the same, and S0 then receives the latest message from each
 //! propose to S0              a client proposes a command
+//! S0 appends a blank         its driver proposes a blank
 //! S0 restarts
 //! S0 writes to disk
 //! lose everything            all messages under way are lost
@@ -139,6 +140,7 @@ impl Script {
                     format!("{server} heartbeat timeout\n")
                 }
                 Move::Propose { server } => format!("propose to {server}\n"),
+                Move::ProposeBlank { server } => format!("{server} appends a blank\n"),
                 Move::Restart { server } => format!("{server} restarts\n"),
                 Move::DiskWrite { server } => format!("{server} writes to disk\n"),
                 Move::LoseAll => "lose everything\n".to_owned(),
@@ -280,6 +282,7 @@ fn orders(text: &str) -> Option<Vec<Order>> {
     match rest {
         "election timeout" => one(Move::Timeout { server, timer: Timer::Election }),
         "heartbeat timeout" => one(Move::Timeout { server, timer: Timer::Heartbeat }),
+        "appends a blank" => one(Move::ProposeBlank { server }),
         "restarts" => one(Move::Restart { server }),
         "writes to disk" => one(Move::DiskWrite { server }),
         _ => deliveries(server, rest),

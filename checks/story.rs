@@ -59,6 +59,7 @@ impl Setting {
             audit: false,
             torn,
             max_append_bytes,
+            blanks: false,
         };
         Cluster::new(bounds, environment)
     }

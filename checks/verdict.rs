@@ -76,6 +76,8 @@ pub struct BoundsReport {
     pub keep_dead_letters: bool,
     pub audit: bool,
     pub torn: bool,
+    #[serde(default)]
+    pub blanks: bool,
     /// None for batches of any size.
     pub batch: Option<usize>,
 }
@@ -162,6 +164,7 @@ impl Verdict {
                 keep_dead_letters: environment.keep_dead_letters,
                 audit: environment.audit,
                 torn: environment.torn,
+                blanks: environment.blanks,
                 batch: Some(environment.max_append_bytes).filter(|&bytes| bytes != usize::MAX),
             },
             unique_states: outcome.unique_states,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out, model_timeout};
 use veraft::figure2::{
-    Command, Config, Entry, Index, Input, Message, Output, Persistent, Server, ServerId, Timer,
-    TimerDuty,
+    Breach, Command, Config, Entry, Index, Input, Message, Output, Payload, Persistent, Server,
+    ServerId, Timer, TimerDuty,
 };
 
 /// One server of a cluster, as an actor. Its id is its place in the cluster, from 0.
@@ -31,6 +31,10 @@ pub struct Replica {
     pub stored: Persistent,
     /// What the state machine was given, in the order in which it was given.
     pub applied: Vec<(Index, Entry)>,
+    /// The first message that the server took for one that no correct peer sends. All peers of
+    /// the model run the same code, so there must be none; that it is kept marks the node, so
+    /// that no reduction can take the step for one that changes nothing.
+    pub breach: Option<Breach>,
 }
 
 impl Raft {
@@ -61,7 +65,7 @@ impl Replica {
     /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere: the
     /// clients of the model do not wait.
     fn interpret(&mut self, output: Output, out: &mut Out<Raft>) {
-        let Output { persist, send, timers, apply, proposal: _ } = output;
+        let Output { persist, send, timers, apply, proposal: _, breach } = output;
         for record in persist {
             self.stored.write(record);
             out.save(self.stored.clone());
@@ -76,6 +80,7 @@ impl Replica {
             }
         }
         self.applied.extend(apply);
+        self.breach = self.breach.or(breach);
     }
 }
 
@@ -91,16 +96,21 @@ pub fn server_id(id: Id) -> ServerId {
 
 const CLIENT: &str = "client";
 
-/// A client proposes a command.
+/// What a server is asked to append to its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Proposes;
+pub enum Proposes {
+    /// A command, by a client.
+    Command,
+    /// A blank, by the driver of a leader.
+    Blank,
+}
 
 impl Actor for Raft {
     type Msg = Message;
     type Timer = Timer;
     type State = Replica;
     type Storage = Persistent;
-    /// A client's choice of when to propose.
+    /// The choice of when to propose what.
     type Random = Proposes;
 
     fn on_start(&self, id: Id, storage: &Option<Persistent>, out: &mut Out<Self>) -> Replica {
@@ -108,10 +118,10 @@ impl Actor for Raft {
         let stored = storage.clone().unwrap_or_default();
         let servers = Arc::clone(&self.servers);
         let config = Config { id, servers, max_append_bytes: self.max_append_bytes };
-        let (server, output) = Server::start(config, stored.clone());
-        let mut replica = Replica { server, stored, applied: Vec::new() };
+        let (server, output) = Server::start(config, stored.clone(), 0);
+        let mut replica = Replica { server, stored, applied: Vec::new(), breach: None };
         replica.interpret(output, out);
-        out.choose_random(CLIENT, vec![Proposes]);
+        out.choose_random(CLIENT, vec![Proposes::Command]);
         replica
     }
 
@@ -136,10 +146,21 @@ impl Actor for Raft {
         Raft::step(replica, Input::Timeout(*timer), out);
     }
 
-    fn on_random(&self, id: Id, replica: &mut Cow<'_, Replica>, _: &Proposes, out: &mut Out<Self>) {
-        let number = replica.server.log().last_index() + 1;
-        let commands = vec![Raft::command_to(server_id(id), number)];
-        Raft::step(replica, Input::Propose { commands }, out);
-        out.choose_random(CLIENT, vec![Proposes]);
+    fn on_random(
+        &self,
+        id: Id,
+        replica: &mut Cow<'_, Replica>,
+        proposes: &Proposes,
+        out: &mut Out<Self>,
+    ) {
+        let payload = match proposes {
+            Proposes::Command => {
+                let number = replica.server.log().last_index() + 1;
+                Payload::Command(Raft::command_to(server_id(id), number))
+            }
+            Proposes::Blank => Payload::Blank,
+        };
+        Raft::step(replica, Input::Propose { payloads: vec![payload] }, out);
+        out.choose_random(CLIENT, vec![Proposes::Command]);
     }
 }

@@ -14,7 +14,7 @@ use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, ServerId, Term, Timer};
 
-use crate::actor::{Raft, actor_id};
+use crate::actor::{Proposes, Raft, actor_id};
 use crate::effects::{Effect, Stimulus};
 use crate::history::Event;
 use crate::letters::{Letter, Shared};
@@ -51,6 +51,9 @@ pub struct Environment {
     pub torn: bool,
     /// See [`Raft::max_append_bytes`].
     pub max_append_bytes: usize,
+    /// A leader without an entry of its own term may be given a blank, at any moment: drivers
+    /// do so after an election.
+    pub blanks: bool,
 }
 
 impl Default for Environment {
@@ -61,6 +64,7 @@ impl Default for Environment {
             audit: false,
             torn: false,
             max_append_bytes: usize::MAX,
+            blanks: false,
         }
     }
 }
@@ -94,8 +98,8 @@ pub enum Action {
     Deliver(Ref<Letter>),
     /// A timer fires.
     Timeout(ServerId, Timer),
-    /// A client proposes a command.
-    Propose(ServerId),
+    /// A client proposes a command, or the driver of a leader a blank.
+    Propose(ServerId, Proposes),
     /// The server crashes and starts again from its disk.
     Restart(ServerId),
     /// The disk finishes a write, and the messages that waited for it leave.
@@ -107,7 +111,7 @@ impl Action {
         match self {
             Action::Deliver(letter) => (letter.to, Stimulus::Deliver(letter)),
             Action::Timeout(id, timer) => (id, Stimulus::Timeout(timer)),
-            Action::Propose(id) => (id, Stimulus::Propose),
+            Action::Propose(id, proposes) => (id, Stimulus::Propose(proposes)),
             Action::Restart(id) => (id, Stimulus::Restart),
             Action::CarryOut(id) => (id, Stimulus::CarryOut),
         }
@@ -284,7 +288,10 @@ impl Model for Cluster {
                 }
             }
             if server.is_leader() && server.log().last_index() < self.bounds.entries {
-                actions.push(Action::Propose(id));
+                actions.push(Action::Propose(id, Proposes::Command));
+                if self.environment.blanks && server.log().last_term() < server.current_term() {
+                    actions.push(Action::Propose(id, Proposes::Blank));
+                }
             }
             if !node.pending.is_empty() {
                 actions.push(Action::CarryOut(id));
@@ -315,7 +322,7 @@ impl Model for Cluster {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut all = properties::of(&self.bounds);
+        let mut all = properties::of(&self.bounds, &self.environment);
         if self.start.is_some() {
             all.push(properties::logs_agree());
         }

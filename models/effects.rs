@@ -20,7 +20,7 @@ use crate::successors::{Effects, Memo};
 pub(crate) enum Stimulus {
     Deliver(Ref<Letter>),
     Timeout(Timer),
-    Propose,
+    Propose(Proposes),
     Restart,
     CarryOut,
 }
@@ -31,10 +31,11 @@ impl Stimulus {
         match self {
             Stimulus::Timeout(Timer::Election) => 0,
             Stimulus::Timeout(Timer::Heartbeat) => 1,
-            Stimulus::Propose => 2,
-            Stimulus::Restart => 3,
-            Stimulus::CarryOut => 4,
-            Stimulus::Deliver(letter) => 5 + letter.number(),
+            Stimulus::Propose(Proposes::Command) => 2,
+            Stimulus::Propose(Proposes::Blank) => 3,
+            Stimulus::Restart => 4,
+            Stimulus::CarryOut => 5,
+            Stimulus::Deliver(letter) => 6 + letter.number(),
         }
     }
 }
@@ -154,8 +155,8 @@ impl Cluster {
                     actor.on_timeout(me, replica, &timer, out);
                 })
             }
-            Stimulus::Propose => self.ask(&mut next, |actor, replica, out| {
-                actor.on_random(me, replica, &Proposes, out);
+            Stimulus::Propose(proposes) => self.ask(&mut next, |actor, replica, out| {
+                actor.on_random(me, replica, &proposes, out);
             }),
         };
         let letter =

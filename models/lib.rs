@@ -24,7 +24,7 @@ mod state;
 pub mod successors;
 pub mod words;
 
-pub use actor::{Raft, Replica};
+pub use actor::{Proposes, Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
 pub use effects::{Effect, panic_message};
 pub use history::Event;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use stateright::Model;
 use veraft::figure2::{ServerId, Timer};
 
+use crate::actor::Proposes;
 use crate::cluster::{Action, Cluster};
 use crate::letters::Letter;
 use crate::orbit::Ref;
@@ -30,6 +31,11 @@ pub enum Move {
         /// The leader that a client talks to.
         server: ServerId,
     },
+    /// A leader's driver proposes a blank.
+    ProposeBlank {
+        /// The leader.
+        server: ServerId,
+    },
     /// See [`Action::Restart`].
     Restart {
         /// The server that crashes.
@@ -50,7 +56,8 @@ impl From<Action> for Move {
         match action {
             Action::Deliver(letter) => Move::Deliver(letter.value.clone()),
             Action::Timeout(server, timer) => Move::Timeout { server, timer },
-            Action::Propose(server) => Move::Propose { server },
+            Action::Propose(server, Proposes::Command) => Move::Propose { server },
+            Action::Propose(server, Proposes::Blank) => Move::ProposeBlank { server },
             Action::Restart(server) => Move::Restart { server },
             Action::CarryOut(server) => Move::DiskWrite { server },
         }
@@ -64,6 +71,7 @@ impl Move {
             Move::Deliver(letter) => Some(letter.to),
             Move::Timeout { server, timer: _ }
             | Move::Propose { server }
+            | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server } => Some(*server),
             Move::LoseAll => None,
@@ -166,14 +174,17 @@ impl Cluster {
             Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
                 return Err(Impossible::NotRunning(id, *timer));
             }
-            Move::Propose { .. } if !node.replica.server.is_leader() => {
+            Move::Propose { .. } | Move::ProposeBlank { .. }
+                if !node.replica.server.is_leader() =>
+            {
                 return Err(Impossible::NotLeader(id));
             }
             Move::DiskWrite { .. } if node.pending.is_empty() => {
                 return Err(Impossible::NothingToWrite(id));
             }
             Move::Timeout { timer, .. } => Action::Timeout(id, *timer),
-            Move::Propose { .. } => Action::Propose(id),
+            Move::Propose { .. } => Action::Propose(id, Proposes::Command),
+            Move::ProposeBlank { .. } => Action::Propose(id, Proposes::Blank),
             Move::Restart { .. } => Action::Restart(id),
             Move::DiskWrite { .. } => Action::CarryOut(id),
             Move::LoseAll => return Ok(None),

@@ -174,11 +174,12 @@ impl Witness {
 
 impl Rename for Replica {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Replica { server, stored, applied } = self;
+        let Replica { server, stored, applied, breach } = self;
         Replica {
             server: server.rename(renaming),
             stored: stored.rename(renaming),
             applied: applied.rename(renaming),
+            breach: breach.rename(renaming),
         }
     }
 }

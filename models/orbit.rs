@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, Command, Config, Entries, Entry, Message, Persistent,
-    Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
+    AppendEntries, AppendEntriesReply, Breach, Command, Config, Entries, Entry, Message, Payload,
+    Persistent, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
 };
 
 use crate::interned::keyed_hash_of;
@@ -87,8 +87,17 @@ impl Rename for Command {
 
 impl Rename for Entry {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Entry { term, command } = self;
-        Entry { term: *term, command: command.rename(renaming) }
+        let Entry { term, payload } = self;
+        Entry { term: *term, payload: payload.rename(renaming) }
+    }
+}
+
+impl Rename for Payload {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        match self {
+            Payload::Command(command) => Payload::Command(command.rename(renaming)),
+            Payload::Blank => Payload::Blank,
+        }
     }
 }
 
@@ -128,11 +137,12 @@ impl Rename for Server {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Config { id, servers, max_append_bytes } = self.config().clone();
         let config = Config { id: id.rename(renaming), servers, max_append_bytes };
-        let Volatile { role, commit_index, last_applied } = self.volatile();
+        let Volatile { role, commit_index, last_applied, floor } = self.volatile();
         let volatile = Volatile {
             role: role.rename(renaming),
             commit_index: *commit_index,
             last_applied: *last_applied,
+            floor: *floor,
         };
         Server::from_parts(config, self.persistent().rename(renaming), volatile)
     }
@@ -175,6 +185,22 @@ impl Rename for Message {
             Message::AppendEntriesReply(AppendEntriesReply { term, outcome }) => {
                 Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
             }
+        }
+    }
+}
+
+impl Rename for Breach {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        match self {
+            Breach::Name { named } => Breach::Name { named: named.rename(renaming) },
+            Breach::SecondLeader { leader } => {
+                Breach::SecondLeader { leader: leader.rename(renaming) }
+            }
+            Breach::Sender
+            | Breach::Range { .. }
+            | Breach::Log { .. }
+            | Breach::NeverSent { .. }
+            | Breach::Contradiction { .. } => *self,
         }
     }
 }

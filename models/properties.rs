@@ -1,9 +1,9 @@
 //! What must always hold, and what must be reachable for that to mean anything.
 
 use stateright::Property;
-use veraft::figure2::{Entry, Index, Log, Role, Server, Term};
+use veraft::figure2::{Entry, Index, Log, Payload, Role, Server, Term};
 
-use crate::cluster::{Bounds, Cluster};
+use crate::cluster::{Bounds, Cluster, Environment};
 use crate::history::Event;
 use crate::node::Node;
 use crate::orbit::Ref;
@@ -38,6 +38,9 @@ pub const TERMS_IN_ORDER: &str = "Terms in order";
 /// No assertion of the core fails.
 pub const ASSERTIONS: &str = "Assertions";
 
+/// No server takes a message of a peer for one that no correct peer sends.
+pub const NO_BREACH: &str = "No breach";
+
 /// In every term of the scope, one after the other, there is a leader.
 pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
 /// A leader loses its office.
@@ -48,6 +51,8 @@ pub const ENTRY_COMMITTED: &str = "an entry is committed";
 pub const EARLIER_TERM_COMMITTED: &str = "an entry of an earlier term is committed";
 /// The cluster still commits after a server has crashed.
 pub const COMMITTED_AFTER_RESTART: &str = "an entry is committed after a restart";
+/// A blank of a later term commits a client's entry.
+pub const BLANK_COMMITS: &str = "a blank commits an entry of an earlier term";
 /// A leader has brought all its entries to everybody.
 pub const LOGS_AGREE: &str = "every log holds the leader's entries";
 
@@ -62,7 +67,7 @@ pub fn logs_agree() -> Property<Cluster> {
 }
 
 /// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
-pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
+pub fn of(bounds: &Bounds, environment: &Environment) -> Vec<Property<Cluster>> {
     let mut properties = vec![
         Property::always(ELECTION_SAFETY, election_safety),
         Property::always(ONE_VOTE, one_vote),
@@ -77,6 +82,7 @@ pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
         Property::always(MATCH_INDEX_TRUE, match_index_true),
         Property::always(TERMS_IN_ORDER, terms_in_order),
         Property::always(ASSERTIONS, assertions),
+        Property::always(NO_BREACH, no_breach),
     ];
     // A server alone leads until it crashes, so each further term takes a restart.
     let alone = bounds.servers == 1;
@@ -92,6 +98,9 @@ pub fn of(bounds: &Bounds) -> Vec<Property<Cluster>> {
         // entry is committed at once, in its own term.
         if !alone && bounds.entries > 1 && bounds.terms > 1 {
             properties.push(Property::sometimes(EARLIER_TERM_COMMITTED, earlier_term_committed));
+            if environment.blanks {
+                properties.push(Property::sometimes(BLANK_COMMITS, blank_commits));
+            }
         }
         if bounds.restarts > 0 {
             properties.push(Property::sometimes(COMMITTED_AFTER_RESTART, committed_after_restart));
@@ -235,6 +244,10 @@ fn assertions(_: &Cluster, state: &ClusterState) -> bool {
     state.nodes.iter().all(|node| node.failed.is_none())
 }
 
+fn no_breach(_: &Cluster, state: &ClusterState) -> bool {
+    state.nodes.iter().all(|node| node.replica.breach.is_none())
+}
+
 fn leaders_elected(cluster: &Cluster, state: &ClusterState) -> bool {
     (1..=cluster.bounds.terms).all(|term| led(state).any(|(led, _)| led == term))
 }
@@ -252,6 +265,12 @@ fn entry_committed(_: &Cluster, state: &ClusterState) -> bool {
 
 fn earlier_term_committed(_: &Cluster, state: &ClusterState) -> bool {
     committed(state).any(|(_, entry, term)| entry.term < term)
+}
+
+fn blank_commits(_: &Cluster, state: &ClusterState) -> bool {
+    let mut events = committed(state).skip_while(|(_, entry, term)| entry.term == *term);
+    let earlier = events.next().is_some_and(|(_, entry, _)| entry.payload != Payload::Blank);
+    earlier && events.any(|(_, entry, term)| entry.term == term && entry.payload == Payload::Blank)
 }
 
 fn committed_after_restart(_: &Cluster, state: &ClusterState) -> bool {

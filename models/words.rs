@@ -3,7 +3,8 @@
 use std::fmt;
 
 use veraft::figure2::{
-    AppendEntries, AppendOutcome, Entries, Message, RequestVote, Role, Server, ServerId, Timer,
+    AppendEntries, AppendOutcome, Command, Entries, Entry, Message, Payload, RequestVote, Role,
+    Server, ServerId, Timer,
 };
 
 use crate::cluster::Action;
@@ -63,10 +64,12 @@ pub fn message(message: &Message) -> String {
 
 /// Entries as `[term:command ...]`, a command of the model as the server it was proposed to.
 pub fn log(entries: &Entries) -> String {
-    let entry = |entry: &veraft::figure2::Entry| match entry.command.as_bytes() {
-        [id, _] => format!("{}:{}", entry.term, ServerId(u64::from(*id))),
-        bytes => format!("{}:\"{}\"", entry.term, bytes.escape_ascii()),
+    let payload = |payload: &Payload| match payload.command().map(Command::as_bytes) {
+        None => "blank".to_owned(),
+        Some([id, _]) => ServerId(u64::from(*id)).to_string(),
+        Some(bytes) => format!("\"{}\"", bytes.escape_ascii()),
     };
+    let entry = |entry: &Entry| format!("{}:{}", entry.term, payload(&entry.payload));
     format!("[{}]", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
 }
 
@@ -106,7 +109,10 @@ pub fn server(server: &Server) -> String {
 
 /// A node, in one line: the server, and the disk where that lags behind.
 pub fn node(node: &Node) -> String {
-    let server = server(&node.replica.server);
+    let mut server = server(&node.replica.server);
+    if let Some(breach) = node.replica.breach {
+        server = format!("{server}, got a message that is a breach: {breach}");
+    }
     match (&node.failed, node.pending.len()) {
         (Some(assertion), _) => format!("assertion failed: {assertion}"),
         (None, 0) => server,
@@ -192,6 +198,7 @@ impl fmt::Display for Move {
                 write!(f, "{server}'s heartbeat timer fires")
             }
             Move::Propose { server } => write!(f, "a client proposes a command to {server}"),
+            Move::ProposeBlank { server } => write!(f, "{server} appends a blank"),
             Move::Restart { server } => write!(f, "{server} crashes and restarts"),
             Move::DiskWrite { server } => write!(f, "{server}'s disk finishes a write"),
             Move::LoseAll => write!(f, "every message under way is lost"),

@@ -12,7 +12,7 @@ use veraft::figure2::{Command, Entry, Persistent, Record, ServerId};
 use veraft::runtime::{DiskStorage, MemoryNetwork, NodeBuilder, Storage, StorageError};
 
 fn append(term: u64, commands: &[&str]) -> Record {
-    let entry = |command: &&str| Entry { term, command: Command::from(command.as_bytes()) };
+    let entry = |command: &&str| Entry::command(term, Command::from(command.as_bytes()));
     Record::Append { entries: commands.iter().map(entry).collect() }
 }
 

@@ -136,7 +136,7 @@ fn bare_rate(store: &mut DiskStorage, batch: u64, time: Duration) -> f64 {
 }
 
 fn entries(count: u64) -> Record {
-    let entry = Entry { term: 1, command: Command::from(vec![b'x'; 64]) };
+    let entry = Entry::command(1, Command::from(vec![b'x'; 64]));
     Record::Append { entries: (0..count).map(|_| entry.clone()).collect() }
 }
 

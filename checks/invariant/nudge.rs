@@ -31,7 +31,7 @@ pub(super) fn change(world: &mut World, [kind, who, a, b, c]: Picks) -> Option<(
                 _ => leader(&config.servers, id, log.len() as Index, [a, b, c, b, c]),
             }
         }
-        3 => log.push(Entry { term: small, command: Raft::command_to(ServerId(0), b.into()) }),
+        3 => log.push(Entry::command(small, Raft::command_to(ServerId(0), b.into()))),
         4 => log.truncate(usize::from(a) % (log.len() + 1)),
         5 => {
             let place = usize::from(b).checked_rem(log.len())?;
@@ -85,7 +85,7 @@ fn message(world: &World, from: ServerId, a: u8, b: u8, c: u8) -> Option<Message
             let (first, last) = ends(log.len(), c);
             let mut entries: Vec<Entry> = log[first..last].to_vec();
             if b.is_multiple_of(8) {
-                entries.push(Entry { term: Term::from(c % 4), command: Raft::command_to(from, 9) });
+                entries.push(Entry::command(Term::from(c % 4), Raft::command_to(from, 9)));
             }
             let prev_log_term = if b % 16 == 1 { term } else { last_term(&log[..first]) };
             Message::AppendEntries(AppendEntries {

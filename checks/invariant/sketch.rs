@@ -193,7 +193,7 @@ impl Sketch {
             let mut log = pick(paths(&logs), picks[2]).unwrap_or_default();
             for _ in 0..count {
                 let command = Raft::command_to(leader, log.len() as Index + 1);
-                log.push(Entry { term, command });
+                log.push(Entry::command(term, command));
             }
             logs.insert(term, log);
         }

@@ -6,7 +6,9 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use veraft::figure2::{Config, Input, Output, Persistent, Server, ServerId, Term, Timer, Volatile};
+use veraft::figure2::{
+    Config, Input, Output, Payload, Persistent, Server, ServerId, Term, Timer, Volatile,
+};
 use veraft_models::words;
 use veraft_models::{Letter, Raft};
 
@@ -64,7 +66,7 @@ impl World {
     /// The world at the first boot.
     pub fn boot(servers: usize) -> World {
         let all = configs(servers);
-        let server = |config| Server::start(config, Persistent::default()).0;
+        let server = |config| Server::start(config, Persistent::default(), 0).0;
         World {
             servers: all.map(server).collect(),
             letters: BTreeSet::new(),
@@ -113,15 +115,15 @@ impl World {
             Event::Timeout(_, timer) => Some(Input::Timeout(*timer)),
             Event::Propose(_) => {
                 let command = Raft::command_to(id, server.log().last_index() + 1);
-                Some(Input::Propose { commands: vec![command] })
+                Some(Input::Propose { payloads: vec![Payload::Command(command)] })
             }
             Event::Restart(_) => None,
         };
-        let Output { persist: _, send, timers: _, apply: _, proposal: _ } = match input {
+        let Output { persist: _, send, timers: _, apply: _, proposal: _, breach: _ } = match input {
             Some(input) => server.step(input),
             None => {
                 let (started, output) =
-                    Server::start(server.config().clone(), server.persistent().clone());
+                    Server::start(server.config().clone(), server.persistent().clone(), 0);
                 *server = started;
                 output
             }

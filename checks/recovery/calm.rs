@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 use veraft::figure2::{ServerId, Timer};
 use veraft_models::orbit::Ref;
-use veraft_models::{Action, Cluster, Letter, Memo};
+use veraft_models::{Action, Cluster, Letter, Memo, Proposes};
 
 use super::clock::Clock;
 use super::failure::Failure;
@@ -82,6 +82,17 @@ impl<'a> Calm<'a> {
         self.trail.truncate(first);
         self.moments += after.met.len() as u64;
         Ok(after.quiet)
+    }
+
+    /// What a leader is given, so that it can commit what it holds: a command of a client; where
+    /// drivers give blanks, a blank, and only while there is no entry of its own term.
+    pub fn proposal(&self, position: &Position, leader: ServerId) -> Option<Proposes> {
+        let server = position.member(leader).server();
+        match self.cluster.environment.blanks {
+            false => Some(Proposes::Command),
+            true if server.log().last_term() < server.current_term() => Some(Proposes::Blank),
+            true => None,
+        }
     }
 
     /// The heartbeat timers fire that run.

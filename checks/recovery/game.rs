@@ -4,7 +4,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use veraft::figure2::{ServerId, Timer};
-use veraft_models::{Action, Cluster, ClusterState, Memo};
+use veraft_models::{Action, Cluster, ClusterState, Memo, Proposes};
 
 use super::calm::{Calm, Quiet};
 use super::failure::Failure;
@@ -129,21 +129,33 @@ impl Player<'_> {
         })
     }
 
-    /// The leader takes in a new entry, and brings all it has to everybody. It beats faster than
-    /// any election timer that it resets, so the adversary chooses no timer any more.
+    /// The leader takes in what it is given, and brings all it has to everybody. It beats faster
+    /// than any election timer that it resets, so the adversary chooses no timer any more.
     fn serve(&mut self, position: &Position, leader: ServerId) -> Result<(), Failure> {
         if self.served.contains(position) {
             return Ok(());
         }
-        let entries = |position: &Position| position.member(leader).server().log().last_index();
-        let proposed = self.calm.happen(position, &[Action::Propose(leader)])?;
-        let taken_in = |player: &mut Self, after: Quiet| match entries(&after.position) {
-            now if now > entries(position) => player.spread(&after.position, leader, HEARTBEATS),
-            _ => Err(Failure::Refused(leader)),
+        match self.calm.proposal(position, leader) {
+            Some(proposes) => self.take_in(position, leader, proposes)?,
+            None => self.spread(position, leader, HEARTBEATS)?,
         };
-        self.each(proposed, taken_in)?;
         self.served.insert(position.clone());
         Ok(())
+    }
+
+    /// The leader is given an entry, and brings it to everybody.
+    fn take_in(
+        &mut self,
+        position: &Position,
+        leader: ServerId,
+        proposes: Proposes,
+    ) -> Result<u32, Failure> {
+        let entries = |position: &Position| position.member(leader).server().log().last_index();
+        let proposed = self.calm.happen(position, &[Action::Propose(leader, proposes)])?;
+        self.each(proposed, |player, after| match entries(&after.position) {
+            now if now > entries(position) => player.spread(&after.position, leader, HEARTBEATS),
+            _ => Err(Failure::Refused(leader)),
+        })
     }
 
     /// With at most so many `heartbeats`, everybody has applied all that the leader holds.

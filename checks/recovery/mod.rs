@@ -20,7 +20,8 @@
 //! * within [`Settings::rounds`] rounds one server leads, every other knows it, and its
 //!   heartbeats set their timers, so that no election can follow. A server that leads the latest
 //!   term when faults stop stays leader: nobody stands for election at all;
-//! * an entry proposed to that leader is committed, and with it all before. After two heartbeats
+//! * an entry proposed to that leader is committed, and with it all before: a client's, or,
+//!   where drivers give blanks, a blank, if the leader holds no entry of its term yet. After two heartbeats
 //!   at most every log and every disk hold what the leader's log holds, and every state machine
 //!   was given all of it, in order.
 //!

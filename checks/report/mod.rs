@@ -135,6 +135,7 @@ fn scope(verdict: &Verdict) -> ScopeView {
         switch(bounds.keep_dead_letters, "dead letters kept"),
         switch(bounds.audit, "audit"),
         switch(bounds.torn, "torn steps"),
+        switch(bounds.blanks, "blanks"),
     ];
     let mut notes = verdict.changed.clone();
     if !verdict.exhausted && verdict.with(Word::Violated).next().is_some() {

@@ -79,7 +79,8 @@ fn a_lost_append_entries_is_repeated_by_the_heartbeat() {
     let vote = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
     let _ = receive(&mut server, 1, vote);
     assert!(server.is_leader());
-    let sent = server.step(Input::Propose { commands: vec![vec![7].into()] }).send;
+    let sent =
+        server.step(Input::Propose { payloads: vec![Payload::Command(vec![7].into())] }).send;
     let repeated = server.step(Input::Timeout(Timer::Heartbeat)).send;
     assert!(sent.iter().all(|message| repeated.contains(message)));
     for peer in [1, 2] {

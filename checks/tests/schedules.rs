@@ -51,7 +51,7 @@ fn action(
         Choice::DeliverAny(number) => Some(Action::Deliver(sent[number % sent.len()])),
         Choice::Other(number) => pick(actions, number),
         Choice::Propose(number) => {
-            actions.retain(|action| matches!(action, Action::Propose(_)));
+            actions.retain(|action| matches!(action, Action::Propose(..)));
             pick(actions, number)
         }
     }

@@ -64,8 +64,7 @@ impl Server {
         let outcome = if request.term < self.current_term() {
             AppendOutcome::StaleTerm
         } else {
-            let leads = matches!(self.volatile.role, Role::Leader { .. });
-            assert!(!leads, "two leaders in term {}: {leader} and this one", request.term);
+            assert!(!self.is_leader(), "another leader in the term that this server leads");
             self.volatile.role = Role::Follower { leader: Some(leader) };
             output.timers.push(TimerDuty::Set(Timer::Election));
             self.store_entries(request, output)

@@ -47,14 +47,45 @@ impl fmt::Debug for Command {
     }
 }
 
-/// One entry of the log: a command for the state machine, and the term in which a leader
-/// received it.
+/// What an entry is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Payload {
+    /// A command for the state machine.
+    Command(Command),
+    /// Nothing: an entry of a leader's own term, with which it can commit those before it
+    /// (thesis, 6.4). It never reaches the state machine, but counts as applied.
+    Blank,
+}
+
+impl Payload {
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Payload::Command(command) => Some(command),
+            Payload::Blank => None,
+        }
+    }
+}
+
+/// One entry of the log, with the term in which a leader received it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Entry {
-    /// The term in which a leader received the command; at least 1.
+    /// The term in which a leader received it; at least 1.
     pub term: Term,
-    /// The command.
-    pub command: Command,
+    /// What it is for.
+    pub payload: Payload,
+}
+
+impl Entry {
+    /// An entry with a command.
+    pub fn command(term: Term, command: impl Into<Command>) -> Entry {
+        Entry { term, payload: Payload::Command(command.into()) }
+    }
+
+    /// The bytes of its command; none for a blank.
+    pub fn bytes(&self) -> usize {
+        self.payload.command().map_or(0, |command| command.as_bytes().len())
+    }
 }
 
 /// Consecutive entries of a log. A clone is O(1).
@@ -169,13 +200,13 @@ impl Log {
     }
 
     /// The entries from index `first` on, as many as fit in `max_bytes` of commands, but at
-    /// least one if there is one. An empty command counts as one byte, so that the number of
-    /// entries is bounded too.
+    /// least one if there is one. An empty command, or a blank, counts as one byte, so that the
+    /// number of entries is bounded too.
     pub fn batch(&self, first: Index, max_bytes: usize) -> Entries {
         let mut bytes = 0;
         let mut last = first.saturating_sub(1);
         while let Some(entry) = self.get(last + 1) {
-            bytes += entry.command.as_bytes().len().max(1);
+            bytes += entry.bytes().max(1);
             if bytes > max_bytes && last >= first {
                 break;
             }
@@ -222,7 +253,7 @@ mod tests {
     use alloc::vec;
 
     fn log(terms: &[Term]) -> Log {
-        let entry = |&term| Entry { term, command: Command::from(vec![b'x'; 10]) };
+        let entry = |&term| Entry::command(term, vec![b'x'; 10]);
         Log(terms.iter().map(entry).collect())
     }
 
@@ -243,7 +274,7 @@ mod tests {
         assert_eq!(log.batch(1, 30).len(), 3);
         assert_eq!(log.batch(3, 1000).len(), 2);
         assert_eq!(log.batch(5, 1000).len(), 0);
-        let empty = Entry { term: 1, command: Command::from(vec![]) };
+        let empty = Entry { term: 1, payload: Payload::Blank };
         assert_eq!(Log((0..9).map(|_| empty.clone()).collect()).batch(1, 4).len(), 4);
     }
 

@@ -8,9 +8,11 @@
 //! | `append_entries.rs` | the AppendEntries RPC: arguments, results, receiver |
 //! | `rules.rs` | Rules for Servers: all servers, followers, candidates, leaders |
 //! | `log.rs` | `log[]`: entries, terms, indices |
+//! | `breach.rs` | not in the paper: what no correct peer sends |
 //!
 //! One door in, one value out: [`Server::step`]. Nothing here reads a clock, draws a random
-//! number, does I/O or fails; what cannot happen is an assertion.
+//! number, does I/O or fails. What no correct peer sends is a value ([`Output::breach`]); what
+//! cannot happen in the server itself is an assertion.
 //!
 //! # Departures from the paper
 //!
@@ -34,6 +36,7 @@
 //!   of a candidate runs on; that of a leader starts.
 
 mod append_entries;
+mod breach;
 mod log;
 mod request_vote;
 mod rules;
@@ -44,9 +47,10 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 pub use append_entries::{AppendEntries, AppendEntriesReply, AppendOutcome};
-pub use log::{Command, Entries, Entry, Index, Log, Term};
+pub use breach::{Breach, LEAP, LIMIT};
+pub use log::{Command, Entries, Entry, Index, Log, Payload, Term};
 pub use request_vote::{RequestVote, RequestVoteReply};
-pub use state::{Config, Persistent, Record, Role, ServerId, Volatile};
+pub use state::{BadRecord, Config, Persistent, Record, Role, ServerId, Volatile};
 
 /// A message between servers: the two RPCs of Figure 2 and their replies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,15 +118,16 @@ pub enum Input {
     Timeout(Timer),
     /// A message arrived: once, twice, late, or out of order.
     Receive {
-        /// The server that sent it; a member of the cluster.
+        /// The server that sent it.
         from: ServerId,
         /// The message.
         message: Message,
     },
-    /// The application proposes commands for the state machine, to be appended in this order.
+    /// The application proposes commands for the state machine, or the driver a blank, to be
+    /// appended in this order.
     Propose {
-        /// The commands.
-        commands: Vec<Command>,
+        /// What the new entries are for. None change nothing.
+        payloads: Vec<Payload>,
     },
 }
 
@@ -145,13 +150,16 @@ pub struct Output {
     pub apply: Vec<(Index, Entry)>,
     /// The answer to [`Input::Propose`]; none for other inputs.
     pub proposal: Option<Proposal>,
+    /// Why the message that arrived is none that a correct peer sends. Nothing else is owed
+    /// then, and nothing changed; after a [fatal](Breach::is_fatal) one, nothing ever must.
+    pub breach: Option<Breach>,
 }
 
 /// The answer to a proposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Proposal {
-    /// The commands stand in the leader's log. They are committed once an entry applied at
-    /// their index has this term, and lost once it has another.
+    /// The entries stand in the leader's log. They are committed once an entry applied at their
+    /// index has this term, and lost once it has another.
     Accepted {
         /// The term of the new entries.
         term: Term,
@@ -169,20 +177,48 @@ pub enum Proposal {
 
 /// A server of Figure 2.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Server {
     config: Config,
     persistent: Persistent,
     volatile: Volatile,
 }
 
+/// What a server is read from.
+#[derive(Deserialize)]
+#[serde(rename = "Server")]
+struct Parts {
+    config: Config,
+    persistent: Persistent,
+    volatile: Volatile,
+}
+
+impl TryFrom<Parts> for Server {
+    type Error = &'static str;
+
+    fn try_from(parts: Parts) -> Result<Server, &'static str> {
+        let Parts { config, persistent, volatile } = parts;
+        let last_index = persistent.log().last_index();
+        if !config.servers.contains(&config.id) {
+            Err("a server outside of its own cluster")
+        } else if last_index < volatile.commit_index.max(volatile.floor) {
+            Err("a server that has committed or applied more than its log holds")
+        } else {
+            Ok(Server { config, persistent, volatile })
+        }
+    }
+}
+
 impl Server {
     /// A server that starts, for the first time or after a crash: it follows, with what its
-    /// records fold to.
+    /// records fold to. `floor` is the highest index that is known to have been handed to the
+    /// state machine before; see [`Volatile::floor`].
     ///
     /// # Panics
-    /// When `config.servers` lacks `config.id`.
-    pub fn start(config: Config, persistent: Persistent) -> (Server, Output) {
-        let server = Server::from_parts(config, persistent, Volatile::default());
+    /// When `config.servers` lacks `config.id`, or the log does not reach to `floor`.
+    pub fn start(config: Config, persistent: Persistent, floor: Index) -> (Server, Output) {
+        let volatile = Volatile { floor, ..Volatile::default() };
+        let server = Server::from_parts(config, persistent, volatile);
         let mut output = Output::default();
         output.timers.push(TimerDuty::Set(Timer::Election));
         (server, output)
@@ -192,30 +228,36 @@ impl Server {
     /// beginning.
     ///
     /// # Panics
-    /// When `config.servers` lacks `config.id`.
+    /// When `config.servers` lacks `config.id`, or the log does not reach to what was committed
+    /// or applied.
     pub fn from_parts(config: Config, persistent: Persistent, volatile: Volatile) -> Server {
-        assert!(config.servers.contains(&config.id), "{} is not in its own cluster", config.id);
-        Server { config, persistent, volatile }
+        let id = config.id;
+        let server = Server::try_from(Parts { config, persistent, volatile });
+        server.unwrap_or_else(|problem| panic!("{id}: {problem}"))
     }
 
     /// The only door: one input in, everything it causes out.
     ///
     /// # Panics
-    /// When a message comes from a server outside the cluster.
+    /// When this server itself has done what cannot be, never for what a message says; and when
+    /// terms or indices reach [`LIMIT`], after more elections or entries than any cluster has.
     pub fn step(&mut self, input: Input) -> Output {
         let mut output = Output::default();
         match input {
             Input::Timeout(Timer::Election) => self.election_timeout(&mut output),
             Input::Timeout(Timer::Heartbeat) => self.heartbeat_timeout(&mut output),
             Input::Receive { from, message } => self.receive(from, message, &mut output),
-            Input::Propose { commands } => self.propose(commands, &mut output),
+            Input::Propose { payloads } => self.propose(payloads, &mut output),
         }
         self.apply_committed(&mut output);
         output
     }
 
     fn receive(&mut self, from: ServerId, message: Message, output: &mut Output) {
-        assert!(self.config.servers.contains(&from), "{from} is not in the cluster");
+        if let Err(breach) = self.examine(from, &message) {
+            output.breach = Some(breach);
+            return;
+        }
         self.observe_term(message.term(), output);
         match message {
             Message::RequestVote(request) => self.receive_request_vote(request, output),

@@ -3,7 +3,8 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use super::log::{Command, Entries, Entry, Index, Term};
+use super::breach::LIMIT;
+use super::log::{Entries, Entry, Index, Payload, Term};
 use super::{
     AppendEntries, AppendEntriesReply, AppendOutcome, Message, Output, Proposal, Record,
     RequestVote, RequestVoteReply, Role, Server, ServerId, Timer, TimerDuty,
@@ -49,6 +50,7 @@ impl Server {
     /// vote.
     fn start_election(&mut self, output: &mut Output) {
         let id = self.config.id;
+        assert!(self.current_term() < LIMIT, "there are no more terms");
         let term = self.current_term() + 1;
         self.write(Record::Ballot { current_term: term, voted_for: Some(id) }, output);
         self.volatile.role = Role::Candidate { votes_granted: BTreeSet::new() };
@@ -118,7 +120,7 @@ impl Server {
 
     /// `LE.2`: a leader appends the commands of clients to its log. The answer follows once
     /// they are applied: see [`Proposal::Accepted`].
-    pub(super) fn propose(&mut self, commands: Vec<Command>, output: &mut Output) {
+    pub(super) fn propose(&mut self, payloads: Vec<Payload>, output: &mut Output) {
         let term = self.current_term();
         let Role::Leader { next_index, .. } = &self.volatile.role else {
             output.proposal = Some(Proposal::NotLeader { term, leader: self.leader() });
@@ -128,7 +130,11 @@ impl Server {
         let waiting = next_index.iter().filter(|&(_, &next)| next == first_index);
         let waiting: Vec<ServerId> = waiting.map(|(&peer, _)| peer).collect();
         output.proposal = Some(Proposal::Accepted { term, first_index });
-        let entries = commands.into_iter().map(|command| Entry { term, command }).collect();
+        if payloads.is_empty() {
+            return;
+        }
+        assert!(first_index <= LIMIT, "there are no more indices");
+        let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();
         self.write(Record::Append { entries }, output);
         for peer in waiting {
             self.replicate(peer, output);

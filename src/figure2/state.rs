@@ -6,6 +6,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::breach::LIMIT;
 use super::log::{Entries, Index, Log, Term};
 
 /// Names a server of the cluster.
@@ -78,15 +79,114 @@ pub enum Record {
     },
 }
 
+/// A record that no correct server wrote: what it lies on is damaged, or another server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadRecord {
+    /// The term falls, or exceeds every bound.
+    Term {
+        /// The term recorded.
+        term: Term,
+    },
+    /// A second vote in one term, or a vote before the first term.
+    Vote {
+        /// The term.
+        term: Term,
+    },
+    /// The log is to be cut behind its end.
+    Truncate {
+        /// The last index that is to be kept.
+        last_index: Index,
+    },
+    /// The term of an entry is 0, below that of the entry before it, or above the server's.
+    Entry {
+        /// The index of the entry.
+        index: Index,
+        /// Its term.
+        term: Term,
+    },
+}
+
+impl fmt::Display for BadRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadRecord::Term { term } => write!(f, "a ballot of term {term}, which cannot follow"),
+            BadRecord::Vote { term } => write!(f, "a vote in term {term} that cannot be"),
+            BadRecord::Truncate { last_index } => {
+                write!(f, "a truncation to {last_index}, past the end of the log")
+            }
+            BadRecord::Entry { index, term } => {
+                write!(f, "entry {index} has term {term}, which cannot stand there")
+            }
+        }
+    }
+}
+
+impl core::error::Error for BadRecord {}
+
 impl Persistent {
-    /// The one writer. Recovery is the same function: fold it over the stored records.
+    /// What stored records fold to. Whatever a disk gives back is examined: no server starts
+    /// from what no server wrote.
+    ///
+    /// # Errors
+    /// At the first record that cannot stand behind those before it.
+    pub fn fold(records: impl IntoIterator<Item = Record>) -> Result<Persistent, BadRecord> {
+        let mut persistent = Persistent::default();
+        for record in records {
+            persistent.examine(&record)?;
+            persistent.write(record);
+        }
+        Ok(persistent)
+    }
+
+    /// Whether `record` can stand behind those before it.
+    fn examine(&self, record: &Record) -> Result<(), BadRecord> {
+        match *record {
+            Record::Ballot { current_term: term, voted_for } => {
+                let again = term == self.current_term && self.voted_for.is_some();
+                if term < self.current_term || term > LIMIT {
+                    Err(BadRecord::Term { term })
+                } else if again && self.voted_for != voted_for || term == 0 && voted_for.is_some() {
+                    Err(BadRecord::Vote { term })
+                } else {
+                    Ok(())
+                }
+            }
+            Record::Truncate { last_index } => match last_index <= self.log.last_index() {
+                true => Ok(()),
+                false => Err(BadRecord::Truncate { last_index }),
+            },
+            Record::Append { ref entries } => {
+                let mut before = self.log.last_term().max(1);
+                for (index, entry) in (self.log.last_index() + 1..).zip(entries.iter()) {
+                    let term = entry.term;
+                    if term < before || term > self.current_term {
+                        return Err(BadRecord::Entry { index, term });
+                    }
+                    before = term;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The one writer: a step's record, or one of those that [`fold`](Self::fold) has examined.
+    ///
+    /// # Panics
+    /// When the term falls, or the log is to be cut behind its end. What else cannot be, such as
+    /// a second vote, is left to the properties that a search looks at.
     pub fn write(&mut self, record: Record) {
         match record {
             Record::Ballot { current_term, voted_for } => {
+                let before = self.current_term;
+                assert!(current_term >= before, "the term falls from {before} to {current_term}");
                 self.current_term = current_term;
                 self.voted_for = voted_for;
             }
-            Record::Truncate { last_index } => self.log.truncate(last_index),
+            Record::Truncate { last_index } => {
+                let end = self.log.last_index();
+                assert!(last_index <= end, "a log that ends at {end} is cut at {last_index}");
+                self.log.truncate(last_index);
+            }
             Record::Append { entries } => self.log.append(entries),
         }
     }
@@ -107,6 +207,7 @@ impl Persistent {
     }
 }
 
+/// Unexamined: see [`Persistent::write`].
 impl FromIterator<Record> for Persistent {
     fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
         let mut persistent = Persistent::default();
@@ -125,6 +226,10 @@ pub struct Volatile {
     /// `VS.2`: the highest index handed to the state machine; 0 at first, rises until a
     /// restart.
     pub last_applied: Index,
+    /// The highest index that was handed to the state machine in any earlier life, as far as the
+    /// driver kept it. It serves the guard against contradictions alone; 0 is always safe.
+    #[serde(default)]
+    pub floor: Index,
 }
 
 /// Follower, candidate or leader, each with the state that only it has.

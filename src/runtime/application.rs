@@ -10,7 +10,7 @@ use std::vec::Vec;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
 use super::proposal::{Applied, ProposeError, Waiter};
-use crate::figure2::{Command, Entry, Index, Term};
+use crate::figure2::{Command, Entry, Index, Payload, Term};
 
 /// What the cluster replicates: the application's own state.
 ///
@@ -22,8 +22,9 @@ pub trait StateMachine: Send + 'static {
     /// What the proposer of a command gets back.
     type Response: Send + 'static;
 
-    /// Executes a committed command. Called in the order of the log, with indices from 1
-    /// without a gap, by one thread. May block: that delays later commands on this node alone.
+    /// Executes a committed command. Called in the order of the log, by one thread, with rising
+    /// indices; those that are left out belong to entries without a command, which leaders add
+    /// for their own use. May block: that delays later commands on this node alone.
     fn apply(&mut self, index: Index, command: &Command) -> Self::Response;
 }
 
@@ -63,7 +64,10 @@ pub(super) fn run<S: StateMachine>(
         // no later term: that the proposal waits already changes nothing for it.
         accepted.into_iter().for_each(|run| waiting.add(run));
         for (index, entry) in committed {
-            let response = machine.apply(index, &entry.command);
+            let response = match &entry.payload {
+                Payload::Command(command) => Some(machine.apply(index, command)),
+                Payload::Blank => None,
+            };
             counters.applied_index.store(index, Ordering::Release);
             waiting.applied(index, entry.term, response);
         }
@@ -83,6 +87,12 @@ pub(super) struct Run<R> {
     pub(super) waiters: VecDeque<Waiter<R>>,
 }
 
+impl<R> Run<R> {
+    fn goes_on_with(&self, next: &Run<R>) -> bool {
+        self.term == next.term && self.first_index + self.waiters.len() as Index == next.first_index
+    }
+}
+
 impl<R> Default for Waiting<R> {
     fn default() -> Self {
         Waiting { runs: VecDeque::new() }
@@ -90,18 +100,18 @@ impl<R> Default for Waiting<R> {
 }
 
 impl<R> Waiting<R> {
-    /// A leader never removes entries, so what it accepts in one term is one run.
+    /// A leader never removes entries, so what it accepts in one term is one run, but for the
+    /// blanks in between.
     fn add(&mut self, new: Run<R>) {
         match self.runs.back_mut() {
-            Some(run) if run.term == new.term => run.waiters.extend(new.waiters),
-            _ => self.runs.push_back(new),
+            Some(run) if run.goes_on_with(&new) => run.waiters.extend(new.waiters),
+            Some(_) | None => self.runs.push_back(new),
         }
     }
 
     /// Answers the proposal whose entry was applied, and those that it rules out: the ones at
     /// the same index, and all of earlier terms, since terms never decrease along a log.
-    fn applied(&mut self, index: Index, term: Term, response: R) {
-        let mut response = Some(response);
+    fn applied(&mut self, index: Index, term: Term, mut response: Option<R>) {
         for run in &mut self.runs {
             while run.first_index <= index || run.term < term {
                 let Some(waiter) = run.waiters.pop_front() else { break };
@@ -155,10 +165,10 @@ mod tests {
         let (pending, ends) = waiters(2);
         let mut waiting = Waiting::default();
         waiting.add(run(3, 5, ends));
-        waiting.applied(4, 2, "older");
+        waiting.applied(4, 2, Some("older"));
         assert!(pending.iter().all(|pending| !pending.is_done()));
-        waiting.applied(5, 3, "first");
-        waiting.applied(6, 3, "second");
+        waiting.applied(5, 3, Some("first"));
+        waiting.applied(6, 3, Some("second"));
         let answers: Vec<_> = pending.into_iter().map(|one| one.wait().unwrap()).collect();
         assert_eq!(answers[0], Applied { term: 3, index: 5, response: "first" });
         assert_eq!(answers[1], Applied { term: 3, index: 6, response: "second" });
@@ -169,8 +179,8 @@ mod tests {
         let (mut pending, ends) = waiters(3);
         let mut waiting = Waiting::default();
         waiting.add(run(3, 5, ends));
-        waiting.applied(5, 3, "mine");
-        waiting.applied(6, 4, "another's");
+        waiting.applied(5, 3, Some("mine"));
+        waiting.applied(6, 4, Some("another's"));
         assert_eq!(superseded(pending.pop().unwrap()), (3, 7));
         assert_eq!(superseded(pending.pop().unwrap()), (3, 6));
         assert!(pending.pop().unwrap().wait().is_ok());
@@ -183,10 +193,26 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.add(run(3, 5, ends));
         waiting.add(run(6, 5, later_ends));
-        waiting.applied(5, 2, "an old one");
+        waiting.applied(5, 2, Some("an old one"));
         assert_eq!(superseded(later.pop().unwrap()), (6, 5));
         assert!(!pending.pop().unwrap().is_done());
         assert_eq!(superseded(pending.pop().unwrap()), (3, 5));
+    }
+
+    #[test]
+    fn a_blank_between_two_proposals_moves_no_answer() {
+        let (mut pending, ends) = waiters(1);
+        let (later, later_ends) = waiters(1);
+        let mut waiting = Waiting::default();
+        waiting.add(run(3, 5, ends));
+        waiting.add(run(3, 7, later_ends));
+        waiting.applied(5, 3, Some("first"));
+        waiting.applied(6, 3, None);
+        waiting.applied(7, 3, Some("second"));
+        pending.extend(later);
+        let answers: Vec<_> = pending.into_iter().map(|one| one.wait().unwrap()).collect();
+        assert_eq!((answers[0].index, answers[0].response), (5, "first"));
+        assert_eq!((answers[1].index, answers[1].response), (7, "second"));
     }
 
     #[test]
@@ -196,7 +222,7 @@ mod tests {
         let mut waiting = Waiting::default();
         waiting.add(run(1, 5, old_ends));
         waiting.add(run(3, 5, new_ends));
-        waiting.applied(5, 3, "new");
+        waiting.applied(5, 3, Some("new"));
         assert_eq!(superseded(old.pop().unwrap()), (1, 5));
         assert_eq!(new.pop().unwrap().wait().unwrap().response, "new");
     }

@@ -203,7 +203,7 @@ mod tests {
 
     /// A step that writes a ballot of this term, applies the entry of this index, and sends.
     fn step(term: u64) -> Gated<u64> {
-        let entry = Entry { term, command: Command::from(&b"x"[..]) };
+        let entry = Entry::command(term, Command::from(&b"x"[..]));
         let reply = RequestVoteReply { term, vote_granted: false };
         Gated {
             persist: Vec::from([Record::Ballot { current_term: term, voted_for: None }]),

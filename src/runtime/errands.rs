@@ -14,7 +14,7 @@ use super::readmit::{Other, Readmission, ReadmitError, Waiting, all_hold};
 use super::server_loop::ServerLoop;
 use super::watch::Sign;
 use crate::figure2::{
-    AppendEntriesReply, Index, Input, Message, RequestVoteReply, Role, ServerId, Term,
+    AppendEntriesReply, Index, Input, Message, Payload, RequestVoteReply, Role, ServerId, Term,
 };
 
 /// What a thread of the node asks of the server loop.
@@ -83,23 +83,32 @@ impl<R> ServerLoop<R> {
 
     /// Answers what can be answered at once; what has to wait for the others, it returns.
     fn readmit(&mut self, asked: Readmission) -> Option<Waiting> {
-        let (server, term) = (asked.server, self.server.current_term());
-        let refusal = if !self.server.is_leader() {
-            Some(ReadmitError::NotLeader { leader: self.server.leader() })
-        } else if !self.server.config().peers().any(|peer| peer == server) {
-            Some(ReadmitError::NotAPeer(server))
-        } else if self.watch.is_connected(Instant::now(), term, server) {
-            Some(ReadmitError::TakesPart(server))
-        } else {
-            None
-        };
-        match refusal {
-            Some(refusal) => {
-                // Whoever asked has gone, if nobody hears.
-                let _ = asked.answer.send(Err(refusal));
-                None
-            }
-            None => Some(Waiting { index: self.server.log().last_index(), term, asked }),
+        if let Err(refusal) = self.may_readmit(asked.server) {
+            // Nobody hears it if whoever asked has gone.
+            let _ = asked.answer.send(Err(refusal));
+            return None;
+        }
+        let payloads = Vec::from([Payload::Blank]);
+        self.step(Input::Propose { payloads }, Vec::new());
+        let (term, index) = (self.server.current_term(), self.server.log().last_index());
+        Some(Waiting { asked, term, index })
+    }
+
+    fn may_readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
+        let mut peers = self.server.config().peers();
+        if !self.server.is_leader() {
+            return Err(ReadmitError::NotLeader { leader: self.server.leader() });
+        }
+        if !self.server.config().peers().any(|peer| peer == server) {
+            return Err(ReadmitError::NotAPeer(server));
+        }
+        if self.watch.is_connected(Instant::now(), self.server.current_term(), server) {
+            return Err(ReadmitError::TakesPart(server));
+        }
+        let registry = self.identities.registry();
+        match peers.find(|&peer| peer != server && registry.speaks_version_1(peer)) {
+            Some(outdated) => Err(ReadmitError::Outdated(outdated)),
+            None => Ok(()),
         }
     }
 
@@ -112,7 +121,7 @@ impl<R> ServerLoop<R> {
         for waiting in std::mem::take(&mut self.errands.readmissions) {
             let Waiting { asked, term, index } = &waiting;
             let server = asked.server;
-            let Some(others) = self.others(asked.settled, *term, server) else {
+            let Some(others) = self.others(now, *term, server) else {
                 let leader = self.server.leader();
                 let _ = waiting.asked.answer.send(Err(ReadmitError::NotLeader { leader }));
                 continue;
@@ -128,7 +137,7 @@ impl<R> ServerLoop<R> {
     }
 
     /// The members other than this leader of `term` and `server`; none if it leads no more.
-    fn others(&self, settled: Instant, term: Term, server: ServerId) -> Option<Vec<Other>> {
+    fn others(&self, now: Instant, term: Term, server: ServerId) -> Option<Vec<Other>> {
         let Role::Leader { next_index: _, match_index } = &self.server.volatile().role else {
             return None;
         };
@@ -137,7 +146,7 @@ impl<R> ServerLoop<R> {
         }
         let other = |(&peer, &match_index): (&ServerId, &Index)| Other {
             server: peer,
-            answers: self.watch.succeeded_since(settled, term, peer),
+            connected: self.watch.is_connected(now, term, peer),
             match_index,
         };
         let others = match_index.iter().filter(|&(&peer, _)| peer != server);
@@ -147,11 +156,8 @@ impl<R> ServerLoop<R> {
     /// The server gets a new generation. It is answered once that is durable; and everybody has
     /// to say hello again, so that it is known before anybody else leads.
     fn readmitted(&mut self, waiting: Waiting) {
-        let Waiting {
-            asked: Readmission { server, settled: _, deadline: _, answer },
-            term,
-            index: _,
-        } = waiting;
+        let Waiting { asked: Readmission { server, deadline: _, answer }, term, index: _ } =
+            waiting;
         let mut registry = self.identities.registry();
         let given = registry.readmit(server, term);
         let notes = registry.unwritten(false);

@@ -22,6 +22,7 @@ use rand::rngs::StdRng;
 use shuttle::thread;
 
 use super::application::{self, Jobs, StateMachine, Work};
+use super::breaches::Logged;
 use super::disk::Disk;
 use super::errands::Errands;
 use super::gate::Gate;
@@ -334,6 +335,8 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             errands: Errands { disconnect: Box::new(|_| {}), readmissions: Vec::new() },
             watch: Watch::new(Duration::from_secs(1)),
             shown: BTreeMap::new(),
+            stops: false,
+            logged: Logged::new(),
         };
         let mut threads = Vec::from([parts.spawn_disk(), parts.spawn_application()]);
         threads.push(thread::spawn(move || server_loop.run(Output::default())));

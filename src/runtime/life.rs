@@ -50,7 +50,11 @@ impl fmt::Display for StopReason {
             StopReason::Storage(error) => {
                 write!(f, "its storage failed; repair the cause, then start it again: {error}")
             }
-            StopReason::Contradicted { text } => write!(f, "{text}"),
+            StopReason::Contradicted { text } => write!(
+                f,
+                "{text}. No node starts on this store until the mark in it is removed; find out \
+                 first which disk is wrong (docs/operations.md)"
+            ),
             StopReason::Panicked { thread } => {
                 write!(f, "its {thread} thread panicked; the message is on standard error")
             }

@@ -160,6 +160,12 @@ impl Counters {
         }
     }
 
+    pub(super) fn breached(&self, peer: ServerId) {
+        if let Some(peer) = self.peers.get(&peer) {
+            peer.breaches.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn lost(&self, peer: ServerId) {
         if let Some(peer) = self.peers.get(&peer) {
             peer.losses.fetch_add(1, Ordering::Relaxed);

@@ -78,6 +78,7 @@
 extern crate std;
 
 mod application;
+mod breaches;
 mod builder;
 mod disk;
 mod errands;

@@ -15,6 +15,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::application::{self, Jobs, StateMachine, Work};
+use super::breaches::Logged;
 use super::builder::{NodeBuilder, StartError};
 use super::disk::{Disk, Failure};
 use super::errands::{Errand, Errands};
@@ -126,6 +127,7 @@ impl<R: Send + 'static> Node<R> {
                     format: FORMAT,
                     config: config.clone(),
                     persistent: persistent.clone(),
+                    floor,
                 });
                 let handle = spawn("recorder", move || thread.run(out))?;
                 running.recorder = Some((recorder.clone(), handle));
@@ -145,7 +147,7 @@ impl<R: Send + 'static> Node<R> {
         let identities = Arc::new(Identities::new(registry));
         let (shortest, longest) = (*timing.election().start(), *timing.election().end());
         let servers = config.servers.clone();
-        let (server, started) = Server::start(config, persistent);
+        let (server, started) = Server::start(config, persistent, floor);
         let inner = Arc::new(Inner {
             life: Arc::default(),
             arrived: Arc::new(Mailbox::new(Arrived::default())),
@@ -181,6 +183,8 @@ impl<R: Send + 'static> Node<R> {
             errands,
             watch: Watch::new(longest),
             shown: BTreeMap::new(),
+            stops: false,
+            logged: Logged::new(),
         };
         // A recording is a file, whatever the storage is.
         let may_block = storage.may_block() || recorder.is_some();
@@ -329,9 +333,8 @@ impl<R> Node<R> {
     /// it has forgotten may still be needed: who has to connect or to catch up first.
     pub fn readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
         let (answer, answered) = mpsc::channel();
-        let settled = Instant::now() + self.inner.longest_election;
-        let deadline = settled + self.inner.longest_election * 3;
-        let errand = Errand::Readmit(Readmission { server, settled, deadline, answer });
+        let deadline = Instant::now() + self.inner.longest_election * 4;
+        let errand = Errand::Readmit(Readmission { server, deadline, answer });
         // A node that has stopped drops it, and the channel ends.
         let _ = self.inner.arrived.put(|arrived| arrived.errands.push(errand));
         answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.inner.life.stopped())))

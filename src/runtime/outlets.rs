@@ -79,7 +79,11 @@ impl<R> Outlets<R> {
                 for (index, waiter) in (first_index..).zip(&waiters) {
                     waiter.accept(Accepted { term, index });
                 }
-                accepted = Some(Run { term, first_index, waiters: waiters.into() });
+                accepted = (!waiters.is_empty()).then(|| Run {
+                    term,
+                    first_index,
+                    waiters: waiters.into(),
+                });
             }
             Some((Proposal::NotLeader { term, leader }, waiters)) => {
                 for waiter in waiters {

@@ -1,16 +1,14 @@
 //! To readmit a server whose disk was lost: when a leader may, and why not.
 //!
 //! The wiped server forgot which votes it gave and what it acknowledged. Both are harmless once
-//! every *other* member has told the leader of term T, after the old store was gone, that it is
-//! in T and holds everything that the leader's log held:
+//! every *other* member has acknowledged, to the leader of term T, an entry that the leader
+//! appended after the old store was gone:
 //!
-//! * What the old store acknowledged and others committed with its help, the others all hold.
+//! * What the old store acknowledged and others committed with its help stands before that entry
+//!   in the leader's log, so the others all hold it.
 //! * A vote of the old store in a term above T was asked for, while that store lived, by another
 //!   member, which was in that term then; but each of them was in T afterwards. So all its votes
 //!   are of terms up to T, and the new store begins in T + 1.
-//!
-//! An answer does not say when it was given. So those count that arrive at least an election
-//! timeout after the leader was asked: no letter is expected to travel for so long.
 //!
 //! The new store's first message so has a term above the leader's, who steps down, and a new
 //! leader begins with a `match_index` of 0 for it: what the old store acknowledged is forgotten
@@ -73,6 +71,9 @@ pub enum ReadmitError {
         /// How many.
         entries: u64,
     },
+    /// A server of an older version says nothing of its store, and would not know the new one.
+    #[error("{0} is of an older version, and says nothing of its store: upgrade it first")]
+    Outdated(ServerId),
     /// A leader of a later term has readmitted it, or its new store came already in this term.
     #[error("{server} was readmitted by the leader of term {term} already")]
     Already {
@@ -95,8 +96,6 @@ fn names(servers: &BTreeSet<ServerId>) -> String {
 #[derive(Debug)]
 pub(super) struct Readmission {
     pub(super) server: ServerId,
-    /// From when on answers are taken to be given after the old store was gone.
-    pub(super) settled: Instant,
     /// Until when to wait for the others.
     pub(super) deadline: Instant,
     /// Where the answer goes. It is durable then.
@@ -109,7 +108,8 @@ pub(super) struct Waiting {
     pub(super) asked: Readmission,
     /// The term of the leader.
     pub(super) term: Term,
-    /// The end of its log.
+    /// A blank that it appended after it was asked: who acknowledges it, does so after the old
+    /// store was gone.
     pub(super) index: Index,
 }
 
@@ -117,8 +117,8 @@ pub(super) struct Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Other {
     pub(super) server: ServerId,
-    /// Whether it has accepted a request, long enough after the leader was asked.
-    pub(super) answers: bool,
+    /// Whether it has accepted a request lately.
+    pub(super) connected: bool,
     pub(super) match_index: Index,
 }
 
@@ -131,7 +131,7 @@ pub(super) fn all_hold(
     server: ServerId,
     others: &[Other],
 ) -> Result<(), ReadmitError> {
-    let missing = others.iter().filter(|other| !other.answers);
+    let missing = others.iter().filter(|other| other.match_index < index && !other.connected);
     let missing: BTreeSet<ServerId> = missing.map(|other| other.server).collect();
     if !missing.is_empty() {
         return Err(ReadmitError::Missing { server, missing });
@@ -148,15 +148,15 @@ pub(super) fn all_hold(
 mod tests {
     use super::*;
 
-    fn other(server: u64, answers: bool, match_index: Index) -> Other {
-        Other { server: ServerId(server), answers, match_index }
+    fn other(server: u64, connected: bool, match_index: Index) -> Other {
+        Other { server: ServerId(server), connected, match_index }
     }
 
     #[test]
     fn every_other_member_must_be_connected_and_hold_everything() {
         let text = |others: &[Other]| all_hold(9, ServerId(3), others).map_err(|e| e.to_string());
-        assert_eq!(text(&[other(2, true, 9), other(4, true, 10)]), Ok(()));
-        let missing = text(&[other(2, false, 9), other(4, true, 1), other(5, false, 0)]);
+        assert_eq!(text(&[other(2, true, 9), other(4, false, 10)]), Ok(()));
+        let missing = text(&[other(2, false, 8), other(4, true, 1), other(5, false, 0)]);
         assert!(missing.unwrap_err().starts_with("S2 and S5 do not answer"));
         let lacking = text(&[other(2, true, 9), other(4, true, 2)]).unwrap_err();
         assert!(lacking.starts_with("S4 lacks 7 entries"), "{lacking}");

@@ -7,14 +7,14 @@
 //! commands as arrays of bytes, map keys as strings).
 //!
 //! ```text
-//! {"start":{"format":1,"config":{..},"persistent":{..}}}
+//! {"start":{"format":2,"config":{..},"persistent":{..},"floor":0}}
 //! {"step":{"step":1,"input":{"Timeout":"Election"},"output":{..},"state":{..}}}
 //! {"durable":{"step":1}}
 //! {"stop":{"step":1}}
 //! ```
 //!
 //! * A file holds one or more lives of one server. Each begins with `start`: the server is
-//!   `Server::start(config, persistent)`.
+//!   `Server::start(config, persistent, floor)`.
 //! * Each `step` holds an input, and what [`Server::step`](crate::figure2::Server::step)
 //!   returned for it: replaying the inputs must give the same outputs and the same states.
 //!   Steps are numbered from 1 in each life, without a gap, so a missing one shows.
@@ -48,7 +48,7 @@ use super::mailbox::{Mailbox, Taken};
 use crate::figure2::{Config, Index, Input, Output, Persistent, Server, ServerId, Term, Volatile};
 
 /// The version of the format that this crate writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub enum Line {
         config: Config,
         /// What it recovered from its storage.
         persistent: Persistent,
+        /// What it knew to have been applied before; see [`Volatile::floor`].
+        #[serde(default)]
+        floor: Index,
     },
     /// The server took an input.
     Step {
@@ -219,14 +222,14 @@ mod tests {
     fn lines_come_back_as_they_were_written() {
         let servers = Arc::new([1, 2, 3].map(ServerId).into());
         let config = Config { id: ServerId(1), servers, max_append_bytes: 10 };
-        let (mut server, _) = Server::start(config.clone(), Persistent::default());
+        let (mut server, _) = Server::start(config.clone(), Persistent::default(), 0);
         let input = Input::Timeout(Timer::Election);
         let output = server.step(input.clone());
         let mut state = State::from(&server);
         let indices = BTreeMap::from([(ServerId(2), 4)]);
         state.volatile.role = Role::Leader { next_index: indices.clone(), match_index: indices };
         let lines = [
-            Line::Start { format: FORMAT, config, persistent: Persistent::default() },
+            Line::Start { format: FORMAT, config, persistent: Persistent::default(), floor: 7 },
             Line::Step { step: 1, input, output, state },
             Line::Durable { step: 1 },
             Line::Stop { step: 1 },
@@ -240,7 +243,7 @@ mod tests {
         let read: Vec<Line> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, lines);
-        assert!(text.starts_with(r#"{"start":{"format":1,"#), "{text}");
+        assert!(text.starts_with(r#"{"start":{"format":2,"#), "{text}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::vec::Vec;
 
 use rand::rngs::StdRng;
 
+use super::breaches::Logged;
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Progress;
@@ -24,7 +25,8 @@ use super::sync::{Mutex, lock};
 use super::timing::Timers;
 use super::watch::Watch;
 use crate::figure2::{
-    Command, Input, Message, Output, Role, Server, ServerId, Term, Timer, TimerDuty,
+    Breach, Command, Input, Message, Output, Payload, Role, Server, ServerId, Term, Timer,
+    TimerDuty,
 };
 
 /// How many messages wait for the server at most; the oldest go first.
@@ -87,6 +89,9 @@ pub(super) struct ServerLoop<R> {
     pub(super) watch: Watch,
     /// How far each peer's messages show that it has come.
     pub(super) shown: BTreeMap<ServerId, Progress>,
+    /// Whether the server must not go on. The node ends once that is durable.
+    pub(super) stops: bool,
+    pub(super) logged: Logged,
 }
 
 impl<R> ServerLoop<R> {
@@ -98,16 +103,7 @@ impl<R> ServerLoop<R> {
             // busy: it may be a sign of life from the leader.
             let overdue = self.timers.is_due(Timer::Election);
             match self.arrived.take(self.timers.next()) {
-                Taken::All(Arrived { errands, messages, commands, waiters }) => {
-                    // What a peer's hello said stands before its messages.
-                    errands.into_iter().for_each(|errand| self.run_errand(errand));
-                    self.receive(messages);
-                    self.propose(commands, waiters);
-                    self.fire(Timer::Heartbeat);
-                    if overdue {
-                        self.fire(Timer::Election);
-                    }
-                }
+                Taken::All(arrived) => self.serve(arrived, overdue),
                 Taken::TimedOut => {
                     self.fire(Timer::Heartbeat);
                     self.fire(Timer::Election);
@@ -121,15 +117,51 @@ impl<R> ServerLoop<R> {
         }
     }
 
+    fn serve(&mut self, arrived: Arrived<R>, overdue: bool) {
+        let Arrived { errands, messages, commands, waiters } = arrived;
+        // What a peer's hello said stands before its messages.
+        errands.into_iter().for_each(|errand| self.run_errand(errand));
+        self.receive(messages);
+        if self.stops {
+            return self.wait_for_the_end(waiters);
+        }
+        self.propose(commands, waiters);
+        self.fire(Timer::Heartbeat);
+        if overdue {
+            self.fire(Timer::Election);
+        }
+    }
+
     fn receive(&mut self, messages: VecDeque<(ServerId, Message)>) {
         for (from, message) in messages {
-            if let Message::AppendEntriesReply(reply) = &message {
-                self.watch_reply(from, reply);
-            }
             let term = message.term();
-            self.step(Input::Receive { from, message }, Vec::new());
+            let reply = match &message {
+                Message::AppendEntriesReply(reply) => Some(reply.clone()),
+                Message::AppendEntries(_)
+                | Message::RequestVote(_)
+                | Message::RequestVoteReply(_) => None,
+            };
+            if let Some(breach) = self.step(Input::Receive { from, message }, Vec::new()) {
+                self.breached(from, breach);
+                if self.stops {
+                    return;
+                }
+                continue;
+            }
             self.note_progress(from, term);
+            if let Some(reply) = reply {
+                self.watch_reply(from, &reply);
+            }
         }
+    }
+
+    /// Does nothing more, and keeps the proposals until the node has ended: they are told why.
+    fn wait_for_the_end(&mut self, waiters: Vec<Waiter<R>>) {
+        let mut rest = Vec::new();
+        while let Taken::All(arrived) = self.arrived.take(None) {
+            rest.push(arrived);
+        }
+        drop((rest, waiters));
     }
 
     /// Notes how far a peer has come: its message states its term, and a leader knows what it
@@ -157,7 +189,8 @@ impl<R> ServerLoop<R> {
             self.counters.proposal_batch.add(commands.len() as u64);
             waiters.iter_mut().for_each(Waiter::enter);
         }
-        self.step(Input::Propose { commands }, waiters);
+        let payloads = commands.into_iter().map(Payload::Command).collect();
+        self.step(Input::Propose { payloads }, waiters);
     }
 
     /// Fires `timer` if it is due.
@@ -168,7 +201,8 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    pub(super) fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) {
+    /// One step of the server; why it was none, if the message is not one of a correct peer.
+    pub(super) fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) -> Option<Breach> {
         self.steps += 1;
         let recorded = self.recorder.as_ref().map(|_| input.clone());
         let output = self.server.step(input);
@@ -177,12 +211,12 @@ impl<R> ServerLoop<R> {
             recorder.record(Line::Step { step: self.steps, input, output, state });
         }
         self.publish();
-        self.fulfil(output, waiters);
+        self.fulfil(output, waiters)
     }
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
-    fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) {
-        let Output { persist, mut send, timers, apply, proposal } = output;
+    fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
+        let Output { persist, mut send, timers, apply, proposal, breach } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(duty));
         if send.iter().any(|(_, message)| !message.waits_for_records())
             && self.gate.lets_heartbeats_pass()
@@ -194,10 +228,11 @@ impl<R> ServerLoop<R> {
         }
         let answer = proposal.map(|proposal| (proposal, waiters));
         if persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none() {
-            return;
+            return breach;
         }
         let step = self.steps;
         self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });
+        breach
     }
 
     /// Brings a step to the gate, or past it if nothing is there to wait for.

@@ -99,16 +99,12 @@ impl Watch {
         }
     }
 
-    /// Whether `peer` has accepted a request of the leader of `term` at `since` or later.
-    pub(super) fn succeeded_since(&self, since: Instant, term: Term, peer: ServerId) -> bool {
-        let succeeded = self.peers.get(&peer).and_then(|seen| seen.succeeded);
-        self.term == term && succeeded.is_some_and(|at| at >= since)
-    }
-
-    /// Whether that was within the longest election timeout before `now`.
+    /// Whether `peer` has accepted a request of the leader of `term` within the longest
+    /// election timeout.
     pub(super) fn is_connected(&self, now: Instant, term: Term, peer: ServerId) -> bool {
-        let since = now.checked_sub(self.longest);
-        since.is_some_and(|since| self.succeeded_since(since, term, peer))
+        let succeeded = self.peers.get(&peer).and_then(|seen| seen.succeeded);
+        let recent = |at: Instant| now.saturating_duration_since(at) <= self.longest;
+        self.term == term && succeeded.is_some_and(recent)
     }
 
     /// The peers that refuse what they acknowledged to the leader of `term`.

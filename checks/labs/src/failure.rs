@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
-use veraft::figure2::{Command, Index, Term};
+use veraft::figure2::{Breach, Command, Index, Term};
 
 /// Why a lab test failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -129,6 +129,22 @@ pub enum Violation {
     Runaway {
         /// How many there were.
         events: u64,
+    },
+    /// A server took a message of a correct peer for one that no correct peer sends.
+    #[error("S{server} took a message for a breach: {breach}")]
+    Breach {
+        /// The server.
+        server: usize,
+        /// What it found wrong.
+        breach: Breach,
+    },
+    /// A server applied an entry that nobody proposed.
+    #[error("S{server} applied a blank at index {index}, which nobody proposed")]
+    Blank {
+        /// The server.
+        server: usize,
+        /// The index.
+        index: Index,
     },
     /// A server stopped at one of its own assertions.
     #[error("S{server} stopped: {message}")]

@@ -22,7 +22,7 @@ struct Broken<F> {
 
 impl<F: Fault> Process for Broken<F> {
     fn start(config: Config, persistent: Persistent) -> (Self, Output) {
-        let (server, mut output) = Server::start(config, persistent);
+        let (server, mut output) = Server::start(config, persistent, 0);
         F::spoil(&mut output);
         (Broken { server, fault: std::marker::PhantomData }, output)
     }

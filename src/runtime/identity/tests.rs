@@ -50,7 +50,7 @@ impl Disk {
 
     fn write(&mut self, term: Term, entries: u64) {
         self.records.write(Record::Ballot { current_term: term, voted_for: None });
-        let entry = || Entry { term, command: Command::from(&b"x"[..]) };
+        let entry = || Entry::command(term, Command::from(&b"x"[..]));
         let entries = (0..entries).map(|_| entry()).collect();
         self.records.write(Record::Append { entries });
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use veraft::figure2::{Entry, Index, Input, Message, Output, Proposal, ServerId, Timer, TimerDuty};
+use veraft::figure2::{
+    Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Timer, TimerDuty,
+};
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
@@ -25,7 +27,12 @@ impl<P: Process> Simulator<P> {
         let last_index = persistent.log().last_index();
         let config = node.config.clone();
         let (told, stored) = (config.clone(), persistent.clone());
-        self.record(id, || Line::Start { format: FORMAT, config: told, persistent: stored });
+        self.record(id, || Line::Start {
+            format: FORMAT,
+            config: told,
+            persistent: stored,
+            floor: 0,
+        });
         let (process, output) = guarded(id, || P::start(config, persistent))?;
         self.safety.started(id, process.server())?;
         self.oracle.started(id);
@@ -143,7 +150,10 @@ impl<P: Process> Simulator<P> {
         output: Output,
         ticket: Option<u64>,
     ) -> Result<(), Violation> {
-        let Output { persist, send, timers, apply, proposal } = output;
+        let Output { persist, send, timers, apply, proposal, breach } = output;
+        if let Some(breach) = breach {
+            return Err(Violation::Breach { server: id, breach });
+        }
         for duty in timers {
             match duty {
                 TimerDuty::Set(timer) => self.set_timer(id, timer),
@@ -231,8 +241,11 @@ impl<P: Process> Simulator<P> {
     }
 
     fn apply(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {
-        self.write(id, Happening::Applied { index, command: entry.command.clone() });
-        if self.oracle.apply(id, index, &entry.command)? {
+        let Payload::Command(command) = &entry.payload else {
+            return Err(Violation::Blank { server: id, index });
+        };
+        self.write(id, Happening::Applied { index, command: command.clone() });
+        if self.oracle.apply(id, index, command)? {
             let term = self.server(id).map_or(entry.term, |server| server.current_term());
             let disks = self.nodes.iter().map(|node| node.disk.durable());
             self.safety.committed(id, term, index, &entry, disks)?;

@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use veraft::figure2::{Command, Config, Index, Input, Message, Proposal, Server, ServerId, Timer};
+use veraft::figure2::{
+    Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId, Timer,
+};
 use veraft::runtime::recorder;
 
 pub use journal::{Happening, Journal, Line, Summary};
@@ -217,7 +219,7 @@ impl<P: Process> Harness for Simulator<P> {
         for command in commands {
             self.write(server, Happening::Proposed(command.clone()));
             let ticket = self.ticket();
-            let input = Input::Propose { commands: vec![command.clone()] };
+            let input = Input::Propose { payloads: vec![Payload::Command(command.clone())] };
             let stepped = self.step(server, input, Some(ticket));
             self.note(stepped);
             tickets.push(ticket);

@@ -16,7 +16,7 @@ pub trait Process: Sized {
 
 impl Process for Server {
     fn start(config: Config, persistent: Persistent) -> (Server, Output) {
-        Server::start(config, persistent)
+        Server::start(config, persistent, 0)
     }
 
     fn step(&mut self, input: Input) -> Output {

@@ -176,7 +176,7 @@ mod tests {
     use veraft::figure2::{AppendEntries, Config, Record, Role, ServerId, Volatile};
 
     fn stored(term: Term, log: &[(Term, u64)]) -> Persistent {
-        let entries = log.iter().map(|&(term, number)| Entry { term, command: command(number) });
+        let entries = log.iter().map(|&(term, number)| Entry::command(term, command(number)));
         let ballot = Record::Ballot { current_term: term, voted_for: None };
         [ballot, Record::Append { entries: entries.collect() }].into_iter().collect()
     }
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_leader_holds_what_was_committed_in_earlier_terms() {
         let mut safety = Safety::new(3);
-        let entry = Entry { term: 1, command: command(7) };
+        let entry = Entry::command(1, command(7));
         let disks = [stored(2, &[(1, 7)]), stored(2, &[(1, 7)])];
         assert_eq!(safety.committed(0, 2, 1, &entry, disks.iter()), Ok(()));
         // Late votes may still make a leader of an old term.
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_committed_is_durable_on_a_majority() {
         let mut safety = Safety::new(3);
-        let entry = Entry { term: 1, command: command(7) };
+        let entry = Entry::command(1, command(7));
         let disks = [stored(1, &[(1, 7)]), stored(1, &[(1, 8)]), stored(1, &[])];
         let lost = Violation::NotStored { server: 0, index: 1, stored: 1 };
         assert_eq!(safety.committed(0, 1, 1, &entry, disks.iter()), Err(lost));

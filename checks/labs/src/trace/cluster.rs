@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use veraft::figure2::{Command, Config, Entries, Entry, Index, Log, Message, ServerId, Term};
+use veraft::figure2::{Config, Entries, Entry, Index, Log, Message, Payload, ServerId, Term};
 
 use super::replay;
 use super::{Endings, Finding, Position, Problem, Validated};
@@ -20,7 +20,7 @@ pub struct Cluster {
     servers: Option<Arc<BTreeSet<ServerId>>>,
     leaders: BTreeMap<Term, (ServerId, Position)>,
     /// For each index and term: the command, the term before, and where it was seen first.
-    entries: HashMap<(Index, Term), (Command, Term, Position)>,
+    entries: HashMap<(Index, Term), (Payload, Term, Position)>,
     applied: BTreeMap<Index, (Entry, Position)>,
     sent: HashSet<Letter>,
     /// Messages that were still waiting for their records when the life ended.
@@ -201,12 +201,12 @@ impl Cluster {
         prev_term: Term,
         at: &Position,
     ) -> Result<(), Problem> {
-        let Entry { term, command } = entry;
+        let Entry { term, payload } = entry;
         let seen = self
             .entries
             .entry((index, *term))
-            .or_insert_with(|| (command.clone(), prev_term, at.clone()));
-        match (&seen.0, seen.1) == (command, prev_term) {
+            .or_insert_with(|| (payload.clone(), prev_term, at.clone()));
+        match (&seen.0, seen.1) == (payload, prev_term) {
             true => Ok(()),
             false => Err(Problem::LogsDiffer { index, term: *term, at: seen.2.clone() }),
         }

@@ -14,13 +14,14 @@ fn first_difference<const N: usize>(fields: Fields<N>) -> Option<&'static str> {
 
 /// Compares what a step returned.
 pub fn outputs(core: &Output, recorded: &Output) -> Result<(), Problem> {
-    let Output { persist, send, timers, apply, proposal } = core;
+    let Output { persist, send, timers, apply, proposal, breach } = core;
     let differs = first_difference([
         ("persist", *persist == recorded.persist),
         ("send", *send == recorded.send),
         ("timers", *timers == recorded.timers),
         ("apply", *apply == recorded.apply),
         ("proposal", *proposal == recorded.proposal),
+        ("breach", *breach == recorded.breach),
     ]);
     differs.map_or(Ok(()), |differs| Err(Problem::OutputDiffers { differs }))
 }

@@ -16,6 +16,7 @@
 
 mod cluster;
 mod compare;
+mod format_1;
 mod life;
 mod replay;
 
@@ -106,7 +107,7 @@ pub enum Problem {
     #[error("no line of a recording: {0}")]
     Malformed(String),
     /// The recording is in another version of the format.
-    #[error("format {found}, where this program reads format {expected}")]
+    #[error("format {found}, where this program reads up to format {expected}")]
     Format {
         /// The version of the recording.
         found: u32,

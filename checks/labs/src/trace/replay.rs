@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use veraft::figure2::{Config, Input, Log, Output, Persistent, Record, Server, ServerId};
+use veraft::figure2::{Config, Index, Input, Log, Output, Persistent, Record, Server, ServerId};
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
 use super::cluster::{Cluster, Letter};
 use super::life::{Life, Past, Waiting};
-use super::{Endings, Finding, Position, Problem, compare};
+use super::{Endings, Finding, Position, Problem, compare, format_1};
 
 /// Replays a file and tells the cluster what its server did.
 pub fn file(path: &Path, cluster: &mut Cluster) -> Result<(), Finding> {
@@ -23,7 +23,7 @@ pub fn file(path: &Path, cluster: &mut Cluster) -> Result<(), Finding> {
     for line in BufReader::new(file).split(b'\n') {
         at.line += 1;
         let line = line.map_err(|error| at.finds(unreadable(error)))?;
-        let line = serde_json::from_slice::<Line>(&line);
+        let line = format_1::read(&line);
         if let Some(half) = half.take() {
             match line {
                 Ok(Line::Start { .. }) => replay.cluster.cut_off(half.at),
@@ -59,8 +59,8 @@ struct Replay<'c> {
 impl Replay<'_> {
     fn line(&mut self, line: Line, at: &Position) -> Result<(), Finding> {
         let recorded = match line {
-            Line::Start { format, config, persistent } => {
-                self.start(format, config, persistent, at)
+            Line::Start { format, config, persistent, floor } => {
+                self.start(format, config, persistent, floor, at)
             }
             Line::Step { step, input, output, state } => self.step(step, input, output, state, at),
             // A write that was under way when the server stopped may end later.
@@ -82,9 +82,10 @@ impl Replay<'_> {
         format: u32,
         config: Config,
         persistent: Persistent,
+        floor: Index,
         at: &Position,
     ) -> Result<(), Problem> {
-        if format != FORMAT {
+        if !format_1::READ.contains(&format) {
             return Err(Problem::Format { found: format, expected: FORMAT });
         }
         let first = self.id.is_none();
@@ -102,7 +103,7 @@ impl Replay<'_> {
             return Err(Problem::PastDiffers);
         }
         let durable = persistent.clone();
-        let (server, _timers) = guarded(|| Server::start(config, persistent))?;
+        let (server, _timers) = guarded(|| Server::start(config, persistent, floor))?;
         self.life = Some(Life::new(server, durable));
         Ok(())
     }
@@ -131,7 +132,7 @@ impl Replay<'_> {
             self.cluster.leads(id, life.server.current_term(), at)?;
         }
 
-        let Output { persist, send, timers: _, apply, proposal: _ } = output;
+        let Output { persist, send, timers: _, apply, proposal: _, breach: _ } = output;
         for record in &persist {
             if let Record::Append { entries } = record {
                 self.cluster.enter_log(stored.log(), entries, at)?;

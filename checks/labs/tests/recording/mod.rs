@@ -31,7 +31,7 @@ pub fn vote(term: u64) -> Message {
 
 /// An entry.
 pub fn entry(term: u64, command: &str) -> Entry {
-    Entry { term, command: Command::from(command.as_bytes()) }
+    Entry::command(term, Command::from(command.as_bytes()))
 }
 
 /// The first AppendEntries of the leader S2.

@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::DiskStorage;
-use crate::figure2::{Command, Entry, Persistent, Record, ServerId};
+use crate::figure2::{Entry, Payload, Persistent, Record, ServerId};
 use crate::runtime::storage::Storage;
 
 /// What a sector-wise disk writes as a whole, in bytes.
@@ -99,9 +99,9 @@ fn batch(random: &mut StdRng, number: u64, last_index: &mut u64) -> Vec<Record> 
         records.push(Record::Truncate { last_index: *last_index });
     }
     let count: usize = random.random_range(0..20);
-    let entry = |at| Entry {
+    let entry = |at: usize| Entry {
         term: number,
-        command: Command::from(number.to_string().repeat(at * 10).into_bytes()),
+        payload: Payload::Command(number.to_string().repeat(at * 10).into_bytes().into()),
     };
     records.push(Record::Append { entries: (0..count).map(entry).collect() });
     *last_index += count as u64;

@@ -138,7 +138,7 @@ mod tests {
             leader_id: ServerId(2),
             prev_log_index: 70_000,
             prev_log_term: 299,
-            entries: [Entry { term: 300, command }].into_iter().collect(),
+            entries: [Entry::command(300, command)].into_iter().collect(),
             leader_commit: 69_000,
         })
     }
@@ -169,7 +169,7 @@ mod tests {
             2, // leader_id
             240, 162, 4, // prev_log_index
             171, 2, // prev_log_term
-            1, 172, 2, 9, b'a', b' ', b'c', b'o', b'm', b'm', b'a', b'n', b'd', // entries
+            1, 172, 2, 0, 9, b'a', b' ', b'c', b'o', b'm', b'm', b'a', b'n', b'd', // entries
             136, 155, 4, // leader_commit
         ];
         let mut expected = Vec::from([1, payload.len() as u8, 0, 0, 0]);

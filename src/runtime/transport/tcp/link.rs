@@ -201,9 +201,8 @@ impl Unsent {
 fn is_small(message: &Message) -> bool {
     match message {
         Message::AppendEntries(request) => {
-            let bytes = |entry: &Entry| entry.command.as_bytes().len();
             let entries = &request.entries;
-            entries.len() <= FEW && entries.iter().map(bytes).sum::<usize>() <= SHORT
+            entries.len() <= FEW && entries.iter().map(Entry::bytes).sum::<usize>() <= SHORT
         }
         Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
             true
