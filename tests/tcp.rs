@@ -15,7 +15,8 @@ use common::{Journal, JournalNode, LONG, wait_until};
 use tracing_subscriber::fmt::MakeWriter;
 use veraft::figure2::{Message, RequestVote, RequestVoteReply, ServerId, Term};
 use veraft::runtime::{
-    Inbox, Link, MemoryStorage, NodeBuilder, TcpTransport, Transport, TransportError,
+    Inbox, Link, MemoryDisk, MemoryStorage, NodeBuilder, TcpTransport, Timing, Transport,
+    TransportError,
 };
 
 const CLUSTER: &str = "test cluster";
@@ -312,5 +313,49 @@ impl<'a> MakeWriter<'a> for Log {
 
     fn make_writer(&'a self) -> Log {
         self.clone()
+    }
+}
+
+/// Server `id` of the three that listen at `addresses`, on a disk of its own.
+fn node_at(id: ServerId, addresses: &[SocketAddr], disk: &MemoryDisk) -> JournalNode {
+    let at = id.0 as usize - 1;
+    let listen = TcpTransport::listen(CLUSTER, id, &addresses[at].to_string()).unwrap();
+    let ids = [1, 2, 3].map(ServerId);
+    let peers = ids.iter().zip(addresses).filter(|(peer, _)| **peer != id);
+    let transport = peers.fold(listen, |transport, (peer, to)| transport.peer(*peer, to));
+    let builder = NodeBuilder::new(id, ids).timing(impatient()).seed(id.0);
+    builder.start(disk.open().unwrap(), transport, Journal::default()).unwrap()
+}
+
+/// A follower that hears nothing for half a second stands for election.
+fn impatient() -> Timing {
+    let [shortest, longest, heartbeat] = [450, 550, 150].map(Duration::from_millis);
+    Timing::new(shortest..=longest, heartbeat).unwrap()
+}
+
+#[test]
+fn a_follower_that_returns_leaves_the_leader_in_peace() {
+    let free = || TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap().address();
+    let addresses: Vec<SocketAddr> = (0..3).map(|_| free()).collect();
+    let ids = [1, 2, 3].map(ServerId);
+    let disks = ids.map(|_| MemoryDisk::new());
+    let mut nodes: Vec<JournalNode> =
+        ids.iter().zip(&disks).map(|(&id, disk)| node_at(id, &addresses, disk)).collect();
+    common::commit(|| nodes.iter(), "first");
+    let leader = common::leader(|| nodes.iter());
+    let reign = |nodes: &[JournalNode]| {
+        let status = nodes.iter().map(|node| node.status().unwrap());
+        status.map(|status| (status.term, status.leader)).collect::<Vec<_>>()
+    };
+    wait_until("all follow", || reign(&nodes).iter().all(|&(_, known)| known == Some(leader)));
+    let before = reign(&nodes);
+    let follower = ids.iter().position(|&id| id != leader).unwrap();
+    for round in 0..3 {
+        nodes.remove(follower).shutdown();
+        thread::sleep(Duration::from_millis(2500));
+        let returned = node_at(ids[follower], &addresses, &disks[follower]);
+        nodes.insert(follower, returned);
+        thread::sleep(*impatient().election().end() * 2);
+        assert_eq!(reign(&nodes), before, "in round {round}");
     }
 }
