@@ -120,11 +120,11 @@ pub use status::{RoleName, Status};
 pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
 pub use timing::{Timing, TimingError};
-#[cfg(feature = "tcp")]
-pub use transport::TcpTransport;
 pub use transport::{
-    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
-    TransportError,
+    Closed, Conditions, Inbox, Link, MAX_ENTRIES, MemoryNetwork, MemoryTransport, Reception,
+    Refused, Transport, TransportError, is_urgent,
 };
+#[cfg(feature = "tcp")]
+pub use transport::{TcpCounters, TcpMetrics, TcpTransport};
 #[cfg(feature = "tls")]
 pub use transport::{Tls, TlsError};
