@@ -207,7 +207,7 @@ fn what_fits_arrives(network: &mut dyn Network) {
     let [mut one, two] = one_and_two(network, [&guests[0], &guests[1]]);
     one.send_until_it_arrives(&two, 1);
     let most = one.transport.max_message_bytes().unwrap_or(20_000_000);
-    let entry = |bytes| Entry { term: 2, command: Command::from(vec![b'x'; bytes]) };
+    let entry = |bytes| Entry::command(2, Command::from(vec![b'x'; bytes]));
     let append = |term, entries: Vec<Entry>| {
         Message::AppendEntries(AppendEntries {
             term,

@@ -36,7 +36,11 @@ impl Hello {
     pub(super) fn known(&self) -> Known {
         let Identity { store: number, starts, run, generation, .. } = self.identity;
         let progress = Progress { term: self.term, index: 0 };
-        Known { generation, store: Store::Seen(Seen { number, starts, run }), progress }
+        Known {
+            generation,
+            store: Store::Seen(Seen { number, starts, run, began: self.began }),
+            progress,
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub(in crate::runtime) struct Seen {
     pub(in crate::runtime) starts: u64,
     /// The random number of the last of those starts.
     pub(in crate::runtime) run: u64,
+    /// What was durable there when it began.
+    pub(in crate::runtime) began: Progress,
 }
 
 impl Known {
@@ -65,7 +67,10 @@ impl Known {
         let store = match (self.store, other.store) {
             (Store::Awaited, store) | (store, Store::Awaited) => store,
             (Store::Disputed, _) | (_, Store::Disputed) => Store::Disputed,
-            (Store::Seen(one), Store::Seen(two)) => one.merge(two),
+            (Store::Seen(one), Store::Seen(two)) if one.starts < two.starts => {
+                two.after(one, self.progress)
+            }
+            (Store::Seen(one), Store::Seen(two)) => one.after(two, other.progress),
         };
         let progress = self.progress.max(other.progress);
         Known { generation: self.generation, store, progress }
@@ -78,12 +83,15 @@ impl Known {
 }
 
 impl Seen {
-    fn merge(self, other: Seen) -> Store {
-        let latest = if self.starts >= other.starts { self } else { other };
-        let clones = self.starts == other.starts && self.run != other.run;
-        match self.number != other.number || clones {
-            true => Store::Disputed,
-            false => Store::Seen(latest),
+    /// What is to be thought of this start, if `earlier` is known too, which had come so far: the
+    /// same start; or an earlier one, of the same store, which had come no further than where
+    /// this one began.
+    fn after(self, earlier: Seen, progress: Progress) -> Store {
+        let same_run = self.starts == earlier.starts && self.run == earlier.run;
+        let later = self.starts > earlier.starts && self.began >= progress;
+        match self.number == earlier.number && (same_run || later) {
+            true => Store::Seen(self),
+            false => Store::Disputed,
         }
     }
 }

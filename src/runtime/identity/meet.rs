@@ -2,7 +2,7 @@
 
 use crate::runtime::std;
 
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::Registry;
@@ -71,7 +71,12 @@ impl Registry {
                 meeting.adopt = Some(adoption);
                 return Err(Refusal::Adopting { own });
             }
-            OfMyself::Wrong(refusal) => self.disown(refusal.to_string()),
+            // Nobody is to talk on with this node, whatever was agreed before.
+            OfMyself::Wrong(refusal) if self.disown(refusal.to_string()) => {
+                let others = self.own.genesis.iter().copied();
+                meeting.again.extend(others.filter(|&server| server != own && server != peer));
+            }
+            OfMyself::Wrong(_) => {}
         }
         if let Some(why) = self.own.disowned.clone() {
             return Err(Refusal::OwnStore { own, why });
@@ -92,6 +97,9 @@ impl Registry {
     /// A peer that says nothing cannot be told from another, so it is accepted only until it
     /// has said something once: a store with an identity is none that its version can open.
     fn meet_version_1(&mut self, peer: ServerId) -> Result<(), Refusal> {
+        if !self.own.genesis.contains(&peer) {
+            return Err(Refusal::Stranger { peer, ours: self.own.genesis.clone() });
+        }
         if self.known.contains_key(&peer) {
             return Err(Refusal::SaysNothing { peer });
         }
@@ -117,7 +125,10 @@ impl Registry {
         if theirs.server != peer {
             return Err(Refusal::OtherServer { peer, named: theirs.server });
         }
-        Ok(())
+        match ours.genesis.contains(&peer) {
+            true => Ok(()),
+            false => Err(Refusal::Stranger { peer, ours: ours.genesis.clone() }),
+        }
     }
 
     /// Whether this is the store that is remembered of the peer; what to remember from now on.
@@ -196,12 +207,14 @@ impl Registry {
     }
 
     /// This store is not the one that the cluster knows. It stays so: an old copy would
-    /// otherwise catch up with the number of starts that is remembered.
-    fn disown(&mut self, why: std::string::String) {
-        if self.own.disowned.is_none() {
+    /// otherwise catch up with the number of starts that is remembered. Whether that is new.
+    fn disown(&mut self, why: String) -> bool {
+        let new = self.own.disowned.is_none();
+        if new {
             self.own.disowned = Some(why);
             self.own_changed = true;
         }
+        new
     }
 
     /// Whether that was new, apart from the progress.

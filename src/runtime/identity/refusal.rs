@@ -37,6 +37,12 @@ pub(in crate::runtime) enum Refusal {
     #[error("the node at the address of {peer} says that it is {named}: correct the addresses")]
     OtherServer { peer: ServerId, named: ServerId },
     #[error(
+        "{peer} is not a server of this cluster of {}: correct its list of servers, or the \
+         address that led here",
+        list(ours)
+    )]
+    Stranger { peer: ServerId, ours: BTreeSet<ServerId> },
+    #[error(
         "{peer} says nothing of its store, as nodes of veraft 0.1 do, and it has said so before: \
          upgrade it again"
     )]

@@ -163,6 +163,11 @@ fn another_cluster_is_refused_and_both_sides_are_named() {
     assert!(meeting.verdict.unwrap_err().to_string().contains("at the address of S3 says that"));
     let garbled = peer.meet(S1, Some(b"mud")).verdict.unwrap_err().to_string();
     assert!(garbled.contains("the hello of S1 cannot be read"), "{garbled}");
+    // One of the same list that is not on it.
+    let mut stranger = Disk::default().start(S1);
+    stranger.own.server = ServerId(9);
+    refuses(&mut peer, &stranger, "S9 is not a server of this cluster of 3 (S1, S2, S3)");
+    assert!(peer.meet(ServerId(9), None).verdict.is_err());
     assert_eq!(peer.known, BTreeMap::new());
 }
 
@@ -174,6 +179,9 @@ fn an_emptied_store_is_refused_and_learns_why() {
     refuses(&mut peer, &emptied, "another store than the one known");
     refuses(&mut emptied, &peer, "the store of S1 is not the one that the cluster knows");
     assert!(emptied.disowned().unwrap().contains("its disk was emptied"));
+    // Who accepted it before, not knowing, has to hear of it.
+    let mut emptied = Disk::default().start(S1);
+    assert_eq!(emptied.meet(S2, Some(&peer.hello())).again, [S3]);
 }
 
 #[test]
@@ -237,6 +245,11 @@ fn a_copy_made_in_the_middle_of_a_run_is_refused_if_it_lost_what_was_acknowledge
     for peer in [&mut leader, third] {
         refuses(peer, &same.start(S1), "ends at index 2, and in the same term it had ack");
     }
+    // Whoever knew nothing of that accepts it, until the two meet.
+    let mut unaware = Disk::default().start(S3);
+    assert_eq!(verdict(&mut unaware, &same.start(S1)), Ok(()));
+    assert_eq!(unaware.meet(S2, Some(&leader.hello())).again, [S1]);
+    refuses(&mut unaware, &same.start(S1), "peers remember different stores");
     // In a later term, another leader may have cut what was acknowledged and not committed.
     later.start(S1);
     later.write(4, 0);
@@ -374,14 +387,16 @@ fn a_leader_gives_one_generation_and_a_later_one_a_greater() {
     assert_eq!(leader.readmit(S1, 7), Ok(()));
     assert_eq!(leader.readmit(S1, 9), Ok(()));
     assert_eq!(leader.readmit(S1, 8).unwrap_err().generation, 9);
-    let seen = Store::Seen(Seen { number: 1, starts: 1, run: 1 });
+    let seen = Store::Seen(Seen { number: 1, starts: 1, run: 1, began: Progress::default() });
     leader.known.insert(S1, Known { store: seen, ..Known::awaited(9) });
     assert_eq!(leader.readmit(S1, 9).unwrap_err().store, seen);
 }
 
 #[test]
 fn memories_merge_alike_from_both_sides() {
-    let seen = |number, starts, run| Store::Seen(Seen { number, starts, run });
+    let seen = |number, starts, run| {
+        Store::Seen(Seen { number, starts, run, began: Progress { term: starts, index: 0 } })
+    };
     let known = |generation, store, term| {
         let progress = Progress { term, index: 0 };
         Known { generation, store, progress }
@@ -392,6 +407,8 @@ fn memories_merge_alike_from_both_sides() {
         (known(1, seen(1, 3, 3), 4), known(1, seen(1, 5, 5), 2), known(1, seen(1, 5, 5), 4)),
         (known(1, seen(1, 3, 3), 4), known(1, seen(1, 3, 3), 6), known(1, seen(1, 3, 3), 6)),
         (known(1, seen(1, 3, 3), 4), known(1, seen(1, 3, 8), 4), known(1, Store::Disputed, 4)),
+        // The fifth start began in term 5, and the third had shown term 6.
+        (known(1, seen(1, 3, 3), 6), known(1, seen(1, 5, 5), 5), known(1, Store::Disputed, 6)),
         (known(1, seen(1, 3, 3), 4), known(1, seen(2, 3, 3), 4), known(1, Store::Disputed, 4)),
         (known(1, Store::Awaited, 2), known(1, seen(2, 3, 3), 4), known(1, seen(2, 3, 3), 4)),
         (known(1, Store::Disputed, 2), known(1, seen(2, 3, 3), 4), known(1, Store::Disputed, 4)),

@@ -435,6 +435,19 @@ impl Transport for MemoryTransport {
         Box::new(MemoryLink { id, life, to: peer, network })
     }
 
+    fn id(&self) -> Option<ServerId> {
+        Some(self.id)
+    }
+
+    fn disconnect(&self, peer: ServerId) {
+        let mut state = lock(&self.network.shared.state);
+        let Some((_, other)) = state.inboxes.get(&peer) else { return };
+        let lives = Lives::of(self.life.load(Ordering::SeqCst), *other);
+        if let Some(Acquaintance::Met) = state.acquaintances.get(&lives) {
+            state.acquaintances.remove(&lives);
+        }
+    }
+
     fn close(&self) {
         let mut state = lock(&self.network.shared.state);
         let life = self.life.load(Ordering::SeqCst);

@@ -211,6 +211,14 @@ pub enum Refused {
     /// The sender is not another server of this cluster.
     #[error("{0} is not a peer in this cluster")]
     UnknownSender(ServerId),
+    /// The sender is not another server of this cluster, and its hello shows why.
+    #[error("{peer} is refused: {why}")]
+    Foreign {
+        /// The sender.
+        peer: ServerId,
+        /// What differs.
+        why: String,
+    },
     /// The message names another server than the one that sent it.
     #[error("{from} sent a request in the name of {named}")]
     WrongName {
@@ -233,7 +241,7 @@ impl Refused {
     /// The reason, in words for the peer.
     fn why(&self) -> String {
         match self {
-            Refused::Hello { peer: _, why } => why.clone(),
+            Refused::Hello { peer: _, why } | Refused::Foreign { peer: _, why } => why.clone(),
             Refused::Closed | Refused::UnknownSender(_) | Refused::WrongName { .. } => {
                 self.to_string()
             }
@@ -326,9 +334,15 @@ impl Inbox {
     /// # Errors
     /// When the peer is not to be talked to. The transport tells it why, and breaks with it.
     pub fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), Refused> {
-        match self.knows(peer) {
-            true => self.reception.meet(peer, hello).map_err(|why| Refused::Hello { peer, why }),
-            false => Err(Refused::UnknownSender(peer)),
+        if peer == self.id {
+            return Err(Refused::UnknownSender(peer));
+        }
+        // A server that is none of this cluster may think that it is: its hello shows its list.
+        let judged = self.reception.meet(peer, hello);
+        match (self.knows(peer), judged) {
+            (true, judged) => judged.map_err(|why| Refused::Hello { peer, why }),
+            (false, Err(why)) => Err(Refused::Foreign { peer, why }),
+            (false, Ok(())) => Err(Refused::UnknownSender(peer)),
         }
     }
 

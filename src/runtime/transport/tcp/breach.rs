@@ -116,7 +116,10 @@ impl Breach {
             | Breach::BothRefuse { peer, .. }
             | Breach::Refused(Refused::Hello { peer, .. }) => Some(*peer),
             Breach::Refused(
-                Refused::Closed | Refused::UnknownSender(_) | Refused::WrongName { .. },
+                Refused::Closed
+                | Refused::UnknownSender(_)
+                | Refused::Foreign { .. }
+                | Refused::WrongName { .. },
             )
             | Breach::Io(_)
             | Breach::CutOff

@@ -38,6 +38,8 @@ struct State {
     streams: BTreeMap<Connection, TcpStream>,
     strangers: VecDeque<Connection>,
     peers: BTreeMap<ServerId, Arc<Peer>>,
+    /// The newest connection to each peer.
+    outgoing: BTreeMap<ServerId, Connection>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -100,6 +102,26 @@ impl Hub {
         state.next += 1;
         state.streams.insert(connection, stream);
         Some(connection)
+    }
+
+    /// Adds a connection to `peer`.
+    pub(super) fn add_outgoing(&self, peer: ServerId, stream: &TcpStream) -> Option<Connection> {
+        let connection = self.add(stream)?;
+        lock(&self.state).outgoing.insert(peer, connection);
+        Some(connection)
+    }
+
+    /// Closes what connections there are with `peer`, to it and from it.
+    pub(super) fn disconnect(&self, peer: ServerId) {
+        let mut state = lock(&self.state);
+        let incoming = state.peers.get(&peer).and_then(|known| lock(&known.current).take());
+        let connections = [incoming.map(|(incoming, _)| incoming), state.outgoing.remove(&peer)];
+        let connections = connections.into_iter().flatten();
+        let streams: Vec<TcpStream> =
+            connections.filter_map(|connection| state.streams.remove(&connection)).collect();
+        drop(state);
+        self.left.notify_all();
+        streams.into_iter().for_each(|stream| shut(Some(stream)));
     }
 
     /// Adds an incoming connection that has yet to say whose it is, and says whether another had

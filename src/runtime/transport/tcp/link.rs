@@ -166,7 +166,7 @@ impl TcpLink {
     ) -> Result<Open, Breach> {
         let stream = dial(&self.address, CONNECT.min(inbox.patience() / 2))?;
         let closed = || io::Error::new(ErrorKind::NotConnected, "this node shuts down");
-        let connection = self.shared.hub.add(&stream).ok_or_else(closed)?;
+        let connection = self.shared.hub.add_outgoing(self.peer, &stream).ok_or_else(closed)?;
         let name = self.shared.names.get(&self.peer).map_or("", String::as_str);
         let greet = || -> Result<Open, Breach> {
             let mut stream = self.shared.security.connect(stream, name)?;

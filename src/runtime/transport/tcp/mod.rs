@@ -22,7 +22,7 @@ mod version_1;
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::string::{String, ToString};
@@ -273,6 +273,22 @@ impl Transport for TcpTransport {
 
     fn max_message_bytes(&self) -> Option<usize> {
         Some(messages::room_for_commands(self.shared.max_frame))
+    }
+
+    fn id(&self) -> Option<ServerId> {
+        Some(self.shared.id)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.shared.cluster)
+    }
+
+    fn missing(&self, peers: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
+        peers.iter().copied().filter(|peer| !self.addresses.contains_key(peer)).collect()
+    }
+
+    fn disconnect(&self, peer: ServerId) {
+        self.shared.hub.disconnect(peer);
     }
 
     fn close(&self) {

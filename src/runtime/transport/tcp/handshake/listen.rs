@@ -51,9 +51,13 @@ impl Listener<'_> {
             true => Err(Breach::NoCommonVersion { oldest, newest }),
             false => self.judge(stream, &cluster, from, to),
         };
-        if let Err(breach) = judged {
-            say(stream, &[], &Answer::Refused { why: breach.why(), node: None })?;
-            return Err(breach);
+        match judged {
+            // It may be of this cluster by its own list of servers: both ends hear both lists.
+            Ok(()) | Err(Breach::Refused(Refused::UnknownSender(_))) => {}
+            Err(breach) => {
+                say(stream, &[], &Answer::Refused { why: breach.why(), node: None })?;
+                return Err(breach);
+            }
         }
         let met = self.inbox.meet(from, Some(&node));
         let own = self.inbox.hello();
