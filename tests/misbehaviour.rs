@@ -58,7 +58,7 @@ fn start<F: FnMut() -> Duration + Send + 'static>(
     let network = MemoryNetwork::new(1);
     let node = |id| {
         let storage = Stalling { storage: MemoryStorage::new(), stall: stall(id) };
-        let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0);
+        let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
         builder.start(storage, network.transport(id), Journal::default()).unwrap()
     };
     SERVERS.map(node).into()
@@ -162,7 +162,7 @@ fn an_application_that_blocks_holds_up_nobody_else() {
         let network = MemoryNetwork::new(1);
         let machines = SERVERS.map(|_| Blocking::default());
         let node = |(id, machine): (ServerId, Blocking)| {
-            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0);
+            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
             builder.start(MemoryStorage::new(), network.transport(id), machine).unwrap()
         };
         let nodes: Vec<_> = SERVERS.into_iter().zip(machines.clone()).map(node).collect();
@@ -233,7 +233,7 @@ fn a_peer_that_accepts_and_never_reads_holds_up_nobody_else() {
                 .peer(SERVERS[0], addresses[0])
                 .peer(SERVERS[1], addresses[1])
                 .peer(SERVERS[2], deaf);
-            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0);
+            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
             builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap()
         };
         let nodes: Vec<_> = SERVERS.into_iter().zip(transports).map(node).collect();

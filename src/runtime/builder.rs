@@ -31,6 +31,7 @@ pub struct NodeBuilder {
     pub(super) max_in_flight: usize,
     pub(super) recording: Option<Recording>,
     pub(super) cluster: Option<String>,
+    pub(super) blanks: bool,
 }
 
 pub(super) enum Recording {
@@ -119,6 +120,7 @@ impl NodeBuilder {
             max_in_flight: 65_536,
             recording: None,
             cluster: None,
+            blanks: true,
         }
     }
 
@@ -165,6 +167,18 @@ impl NodeBuilder {
     #[must_use]
     pub fn max_in_flight(mut self, proposals: usize) -> Self {
         self.max_in_flight = proposals;
+        self
+    }
+
+    /// Whether this node appends a blank entry when it is elected (it does otherwise). A leader
+    /// learns which of the entries before its term are committed only once it commits one of its
+    /// own (§5.4.2 of the paper): without blanks, state machines stay empty after a restart of
+    /// the cluster, and proposals to the leader before stay unanswered, until somebody proposes.
+    ///
+    /// Blanks never reach the state machine, but take an index each.
+    #[must_use]
+    pub fn blanks(mut self, blanks: bool) -> Self {
+        self.blanks = blanks;
         self
     }
 

@@ -337,6 +337,7 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             shown: BTreeMap::new(),
             stops: false,
             logged: Logged::new(),
+            blanks: false,
         };
         let mut threads = Vec::from([parts.spawn_disk(), parts.spawn_application()]);
         threads.push(thread::spawn(move || server_loop.run(Output::default())));

@@ -103,6 +103,7 @@ impl<R: Send + 'static> Node<R> {
             max_in_flight,
             recording,
             cluster,
+            blanks,
         } = builder;
         let Parts { mut storage, transport, state_machine } = parts;
         let id = config.id;
@@ -185,6 +186,7 @@ impl<R: Send + 'static> Node<R> {
             shown: BTreeMap::new(),
             stops: false,
             logged: Logged::new(),
+            blanks,
         };
         // A recording is a file, whatever the storage is.
         let may_block = storage.may_block() || recorder.is_some();

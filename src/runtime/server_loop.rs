@@ -92,6 +92,8 @@ pub(super) struct ServerLoop<R> {
     /// Whether the server must not go on. The node ends once that is durable.
     pub(super) stops: bool,
     pub(super) logged: Logged,
+    /// Whether to append a blank after an election.
+    pub(super) blanks: bool,
 }
 
 impl<R> ServerLoop<R> {
@@ -210,8 +212,13 @@ impl<R> ServerLoop<R> {
             let (output, state) = (output.clone(), State::from(&self.server));
             recorder.record(Line::Step { step: self.steps, input, output, state });
         }
-        self.publish();
-        self.fulfil(output, waiters)
+        let won = self.publish();
+        let breach = self.fulfil(output, waiters);
+        // Peers of version 1 know no blanks.
+        if won && self.blanks && !self.identities.registry().somebody_speaks_version_1() {
+            self.step(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Vec::new());
+        }
+        breach
     }
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
@@ -245,21 +252,23 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    /// Shows where the server stands, and logs and counts what changed.
-    fn publish(&mut self) {
+    /// Shows where the server stands, and logs and counts what changed; whether the server was
+    /// elected.
+    fn publish(&mut self) -> bool {
         let new = Standing::of(&self.server);
         let old = *lock(&self.standing);
         if new == old {
-            return;
+            return false;
         }
         *lock(&self.standing) = new;
         old.log_change_to(&new);
         let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
         self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
-        let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
+        let won = new.role == RoleName::Leader && (old.role, old.term) != (new.role, new.term);
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
         if (old.role, old.term) != (new.role, new.term) {
             self.show_lost();
         }
+        won
     }
 }

@@ -85,6 +85,11 @@ impl Registry {
         self.version_1.contains(&peer)
     }
 
+    /// Whether some peer says nothing of itself.
+    pub(super) fn somebody_speaks_version_1(&self) -> bool {
+        !self.version_1.is_empty()
+    }
+
     /// A later term is durable here.
     pub(super) fn reached(&mut self, term: Term) {
         self.term = self.term.max(term);

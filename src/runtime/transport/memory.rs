@@ -339,7 +339,7 @@ impl Shared {
                 deliver(&inbox, from.id, messages);
             }
             Step::Wait => {
-                if let Some(Acquaintance::Meeting { waiting, said: _ }) =
+                if let Some(Acquaintance::Meeting { waiting, said: _, anew: _ }) =
                     state.acquaintances.get_mut(&lives)
                 {
                     waiting.extend(messages.into_iter().map(addressed));
@@ -352,7 +352,9 @@ impl Shared {
                     Some(Acquaintance::Met | Acquaintance::Meeting { .. }) | None => None,
                 };
                 let waiting = messages.into_iter().map(addressed).collect();
-                state.acquaintances.insert(lives, Acquaintance::Meeting { waiting, said });
+                state
+                    .acquaintances
+                    .insert(lives, Acquaintance::Meeting { waiting, said, anew: false });
                 drop(state);
                 let met = acquaintance::introduce(&sender, &inbox);
                 self.after_meeting(lives, [sender, inbox], met);
@@ -366,7 +368,11 @@ impl Shared {
             let mut state = lock(&self.state);
             // Nothing is there any more if one of them has closed.
             let Some(acquaintance) = state.acquaintances.get_mut(&lives) else { return };
-            let Acquaintance::Meeting { waiting, said } = acquaintance else { return };
+            let Acquaintance::Meeting { waiting, said, anew } = acquaintance else { return };
+            if *anew {
+                state.acquaintances.remove(&lives);
+                return;
+            }
             if let Err(why) = met {
                 let new = said.as_ref() != Some(&why);
                 *acquaintance = Acquaintance::refused(why.clone());
@@ -443,8 +449,10 @@ impl Transport for MemoryTransport {
         let mut state = lock(&self.network.shared.state);
         let Some((_, other)) = state.inboxes.get(&peer) else { return };
         let lives = Lives::of(self.life.load(Ordering::SeqCst), *other);
-        if let Some(Acquaintance::Met) = state.acquaintances.get(&lives) {
-            state.acquaintances.remove(&lives);
+        match state.acquaintances.get_mut(&lives) {
+            Some(Acquaintance::Met) => drop(state.acquaintances.remove(&lives)),
+            Some(Acquaintance::Meeting { waiting: _, said: _, anew }) => *anew = true,
+            Some(Acquaintance::Refused { .. }) | None => {}
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) enum Acquaintance {
         waiting: Vec<(ServerId, Message)>,
         /// Why they refused each other before.
         said: Option<String>,
+        /// One of them has asked meanwhile to meet anew.
+        anew: bool,
     },
     Met,
     /// One refuses the other.
