@@ -196,14 +196,19 @@ fn an_application_that_blocks_holds_up_nobody_else() {
     }
 }
 
-/// A server that accepts connections, says welcome if it is told to, and then never reads.
+/// A server of protocol version 1 that accepts connections, says welcome if it is told to, and
+/// then never reads.
 fn deaf(greets: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let mut held: Vec<TcpStream> = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            if greets && stream.read(&mut [0; 1024]).is_ok() {
+            let mut hello = [0; 1024];
+            if greets && stream.read(&mut hello).is_ok() {
+                if hello[6] != 1 {
+                    continue;
+                }
                 let payload = [0];
                 let mut welcome = vec![1, 1, 0, 0, 0];
                 welcome.extend(crc32fast::hash(&payload).to_le_bytes());

@@ -14,7 +14,7 @@ use std::vec::Vec;
 
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::PeerCounters;
-use super::transport::Link;
+use super::transport::{Link, is_urgent};
 use crate::figure2::Message;
 
 /// How many messages wait for a peer at most. Raft repeats what is lost, and old messages are
@@ -27,13 +27,22 @@ pub(super) struct Outgoing {
     messages: VecDeque<Message>,
     /// The link, while nobody sends.
     link: Option<Box<dyn Link>>,
-    /// Whether the link was left in the middle of a message.
+    /// Whether the link has work of its own: it is new and not connected, or was left in the
+    /// middle of a message.
     unfinished: bool,
 }
 
 impl Outgoing {
     fn has_work(&self) -> bool {
         self.unfinished || !self.messages.is_empty()
+    }
+
+    /// Takes out what may overtake the rest.
+    fn take_urgent(&mut self) -> Vec<Message> {
+        let (urgent, rest): (VecDeque<_>, VecDeque<_>) =
+            self.messages.drain(..).partition(is_urgent);
+        self.messages = rest;
+        urgent.into()
     }
 }
 
@@ -55,7 +64,8 @@ impl Outbox {
         Outbox { mailbox: Mailbox::new(Outgoing::default()), counters }
     }
 
-    /// Sends messages, or queues them, in this order.
+    /// Sends messages, or queues them, in this order; but what is [urgent](is_urgent) overtakes
+    /// what is large.
     pub(super) fn put(&self, messages: Vec<Message>) {
         let idle = self.mailbox.put(|outgoing| match outgoing.has_work() {
             true => None,
@@ -102,12 +112,20 @@ impl Outbox {
 
     /// The life of the sender thread.
     pub(super) fn run(&self, link: Box<dyn Link>) {
-        self.queue(|outgoing| outgoing.link = Some(link));
+        self.queue(|outgoing| {
+            outgoing.unfinished = true;
+            outgoing.link = Some(link);
+        });
         while let Taken::All(Outgoing { messages, link: Some(mut link), .. }) =
             self.mailbox.take(None)
         {
-            let count = messages.len();
-            let bytes = link.send(messages.into());
+            let mut count = messages.len();
+            let mut urgent = || {
+                let urgent = self.mailbox.put(Outgoing::take_urgent).unwrap_or_default();
+                count += urgent.len();
+                urgent
+            };
+            let bytes = link.send_letting_pass(messages.into(), &mut urgent);
             self.counters.sent(count, bytes);
             self.queue(|outgoing| outgoing.link = Some(link));
         }

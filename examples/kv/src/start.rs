@@ -136,7 +136,7 @@ fn builder(
 ) -> Result<NodeBuilder, Refusal> {
     // What an operation adds to the words of its request: their lengths and its kind.
     let max_command_bytes = MAX_REQUEST + 64 * 1024;
-    let builder = NodeBuilder::new(id, servers).timing(options.timing()?);
+    let builder = NodeBuilder::new(id, servers).cluster(&options.cluster).timing(options.timing()?);
     Ok(builder.max_command_bytes(max_command_bytes))
 }
 
