@@ -1,0 +1,94 @@
+//! Storages: what they owe, who may open them, what comes back, and what damage does.
+
+#![cfg(feature = "disk")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod conformance;
+mod damage;
+mod layouts;
+mod stops;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use veraft::figure2::{Command, Entry, Persistent, Record, ServerId};
+use veraft::runtime::{DiskStorage, MemoryNetwork, NodeBuilder, Storage, StorageError};
+
+fn append(term: u64, commands: &[&str]) -> Record {
+    let entry = |command: &&str| Entry { term, command: Command::from(command.as_bytes()) };
+    Record::Append { entries: commands.iter().map(entry).collect() }
+}
+
+fn ballot(current_term: u64) -> Record {
+    Record::Ballot { current_term, voted_for: None }
+}
+
+fn file(directory: &Path) -> PathBuf {
+    let mut files = fs::read_dir(directory).unwrap();
+    let file = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none(), "one file");
+    file
+}
+
+const OPEN: &str = "VERAFT_TEST_OPEN";
+
+/// Not a test by itself: the second process of the next one.
+#[test]
+fn child_that_opens_a_directory() {
+    if let Ok(directory) = std::env::var(OPEN) {
+        match DiskStorage::open(&directory) {
+            Err(error @ StorageError::InUse { .. }) => println!("refused: {error}"),
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+    }
+}
+
+#[test]
+fn a_second_opener_gets_a_clear_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = DiskStorage::open(directory.path()).unwrap();
+    let Err(error @ StorageError::InUse { .. }) = DiskStorage::open(directory.path()) else {
+        panic!("opened twice");
+    };
+    assert!(error.to_string().contains(&*directory.path().to_string_lossy()), "{error}");
+
+    let child = Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_that_opens_a_directory", "--nocapture"])
+        .env(OPEN, directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("is in use by another node"), "{said}");
+
+    drop(first);
+    DiskStorage::open(directory.path()).unwrap();
+}
+
+#[test]
+fn a_node_comes_back_from_its_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let id = ServerId(1);
+    for life in 1..=3 {
+        let journal = common::Journal::default();
+        let transport = MemoryNetwork::new(1).transport(id);
+        let storage = DiskStorage::open(directory.path()).unwrap();
+        let node = NodeBuilder::new(id, [id]).start(storage, transport, journal.clone()).unwrap();
+        common::commit(|| [&node].into_iter(), &format!("life {life}"));
+        let lives = (1..=life).map(|life| format!("life {life}").into_bytes());
+        assert_eq!(journal.entries(), lives.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_truncation_past_the_end_is_refused_and_nothing_of_its_batch_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut storage = DiskStorage::open(directory.path()).unwrap();
+    storage.load().unwrap();
+    let end = Record::Truncate { last_index: 3 };
+    let error = storage.append(&[ballot(1), append(1, &["a", "b"]), end]).unwrap_err();
+    assert!(error.to_string().contains("the last one is 2"), "{error}");
+    storage.sync().unwrap();
+    assert_eq!(storage.load().unwrap(), Persistent::default());
+}
