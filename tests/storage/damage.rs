@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use veraft::figure2::{Record, ServerId};
 use veraft::runtime::{DiskStorage, Storage, StorageError};
 
 use super::{append, ballot, file};
@@ -38,6 +39,35 @@ fn damage_is_a_clear_error_that_names_the_file_and_changes_nothing() {
         }
     }
     assert!(refused > 10 && sure == refused, "{refused} refused, {sure} as damaged");
+}
+
+/// The byte that says which of two roots is the last one has no checksum. Once with a vote as the
+/// last commit, and in a file that was not closed.
+#[test]
+fn damage_to_the_byte_that_chooses_the_root_loses_no_vote() {
+    const CHOOSES: usize = 9;
+    let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut storage = DiskStorage::open(directory.path()).unwrap();
+    let vote = Record::Ballot { current_term: 2, voted_for: Some(ServerId(3)) };
+    for record in [ballot(1), append(1, &["a"]), vote] {
+        storage.append(&[record]).unwrap();
+        storage.sync().unwrap();
+    }
+    let expected = storage.load().unwrap();
+    let bytes = fs::read(file(directory.path())).unwrap();
+    let mut refused = 0;
+    for bit in 0..8 {
+        let mut bytes = bytes.clone();
+        bytes[CHOOSES] ^= 1 << bit;
+        fs::write(copy.path().join("raft.redb"), bytes).unwrap();
+        for _ in 0..2 {
+            match DiskStorage::open(copy.path()).and_then(|mut storage| storage.load()) {
+                Ok(found) => assert_eq!(found, expected, "bit {bit}"),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused < 16, "all were refused");
 }
 
 #[test]

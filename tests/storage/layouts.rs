@@ -133,3 +133,36 @@ fn a_store_of_another_kind_is_refused() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Damage that the checksums of the pages do not know of.
+#[test]
+fn a_record_that_is_missing_or_no_record_is_named() {
+    const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
+    const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
+    type Edit = fn(&redb::WriteTransaction);
+    let edits: [(Edit, &str); 5] = [
+        (|edit| drop(edit.open_table(ENTRIES).unwrap().remove(1).unwrap()), "entry 1"),
+        (|edit| drop(edit.open_table(ENTRIES).unwrap().remove(257).unwrap()), "entry 257"),
+        (
+            |edit| drop(edit.open_table(ENTRIES).unwrap().insert(257, &[9_u8, 9][..]).unwrap()),
+            "the entries from 257 on",
+        ),
+        (
+            |edit| drop(edit.open_table(BALLOT).unwrap().insert((), &[5_u8][..]).unwrap()),
+            "the ballot",
+        ),
+        (|edit| assert!(edit.delete_table(BALLOT).unwrap()), "its tables"),
+    ];
+    for (edit, expected) in edits {
+        let directory = copy("store-2");
+        let store = redb::Database::open(directory.path().join("raft.redb")).unwrap();
+        let transaction = store.begin_write().unwrap();
+        edit(&transaction);
+        transaction.commit().unwrap();
+        drop(store);
+        match DiskStorage::open(directory.path()).and_then(|mut storage| storage.load()) {
+            Err(StorageError::Damaged { position, .. }) => assert_eq!(position, expected),
+            other => panic!("{expected}: {:?}", other.map(|_| ())),
+        }
+    }
+}
