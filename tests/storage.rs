@@ -2,11 +2,14 @@
 
 #![cfg(feature = "disk")]
 
-#[path = "../common/mod.rs"]
 mod common;
+#[path = "storage/conformance.rs"]
 mod conformance;
+#[path = "storage/damage.rs"]
 mod damage;
+#[path = "storage/layouts.rs"]
 mod layouts;
+#[path = "storage/stops.rs"]
 mod stops;
 
 use std::fs;
