@@ -12,6 +12,7 @@ mod layouts;
 #[path = "storage/stops.rs"]
 mod stops;
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
@@ -94,4 +95,21 @@ fn a_truncation_past_the_end_is_refused_and_nothing_of_its_batch_is_kept() {
     assert!(error.to_string().contains("the last one is 2"), "{error}");
     storage.sync().unwrap();
     assert_eq!(storage.load().unwrap(), Persistent::default());
+}
+
+/// Whoever prints an error and its sources prints nothing twice, and loses nothing.
+#[test]
+fn an_error_says_what_was_tried_and_its_source_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a file");
+    fs::write(&file, "").unwrap();
+    let Err(error) = DiskStorage::open(&file) else { panic!("opened") };
+    let why = error.source().expect("a source").to_string();
+    let text = error.to_string();
+    assert!(text.contains("cannot create the directory") && text.contains("a file"), "{text}");
+    assert!(!why.is_empty() && !text.contains(&why), "{text}: {why}");
+
+    let source = std::io::Error::other("on fire");
+    let error = StorageError::other(source);
+    assert_eq!((error.to_string().as_str(), error.source().is_none()), ("on fire", true));
 }

@@ -94,3 +94,25 @@ fn no_mark_is_removed_where_there_is_no_store() {
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
+
+/// Layout 1 was written by commits of one phase, of which a damaged one looks cut off.
+#[test]
+fn a_start_after_a_kill_of_an_earlier_version_says_what_cannot_be_known() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/store-1/raft.redb");
+    let (directory, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::copy(fixture, directory.path().join("raft.redb")).unwrap();
+    let store = redb::Database::open(file(directory.path())).unwrap();
+    let transaction = store.begin_write().unwrap();
+    // Term 6, no vote.
+    let table = redb::TableDefinition::<(), &[u8]>::new("ballot");
+    transaction.open_table(table).unwrap().insert((), &[6, 0][..]).unwrap();
+    transaction.commit().unwrap();
+    fs::copy(file(directory.path()), killed.path().join("raft.redb")).unwrap();
+
+    let text = logged(killed.path());
+    assert!(text.contains("WARN") && text.contains("by an earlier version"), "{text}");
+    assert!(text.contains("brought to the layout of this version"), "{text}");
+    assert_eq!(logged(killed.path()), "");
+    let found = DiskStorage::open(killed.path()).unwrap().load().unwrap();
+    assert_eq!((found.current_term(), found.log().last_index()), (8, 302));
+}
