@@ -17,7 +17,7 @@ use common::wait_until;
 use guest::{Event, Guest};
 use raw::{accepted, attack, closes, frame, hello_2, read_frame, recorded, whole};
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Command, Entry, Message, RequestVote,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Entry, Message, RequestVote,
     RequestVoteReply, ServerId,
 };
 use veraft::runtime::{Link, TcpTransport, Transport};

@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
+pub(super) use super::storage::STOPPED;
 pub(super) use known::{Known, Progress};
 pub(super) use meet::{Adoption, Meeting};
 pub use own::UnfitStore;
@@ -47,8 +48,6 @@ pub(super) const IDENTITY: &str = "identity";
 pub(super) const PEERS: &str = "peers";
 /// The note of the highest index given to the application.
 pub(super) const FLOOR: &str = "floor";
-/// The note that forbids to start: the text of why, in UTF-8. Nothing, or empty, if all is well.
-pub(super) const STOPPED: &str = "stopped";
 
 /// All that a node knows of identities: its own, and those of its peers.
 #[derive(Debug)]
