@@ -9,7 +9,7 @@ use std::time::Duration;
 use veraft::figure2::{Message, ServerId};
 use veraft::runtime::{Closed, Inbox, Reception};
 
-use super::wait_until;
+use crate::common::wait_until;
 
 /// What a transport told its node.
 #[derive(Clone, Debug, PartialEq)]

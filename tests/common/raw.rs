@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use super::LONG;
+use crate::common::LONG;
 
 /// A frame of protocol version `version`.
 pub fn frame(version: u8, payload: &[u8]) -> Vec<u8> {

@@ -13,6 +13,7 @@ use std::vec::Vec;
 
 use super::complaints::Said;
 use super::handshake::Met;
+use super::security::HANDSHAKE;
 use crate::figure2::ServerId;
 use crate::runtime::sync::{Condvar, Mutex, lock};
 
@@ -144,15 +145,15 @@ impl Hub {
         lock(&self.state).peers.entry(peer).or_default().clone()
     }
 
-    /// Waits until `peer` has no other connection that was heard within `silence`, for twice
-    /// that time at most; whether it has none then.
+    /// Waits until `peer` has no other connection that was heard within `silence`, for half of
+    /// a handshake at most; whether it has none then.
     pub(super) fn is_free(
         &self,
         connection: Connection,
         peer: ServerId,
         silence: Duration,
     ) -> bool {
-        let give_up = Instant::now() + silence * 2;
+        let give_up = Instant::now() + HANDSHAKE / 2;
         let peer = self.peer(peer);
         let mut state = lock(&self.state);
         loop {

@@ -13,6 +13,10 @@ pub(super) const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long a peer may keep a write waiting before the connection counts as dead.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many bytes the system holds of a connection at most that it has yet to send.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 128 * 1024;
+
 /// A connection's stream.
 pub(super) trait Stream: Read + Write + Send {
     /// Whether the other end has proved, by now, that it goes by `name`. In the clear, whoever
@@ -45,6 +49,7 @@ impl Socket {
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
+        bound_unsent(&stream)?;
         Ok(Socket { stream, deadline: Some(Instant::now() + HANDSHAKE) })
     }
 
@@ -64,6 +69,15 @@ impl Socket {
         self.stream.set_read_timeout(None)?;
         self.stream.set_write_timeout(Some(PATIENCE))
     }
+}
+
+/// Keeps the system from taking megabytes that it cannot send yet: what is written later and
+/// urgent would wait behind them. Where it has no such option, that wait is longer.
+fn bound_unsent(stream: &TcpStream) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
+    let _ = stream;
+    Ok(())
 }
 
 impl Read for Socket {
