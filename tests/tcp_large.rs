@@ -75,7 +75,7 @@ fn a_heartbeat_overtakes_a_large_message() {
             leader_id: ServerId(1),
             prev_log_index: 0,
             prev_log_term: 0,
-            entries: commands.into_iter().map(|command| Entry { term, command }).collect(),
+            entries: commands.into_iter().map(|command| Entry::command(term, command)).collect(),
             leader_commit: 0,
         })
     };

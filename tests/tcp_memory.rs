@@ -36,7 +36,7 @@ fn measure(work: impl FnOnce()) -> usize {
 }
 
 fn append(entries: usize, command: &[u8]) -> Vec<u8> {
-    let entry = Entry { term: 1, command: Command::from(command) };
+    let entry = Entry::command(1, Command::from(command));
     let message = Message::AppendEntries(AppendEntries {
         term: 1,
         leader_id: ServerId(2),

@@ -26,7 +26,7 @@ const CLUSTER: &str = "wire 1";
 
 /// Every kind of message, with the name of its recording.
 fn messages() -> Vec<(&'static str, Message)> {
-    let entry = |term, bytes: &[u8]| Entry { term, command: Command::from(bytes) };
+    let entry = |term, bytes: &[u8]| Entry::command(term, Command::from(bytes));
     let append = |entries: Vec<Entry>| {
         Message::AppendEntries(AppendEntries {
             term: 300,

@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn append(term: Term, entries: usize) -> Message {
-        let entry = || crate::figure2::Entry { term, command: b"x"[..].into() };
+        let entry = || crate::figure2::Entry::command(term, &b"x"[..]);
         Message::AppendEntries(crate::figure2::AppendEntries {
             term,
             leader_id: crate::figure2::ServerId(1),

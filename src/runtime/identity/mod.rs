@@ -39,16 +39,13 @@ pub(super) use meet::{Adoption, Meeting};
 pub use own::UnfitStore;
 pub(super) use own::{Asked, Identity, check_floor, floor_note};
 
+pub(super) use super::storage::{FLOOR, STOPPED};
 use crate::figure2::{ServerId, Term};
 
 /// The note in which a store says whose it is.
 pub(super) const IDENTITY: &str = "identity";
 /// The note of what is remembered of the other servers.
 pub(super) const PEERS: &str = "peers";
-/// The note of the highest index given to the application.
-pub(super) const FLOOR: &str = "floor";
-/// The note that forbids to start: the text of why, in UTF-8. Nothing, or empty, if all is well.
-pub(super) const STOPPED: &str = "stopped";
 
 /// All that a node knows of identities: its own, and those of its peers.
 #[derive(Debug)]

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
-use super::{Notes, Storage, StorageError};
+use super::{Notes, Storage, StorageError, sound};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::sync::{Mutex, lock};
+
+/// Where errors say that they are.
+const PLACE: &str = "this memory disk";
 
 /// A disk made of memory. Clones are the same disk: keep one while nodes come and go.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +41,7 @@ impl MemoryDisk {
     /// When an earlier storage on this disk still lives.
     pub fn open(&self) -> Result<MemoryStorage, StorageError> {
         if self.open.swap(true, Ordering::SeqCst) {
-            return Err(StorageError::InUse { place: PathBuf::from("this memory disk") });
+            return Err(StorageError::InUse { place: PathBuf::from(PLACE) });
         }
         Ok(MemoryStorage { disk: self.clone(), unsynced: Vec::new(), unsynced_notes: Notes::new() })
     }
@@ -73,7 +76,14 @@ impl Default for MemoryStorage {
 
 impl Storage for MemoryStorage {
     fn load(&mut self) -> Result<Persistent, StorageError> {
-        Ok(self.disk.persistent())
+        let Synced { persistent, notes } = &*lock(&self.disk.synced);
+        let ballot = (persistent.current_term(), persistent.voted_for());
+        match sound::check(ballot, persistent.log().entries().iter(), notes) {
+            Ok(()) => Ok(persistent.clone()),
+            Err(sound::Unsound { position, what }) => {
+                Err(StorageError::Damaged { file: PathBuf::from(PLACE), position, what })
+            }
+        }
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
@@ -85,6 +95,7 @@ impl Storage for MemoryStorage {
         let mut synced = lock(&self.disk.synced);
         self.unsynced.drain(..).for_each(|record| synced.persistent.write(record));
         synced.notes.append(&mut self.unsynced_notes);
+        synced.notes.retain(|_, value| !value.is_empty());
         Ok(())
     }
 
