@@ -3,6 +3,8 @@
 #![cfg(feature = "tcp")]
 
 mod common;
+#[path = "common/guest.rs"]
+mod guest;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,8 +14,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Journal, JournalNode, LONG, wait_until};
-use veraft::figure2::ServerId;
-use veraft::runtime::{MemoryStorage, NodeBuilder, TcpTransport, Timing};
+use guest::Guest;
+use veraft::figure2::{AppendEntries, Command, Entry, Message, ServerId};
+use veraft::runtime::{MemoryStorage, NodeBuilder, TcpTransport, Timing, Transport};
 
 const SERVERS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
 const MEGABYTE: usize = 1024 * 1024;
@@ -53,6 +56,45 @@ fn carry(mut from: TcpStream, mut to: TcpStream, is_slow: &AtomicBool) {
         if to.write_all(&buffer[..count]).is_err() {
             return;
         }
+    }
+}
+
+/// A heartbeat that comes once the large message is under way arrives before it, over a slow way.
+#[test]
+fn a_heartbeat_overtakes_a_large_message() {
+    let [one, two] = [1, 2].map(|id| Guest::new(id, "hello"));
+    let listen = |id| TcpTransport::listen("large", ServerId(id), "127.0.0.1:0").unwrap();
+    let receiving = listen(2);
+    let way = Way::to(receiving.address());
+    let sending = listen(1).peer(ServerId(2), way.address);
+    receiving.start(two.inbox()).unwrap();
+    sending.start(one.inbox()).unwrap();
+    let append = |term, commands: Vec<Command>| {
+        Message::AppendEntries(AppendEntries {
+            term,
+            leader_id: ServerId(1),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: commands.into_iter().map(|command| Entry::command(term, command)).collect(),
+            leader_commit: 0,
+        })
+    };
+    let mut link = sending.link(ServerId(2));
+    wait_until("it connects", || link.send(vec![append(1, Vec::new())]) > 0);
+    way.is_slow.store(true, Ordering::SeqCst);
+    let large = append(2, vec![vec![b'x'; 8 * MEGABYTE].into()]);
+    let (heartbeat, mut asked) = (append(3, Vec::new()), 0);
+    let mut urgent = || {
+        asked += 1;
+        if asked == 10 { vec![heartbeat.clone()] } else { Vec::new() }
+    };
+    assert!(link.send_letting_pass(vec![large.clone()], &mut urgent) > 8 * MEGABYTE as u64);
+    wait_until("both arrive", || two.delivered().len() == 3);
+    let arrived: Vec<Message> = two.delivered().into_iter().map(|(_, message)| message).collect();
+    assert_eq!(arrived[1..], [heartbeat, large]);
+    for transport in [sending, receiving] {
+        transport.close();
+        transport.join();
     }
 }
 

@@ -206,4 +206,66 @@ mod tests {
             outbox.close();
         });
     }
+
+    fn append(term: Term, entries: usize) -> Message {
+        let entry = || crate::figure2::Entry::command(term, &b"x"[..]);
+        Message::AppendEntries(crate::figure2::AppendEntries {
+            term,
+            leader_id: crate::figure2::ServerId(1),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: (0..entries).map(|_| entry()).collect(),
+            leader_commit: 0,
+        })
+    }
+
+    /// Sends in pieces: asks what may pass for as long as nothing does.
+    struct Slow(mpsc::Sender<Term>);
+
+    impl Link for Slow {
+        fn send(&mut self, messages: Vec<Message>) -> u64 {
+            messages.iter().for_each(|message| self.0.send(message.term()).unwrap());
+            0
+        }
+
+        fn send_letting_pass(
+            &mut self,
+            messages: Vec<Message>,
+            urgent: &mut dyn FnMut() -> Vec<Message>,
+        ) -> u64 {
+            if messages.iter().all(is_urgent) {
+                return self.send(messages);
+            }
+            self.0.send(0).unwrap();
+            loop {
+                let passing = urgent();
+                let pass = passing.len();
+                self.send(passing);
+                if pass > 0 {
+                    return self.send(messages);
+                }
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_urgent_passes_what_is_large_and_nothing_else_does() {
+        let counters = Arc::new(PeerCounters::default());
+        let outbox = Outbox::new(counters.clone());
+        let (sender, sent) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| outbox.run(Box::new(Slow(sender))));
+            outbox.put(Vec::from([append(1, 1)]));
+            assert_eq!(sent.recv(), Ok(0), "the first message is under way");
+            outbox.put(Vec::from([append(2, 1)]));
+            outbox.put(Vec::from([append(3, 0)]));
+            assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [3, 1]);
+            assert_eq!(sent.recv(), Ok(0), "the second message with entries is under way");
+            outbox.put(Vec::from([message(4)]));
+            assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [4, 2]);
+            outbox.close();
+        });
+        assert_eq!(counters.snapshot(0).messages_sent, 4);
+    }
 }

@@ -59,7 +59,7 @@ pub fn start(options: &Options) -> Result<Vec<Service>, Refusal> {
     match (options.local, options.id) {
         (Some(count), _) => local(options, count),
         (None, Some(id)) => Ok(vec![one(options, ServerId(id))?]),
-        (None, None) => unreachable!("the command line has either"),
+        (None, None) => unreachable!("the command line has either, without --clear-stopped"),
     }
 }
 

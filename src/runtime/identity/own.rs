@@ -217,15 +217,10 @@ fn read<T: serde::de::DeserializeOwned>(
     notes.get(note).map(|bytes| codec::decode(bytes)).transpose().map_err(unreadable)
 }
 
-/// The version of the form of [`FLOOR`].
-const FLOOR_VERSION: u8 = 1;
-
-/// The note that entries up to `index` were given to the application: a version, and the index
-/// as a little-endian number.
+/// The note that entries up to `index` were given to the application: the index, as a
+/// little-endian number of 8 bytes. A storage may look at it, too.
 pub(in crate::runtime) fn floor_note(index: Index) -> Vec<u8> {
-    let mut note = Vec::from([FLOOR_VERSION]);
-    note.extend(index.to_le_bytes());
-    note
+    index.to_le_bytes().into()
 }
 
 /// The highest index known to have been given to the application.
@@ -236,20 +231,14 @@ pub(in crate::runtime) fn check_floor(
     notes: &Notes,
     last_index: Index,
 ) -> Result<Index, UnfitStore> {
-    let floor = match notes.get(FLOOR).map(Vec::as_slice) {
-        None => 0,
-        Some([FLOOR_VERSION, index @ ..]) => match index.try_into() {
-            Ok(bytes) => Index::from_le_bytes(bytes),
-            Err(_) => return Err(unreadable_floor("it is not a number of 8 bytes")),
-        },
-        Some(_) => return Err(unreadable_floor("it has another version")),
+    let Some(value) = notes.get(FLOOR) else { return Ok(0) };
+    let Ok(bytes) = value.as_slice().try_into() else {
+        let why = "it is not a number of 8 bytes".into();
+        return Err(UnfitStore::Note { note: FLOOR, why });
     };
+    let floor = Index::from_le_bytes(bytes);
     match floor <= last_index {
         true => Ok(floor),
         false => Err(UnfitStore::LostEntries { floor, last_index }),
     }
-}
-
-fn unreadable_floor(why: &str) -> UnfitStore {
-    UnfitStore::Note { note: FLOOR, why: why.into() }
 }

@@ -118,7 +118,7 @@ fn a_store_that_lost_entries_which_were_applied_does_not_start() {
     assert_eq!(check_floor(&disk.notes, 2), Ok(2));
     disk.notes.insert(FLOOR.into(), floor_note(3));
     unfit(&mut disk, asked(S1, 3), &["up to index 3", "ends at 2"]);
-    for wrong in [&b""[..], b"\x02", b"\x01\x02"] {
+    for wrong in [&b""[..], b"\x02", b"123456789"] {
         disk.notes.insert(FLOOR.into(), wrong.to_vec());
         unfit(&mut disk, asked(S1, 3), &["the note \"floor\""]);
     }

@@ -194,3 +194,38 @@ impl From<Outcome> for AppendOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::transport::tcp::frame;
+    use std::fs;
+
+    /// What nodes of version 1 have said, kept under `tests`.
+    fn recorded(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wire-1");
+        fs::read(std::format!("{folder}/{name}.bin")).unwrap()
+    }
+
+    fn framed(value: &impl Serialize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, VERSION, value, 1000).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn the_handshake_is_what_its_nodes_have_said() {
+        let hello = Hello { cluster: "wire 1".into(), from: ServerId(2), to: ServerId(1) };
+        assert_eq!(framed(&hello), recorded("hello")[6..]);
+        let verdicts = [
+            (Verdict::Welcome, "welcome"),
+            (Verdict::OtherCluster, "other-cluster"),
+            (Verdict::NotMe, "not-me"),
+            (Verdict::UnknownSender, "unknown-sender"),
+            (Verdict::OtherName, "other-name"),
+        ];
+        for (verdict, name) in verdicts {
+            assert_eq!(framed(&verdict), recorded(&std::format!("verdict-{name}")));
+        }
+    }
+}
