@@ -157,7 +157,6 @@ impl<R: Send + 'static> Node<R> {
             counters: inner.counters.clone(),
             recorder,
         };
-        drop(entered);
 
         // From here on, dropping the node ends what was started.
         let mut node = Node {
@@ -177,6 +176,7 @@ impl<R: Send + 'static> Node<R> {
             drop(dropped);
             Ok(())
         }))?;
+        drop(entered);
         for peer in peers {
             let (outbox, link) =
                 (inner.outlets.outboxes[&peer].clone(), inner.transport.link(peer));
