@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use stateright::Expectation;
-use veraft_models::{Bounds, properties};
+use veraft_models::{Bounds, Environment, properties};
 
 use super::places::{INDUCTIVE, RECOVERY};
 use super::workshop::{ROOT, patch};
@@ -35,7 +35,10 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
     let mut names = BTreeSet::new();
     let widest = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
     let mut known: BTreeMap<_, _> =
-        properties::of(&widest).into_iter().map(|p| (p.name, p.expectation)).collect();
+        properties::of(&widest, &Environment { blanks: true, ..Environment::default() })
+            .into_iter()
+            .map(|p| (p.name, p.expectation))
+            .collect();
     known.insert(RECOVERY, Expectation::Always);
     known.insert(INDUCTIVE, Expectation::Always);
     for mutant in all() {
