@@ -6,3 +6,4 @@ for scope in election pair even torn torn-log five; do
   cargo run --release --locked --quiet --bin check -- recover "$scope"
 done
 cargo run --release --locked --quiet --bin check -- recover replication --restarts 0
+cargo run --release --locked --quiet --bin check -- recover blank --restarts 0

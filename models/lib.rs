@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actor;
+pub mod assumptions;
 pub mod cluster;
 mod effects;
 pub mod history;

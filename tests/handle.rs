@@ -24,7 +24,7 @@ use veraft::runtime::{
 fn alone<M: StateMachine>(storage: impl Storage, machine: M) -> Node<M::Response> {
     let id = ServerId(1);
     let transport = MemoryNetwork::new(1).transport(id);
-    let node = NodeBuilder::new(id, [id]).start(storage, transport, machine).unwrap();
+    let node = NodeBuilder::new(id, [id]).blanks(false).start(storage, transport, machine).unwrap();
     wait_until("it leads", || node.status().unwrap().is_leader());
     node
 }
@@ -260,7 +260,7 @@ impl io::Write for Held {
 fn nothing_reaches_the_disk_or_is_answered_before_its_line_is_recorded() {
     let (id, file, disk) = (ServerId(1), Held::default(), MemoryDisk::new());
     let transport = MemoryNetwork::new(1).transport(id);
-    let builder = NodeBuilder::new(id, [id]).record(file.clone());
+    let builder = NodeBuilder::new(id, [id]).blanks(false).record(file.clone());
     let node = builder.start(disk.open().unwrap(), transport, Journal::default()).unwrap();
     wait_until("it leads", || node.status().unwrap().is_leader());
     node.propose(&b"first"[..]).wait_timeout(LONG).unwrap();

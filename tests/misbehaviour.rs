@@ -58,7 +58,7 @@ fn start<F: FnMut() -> Duration + Send + 'static>(
     let network = MemoryNetwork::new(1);
     let node = |id| {
         let storage = Stalling { storage: MemoryStorage::new(), stall: stall(id) };
-        let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0);
+        let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
         builder.start(storage, network.transport(id), Journal::default()).unwrap()
     };
     SERVERS.map(node).into()
@@ -162,7 +162,7 @@ fn an_application_that_blocks_holds_up_nobody_else() {
         let network = MemoryNetwork::new(1);
         let machines = SERVERS.map(|_| Blocking::default());
         let node = |(id, machine): (ServerId, Blocking)| {
-            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0);
+            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
             builder.start(MemoryStorage::new(), network.transport(id), machine).unwrap()
         };
         let nodes: Vec<_> = SERVERS.into_iter().zip(machines.clone()).map(node).collect();
@@ -196,14 +196,19 @@ fn an_application_that_blocks_holds_up_nobody_else() {
     }
 }
 
-/// A server that accepts connections, says welcome if it is told to, and then never reads.
+/// A server of protocol version 1 that accepts connections, says welcome if it is told to, and
+/// then never reads.
 fn deaf(greets: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let mut held: Vec<TcpStream> = Vec::new();
         for mut stream in listener.incoming().flatten() {
-            if greets && stream.read(&mut [0; 1024]).is_ok() {
+            let mut hello = [0; 1024];
+            if greets && stream.read(&mut hello).is_ok() {
+                if hello[6] != 1 {
+                    continue;
+                }
                 let payload = [0];
                 let mut welcome = vec![1, 1, 0, 0, 0];
                 welcome.extend(crc32fast::hash(&payload).to_le_bytes());
@@ -228,7 +233,7 @@ fn a_peer_that_accepts_and_never_reads_holds_up_nobody_else() {
                 .peer(SERVERS[0], addresses[0])
                 .peer(SERVERS[1], addresses[1])
                 .peer(SERVERS[2], deaf);
-            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0);
+            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
             builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap()
         };
         let nodes: Vec<_> = SERVERS.into_iter().zip(transports).map(node).collect();

@@ -3,19 +3,28 @@
 #![cfg(feature = "tcp")]
 
 mod common;
+#[path = "common/guest.rs"]
+mod guest;
+#[path = "common/log.rs"]
+mod log;
+#[path = "common/raw.rs"]
+mod raw;
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Journal, JournalNode, LONG, wait_until};
-use tracing_subscriber::fmt::MakeWriter;
+use guest::{Event, Guest};
+use log::log;
+use raw::{accepted, attack, closes, frame, hello_1, hello_2, whole};
 use veraft::figure2::{Message, RequestVote, RequestVoteReply, ServerId, Term};
 use veraft::runtime::{
-    Inbox, Link, MemoryStorage, NodeBuilder, TcpTransport, Transport, TransportError,
+    Inbox, Link, MemoryDisk, MemoryStorage, NodeBuilder, TcpTransport, Timing, Transport,
+    TransportError,
 };
 
 const CLUSTER: &str = "test cluster";
@@ -53,19 +62,14 @@ impl Receiving {
     fn peer(&self, id: u64) -> Peer {
         let transport = TcpTransport::listen(CLUSTER, ServerId(id), "127.0.0.1:0").unwrap();
         let transport = transport.peer(ServerId(1), self.address());
+        let servers = Arc::new([1, 2, 3].map(ServerId).into());
+        transport.start(Inbox::new(ServerId(id), servers, |_, _, _| Ok(()))).unwrap();
         let link = transport.link(ServerId(1));
-        Peer { link, _transport: transport }
+        Peer { link, transport }
     }
 
     fn expect(&self, from: u64, term: Term) {
         assert_eq!(self.arrived.recv_timeout(LONG).unwrap(), (ServerId(from), reply(term)));
-    }
-
-    /// A connection on which `bytes` were sent, as an attacker would.
-    fn attack(&self, bytes: &[u8]) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
-        let _ = stream.write_all(bytes);
-        stream
     }
 }
 
@@ -78,38 +82,20 @@ impl Drop for Receiving {
 
 struct Peer {
     link: Box<dyn Link>,
-    _transport: TcpTransport,
+    transport: TcpTransport,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.transport.close();
+        self.transport.join();
+    }
 }
 
 impl Peer {
     fn send(&mut self, term: Term) -> u64 {
         self.link.send(vec![reply(term)])
     }
-}
-
-/// Reads until the other end closes; whether it did.
-fn closes(stream: &mut TcpStream) -> bool {
-    stream.set_read_timeout(Some(LONG)).unwrap();
-    match stream.read_to_end(&mut Vec::new()) {
-        Ok(_) => true,
-        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
-    }
-}
-
-/// A frame of protocol version `version`, as the documentation of the frames lays it out.
-fn frame(version: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![version];
-    bytes.extend((payload.len() as u32).to_le_bytes());
-    bytes.extend(crc32fast::hash(payload).to_le_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
-/// The first words of server `from` of `cluster`, to server `to`.
-fn hello(cluster: &str, from: u64, to: u64) -> Vec<u8> {
-    let mut bytes = b"veraft".to_vec();
-    bytes.extend(frame(1, &postcard::to_allocvec(&(cluster, from, to)).unwrap()));
-    bytes
 }
 
 #[test]
@@ -130,62 +116,96 @@ fn messages_arrive_in_order_with_their_sender() {
     }
 }
 
-#[test]
-fn garbage_closes_its_connection_with_one_line_and_harms_nothing_else() {
-    let valid = frame(1, &postcard::to_allocvec(&reply(7)).unwrap());
-    let after_hello = |bytes: &[u8]| [&hello(CLUSTER, 3, 1), bytes].concat();
-    let mut wrong_checksum = valid.clone();
-    wrong_checksum[6] ^= 1;
-    let in_anothers_name = Message::RequestVote(RequestVote {
+/// Sends garbage, each case on a connection of its own, to a node that has a peer; the complaint
+/// is what the node's log must say of it.
+fn suffer(cases: Vec<(&str, Vec<u8>)>) {
+    let log = log();
+    let receiving = Receiving::start();
+    let mut peer = receiving.peer(2);
+    for (number, (complaint, bytes)) in cases.into_iter().enumerate() {
+        let mut stream = attack(receiving.address(), &bytes);
+        let address = stream.local_addr().unwrap().to_string();
+        assert!(closes(&mut stream), "case {number} stays open: {complaint}");
+        wait_until(complaint, || !log.warnings(&address).is_empty());
+        let term = number as Term + 1;
+        assert!(peer.send(term) > 0);
+        receiving.expect(2, term);
+        let lines = log.warnings(&address);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(complaint), "{complaint:?} is not in {lines:?}");
+    }
+}
+
+fn noise() -> Vec<u8> {
+    (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// A message that nobody but S2 may send.
+fn in_anothers_name() -> Message {
+    Message::RequestVote(RequestVote {
         term: 9,
         candidate_id: ServerId(2),
         last_log_index: 0,
         last_log_term: 0,
-    });
-    let in_anothers_name = frame(1, &postcard::to_allocvec(&in_anothers_name).unwrap());
-    let noise: Vec<u8> =
-        (0..5000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let cases = [
+    })
+}
+
+#[test]
+fn garbage_closes_its_connection_with_one_line_and_harms_nothing_else() {
+    let valid = frame(1, &postcard::to_allocvec(&reply(7)).unwrap());
+    let after_hello = |bytes: &[u8]| [&hello_1(CLUSTER, 3, 1), bytes].concat();
+    let mut wrong_checksum = valid.clone();
+    wrong_checksum[6] ^= 1;
+    let in_anothers_name = frame(1, &postcard::to_allocvec(&in_anothers_name()).unwrap());
+    let begin = |bytes: &[u8]| [&b"veraft"[..], bytes].concat();
+    suffer(vec![
         ("does not speak veraft's protocol", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
-        ("does not speak veraft's protocol", noise.clone()),
-        ("protocol version 0, this node version 1", [&b"veraft"[..], &frame(0, b"hi")].concat()),
-        ("\"another\"", hello("another", 3, 1)),
-        ("looks for S2", hello(CLUSTER, 3, 2)),
-        ("S9 is not a peer", hello(CLUSTER, 9, 1)),
-        ("S1 is not a peer", hello(CLUSTER, 1, 1)),
-        ("no message", [&b"veraft"[..], &frame(1, b"\xff\xff\xff")].concat()),
-        ("protocol version", after_hello(&noise)),
-        ("protocol version 2", after_hello(&frame(2, b"from the future"))),
+        ("does not speak veraft's protocol", noise()),
+        ("protocol version 0, this node versions 1 and 2", begin(&frame(0, b"hi"))),
+        ("protocol version 3, this node versions 1 and 2", begin(&frame(3, b"hi"))),
+        ("\"another\"", hello_1("another", 3, 1)),
+        ("looks for S2", hello_1(CLUSTER, 3, 2)),
+        ("S9 is not a peer", hello_1(CLUSTER, 9, 1)),
+        ("S1 is not a peer", hello_1(CLUSTER, 1, 1)),
+        ("no message", begin(&frame(1, b"\xff\xff\xff"))),
+        ("protocol version", after_hello(&noise())),
+        ("version 2 on a connection of version 1", after_hello(&frame(2, b"\x00mixed"))),
         ("4294967295 bytes, where 1000", after_hello(&[1, 255, 255, 255, 255, 0, 0, 0, 0])),
         ("1001 bytes, where 1000", after_hello(&frame(1, &[0; 1001]))),
         ("checksum", after_hello(&wrong_checksum)),
         ("no message", after_hello(&frame(1, b"\x63nonsense"))),
         ("no message", after_hello(&frame(1, &[&valid[9..], b"more"].concat()))),
         ("S3 sent a request in the name of S2", after_hello(&in_anothers_name)),
-    ];
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
-    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-    let receiving = Receiving::start();
-    let mut peer = receiving.peer(2);
-    for (number, (complaint, bytes)) in cases.into_iter().enumerate() {
-        let mut stream = receiving.attack(&bytes);
-        let address = stream.local_addr().unwrap();
-        assert!(closes(&mut stream), "case {number} stays open: {complaint}");
-        wait_until(complaint, || !log.warnings_about(address).is_empty());
-        let term = number as Term + 1;
-        assert!(peer.send(term) > 0);
-        receiving.expect(2, term);
-        let lines = log.warnings_about(address);
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains(complaint), "{complaint:?} is not in {lines:?}");
-    }
+    ]);
+}
+
+#[test]
+fn garbage_of_version_2_closes_its_connection_with_one_line_and_harms_nothing_else() {
+    let hello = |cluster, from, to| hello_2((1, 2), cluster, from, to, 7);
+    let after_hello =
+        |bytes: &[u8]| [&hello(CLUSTER, 3, 1), &accepted(), bytes].map(<[u8]>::to_vec).concat();
+    let after_welcome = |bytes: &[u8]| [&hello(CLUSTER, 3, 1), bytes].map(<[u8]>::to_vec).concat();
+    suffer(vec![
+        ("\"another\"", hello("another", 3, 1)),
+        ("looks for S2", hello(CLUSTER, 3, 2)),
+        ("S9 is not a peer", hello(CLUSTER, 9, 1)),
+        ("versions 3 to 4, this node versions 1 and 2", hello_2((3, 4), CLUSTER, 3, 1, 7)),
+        ("versions 0 to 0, this node versions 1 and 2", hello_2((0, 0), CLUSTER, 3, 1, 7)),
+        ("no message", [&b"veraft"[..], &frame(2, b"\xff\xff\xff")].concat()),
+        ("no message", after_welcome(&frame(2, b"\x07"))),
+        ("S3 refuses this node: it stinks", after_welcome(&frame(2, b"\x01\x09it stinks"))),
+        ("version 1 on a connection of version 2", after_hello(&frame(1, b"\x00mixed"))),
+        ("kind 3", after_hello(&frame(2, b"\x03piece"))),
+        ("no message", after_hello(&frame(2, b""))),
+        ("1200 bytes, where 1000", after_hello(&frame(2, &[1; 601]).repeat(2))),
+        ("S3 sent a request in the name of S2", after_hello(&whole(&in_anothers_name()))),
+    ]);
 }
 
 #[test]
 fn strangers_that_say_nothing_keep_no_peer_out() {
     let receiving = Receiving::start();
-    let _silent: Vec<TcpStream> = (0..300).map(|_| receiving.attack(b"")).collect();
+    let _silent: Vec<TcpStream> = (0..300).map(|_| attack(receiving.address(), b"")).collect();
     let mut peer = receiving.peer(2);
     wait_until("the peer gets through", || peer.send(1) > 0);
     receiving.expect(2, 1);
@@ -218,7 +238,7 @@ fn a_peer_reconnects_after_its_connection_broke() {
 #[test]
 fn a_new_connection_of_a_peer_replaces_its_old_one() {
     let receiving = Receiving::start();
-    let mut old = receiving.attack(&hello(CLUSTER, 2, 1));
+    let mut old = attack(receiving.address(), &hello_1(CLUSTER, 2, 1));
     old.read_exact(&mut [0; 10]).unwrap();
     let mut peer = receiving.peer(2);
     assert!(peer.send(5) > 0);
@@ -239,6 +259,8 @@ fn closing_ends_a_link_that_blocks_in_a_write() {
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
     let transport = transport.peer(ServerId(2), deaf.local_addr().unwrap());
+    let servers = Arc::new([1, 2].map(ServerId).into());
+    transport.start(Inbox::new(ServerId(1), servers, |_, _, _| Ok(()))).unwrap();
     let mut link = transport.link(ServerId(2));
     let (sender, sent) = mpsc::channel();
     let sending = thread::spawn(move || {
@@ -247,10 +269,13 @@ fn closing_ends_a_link_that_blocks_in_a_write() {
     });
     let mut stream = deaf.accept().unwrap().0;
     sent.recv().unwrap();
-    stream.write_all(&frame(1, &[0])).unwrap();
+    // Welcome, in version 2, from run 7, with nothing to say of the node.
+    stream.write_all(&frame(2, &[0, 2, 7, 0])).unwrap();
     thread::sleep(Duration::from_millis(100));
+    assert!(!sending.is_finished(), "it does not block");
     transport.close();
     wait_until("the link gives up", || sending.is_finished());
+    transport.join();
 }
 
 /// Three nodes over TCP.
@@ -285,32 +310,74 @@ fn three_nodes_commit_over_tcp_and_count_their_bytes() {
     }
 }
 
-/// What all threads log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// Server `id` of the three that listen at `addresses`, on a disk of its own.
+fn node_at(id: ServerId, addresses: &[SocketAddr], disk: &MemoryDisk) -> JournalNode {
+    let at = id.0 as usize - 1;
+    let listen = TcpTransport::listen(CLUSTER, id, &addresses[at].to_string()).unwrap();
+    let ids = [1, 2, 3].map(ServerId);
+    let peers = ids.iter().zip(addresses).filter(|(peer, _)| **peer != id);
+    let transport = peers.fold(listen, |transport, (peer, to)| transport.peer(*peer, to));
+    let builder = NodeBuilder::new(id, ids).timing(impatient()).seed(id.0);
+    builder.start(disk.open().unwrap(), transport, Journal::default()).unwrap()
+}
 
-impl Log {
-    fn warnings_about(&self, address: SocketAddr) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let about = |line: &&str| line.contains("WARN") && line.contains(&address.to_string());
-        text.lines().filter(about).map(str::to_string).collect()
+/// A follower that hears nothing for half a second stands for election.
+fn impatient() -> Timing {
+    let [shortest, longest, heartbeat] = [450, 550, 150].map(Duration::from_millis);
+    Timing::new(shortest..=longest, heartbeat).unwrap()
+}
+
+/// A link that has tried in vain for so long that its next attempt is far, tries at once when the
+/// peer connects.
+#[test]
+fn a_peer_that_dials_in_is_reached_at_once() {
+    let guests = [1, 2].map(|id| Guest::new(id, "hello").with_patience(LONG));
+    let listen = |id, at: &str| TcpTransport::listen(CLUSTER, ServerId(id), at).unwrap();
+    let address = listen(2, "127.0.0.1:0").address().to_string();
+    let one = listen(1, "127.0.0.1:0").peer(ServerId(2), &address);
+    one.start(guests[0].inbox()).unwrap();
+    let mut link = one.link(ServerId(2));
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(link.send(vec![reply(1)]), 0);
+        thread::sleep(Duration::from_millis(5));
+    }
+    let two = listen(2, &address).peer(ServerId(1), one.address());
+    two.start(guests[1].inbox()).unwrap();
+    // What a new link does before there is a message.
+    two.link(ServerId(1)).send(Vec::new());
+    wait_until("it has dialled in", || one.counters().snapshot().accepted == 1);
+    assert!(link.send(vec![reply(2)]) > 0);
+    guests[1].expect(&Event::Delivered(ServerId(1), reply(2)));
+    for transport in [one, two] {
+        transport.close();
+        transport.join();
     }
 }
 
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
-
-    fn make_writer(&'a self) -> Log {
-        self.clone()
+#[test]
+fn a_follower_that_returns_leaves_the_leader_in_peace() {
+    let free = || TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap().address();
+    let addresses: Vec<SocketAddr> = (0..3).map(|_| free()).collect();
+    let ids = [1, 2, 3].map(ServerId);
+    let disks = ids.map(|_| MemoryDisk::new());
+    let mut nodes: Vec<JournalNode> =
+        ids.iter().zip(&disks).map(|(&id, disk)| node_at(id, &addresses, disk)).collect();
+    common::commit(|| nodes.iter(), "first");
+    let leader = common::leader(|| nodes.iter());
+    let reign = |nodes: &[JournalNode]| {
+        let status = nodes.iter().map(|node| node.status().unwrap());
+        status.map(|status| (status.term, status.leader)).collect::<Vec<_>>()
+    };
+    wait_until("all follow", || reign(&nodes).iter().all(|&(_, known)| known == Some(leader)));
+    let before = reign(&nodes);
+    let follower = ids.iter().position(|&id| id != leader).unwrap();
+    for round in 0..3 {
+        nodes.remove(follower).shutdown();
+        thread::sleep(Duration::from_millis(2500));
+        let returned = node_at(ids[follower], &addresses, &disks[follower]);
+        nodes.insert(follower, returned);
+        thread::sleep(*impatient().election().end() * 2);
+        assert_eq!(reign(&nodes), before, "in round {round}");
     }
 }

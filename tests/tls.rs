@@ -3,73 +3,23 @@
 
 #![cfg(feature = "tls")]
 
+#[path = "common/authority.rs"]
+mod authority;
 mod common;
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 
+use authority::{Authority, from_files, name};
 use common::{Journal, LONG};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use veraft::figure2::{Message, RequestVoteReply, ServerId};
 use veraft::runtime::{
     Inbox, MemoryStorage, NodeBuilder, TcpTransport, Tls, TlsError, Transport, TransportError,
 };
 
 const CLUSTER: &str = "secret cluster";
-
-/// Signs certificates, as the owner of a cluster would.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        Authority(CertifiedIssuer::self_signed(params, key).unwrap())
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A certificate for `host`, and its key.
-    fn sign(&self, host: &str) -> (String, String) {
-        let params = CertificateParams::new(vec![host.to_string()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-
-    /// What a node needs whose certificate, for `host`, is from `self` and that trusts `trusted`.
-    fn tls_for(&self, host: &str, trusted: &Authority) -> Tls {
-        let (certificate, key) = self.sign(host);
-        from_files(&trusted.pem(), &certificate, &key).unwrap()
-    }
-
-    /// The same for the server `id`.
-    fn tls(&self, id: u64, trusted: &Authority) -> Tls {
-        self.tls_for(&name(id), trusted)
-    }
-}
-
-/// The name of a server: on one host, each needs one of its own.
-fn name(id: u64) -> String {
-    format!("s{id}.cluster.example")
-}
-
-fn from_files(authority: &str, certificate: &str, key: &str) -> Result<Tls, TlsError> {
-    let directory = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        fs::write(&path, text).unwrap();
-        path
-    };
-    let (authority, certificate) = (file("ca.pem", authority), file("node.pem", certificate));
-    Tls::from_pem_files(authority, certificate, file("node.key", key))
-}
 
 fn listen(id: u64, tls: Option<Tls>) -> TcpTransport {
     let transport = TcpTransport::listen(CLUSTER, ServerId(id), "127.0.0.1:0").unwrap();
@@ -97,7 +47,17 @@ fn receive(transport: &TcpTransport) -> Receiver<Message> {
 fn bytes_sent(id: u64, to: SocketAddr, tls: Option<Tls>) -> u64 {
     let transport = listen(id, tls).peer(ServerId(1), to);
     let reply = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
-    transport.link(ServerId(1)).send(vec![reply])
+    start(&transport, id);
+    let bytes = transport.link(ServerId(1)).send(vec![reply]);
+    transport.close();
+    transport.join();
+    bytes
+}
+
+/// Lets server `id` send.
+fn start(transport: &TcpTransport, id: u64) {
+    let servers = Arc::new([1, 2, 3].map(ServerId).into());
+    transport.start(Inbox::new(ServerId(id), servers, |_, _, _| Ok(()))).unwrap();
 }
 
 #[test]
@@ -181,6 +141,7 @@ fn without_another_name_a_peer_goes_by_its_host() {
     let (one, two) = (one.peer(ServerId(2), to_two), two.peer(ServerId(1), to_one));
     let arrived = receive(&one);
     let reply = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
+    start(&two, 2);
     assert!(two.link(ServerId(1)).send(vec![reply]) > 0);
     assert!(arrived.recv_timeout(LONG).is_ok());
     one.close();
@@ -193,7 +154,7 @@ fn a_client_without_a_certificate_gets_nowhere() {
     let transport = listen(1, Some(authority.tls(1, &authority)));
     let arrived = receive(&transport);
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.0.der().clone()).unwrap();
+    roots.add(authority.der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -35,9 +35,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "gives new entries the term of the last entry",
         edits: &[edit(
             RULES,
-            "let entries = commands.into_iter().map(|command| Entry { term, command }).collect();",
+            "let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();",
             "let term = self.log().last_term().max(1);
-        let entries = commands.into_iter().map(|command| Entry { term, command }).collect();",
+        let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();",
         )],
         searches: &[RANDOM_WORLDS],
         blind: &[],

@@ -54,10 +54,10 @@ pub const MUTANTS: &[Mutant] = &[
         about: "gives new entries the term of the last entry",
         edits: &[edit(
             RULES,
-            "map(|command| Entry { term, command }).collect();",
-            "map(|command| {
+            "map(|payload| Entry { term, payload }).collect();",
+            "map(|payload| {
             let last_term = self.log().last_term();
-            Entry { term: if last_term > 0 { last_term } else { term }, command }
+            Entry { term: if last_term > 0 { last_term } else { term }, payload }
         }).collect();",
         )],
         searches: &[search("replication", [3, 2, 3, 0], &[])],

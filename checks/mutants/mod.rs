@@ -1,6 +1,7 @@
 //! Mutants: variants of the shipped source with one rule removed or bent, which a search must
 //! tell from the original. A rule with no mutant is a rule nobody has shown to be needed.
 
+mod door;
 mod elections;
 mod inductive;
 mod judge;
@@ -206,6 +207,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutant> + Clone {
         silence::MUTANTS,
         persistence::MUTANTS,
         inductive::MUTANTS,
+        door::MUTANTS,
         runtime::MUTANTS,
         storage::MUTANTS,
     ]

@@ -3,6 +3,7 @@
 use super::{Command, Edit, Expected, Search, Suite, Test};
 
 pub const APPEND_ENTRIES: &str = "src/figure2/append_entries.rs";
+pub const BREACH: &str = "src/figure2/breach.rs";
 pub const MOD: &str = "src/figure2/mod.rs";
 pub const REQUEST_VOTE: &str = "src/figure2/request_vote.rs";
 pub const RULES: &str = "src/figure2/rules.rs";

@@ -46,7 +46,10 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPLICATION,
             "        for (index, entry) in committed {
-            let response = machine.apply(index, &entry.command);
+            let response = match &entry.payload {
+                Payload::Command(command) => Some(machine.apply(index, command)),
+                Payload::Blank => None,
+            };
             counters.applied_index.store(index, Ordering::Release);
             waiting.applied(index, entry.term, response);
         }",
@@ -59,7 +62,7 @@ pub const MUTANTS: &[Mutant] = &[
                 scope.spawn(move || {
                     for (index, entry) in half {
                         let mut parts = shared.lock().unwrap();
-                        let response = parts.0.apply(index, &entry.command);
+                        let response = entry.payload.command().map(|command| parts.0.apply(index, command));
                         counters.applied_index.store(index, Ordering::Release);
                         parts.1.applied(index, entry.term, response);
                     }

@@ -5,9 +5,14 @@ use super::Suite::{File, Unit};
 use super::places::{edit, fails_test};
 
 const STORAGE: &str = "src/runtime/storage/disk/mod.rs";
+const LAYOUT: &str = "src/runtime/storage/disk/layout.rs";
+const ROOTS: &str = "src/runtime/storage/disk/roots.rs";
+const STORED: &str = "src/runtime/storage/disk/stored.rs";
 
-const CUT: &str = "long_logs_are_cut_anywhere";
-const FOLDED: &str = "records_come_back_folded_and_unsynced_ones_do_not";
+const CUT: &str = "conformance::disk::long_logs_are_cut_anywhere";
+const FOLDED: &str = "conformance::disk::records_come_back_folded_and_unsynced_ones_do_not";
+const DAMAGED_BIT: &str =
+    "runtime::storage::disk::damage::one_damaged_bit_loses_nothing_without_a_word";
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -15,10 +20,10 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "store",
         about: "loses the last entry when it recovers",
         edits: &[edit(
-            STORAGE,
-            "        let last_index = entries.len() as Index;",
-            "        entries.pop();
-        let last_index = entries.len() as Index;",
+            LAYOUT,
+            "    let entries = read_runs(transaction, stored::read_run)?;",
+            "    let mut entries = read_runs(transaction, stored::read_run)?;
+    entries.pop();",
         )],
         searches: &[],
         blind: &[],
@@ -37,18 +42,14 @@ pub const MUTANTS: &[Mutant] = &[
         blind: &[],
         expected: fails_test(
             File("storage"),
-            "damage_is_a_clear_error_that_names_the_file_and_changes_nothing",
+            "damage::damage_is_a_clear_error_that_names_the_file_and_changes_nothing",
         ),
     },
     Mutant {
         name: "S1",
         rule: "store",
         about: "leaves the tail behind a truncation on the disk",
-        edits: &[edit(
-            STORAGE,
-            "                table.retain_in(last_index + 1.., |_, _| false)?;\n",
-            "",
-        )],
+        edits: &[edit(LAYOUT, "    table.retain_in(last_index + 1.., |_, _| false)?;\n", "")],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), CUT),
@@ -57,11 +58,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "S2",
         rule: "store",
         about: "truncates between runs of entries only",
-        edits: &[edit(
-            STORAGE,
-            "                        run.truncate((last_index + 1 - first.value()) as usize);\n",
-            "",
-        )],
+        edits: &[edit(STORED, "    run.truncate(count);\n", "    let _ = count;\n")],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), CUT),
@@ -72,11 +69,13 @@ pub const MUTANTS: &[Mutant] = &[
         about: "commits without a sync of the file",
         edits: &[edit(
             STORAGE,
-            "Some(transaction) => transaction.commit().map_err(|error| self.failed(error)),",
-            "Some(mut transaction) => {
-                transaction.set_durability(redb::Durability::None).map_err(StorageError::other)?;
-                transaction.commit().map_err(StorageError::other)
-            }",
+            "            Some(transaction) => {
+                transaction.commit()",
+            "            Some(mut transaction) => {
+                transaction
+                    .set_durability(redb::Durability::None)
+                    .map_err(StorageError::other)?;
+                transaction.commit()",
         )],
         searches: &[],
         blind: &[],
@@ -94,10 +93,66 @@ pub const MUTANTS: &[Mutant] = &[
             STORAGE,
             "        self.transaction = Some(transaction);
         Ok(())",
-            "        transaction.commit().map_err(StorageError::other)",
+            "        transaction.commit()?;
+        Ok(())",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), FOLDED),
+    },
+    Mutant {
+        name: "S5",
+        rule: "store",
+        about: "commits in one phase",
+        edits: &[edit(LAYOUT, "set_two_phase_commit(true)", "set_two_phase_commit(false)")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, DAMAGED_BIT),
+    },
+    Mutant {
+        name: "S6",
+        rule: "store",
+        about: "believes the byte that says which root counts",
+        edits: &[edit(ROOTS, "    if other <= counts {", "    if other <= counts || flags > 0 {")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, DAMAGED_BIT),
+    },
+    Mutant {
+        name: "S7",
+        rule: "store",
+        about: "starts from records that no server writes",
+        edits: &[edit(
+            LAYOUT,
+            "    Persistent::fold(ballot.into_iter().chain([append]))
+        .map_err(|bad| Trouble::record(place(bad), bad))",
+            "    Ok(ballot.into_iter().chain([append]).collect())",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("storage"),
+            "conformance::records_that_no_server_writes_are_refused_by_name",
+        ),
+    },
+    Mutant {
+        name: "S8",
+        rule: "store",
+        about: "calls a file migrated before its entries are",
+        edits: &[edit(
+            LAYOUT,
+            "    let transaction = begin(store)?;
+    truncate(&transaction, 0)?;",
+            "    finish(begin(store)?)?;
+    let transaction = begin(store)?;
+    truncate(&transaction, 0)?;",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "runtime::storage::disk::migration::\
+             a_power_failure_leaves_one_layout_or_the_other_whole",
+        ),
     },
 ];

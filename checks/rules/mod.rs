@@ -107,6 +107,18 @@ pub const FIGURE_2: &[Section] = &[
             rule("LE.4", "commit an entry of the own term once a majority has it"),
         ],
     },
+    Section {
+        title: "Not in the paper: what no correct peer sends",
+        rules: &[
+            rule("BR.1", "hear peers alone, each in its own name"),
+            rule("BR.2", "no term is far above one's own, none overflows"),
+            rule("BR.3", "a candidate's last entry is of an earlier term"),
+            rule("BR.4", "terms never fall along what a leader sends, nor pass its own"),
+            rule("BR.5", "a term has one leader"),
+            rule("BR.6", "what was committed or applied is never contradicted"),
+            rule("BR.7", "a leader is answered what it asked"),
+        ],
+    },
 ];
 
 /// Every rule, in the order of the paper.

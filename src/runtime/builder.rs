@@ -6,11 +6,15 @@ use std::boxed::Box;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::string::{String, ToString};
 use std::sync::Arc;
+use std::vec::Vec;
 
 use thiserror::Error;
 
 use super::application::StateMachine;
+use super::identity::UnfitStore;
+use super::limits::{LimitError, Limits};
 use super::node::{Node, Parts};
 use super::recorder;
 use super::storage::{Storage, StorageError};
@@ -26,6 +30,8 @@ pub struct NodeBuilder {
     pub(super) max_command_bytes: usize,
     pub(super) max_in_flight: usize,
     pub(super) recording: Option<Recording>,
+    pub(super) cluster: Option<String>,
+    pub(super) blanks: bool,
 }
 
 pub(super) enum Recording {
@@ -35,13 +41,45 @@ pub(super) enum Recording {
 
 /// Why a node did not start.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The server is not in its own cluster.
     #[error("{0} is not among the servers of its own cluster: list every server, this one too")]
     NotInCluster(ServerId),
+    /// The transport was made for another server.
+    #[error("the transport is that of {transport}, and this node is {node}: give both one id")]
+    OtherId {
+        /// The node's.
+        node: ServerId,
+        /// The transport's.
+        transport: ServerId,
+    },
+    /// The transport was given another name of the cluster.
+    #[error(
+        "the transport belongs to cluster {transport:?}, and this node to cluster {node:?}: give \
+         both one name"
+    )]
+    OtherCluster {
+        /// The node's.
+        node: String,
+        /// The transport's.
+        transport: String,
+    },
+    /// Some servers cannot be reached.
+    #[error("the transport has no address for {}: give it one for each peer", names(missing))]
+    NoAddress {
+        /// Those servers.
+        missing: BTreeSet<ServerId>,
+    },
+    /// The limits contradict each other.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
     /// The storage cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The storage is not one that this node may start on.
+    #[error(transparent)]
+    Unfit(#[from] UnfitStore),
     /// The transport cannot be used.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -63,6 +101,11 @@ pub enum StartError {
     },
 }
 
+fn names(servers: &BTreeSet<ServerId>) -> String {
+    let names: Vec<String> = servers.iter().map(ServerId::to_string).collect();
+    names.join(", ")
+}
+
 impl NodeBuilder {
     /// A node that runs the server `id` of the cluster `servers`, which lists every server,
     /// this one included.
@@ -76,7 +119,17 @@ impl NodeBuilder {
             max_command_bytes: 1024 * 1024,
             max_in_flight: 65_536,
             recording: None,
+            cluster: None,
+            blanks: true,
         }
+    }
+
+    /// The name of the cluster; that of the transport otherwise, and none if it has none.
+    /// Written into the storage at its first use, and compared with every peer's.
+    #[must_use]
+    pub fn cluster(mut self, name: impl Into<String>) -> Self {
+        self.cluster = Some(name.into());
+        self
     }
 
     /// How long timers run; [`Timing::default`] otherwise.
@@ -117,6 +170,18 @@ impl NodeBuilder {
         self
     }
 
+    /// Whether this node appends a blank entry when it is elected (it does otherwise). A leader
+    /// learns which of the entries before its term are committed only once it commits one of its
+    /// own (§5.4.2 of the paper): without blanks, state machines stay empty after a restart of
+    /// the cluster, and proposals to the leader before stay unanswered, until somebody proposes.
+    ///
+    /// Blanks never reach the state machine, but take an index each.
+    #[must_use]
+    pub fn blanks(mut self, blanks: bool) -> Self {
+        self.blanks = blanks;
+        self
+    }
+
     /// Records what the node does at the end of a file, in the format of
     /// [`recorder`](super::recorder).
     #[must_use]
@@ -132,7 +197,9 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node. Reads the storage first; that may take a while.
+    /// Starts the node. Reads the storage first; that may take a while. A storage that is used
+    /// for the first time is this server's from then on, and that of the cluster with this name
+    /// and these servers.
     ///
     /// # Errors
     /// When a part cannot be used. No thread is left running.
@@ -145,6 +212,11 @@ impl NodeBuilder {
         if !self.config.servers.contains(&self.config.id) {
             return Err(StartError::NotInCluster(self.config.id));
         }
+        let limits = Limits {
+            max_command_bytes: self.max_command_bytes,
+            max_append_bytes: self.config.max_append_bytes,
+        };
+        limits.check(&transport)?;
         Node::start(self, Parts { storage, transport, state_machine })
     }
 }

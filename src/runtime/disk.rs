@@ -3,16 +3,21 @@
 use crate::runtime::std;
 
 use std::mem;
+use std::string::String;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use std::vec::Vec;
 
 use super::gate::Gate;
+use super::identity::{FLOOR, STOPPED, floor_note};
+use super::life::StopReason;
 use super::metrics::Counters;
-use super::outlets::{Gated, Outlets};
+use super::outlets::{Gated, Note, Outlets};
+use super::reception::Identities;
 use super::recorder::Recorder;
 use super::storage::{Storage, StorageError};
-use crate::figure2::Record;
+use crate::figure2::{Index, Record};
 
 /// The disk thread of one node.
 pub(super) struct Disk<S, R> {
@@ -21,11 +26,14 @@ pub(super) struct Disk<S, R> {
     pub(super) outlets: Arc<Outlets<R>>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
+    pub(super) identities: Arc<Identities>,
+    /// The highest index that the store knows to have been given to the application.
+    pub(super) floor: Index,
 }
 
-/// A write failed. What waited for it must not leave, ever.
+/// The node ends: a write failed, or the server must not go on. What waited must not leave, ever.
 pub(super) struct Failure<R> {
-    pub(super) error: StorageError,
+    pub(super) reason: StopReason,
     pub(super) unreleased: Vec<Gated<R>>,
 }
 
@@ -33,7 +41,7 @@ impl<S: Storage, R> Disk<S, R> {
     /// The life of the disk thread.
     ///
     /// # Errors
-    /// When a write fails.
+    /// When a write fails, or after a step that must be the last.
     pub(super) fn run(&mut self) -> Result<(), Failure<R>> {
         while let Some(batch) = self.gate.take() {
             self.serve(batch)?;
@@ -44,7 +52,7 @@ impl<S: Storage, R> Disk<S, R> {
     /// Serves what waits, and returns.
     ///
     /// # Errors
-    /// When a write fails.
+    /// When a write fails, or after a step that must be the last.
     pub(super) fn run_once(&mut self) -> Result<(), Failure<R>> {
         while let Some(batch) = self.gate.take_now() {
             self.serve(batch)?;
@@ -54,34 +62,89 @@ impl<S: Storage, R> Disk<S, R> {
 
     fn serve(&mut self, mut batch: Vec<Gated<R>>) -> Result<(), Failure<R>> {
         self.wait_for_recorder();
-        let first = batch.iter().position(|gated| !gated.persist.is_empty());
+        let first = batch.iter().position(Gated::writes);
         let mut writes = batch.split_off(first.unwrap_or(batch.len()));
         self.release(batch);
+        let last = writes.iter().position(|gated| gated.stop.is_some());
+        let never = writes.split_off(last.unwrap_or(writes.len()));
         if let Err(error) = self.write(&mut writes) {
-            return Err(Failure { error, unreleased: writes });
+            writes.extend(never);
+            return Err(Failure {
+                reason: StopReason::Storage(Arc::new(error)),
+                unreleased: writes,
+            });
         }
         self.release(writes);
-        Ok(())
+        match never.first().and_then(|gated| gated.stop.clone()) {
+            Some(text) => Err(Failure { reason: self.mark(text), unreleased: never }),
+            None => Ok(()),
+        }
     }
 
     /// Group commit: everything that waits, with one sync.
     fn write(&mut self, batch: &mut [Gated<R>]) -> Result<(), StorageError> {
+        let notes = batch.iter_mut().flat_map(|gated| mem::take(&mut gated.notes));
+        let notes: Vec<Note> = notes.collect();
         let persist = batch.iter_mut().flat_map(|gated| mem::take(&mut gated.persist));
         let records: Vec<Record> = persist.collect();
-        if records.is_empty() {
+        if records.is_empty() && notes.is_empty() {
             return Ok(());
         }
         let start = Instant::now();
         self.gate.write_begins();
-        self.storage.append(&records)?;
+        notes.iter().try_for_each(|(name, value)| self.storage.note(name, value))?;
+        if !records.is_empty() {
+            self.note_by_the_way()?;
+            self.storage.append(&records)?;
+        }
         self.storage.sync()?;
         self.gate.write_ends();
-        self.counters.synced(records.len(), start.elapsed());
+        if !records.is_empty() {
+            self.counters.synced(records.len(), start.elapsed());
+            self.show_term(&records);
+        }
         if let (Some(recorder), Some(last)) = (&self.recorder, batch.last()) {
             recorder.durable(last.step);
             self.wait_for_recorder();
         }
         Ok(())
+    }
+
+    /// What is worth no sync of its own: what the application has been given, and how far peers
+    /// have come.
+    fn note_by_the_way(&mut self) -> Result<(), StorageError> {
+        let notes = self.identities.registry().unwritten(true);
+        notes.iter().try_for_each(|(name, value)| self.storage.note(name, value))?;
+        let given = self.outlets.given.load(Ordering::Acquire);
+        if given > self.floor {
+            self.storage.note(FLOOR, &floor_note(given))?;
+            self.floor = given;
+        }
+        Ok(())
+    }
+
+    /// From here on a hello may state the new term.
+    fn show_term(&self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Ballot { current_term, voted_for: _ } => {
+                    self.identities.registry().reached(*current_term);
+                }
+                Record::Truncate { .. } | Record::Append { .. } => {}
+            }
+        }
+    }
+
+    /// Marks the store, so that no node starts on it again before somebody has looked.
+    fn mark(&mut self, text: String) -> StopReason {
+        let mark = self.storage.note(STOPPED, text.as_bytes());
+        match mark.and_then(|()| self.storage.sync()) {
+            Ok(()) => StopReason::Contradicted { text },
+            Err(error) => {
+                tracing::error!("{text}");
+                StopReason::Storage(Arc::new(error))
+            }
+        }
     }
 
     /// Nothing reaches the disk, or leaves, before the recording says so.
@@ -95,5 +158,134 @@ impl<S: Storage, R> Disk<S, R> {
 
     fn release(&self, batch: Vec<Gated<R>>) {
         batch.into_iter().for_each(|gated| self.outlets.release(gated));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure2::{Command, Entry, Message, Persistent, RequestVoteReply, ServerId};
+    use crate::runtime::application::{Jobs, Work};
+    use crate::runtime::identity::{Asked, IDENTITY, PEERS, Registry, UnfitStore};
+    use crate::runtime::mailbox::Taken;
+    use crate::runtime::outbox::Outbox;
+    use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes};
+    use std::boxed::Box;
+    use std::string::ToString;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    const PEER: ServerId = ServerId(2);
+
+    fn asked() -> Asked {
+        let servers = [ServerId(1), PEER].into();
+        Asked { server: ServerId(1), cluster: "test".into(), servers }
+    }
+
+    fn disk(platter: &MemoryDisk) -> Disk<MemoryStorage, u64> {
+        let mut storage = platter.open().unwrap();
+        let notes = storage.notes().unwrap();
+        let registry = Registry::open(&notes, &Persistent::default(), asked(), || 1).unwrap();
+        Disk {
+            storage,
+            gate: Arc::new(Gate::new(Duration::ZERO..Duration::ZERO)),
+            outlets: Arc::new(Outlets {
+                outboxes: [(PEER, Arc::new(Outbox::new(Arc::default())))].into(),
+                jobs: Arc::new(Jobs::new(Work::default())),
+                given: Default::default(),
+            }),
+            counters: Arc::default(),
+            recorder: None,
+            identities: Arc::new(Identities::new(registry)),
+            floor: 0,
+        }
+    }
+
+    /// A step that writes a ballot of this term, applies the entry of this index, and sends.
+    fn step(term: u64) -> Gated<u64> {
+        let entry = Entry::command(term, Command::from(&b"x"[..]));
+        let reply = RequestVoteReply { term, vote_granted: false };
+        Gated {
+            persist: Vec::from([Record::Ballot { current_term: term, voted_for: None }]),
+            send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
+            apply: Vec::from([(term, entry)]),
+            ..Gated::default()
+        }
+    }
+
+    fn synced(platter: &MemoryDisk) -> Notes {
+        platter.open().unwrap().notes().unwrap()
+    }
+
+    #[test]
+    fn a_step_that_must_be_the_last_marks_the_store_and_nothing_of_it_leaves() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let fatal = Gated { stop: Some("S2 contradicts entry 1".into()), ..step(2) };
+        for gated in [step(1), fatal, step(3)] {
+            assert!(disk.gate.enter(gated, true).is_none());
+        }
+        let Failure { reason, unreleased } = disk.run_once().unwrap_err();
+        assert!(matches!(&reason, StopReason::Contradicted { text } if text.contains("entry 1")));
+        assert_eq!(unreleased.len(), 2);
+        assert_eq!(disk.outlets.outboxes[&PEER].depth(), 1, "only what came before has left");
+        assert_eq!(disk.outlets.given.load(Ordering::Relaxed), 1);
+        drop(disk);
+        assert_eq!(platter.persistent().current_term(), 1);
+        let refused = Registry::open(&synced(&platter), &platter.persistent(), asked(), || 1);
+        let text = "S2 contradicts entry 1".to_string();
+        assert_eq!(refused.unwrap_err(), UnfitStore::Stopped { text });
+    }
+
+    #[test]
+    fn what_follows_a_note_happens_once_it_is_durable() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let (sender, done) = mpsc::channel();
+        let look = platter.clone();
+        // The disk is open: what is durable is seen through the term that is written with it.
+        let then = move || sender.send(look.persistent().current_term()).unwrap();
+        let notes = Vec::from([(PEERS, Vec::from(*b"x"))]);
+        disk.gate.enter(Gated { notes, then: Some(Box::new(then)), ..step(4) }, true);
+        assert!(done.try_recv().is_err());
+        disk.run_once().ok().unwrap();
+        assert_eq!(done.try_recv(), Ok(4));
+        drop(disk);
+        assert_eq!(synced(&platter)[PEERS], b"x");
+    }
+
+    #[test]
+    fn the_floor_and_what_has_changed_are_written_beside_records_and_never_alone() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let mut serve = |gated| {
+            disk.gate.enter(gated, true);
+            disk.run_once().ok().unwrap();
+        };
+        serve(step(1));
+        serve(Gated { persist: Vec::new(), ..step(2) });
+        let notes = |disk: &mut Disk<MemoryStorage, u64>| disk.storage.notes().unwrap();
+        assert_eq!(notes(&mut disk).get(FLOOR), None, "nothing was given before the last write");
+        assert!(notes(&mut disk).contains_key(IDENTITY));
+        disk.gate.enter(step(3), true);
+        disk.run_once().ok().unwrap();
+        assert_eq!(notes(&mut disk)[FLOOR], floor_note(2));
+        // The application gets all three.
+        let Taken::All(Work { committed, .. }) = disk.outlets.jobs.take(None) else { panic!() };
+        assert_eq!(committed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_hello_states_a_term_only_once_it_is_durable() {
+        let platter = MemoryDisk::new();
+        let mut disk = disk(&platter);
+        let states = |disk: &Disk<MemoryStorage, u64>, term: &str| {
+            let hello = disk.identities.registry().hello();
+            std::string::String::from_utf8(hello).unwrap().contains(term)
+        };
+        disk.gate.enter(step(12345), true);
+        assert!(!states(&disk, "\"term\":12345"));
+        disk.run_once().ok().unwrap();
+        assert!(states(&disk, "\"term\":12345"));
     }
 }

@@ -22,20 +22,25 @@ use rand::rngs::StdRng;
 use shuttle::thread;
 
 use super::application::{self, Jobs, StateMachine, Work};
+use super::breaches::Logged;
 use super::disk::Disk;
+use super::errands::Errands;
 use super::gate::Gate;
+use super::identity::{Asked, Registry};
 use super::life::{Life, StopReason};
 use super::mailbox::Mailbox;
 use super::metrics::{Counters, PeerCounters};
 use super::outbox::Outbox;
 use super::outlets::{Gated, Outlets};
 use super::proposal::{ProposeError, Waiter};
+use super::reception::Identities;
 use super::server_loop::{Arrived, ServerLoop};
-use super::status::Status;
+use super::status::Standing;
 use super::storage::{Notes, Storage, StorageError};
 use super::sync::Mutex;
 use super::timing::{Timers, Timing};
 use super::transport::Link;
+use super::watch::Watch;
 use crate::figure2::{
     Command, Config, Index, Message, Output, Persistent, Record, RequestVoteReply, Role, Server,
     ServerId, Term, Volatile,
@@ -134,7 +139,15 @@ struct Parts {
     gate: Arc<Gate<Gated<Index>>>,
     outlets: Arc<Outlets<Index>>,
     counters: Arc<Counters>,
+    identities: Arc<Identities>,
     durable: Arc<AtomicU64>,
+}
+
+fn identities() -> Arc<Identities> {
+    let servers = [ServerId(1), PEER].into();
+    let asked = Asked { server: ServerId(1), cluster: "shuttle".into(), servers };
+    let registry = Registry::open(&Notes::new(), &Persistent::default(), asked, || 1);
+    Arc::new(Identities::new(registry.unwrap()))
 }
 
 const PEER: ServerId = ServerId(2);
@@ -147,7 +160,9 @@ impl Parts {
             outlets: Arc::new(Outlets {
                 outboxes: BTreeMap::from([(PEER, outbox)]),
                 jobs: Arc::new(Jobs::new(Work::default())),
+                given: Default::default(),
             }),
+            identities: identities(),
             counters: Arc::default(),
             durable: Arc::default(),
         }
@@ -160,6 +175,8 @@ impl Parts {
             outlets: self.outlets.clone(),
             counters: self.counters.clone(),
             recorder: None,
+            identities: self.identities.clone(),
+            floor: 0,
         };
         thread::spawn(move || assert!(disk.run().is_ok()))
     }
@@ -201,8 +218,7 @@ fn messages_leave_in_order_once_their_records_are_durable() {
                 step,
                 persist: persist.into_iter().collect(),
                 send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
-                apply: Vec::new(),
-                answer: None,
+                ..Gated::default()
             };
             if let Some(free) = parts.gate.enter(gated, writes) {
                 parts.outlets.release(free);
@@ -220,8 +236,7 @@ fn vote() -> Gated<Index> {
         step: 1,
         persist: Vec::from([Record::Truncate { last_index: 0 }]),
         send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
-        apply: Vec::new(),
-        answer: None,
+        ..Gated::default()
     }
 }
 
@@ -278,6 +293,8 @@ fn what_waits_for_a_write_that_fails_never_leaves() {
             outlets: parts.outlets.clone(),
             counters: parts.counters.clone(),
             recorder: None,
+            identities: parts.identities.clone(),
+            floor: 0,
         };
         let writes = thread::spawn(move || disk.run().err().map(|failure| failure.unreleased));
         assert!(parts.gate.enter(vote(), true).is_none());
@@ -304,7 +321,7 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
         let volatile = Volatile { role, ..Volatile::default() };
         let server = Server::from_parts(config, [ballot].into_iter().collect(), volatile);
         let server_loop = ServerLoop {
-            status: Arc::new(Mutex::new(Status::of(&server))),
+            standing: Arc::new(Mutex::new(Standing::of(&server))),
             server,
             timers: Timers::new(Timing::default(), StdRng::seed_from_u64(1)),
             arrived: arrived.clone(),
@@ -314,6 +331,13 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             recorder: None,
             steps: 0,
             write_here: None,
+            identities: parts.identities.clone(),
+            errands: Errands { disconnect: Box::new(|_| {}), readmissions: Vec::new() },
+            watch: Watch::new(Duration::from_secs(1)),
+            shown: BTreeMap::new(),
+            stops: false,
+            logged: Logged::new(),
+            blanks: false,
         };
         let mut threads = Vec::from([parts.spawn_disk(), parts.spawn_application()]);
         threads.push(thread::spawn(move || server_loop.run(Output::default())));

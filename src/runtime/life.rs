@@ -22,12 +22,20 @@ pub struct Stopped {
 
 /// Why a node stopped.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum StopReason {
     /// It was told to.
     Shutdown,
     /// A write or a sync failed. It is not tried again: after a failed sync, what is on disk is
     /// unknown.
     Storage(Arc<StorageError>),
+    /// A request contradicted what this node has applied or knows to be committed: a disk of the
+    /// cluster has lost what it promised. The store is marked, and no node starts on it until
+    /// the mark is removed.
+    Contradicted {
+        /// What contradicted what.
+        text: String,
+    },
     /// A thread of the node panicked: a state machine that panics, or a broken invariant.
     Panicked {
         /// What the thread does: "server", "disk", "application" or "sender".
@@ -42,6 +50,11 @@ impl fmt::Display for StopReason {
             StopReason::Storage(error) => {
                 write!(f, "its storage failed; repair the cause, then start it again: {error}")
             }
+            StopReason::Contradicted { text } => write!(
+                f,
+                "{text}. No node starts on this store until the mark in it is removed; find out \
+                 first which disk is wrong (docs/operations.md)"
+            ),
             StopReason::Panicked { thread } => {
                 write!(f, "its {thread} thread panicked; the message is on standard error")
             }

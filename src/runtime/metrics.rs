@@ -49,6 +49,12 @@ pub struct PeerMetrics {
     pub messages_received: u64,
     /// Bytes that arrived, as the transport counts them.
     pub bytes_received: u64,
+    /// Hellos of the peer that this node refused.
+    pub hellos_refused: u64,
+    /// Messages that no correct peer sends. They changed nothing.
+    pub breaches: u64,
+    /// How often the peer was seen to have lost what it had acknowledged to this leader.
+    pub losses: u64,
 }
 
 /// The spread of a measured quantity.
@@ -148,6 +154,24 @@ impl Counters {
         self.sync_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    pub(super) fn refused(&self, peer: ServerId) {
+        if let Some(peer) = self.peers.get(&peer) {
+            peer.hellos_refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn breached(&self, peer: ServerId) {
+        if let Some(peer) = self.peers.get(&peer) {
+            peer.breaches.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn lost(&self, peer: ServerId) {
+        if let Some(peer) = self.peers.get(&peer) {
+            peer.losses.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn received(&self, from: ServerId, bytes: u64) {
         if let Some(peer) = self.peers.get(&from) {
             peer.messages_received.fetch_add(1, Ordering::Relaxed);
@@ -163,6 +187,9 @@ pub(super) struct PeerCounters {
     messages_dropped: AtomicU64,
     messages_received: AtomicU64,
     bytes_received: AtomicU64,
+    hellos_refused: AtomicU64,
+    breaches: AtomicU64,
+    losses: AtomicU64,
 }
 
 impl PeerCounters {
@@ -183,6 +210,9 @@ impl PeerCounters {
             outbox_depth,
             messages_received: self.messages_received.load(Ordering::Relaxed),
             bytes_received: self.bytes_received.load(Ordering::Relaxed),
+            hellos_refused: self.hellos_refused.load(Ordering::Relaxed),
+            breaches: self.breaches.load(Ordering::Relaxed),
+            losses: self.losses.load(Ordering::Relaxed),
         }
     }
 }

@@ -78,18 +78,25 @@
 extern crate std;
 
 mod application;
+mod breaches;
 mod builder;
 mod disk;
+mod errands;
 mod gate;
+mod identity;
 #[cfg(all(test, veraft_shuttle))]
 mod interleavings;
 mod life;
+mod limits;
 mod mailbox;
 mod metrics;
 mod node;
+mod opening;
 mod outbox;
 mod outlets;
 mod proposal;
+mod readmit;
+mod reception;
 pub mod recorder;
 mod server_loop;
 mod status;
@@ -97,23 +104,27 @@ mod storage;
 mod sync;
 mod timing;
 mod transport;
+mod watch;
 
 pub use application::StateMachine;
 pub use builder::{NodeBuilder, StartError};
+pub use identity::UnfitStore;
 pub use life::{StopReason, Stopped};
+pub use limits::LimitError;
 pub use metrics::{BUCKETS, Distribution, Metrics, PeerMetrics};
 pub use node::Node;
 pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
+pub use readmit::ReadmitError;
 pub use status::{RoleName, Status};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
 pub use timing::{Timing, TimingError};
-#[cfg(feature = "tcp")]
-pub use transport::TcpTransport;
 pub use transport::{
-    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
-    TransportError,
+    Closed, Conditions, Inbox, Link, MAX_ENTRIES, MemoryNetwork, MemoryTransport, Reception,
+    Refused, Transport, TransportError, is_urgent,
 };
+#[cfg(feature = "tcp")]
+pub use transport::{TcpCounters, TcpMetrics, TcpTransport};
 #[cfg(feature = "tls")]
 pub use transport::{Tls, TlsError};

@@ -3,32 +3,41 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
+use std::collections::BTreeMap;
 use std::string::ToString;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::application::{self, Jobs, StateMachine, Work};
+use super::breaches::Logged;
 use super::builder::{NodeBuilder, StartError};
 use super::disk::{Disk, Failure};
+use super::errands::{Errand, Errands};
 use super::gate::Gate;
+use super::identity::Asked;
 use super::life::{Life, StopReason, Stopped};
 use super::mailbox::Mailbox;
 use super::metrics::{Counters, Metrics};
+use super::opening::{self, Opened};
 use super::outbox::Outbox;
 use super::outlets::{Gated, Outlets};
 use super::proposal::{PendingProposal, ProposeError, Waiter};
+use super::readmit::{Readmission, ReadmitError};
+use super::reception::{Front, Identities};
 use super::recorder::{FORMAT, Line, Recorder};
 use super::server_loop::{Arrived, ServerLoop};
-use super::status::Status;
+use super::status::{Standing, Status};
 use super::storage::Storage;
 use super::sync::{Condvar, Mutex, lock, wait};
 use super::timing::Timers;
-use super::transport::{Closed, Inbox, Transport};
+use super::transport::{Inbox, Transport};
+use super::watch::Watch;
 use crate::figure2::{Command, Server, ServerId};
 
 /// A running node of a cluster. Share it between threads in an [`Arc`]; when the last one goes,
@@ -56,8 +65,11 @@ struct Inner<R> {
     arrived: Arc<Mailbox<Arrived<R>>>,
     gate: Arc<Gate<Gated<R>>>,
     outlets: Arc<Outlets<R>>,
-    status: Arc<Mutex<Status>>,
+    standing: Arc<Mutex<Standing>>,
     counters: Arc<Counters>,
+    identities: Arc<Identities>,
+    /// The longest election timeout.
+    longest_election: Duration,
     transport: Box<dyn Transport>,
 }
 
@@ -83,13 +95,23 @@ impl<R: Send + 'static> Node<R> {
         T: Transport,
         M: StateMachine<Response = R>,
     {
-        let NodeBuilder { config, timing, seed, max_command_bytes, max_in_flight, recording } =
-            builder;
+        let NodeBuilder {
+            config,
+            timing,
+            seed,
+            max_command_bytes,
+            max_in_flight,
+            recording,
+            cluster,
+            blanks,
+        } = builder;
         let Parts { mut storage, transport, state_machine } = parts;
         let id = config.id;
         let span = tracing::info_span!("node", %id);
         let entered = span.clone().entered();
-        let persistent = storage.load()?;
+        let cluster = opening::check_transport(&transport, &config, cluster)?;
+        let asked = Asked { server: id, cluster, servers: (*config.servers).clone() };
+        let Opened { persistent, registry, floor } = opening::open(&mut storage, asked)?;
         tracing::info!(
             term = persistent.current_term(),
             last_log_index = persistent.log().last_index(),
@@ -106,7 +128,7 @@ impl<R: Send + 'static> Node<R> {
                     format: FORMAT,
                     config: config.clone(),
                     persistent: persistent.clone(),
-                    floor: 0,
+                    floor,
                 });
                 let handle = spawn("recorder", move || thread.run(out))?;
                 running.recorder = Some((recorder.clone(), handle));
@@ -121,21 +143,31 @@ impl<R: Send + 'static> Node<R> {
         let outlets = Arc::new(Outlets {
             outboxes: peers.iter().map(outbox).collect(),
             jobs: Arc::new(Jobs::new(Work::default())),
+            given: AtomicU64::new(0),
         });
+        let identities = Arc::new(Identities::new(registry));
+        let (shortest, longest) = (*timing.election().start(), *timing.election().end());
         let servers = config.servers.clone();
-        let (server, started) = Server::start(config, persistent, 0);
+        let (server, started) = Server::start(config, persistent, floor);
         let inner = Arc::new(Inner {
             life: Arc::default(),
             arrived: Arc::new(Mailbox::new(Arrived::default())),
             gate: Arc::new(Gate::new(timing.patience())),
             outlets,
-            status: Arc::new(Mutex::new(Status::of(&server))),
+            standing: Arc::new(Mutex::new(Standing::of(&server))),
             counters,
+            identities: identities.clone(),
+            longest_election: longest,
             transport: Box::new(transport),
         });
         let random = match seed {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
+        };
+        let disconnecting = inner.clone();
+        let errands = Errands {
+            disconnect: Box::new(move |peer| disconnecting.transport.disconnect(peer)),
+            readmissions: Vec::new(),
         };
         let mut server_loop = ServerLoop {
             server,
@@ -143,11 +175,18 @@ impl<R: Send + 'static> Node<R> {
             arrived: inner.arrived.clone(),
             gate: inner.gate.clone(),
             outlets: inner.outlets.clone(),
-            status: inner.status.clone(),
+            standing: inner.standing.clone(),
             counters: inner.counters.clone(),
             recorder: recorder.clone(),
             steps: 0,
             write_here: None,
+            identities: identities.clone(),
+            errands,
+            watch: Watch::new(longest),
+            shown: BTreeMap::new(),
+            stops: false,
+            logged: Logged::new(),
+            blanks,
         };
         // A recording is a file, whatever the storage is.
         let may_block = storage.may_block() || recorder.is_some();
@@ -157,8 +196,9 @@ impl<R: Send + 'static> Node<R> {
             outlets: inner.outlets.clone(),
             counters: inner.counters.clone(),
             recorder,
+            identities: identities.clone(),
+            floor,
         };
-        drop(entered);
 
         // From here on, dropping the node ends what was started.
         let mut node = Node {
@@ -170,14 +210,14 @@ impl<R: Send + 'static> Node<R> {
             max_command_bytes,
             max_in_flight,
         };
-        let arrived = inner.arrived.clone();
-        let received = inner.counters.clone();
-        inner.transport.start(Inbox::new(id, servers, move |from, message, bytes| {
-            received.received(from, bytes);
-            let dropped = arrived.put(|arrived| arrived.add(from, message)).ok_or(Closed)?;
-            drop(dropped);
-            Ok(())
-        }))?;
+        let front = Front {
+            identities,
+            arrived: inner.arrived.clone(),
+            counters: inner.counters.clone(),
+            patience: shortest,
+        };
+        inner.transport.start(Inbox::new(id, servers, front))?;
+        drop(entered);
         for peer in peers {
             let (outbox, link) =
                 (inner.outlets.outboxes[&peer].clone(), inner.transport.link(peer));
@@ -251,8 +291,10 @@ impl<R> Node<R> {
     /// When the node has stopped.
     pub fn status(&self) -> Result<Status, Stopped> {
         self.inner.life.check()?;
-        let applied_index = self.inner.counters.applied_index.load(Ordering::Acquire);
-        Ok(Status { applied_index, ..*lock(&self.inner.status) })
+        let Inner { counters, identities, standing, .. } = &*self.inner;
+        let applied_index = counters.applied_index.load(Ordering::Acquire);
+        let standing = *lock(standing);
+        Ok(Status::new(standing, applied_index, identities.concerns(), identities.disowned()))
     }
 
     /// What the node has counted since it started.
@@ -261,8 +303,7 @@ impl<R> Node<R> {
     /// When the node has stopped.
     pub fn metrics(&self) -> Result<Metrics, Stopped> {
         let status = self.status()?;
-        let Inner { life, arrived, gate, outlets, counters, status: _, transport: _ } =
-            &*self.inner;
+        let Inner { life, arrived, gate, outlets, counters, .. } = &*self.inner;
         let peer = |(&peer, outbox): (&ServerId, &Arc<Outbox>)| {
             (peer, counters.peer(peer).snapshot(outbox.depth()))
         };
@@ -278,6 +319,27 @@ impl<R> Node<R> {
             gate_depth: gate.depth(),
             apply_lag: status.commit_index.saturating_sub(status.applied_index),
         })
+    }
+
+    /// Lets `server` come back with an empty store, because its disk was lost: call it on the
+    /// leader, once the server's old store is gone for good. Every other member must be
+    /// connected and hold everything that this leader holds; this waits for a few election
+    /// timeouts until they do. Durable when it returns.
+    ///
+    /// The server must then start with an empty directory; its old store is refused from then
+    /// on. The leader steps down when the server comes back, and the next leader brings it up to
+    /// date.
+    ///
+    /// # Errors
+    /// When this node does not lead, the server takes part with the store that is known, or what
+    /// it has forgotten may still be needed: who has to connect or to catch up first.
+    pub fn readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
+        let (answer, answered) = mpsc::channel();
+        let deadline = Instant::now() + self.inner.longest_election * 4;
+        let errand = Errand::Readmit(Readmission { server, deadline, answer });
+        // A node that has stopped drops it, and the channel ends.
+        let _ = self.inner.arrived.put(|arrived| arrived.errands.push(errand));
+        answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.inner.life.stopped())))
     }
 
     /// Stops the node and waits until its last thread has ended. What is not on disk yet is not
@@ -343,10 +405,11 @@ impl<R> Inner<R> {
         self.transport.close();
     }
 
-    /// A write failed: the node ends, and then the proposals hear of it that waited.
+    /// A write failed, or a step was the last: the node ends, and then the proposals hear of it
+    /// that waited.
     fn stop_on_failure(&self, result: Result<(), Failure<R>>) {
-        if let Err(Failure { error, unreleased }) = result {
-            self.stop(StopReason::Storage(Arc::new(error)));
+        if let Err(Failure { reason, unreleased }) = result {
+            self.stop(reason);
             drop(unreleased);
         }
     }

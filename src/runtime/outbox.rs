@@ -14,7 +14,7 @@ use std::vec::Vec;
 
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::PeerCounters;
-use super::transport::Link;
+use super::transport::{Link, is_urgent};
 use crate::figure2::Message;
 
 /// How many messages wait for a peer at most. Raft repeats what is lost, and old messages are
@@ -27,13 +27,22 @@ pub(super) struct Outgoing {
     messages: VecDeque<Message>,
     /// The link, while nobody sends.
     link: Option<Box<dyn Link>>,
-    /// Whether the link was left in the middle of a message.
+    /// Whether the link has work of its own: it is new and not connected, or was left in the
+    /// middle of a message.
     unfinished: bool,
 }
 
 impl Outgoing {
     fn has_work(&self) -> bool {
         self.unfinished || !self.messages.is_empty()
+    }
+
+    /// Takes out what may overtake the rest.
+    fn take_urgent(&mut self) -> Vec<Message> {
+        let (urgent, rest): (VecDeque<_>, VecDeque<_>) =
+            self.messages.drain(..).partition(is_urgent);
+        self.messages = rest;
+        urgent.into()
     }
 }
 
@@ -55,7 +64,8 @@ impl Outbox {
         Outbox { mailbox: Mailbox::new(Outgoing::default()), counters }
     }
 
-    /// Sends messages, or queues them, in this order.
+    /// Sends messages, or queues them, in this order; but what is [urgent](is_urgent) overtakes
+    /// what is large.
     pub(super) fn put(&self, messages: Vec<Message>) {
         let idle = self.mailbox.put(|outgoing| match outgoing.has_work() {
             true => None,
@@ -102,12 +112,20 @@ impl Outbox {
 
     /// The life of the sender thread.
     pub(super) fn run(&self, link: Box<dyn Link>) {
-        self.queue(|outgoing| outgoing.link = Some(link));
+        self.queue(|outgoing| {
+            outgoing.unfinished = true;
+            outgoing.link = Some(link);
+        });
         while let Taken::All(Outgoing { messages, link: Some(mut link), .. }) =
             self.mailbox.take(None)
         {
-            let count = messages.len();
-            let bytes = link.send(messages.into());
+            let mut count = messages.len();
+            let mut urgent = || {
+                let urgent = self.mailbox.put(Outgoing::take_urgent).unwrap_or_default();
+                count += urgent.len();
+                urgent
+            };
+            let bytes = link.send_letting_pass(messages.into(), &mut urgent);
             self.counters.sent(count, bytes);
             self.queue(|outgoing| outgoing.link = Some(link));
         }
@@ -187,5 +205,67 @@ mod tests {
             }
             outbox.close();
         });
+    }
+
+    fn append(term: Term, entries: usize) -> Message {
+        let entry = || crate::figure2::Entry::command(term, &b"x"[..]);
+        Message::AppendEntries(crate::figure2::AppendEntries {
+            term,
+            leader_id: crate::figure2::ServerId(1),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: (0..entries).map(|_| entry()).collect(),
+            leader_commit: 0,
+        })
+    }
+
+    /// Sends in pieces: asks what may pass for as long as nothing does.
+    struct Slow(mpsc::Sender<Term>);
+
+    impl Link for Slow {
+        fn send(&mut self, messages: Vec<Message>) -> u64 {
+            messages.iter().for_each(|message| self.0.send(message.term()).unwrap());
+            0
+        }
+
+        fn send_letting_pass(
+            &mut self,
+            messages: Vec<Message>,
+            urgent: &mut dyn FnMut() -> Vec<Message>,
+        ) -> u64 {
+            if messages.iter().all(is_urgent) {
+                return self.send(messages);
+            }
+            self.0.send(0).unwrap();
+            loop {
+                let passing = urgent();
+                let pass = passing.len();
+                self.send(passing);
+                if pass > 0 {
+                    return self.send(messages);
+                }
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_urgent_passes_what_is_large_and_nothing_else_does() {
+        let counters = Arc::new(PeerCounters::default());
+        let outbox = Outbox::new(counters.clone());
+        let (sender, sent) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| outbox.run(Box::new(Slow(sender))));
+            outbox.put(Vec::from([append(1, 1)]));
+            assert_eq!(sent.recv(), Ok(0), "the first message is under way");
+            outbox.put(Vec::from([append(2, 1)]));
+            outbox.put(Vec::from([append(3, 0)]));
+            assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [3, 1]);
+            assert_eq!(sent.recv(), Ok(0), "the second message with entries is under way");
+            outbox.put(Vec::from([message(4)]));
+            assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [4, 2]);
+            outbox.close();
+        });
+        assert_eq!(counters.snapshot(0).messages_sent, 4);
     }
 }

@@ -2,8 +2,11 @@
 
 use crate::runtime::std;
 
+use std::boxed::Box;
 use std::collections::BTreeMap;
+use std::string::String;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 use super::application::{Jobs, Run};
@@ -14,23 +17,61 @@ use crate::figure2::{Entry, Index, Message, Proposal, Record, ServerId};
 /// What one step owes, but for its timers: the form in which it waits at the gate.
 pub(super) struct Gated<R> {
     pub(super) step: u64,
+    /// Notes to write, in this order, before the records; what the node does beside the server.
+    pub(super) notes: Vec<Note>,
     pub(super) persist: Vec<Record>,
     pub(super) send: Vec<(ServerId, Message)>,
     pub(super) apply: Vec<(Index, Entry)>,
     pub(super) answer: Option<(Proposal, Vec<Waiter<R>>)>,
+    /// What to do once all of it is durable.
+    pub(super) then: Option<Then>,
+    /// The node must not go on from here, and not start again: the text of why is made durable,
+    /// and nothing of this step leaves.
+    pub(super) stop: Option<String>,
+}
+
+/// A note for the storage: its name and its value.
+pub(super) type Note = (&'static str, Vec<u8>);
+
+/// What is done once something is durable. Must not block.
+pub(super) type Then = Box<dyn FnOnce() + Send>;
+
+impl<R> Default for Gated<R> {
+    fn default() -> Self {
+        Gated {
+            step: 0,
+            notes: Vec::new(),
+            persist: Vec::new(),
+            send: Vec::new(),
+            apply: Vec::new(),
+            answer: None,
+            then: None,
+            stop: None,
+        }
+    }
+}
+
+impl<R> Gated<R> {
+    /// Whether something of it has to be made durable.
+    pub(super) fn writes(&self) -> bool {
+        !self.persist.is_empty() || !self.notes.is_empty() || self.stop.is_some()
+    }
 }
 
 /// The ways out of a node.
 pub(super) struct Outlets<R> {
     pub(super) outboxes: BTreeMap<ServerId, Arc<Outbox>>,
     pub(super) jobs: Arc<Jobs<R>>,
+    /// The highest index given to the application.
+    pub(super) given: AtomicU64,
 }
 
 impl<R> Outlets<R> {
     /// Lets everything out whose records are durable.
     pub(super) fn release(&self, gated: Gated<R>) {
-        let Gated { step: _, persist, send, apply, answer } = gated;
-        debug_assert!(persist.is_empty(), "records that nobody made durable");
+        let Gated { step: _, notes, persist, send, apply, answer, then, stop } = gated;
+        debug_assert!(persist.is_empty() && notes.is_empty(), "nobody made it durable");
+        debug_assert!(stop.is_none(), "the last step of a node has left it");
         self.send(send);
         let mut accepted = None;
         match answer {
@@ -51,11 +92,17 @@ impl<R> Outlets<R> {
             }
             None => {}
         }
+        if let Some((index, _)) = apply.last() {
+            self.given.store(*index, Ordering::Release);
+        }
         if accepted.is_some() || !apply.is_empty() {
             self.jobs.put(|work| {
                 work.accepted.extend(accepted);
                 work.committed.extend(apply);
             });
+        }
+        if let Some(then) = then {
+            then();
         }
     }
 

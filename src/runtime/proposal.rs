@@ -3,16 +3,18 @@
 use crate::runtime::std;
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
-
-use super::life::{Life, Stopped};
+pub use self::error::ProposeError;
+use super::life::Life;
 use super::sync::{Condvar, Mutex, lock, wait};
-use crate::figure2::{Index, ServerId, Term};
+use crate::figure2::{Index, Term};
+
+mod error;
 
 /// A command that was committed and applied on the node that proposed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,77 +36,11 @@ pub struct Accepted {
     pub index: Index,
 }
 
-/// Why a command was not, or not provably, applied.
-#[derive(Clone, Debug, Error)]
-pub enum ProposeError {
-    /// This node does not lead. The command is in no log.
-    #[error("not the leader of term {term}; {}", advice(leader))]
-    NotLeader {
-        /// The term of this node.
-        term: Term,
-        /// The server to try next, if this node has heard from a leader in that term.
-        leader: Option<ServerId>,
-    },
-    /// Another command took the place of this one in the log: it will never be applied, and it
-    /// is safe to propose it again.
-    #[error("superseded: its place (index {index}, term {term}) went to another command; retry")]
-    Superseded {
-        /// The term in which the command was accepted.
-        term: Term,
-        /// The index at which it stood.
-        index: Index,
-    },
-    /// Nothing is known yet within the time given. The command may still be applied, once.
-    #[error("no answer within the time given; the command may still be applied")]
-    TimedOut,
-    /// The node stopped after it had taken the command into its log. The command may still be
-    /// applied, once.
-    #[error("no answer, but the command may still be applied: {0}")]
-    Lost(Stopped),
-    /// The node stopped before it looked at the command, which is in no log.
-    #[error("not proposed: {0}")]
-    Stopped(Stopped),
-    /// As many proposals as the node takes at once wait for their answers. The command is in no
-    /// log.
-    #[error("not proposed: {limit} proposals wait for their answers already; try later")]
-    Busy {
-        /// The limit.
-        limit: usize,
-    },
-    /// The command is larger than the node takes. It is in no log.
-    #[error("not proposed: a command of {bytes} bytes, where {limit} are allowed")]
-    TooLarge {
-        /// The size of the command.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
-}
-
-fn advice(leader: &Option<ServerId>) -> std::string::String {
-    match leader {
-        Some(leader) => std::format!("try {leader}"),
-        None => "no leader is known, try again later".into(),
-    }
-}
-
-impl ProposeError {
-    /// Whether the command may be applied in spite of the error. If not, proposing it again
-    /// cannot apply it twice.
-    pub fn may_still_commit(&self) -> bool {
-        match self {
-            ProposeError::TimedOut | ProposeError::Lost(_) => true,
-            ProposeError::NotLeader { .. }
-            | ProposeError::Superseded { .. }
-            | ProposeError::Stopped(_)
-            | ProposeError::Busy { .. }
-            | ProposeError::TooLarge { .. } => false,
-        }
-    }
-}
-
 /// The outcome of a proposal, not yet known. Also a [`Future`], for callers that are
 /// asynchronous; it needs no particular executor.
+///
+/// The outcome is told once. Once a poll has handed it out, every way to ask for it says
+/// [`ProposeError::Taken`] at once.
 ///
 /// Dropping it changes nothing about the command.
 #[must_use = "the command may fail: wait for its outcome"]
@@ -125,7 +61,8 @@ impl<R> PendingProposal<R> {
         self.slot.wait(None, |state| state.outcome.take())
     }
 
-    /// Waits like [`wait`](Self::wait), for at most `timeout`.
+    /// Waits like [`wait`](Self::wait), for at most `timeout`; one that ends after all time that
+    /// the clock can tell, such as [`Duration::MAX`], is none.
     ///
     /// # Errors
     /// Every [`ProposeError`].
@@ -141,45 +78,72 @@ impl<R> PendingProposal<R> {
     pub fn accepted(&self, timeout: Duration) -> Result<Accepted, ProposeError> {
         self.slot.wait(Some(timeout), |state| match (&state.outcome, state.accepted) {
             (_, Some(accepted)) => Some(Ok(accepted)),
-            (Some(Err(error)), None) => Some(Err(error.clone())),
-            (Some(Ok(_)), None) => unreachable!("applied before it was accepted"),
-            (None, None) => {
+            (Outcome::Known(Err(error)), None) => Some(Err(error.clone())),
+            (Outcome::Known(Ok(_)), None) => unreachable!("applied before it was accepted"),
+            (Outcome::Taken, None) => Some(Err(ProposeError::Taken)),
+            (Outcome::Open, None) => {
                 state.awaits_acceptance = true;
                 None
             }
         })
     }
 
-    /// Whether the outcome is known, so that [`wait`](Self::wait) returns at once.
+    /// Whether the outcome is known or was handed out, so that [`wait`](Self::wait) returns at
+    /// once.
     pub fn is_done(&self) -> bool {
-        lock(&self.slot.state).outcome.is_some()
+        lock(&self.slot.state).outcome.is_settled()
     }
 
     /// An outcome known from the start.
     pub(super) fn failed(error: ProposeError) -> Self {
         let (pending, _) = channel();
-        pending.slot.set(|state| state.outcome = Some(Err(error)));
+        pending.slot.set(|state| state.outcome = Outcome::Known(Err(error)));
         pending
     }
 }
 
-/// # Panics
-/// When polled again after it was ready.
+/// Polled again after it was ready, it is ready again, with [`ProposeError::Taken`].
 impl<R> Future for PendingProposal<R> {
     type Output = Result<Applied<R>, ProposeError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = lock(&self.slot.state);
-        assert!(!state.taken, "polled after it was ready");
         match state.outcome.take() {
-            Some(outcome) => {
-                state.taken = true;
-                Poll::Ready(outcome)
-            }
+            Some(outcome) => Poll::Ready(outcome),
             None => {
                 state.waker = Some(context.waker().clone());
                 Poll::Pending
             }
+        }
+    }
+}
+
+/// What is known of the end of a proposal.
+#[derive(Debug)]
+enum Outcome<R> {
+    Open,
+    Known(Result<Applied<R>, ProposeError>),
+    /// Known, and handed out: a response need not be one that can be copied.
+    Taken,
+}
+
+impl<R> Outcome<R> {
+    fn is_settled(&self) -> bool {
+        match self {
+            Outcome::Open => false,
+            Outcome::Known(_) | Outcome::Taken => true,
+        }
+    }
+
+    /// Hands it out; none while it is open.
+    fn take(&mut self) -> Option<Result<Applied<R>, ProposeError>> {
+        if !self.is_settled() {
+            return None;
+        }
+        match mem::replace(self, Outcome::Taken) {
+            Outcome::Open => None,
+            Outcome::Known(outcome) => Some(outcome),
+            Outcome::Taken => Some(Err(ProposeError::Taken)),
         }
     }
 }
@@ -193,8 +157,7 @@ struct Slot<R> {
 #[derive(Debug)]
 struct State<R> {
     accepted: Option<Accepted>,
-    outcome: Option<Result<Applied<R>, ProposeError>>,
-    taken: bool,
+    outcome: Outcome<R>,
     /// Whether a thread sleeps: only then does an answer cost a system call.
     sleeping: bool,
     /// Whether one sleeps until the command is accepted.
@@ -206,8 +169,9 @@ impl<R> Slot<R> {
     fn set(&self, change: impl FnOnce(&mut State<R>)) {
         let mut state = lock(&self.state);
         change(&mut state);
-        let wake = state.sleeping && (state.outcome.is_some() || state.awaits_acceptance);
-        let waker = if state.outcome.is_some() { state.waker.take() } else { None };
+        let settled = state.outcome.is_settled();
+        let wake = state.sleeping && (settled || state.awaits_acceptance);
+        let waker = if settled { state.waker.take() } else { None };
         drop(state);
         if wake {
             self.changed.notify_all();
@@ -247,8 +211,7 @@ impl<R> Slot<R> {
 fn channel<R>() -> (PendingProposal<R>, Arc<Slot<R>>) {
     let state = State {
         accepted: None,
-        outcome: None,
-        taken: false,
+        outcome: Outcome::Open,
         sleeping: false,
         awaits_acceptance: false,
         waker: None,
@@ -290,7 +253,7 @@ impl<R> Waiter<R> {
     fn settle(&mut self, outcome: Result<Applied<R>, ProposeError>) {
         self.answered = true;
         self.life.answered();
-        self.slot.set(|state| state.outcome = Some(outcome));
+        self.slot.set(|state| state.outcome = Outcome::Known(outcome));
     }
 }
 
@@ -304,5 +267,89 @@ impl<R> Drop for Waiter<R> {
             };
             self.settle(Err(error));
         }
+    }
+}
+
+#[cfg(all(test, not(veraft_shuttle)))]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    type Pending = PendingProposal<u8>;
+
+    fn proposal() -> (Pending, Waiter<u8>) {
+        let life = Arc::new(Life::default());
+        assert!(life.admit(1));
+        Waiter::new(life)
+    }
+
+    fn applied() -> Result<Applied<u8>, ProposeError> {
+        Ok(Applied { term: 1, index: 2, response: 3 })
+    }
+
+    fn poll(pending: &mut Pending) -> Poll<Result<Applied<u8>, ProposeError>> {
+        Pin::new(pending).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn is_taken(result: Result<Applied<u8>, ProposeError>) -> bool {
+        matches!(result, Err(ProposeError::Taken))
+    }
+
+    /// One whose outcome a poll has handed out.
+    fn taken() -> Pending {
+        let (mut pending, waiter) = proposal();
+        assert!(poll(&mut pending).is_pending());
+        waiter.accept(Accepted { term: 1, index: 2 });
+        waiter.answer(applied());
+        assert!(matches!(poll(&mut pending), Poll::Ready(Ok(Applied { response: 3, .. }))));
+        pending
+    }
+
+    #[test]
+    fn an_outcome_that_was_handed_out_is_told_as_such_at_once() {
+        assert!(is_taken(taken().wait_timeout(Duration::ZERO)));
+        assert!(is_taken(taken().wait_timeout(Duration::MAX)));
+        assert!(is_taken(taken().wait()));
+        let mut pending = taken();
+        for _ in 0..2 {
+            assert!(matches!(poll(&mut pending), Poll::Ready(Err(ProposeError::Taken))));
+        }
+        assert!(pending.is_done());
+        assert_eq!(pending.accepted(Duration::MAX).unwrap(), Accepted { term: 1, index: 2 });
+        assert!(ProposeError::Taken.may_still_commit());
+    }
+
+    #[test]
+    fn an_error_that_was_handed_out_is_told_as_such_at_once() {
+        let refused = || {
+            let mut pending = Pending::failed(ProposeError::Busy { limit: 7 });
+            assert!(matches!(poll(&mut pending), Poll::Ready(Err(ProposeError::Busy { .. }))));
+            pending
+        };
+        assert!(is_taken(refused().wait_timeout(Duration::ZERO)));
+        assert!(matches!(refused().accepted(Duration::ZERO), Err(ProposeError::Taken)));
+        assert!(matches!(poll(&mut refused()), Poll::Ready(Err(ProposeError::Taken))));
+    }
+
+    /// Whoever waits sleeps when the answer comes, or comes later: both must get it.
+    #[test]
+    fn the_longest_of_times_is_waited_for() {
+        for timeout in [Duration::MAX, Duration::from_secs(u64::MAX / 4)] {
+            let (pending, waiter) = proposal();
+            let slot = pending.slot.clone();
+            let waits = thread::spawn(move || pending.wait_timeout(timeout));
+            while !lock(&slot.state).sleeping {
+                thread::yield_now();
+            }
+            waiter.answer(applied());
+            assert_eq!(waits.join().unwrap().unwrap().response, 3, "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_over_is_told() {
+        let (pending, _waiter) = proposal();
+        assert!(matches!(pending.accepted(Duration::ZERO), Err(ProposeError::TimedOut)));
+        assert!(matches!(pending.wait_timeout(Duration::ZERO), Err(ProposeError::TimedOut)));
     }
 }

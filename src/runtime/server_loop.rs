@@ -3,24 +3,30 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use rand::rngs::StdRng;
 
+use super::breaches::Logged;
+use super::errands::{Errand, Errands};
 use super::gate::Gate;
+use super::identity::Progress;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
 use super::outlets::{Gated, Outlets};
 use super::proposal::Waiter;
+use super::reception::Identities;
 use super::recorder::{Line, Recorder, State};
-use super::status::{RoleName, Status};
+use super::status::{RoleName, Standing};
 use super::sync::{Mutex, lock};
 use super::timing::Timers;
+use super::watch::Watch;
 use crate::figure2::{
-    Command, Input, Message, Output, Payload, Server, ServerId, Timer, TimerDuty,
+    Breach, Command, Input, Message, Output, Payload, Role, Server, ServerId, Term, Timer,
+    TimerDuty,
 };
 
 /// How many messages wait for the server at most; the oldest go first.
@@ -28,6 +34,7 @@ const CAPACITY: usize = 4096;
 
 /// What waits for the server.
 pub(super) struct Arrived<R> {
+    pub(super) errands: Vec<Errand>,
     pub(super) messages: VecDeque<(ServerId, Message)>,
     pub(super) commands: Vec<Command>,
     pub(super) waiters: Vec<Waiter<R>>,
@@ -35,7 +42,12 @@ pub(super) struct Arrived<R> {
 
 impl<R> Default for Arrived<R> {
     fn default() -> Self {
-        Arrived { messages: VecDeque::new(), commands: Vec::new(), waiters: Vec::new() }
+        Arrived {
+            errands: Vec::new(),
+            messages: VecDeque::new(),
+            commands: Vec::new(),
+            waiters: Vec::new(),
+        }
     }
 }
 
@@ -54,7 +66,7 @@ impl<R> Arrived<R> {
 
 impl<R> Queue for Arrived<R> {
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.commands.is_empty()
+        self.messages.is_empty() && self.commands.is_empty() && self.errands.is_empty()
     }
 }
 
@@ -65,13 +77,23 @@ pub(super) struct ServerLoop<R> {
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) gate: Arc<Gate<Gated<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
-    pub(super) status: Arc<Mutex<Status>>,
+    pub(super) standing: Arc<Mutex<Standing>>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
     pub(super) steps: u64,
     /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
     /// does.
     pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
+    pub(super) identities: Arc<Identities>,
+    pub(super) errands: Errands,
+    pub(super) watch: Watch,
+    /// How far each peer's messages show that it has come.
+    pub(super) shown: BTreeMap<ServerId, Progress>,
+    /// Whether the server must not go on. The node ends once that is durable.
+    pub(super) stops: bool,
+    pub(super) logged: Logged,
+    /// Whether to append a blank after an election.
+    pub(super) blanks: bool,
 }
 
 impl<R> ServerLoop<R> {
@@ -83,29 +105,80 @@ impl<R> ServerLoop<R> {
             // busy: it may be a sign of life from the leader.
             let overdue = self.timers.is_due(Timer::Election);
             match self.arrived.take(self.timers.next()) {
-                Taken::All(Arrived { messages, commands, waiters }) => {
-                    self.receive(messages);
-                    self.propose(commands, waiters);
-                    self.fire(Timer::Heartbeat);
-                    if overdue {
-                        self.fire(Timer::Election);
-                    }
-                }
+                Taken::All(arrived) => self.serve(arrived, overdue),
                 Taken::TimedOut => {
                     self.fire(Timer::Heartbeat);
                     self.fire(Timer::Election);
                 }
                 Taken::Closed => break,
             }
+            self.look_at_readmissions();
         }
         if let Some(recorder) = &self.recorder {
             recorder.record(Line::Stop { step: self.steps });
         }
     }
 
+    fn serve(&mut self, arrived: Arrived<R>, overdue: bool) {
+        let Arrived { errands, messages, commands, waiters } = arrived;
+        // What a peer's hello said stands before its messages.
+        errands.into_iter().for_each(|errand| self.run_errand(errand));
+        self.receive(messages);
+        if self.stops {
+            return self.wait_for_the_end(waiters);
+        }
+        self.propose(commands, waiters);
+        self.fire(Timer::Heartbeat);
+        if overdue {
+            self.fire(Timer::Election);
+        }
+    }
+
     fn receive(&mut self, messages: VecDeque<(ServerId, Message)>) {
         for (from, message) in messages {
-            self.step(Input::Receive { from, message }, Vec::new());
+            let term = message.term();
+            let reply = match &message {
+                Message::AppendEntriesReply(reply) => Some(reply.clone()),
+                Message::AppendEntries(_)
+                | Message::RequestVote(_)
+                | Message::RequestVoteReply(_) => None,
+            };
+            if let Some(breach) = self.step(Input::Receive { from, message }, Vec::new()) {
+                self.breached(from, breach);
+                if self.stops {
+                    return;
+                }
+                continue;
+            }
+            self.note_progress(from, term);
+            if let Some(reply) = reply {
+                self.watch_reply(from, &reply);
+            }
+        }
+    }
+
+    /// Does nothing more, and keeps the proposals until the node has ended: they are told why.
+    fn wait_for_the_end(&mut self, waiters: Vec<Waiter<R>>) {
+        let mut rest = Vec::new();
+        while let Taken::All(arrived) = self.arrived.take(None) {
+            rest.push(arrived);
+        }
+        drop((rest, waiters));
+    }
+
+    /// Notes how far a peer has come: its message states its term, and a leader knows what it
+    /// has acknowledged.
+    fn note_progress(&mut self, from: ServerId, term: Term) {
+        let index = match &self.server.volatile().role {
+            Role::Leader { next_index: _, match_index } if term == self.server.current_term() => {
+                match_index.get(&from).copied().unwrap_or(0)
+            }
+            Role::Leader { .. } | Role::Follower { .. } | Role::Candidate { .. } => 0,
+        };
+        let (shown, progress) = (self.shown.entry(from).or_default(), Progress { term, index });
+        if *shown < progress {
+            *shown = progress;
+            self.identities.shown(from, progress);
         }
     }
 
@@ -130,7 +203,8 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) {
+    /// One step of the server; why it was none, if the message is not one of a correct peer.
+    pub(super) fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) -> Option<Breach> {
         self.steps += 1;
         let recorded = self.recorder.as_ref().map(|_| input.clone());
         let output = self.server.step(input);
@@ -138,13 +212,18 @@ impl<R> ServerLoop<R> {
             let (output, state) = (output.clone(), State::from(&self.server));
             recorder.record(Line::Step { step: self.steps, input, output, state });
         }
-        self.publish();
-        self.fulfil(output, waiters);
+        let won = self.publish();
+        let breach = self.fulfil(output, waiters);
+        // Peers of version 1 know no blanks.
+        if won && self.blanks && !self.identities.registry().somebody_speaks_version_1() {
+            self.step(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Vec::new());
+        }
+        breach
     }
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
-    fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) {
-        let Output { persist, mut send, timers, apply, proposal, breach: _ } = output;
+    fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
+        let Output { persist, mut send, timers, apply, proposal, breach } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(duty));
         if send.iter().any(|(_, message)| !message.waits_for_records())
             && self.gate.lets_heartbeats_pass()
@@ -156,10 +235,16 @@ impl<R> ServerLoop<R> {
         }
         let answer = proposal.map(|proposal| (proposal, waiters));
         if persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none() {
-            return;
+            return breach;
         }
-        let has_to_wait = !persist.is_empty() || self.recorder.is_some();
-        let gated = Gated { step: self.steps, persist, send, apply, answer };
+        let step = self.steps;
+        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });
+        breach
+    }
+
+    /// Brings a step to the gate, or past it if nothing is there to wait for.
+    pub(super) fn enter(&mut self, gated: Gated<R>) {
+        let has_to_wait = gated.writes() || self.recorder.is_some();
         if let Some(free) = self.gate.enter(gated, has_to_wait) {
             self.outlets.release(free);
         } else if let Some(write) = &mut self.write_here {
@@ -167,18 +252,23 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    /// Shows the new status, and logs and counts what changed.
-    fn publish(&mut self) {
-        let new = Status::of(&self.server);
-        let old = *lock(&self.status);
+    /// Shows where the server stands, and logs and counts what changed; whether the server was
+    /// elected.
+    fn publish(&mut self) -> bool {
+        let new = Standing::of(&self.server);
+        let old = *lock(&self.standing);
         if new == old {
-            return;
+            return false;
         }
-        *lock(&self.status) = new;
+        *lock(&self.standing) = new;
         old.log_change_to(&new);
         let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
         self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
-        let won = new.role == RoleName::Leader && old.role != RoleName::Leader;
+        let won = new.role == RoleName::Leader && (old.role, old.term) != (new.role, new.term);
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
+        if (old.role, old.term) != (new.role, new.term) {
+            self.show_lost();
+        }
+        won
     }
 }

@@ -1,10 +1,16 @@
 //! What a node says about itself, and what it logs when that changes.
 
+use crate::runtime::std;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::string::String;
+
+use super::reception::Concerns;
 use crate::figure2::{Index, Role, Server, ServerId, Term};
 
 /// What a node knows of itself and its cluster. It may be outdated when it is read: another
 /// server may lead a later term already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The server.
     pub id: ServerId,
@@ -20,6 +26,28 @@ pub struct Status {
     pub commit_index: Index,
     /// The highest index its state machine has applied.
     pub applied_index: Index,
+    /// The peers that this node does not talk to, because they are not the servers that it
+    /// knows, and why.
+    pub refused: BTreeMap<ServerId, String>,
+    /// The peers that do not talk to this node, and why.
+    pub refused_by: BTreeMap<ServerId, String>,
+    /// The peers that lost what they had acknowledged to this leader: they refuse everything
+    /// that it sends.
+    pub lost: BTreeSet<ServerId>,
+    /// Why this node's store is not the one that the cluster knows, if a peer has said so: it
+    /// then takes no part.
+    pub disowned: Option<String>,
+}
+
+/// What a server knows of itself after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) id: ServerId,
+    pub(super) term: Term,
+    pub(super) role: RoleName,
+    pub(super) leader: Option<ServerId>,
+    pub(super) last_log_index: Index,
+    pub(super) commit_index: Index,
 }
 
 /// The role of a server, without the state that belongs to it.
@@ -33,10 +61,9 @@ pub enum RoleName {
     Leader,
 }
 
-impl Status {
-    /// The status of `server`, as far as it knows: what is applied, it does not.
-    pub(super) fn of(server: &Server) -> Status {
-        Status {
+impl Standing {
+    pub(super) fn of(server: &Server) -> Standing {
+        Standing {
             id: server.config().id,
             term: server.current_term(),
             role: match server.volatile().role {
@@ -47,19 +74,12 @@ impl Status {
             leader: server.leader(),
             last_log_index: server.log().last_index(),
             commit_index: server.volatile().commit_index,
-            applied_index: 0,
         }
     }
 
-    /// Whether the server leads, as far as it knows.
-    pub fn is_leader(&self) -> bool {
-        self.role == RoleName::Leader
-    }
-
     /// Logs what has changed.
-    pub(super) fn log_change_to(&self, new: &Status) {
-        let Status { id: _, term, role, leader, last_log_index: _, commit_index, applied_index: _ } =
-            *new;
+    pub(super) fn log_change_to(&self, new: &Standing) {
+        let Standing { id: _, term, role, leader, last_log_index: _, commit_index } = *new;
         if (self.term, self.role) != (term, role) {
             tracing::info!(term, ?role, from_term = self.term, from_role = ?self.role, "role");
         }
@@ -72,5 +92,35 @@ impl Status {
         if self.commit_index != commit_index {
             tracing::debug!(term, commit_index, "commit");
         }
+    }
+}
+
+impl Status {
+    pub(super) fn new(
+        standing: Standing,
+        applied_index: Index,
+        concerns: Concerns,
+        disowned: Option<String>,
+    ) -> Status {
+        let Standing { id, term, role, leader, last_log_index, commit_index } = standing;
+        let Concerns { refused, refused_by, lost } = concerns;
+        Status {
+            id,
+            term,
+            role,
+            leader,
+            last_log_index,
+            commit_index,
+            applied_index,
+            refused,
+            refused_by,
+            lost,
+            disowned,
+        }
+    }
+
+    /// Whether the server leads, as far as it knows.
+    pub fn is_leader(&self) -> bool {
+        self.role == RoleName::Leader
     }
 }

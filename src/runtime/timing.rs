@@ -22,6 +22,7 @@ pub struct Timing {
 
 /// Why a [`Timing`] was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum TimingError {
     /// The range of election timeouts holds no room for chance.
     #[error(
@@ -33,6 +34,17 @@ pub enum TimingError {
         shortest: Duration,
         /// The longest.
         longest: Duration,
+    },
+    /// An election timeout may be longer than any use that a cluster has for it.
+    #[error(
+        "election timeouts go up to {limit:?}, and {longest:?} was asked for: a cluster without \
+         a leader waits that long before it chooses one"
+    )]
+    TooLong {
+        /// The longest election timeout that was asked for.
+        longest: Duration,
+        /// The longest that is taken, [`Timing::LONGEST`].
+        limit: Duration,
     },
     /// The heartbeat is too slow, or 0.
     #[error(
@@ -48,12 +60,16 @@ pub enum TimingError {
 }
 
 impl Timing {
+    /// The longest election timeout that is taken: an hour.
+    pub const LONGEST: Duration = Duration::from_secs(60 * 60);
+
     /// Election timeouts are drawn evenly from `election`; a leader repeats its heartbeat
     /// every `heartbeat`.
     ///
     /// # Errors
-    /// When the range of `election` is empty or a single value, or when `heartbeat` is 0 or
-    /// above a third of the shortest election timeout.
+    /// When the range of `election` is empty or a single value, or goes beyond
+    /// [`LONGEST`](Timing::LONGEST), or when `heartbeat` is 0 or above a third of the shortest
+    /// election timeout.
     pub fn new(
         election: RangeInclusive<Duration>,
         heartbeat: Duration,
@@ -61,6 +77,9 @@ impl Timing {
         let (shortest, longest) = (*election.start(), *election.end());
         if shortest >= longest {
             return Err(TimingError::ElectionRange { shortest, longest });
+        }
+        if longest > Timing::LONGEST {
+            return Err(TimingError::TooLong { longest, limit: Timing::LONGEST });
         }
         if heartbeat.is_zero() || heartbeat > shortest / 3 {
             return Err(TimingError::Heartbeat { heartbeat, shortest });
@@ -194,6 +213,32 @@ mod tests {
             );
         }
         assert_eq!(Timing::new(150 * MS..=300 * MS, 50 * MS), Ok(Timing::default()));
+    }
+
+    /// What is taken can be waited for: no clock ends before it.
+    #[test]
+    fn timers_of_any_timing_that_is_taken_can_be_set() {
+        let limit = Timing::LONGEST;
+        for longest in [limit + Duration::from_nanos(1), Duration::MAX] {
+            assert_eq!(
+                Timing::new(Duration::from_secs(1)..=longest, 50 * MS),
+                Err(TimingError::TooLong { longest, limit })
+            );
+        }
+        for heartbeat in [Duration::MAX, limit] {
+            assert_eq!(
+                Timing::new(limit - MS..=limit, heartbeat),
+                Err(TimingError::Heartbeat { heartbeat, shortest: limit - MS })
+            );
+        }
+        let empty = Timing::new(Duration::MAX..=Duration::MAX, MS);
+        assert!(matches!(empty, Err(TimingError::ElectionRange { .. })), "{empty:?}");
+        let timing = Timing::new(limit - MS..=limit, limit / 4).unwrap();
+        let mut timers = Timers::new(timing, StdRng::seed_from_u64(1));
+        timers.obey(TimerDuty::Set(Timer::Election));
+        timers.obey(TimerDuty::Set(Timer::Heartbeat));
+        assert!(!timers.is_due(Timer::Election) && !timers.is_due(Timer::Heartbeat));
+        assert!(timers.next().unwrap() - timers.started >= limit / 4);
     }
 
     #[test]

@@ -33,15 +33,21 @@ pub fn timing() -> Timing {
 
 /// What a state machine has applied, in order.
 #[derive(Clone, Default)]
-pub struct Journal(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct Journal(Arc<Mutex<Applied>>);
+
+#[derive(Default)]
+struct Applied {
+    entries: Vec<Vec<u8>>,
+    last_index: Index,
+}
 
 impl Journal {
     pub fn entries(&self) -> Vec<Vec<u8>> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().entries.clone()
     }
 
     pub fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.0.lock().unwrap().entries.len()
     }
 }
 
@@ -50,9 +56,10 @@ impl StateMachine for Journal {
     type Response = Vec<u8>;
 
     fn apply(&mut self, index: Index, command: &Command) -> Vec<u8> {
-        let mut entries = self.0.lock().unwrap();
-        entries.push(command.as_bytes().to_vec());
-        assert_eq!(index, entries.len() as Index, "an index was skipped or repeated");
+        let mut applied = self.0.lock().unwrap();
+        assert!(index > applied.last_index, "{index} after {}", applied.last_index);
+        applied.last_index = index;
+        applied.entries.push(command.as_bytes().to_vec());
         command.as_bytes().iter().rev().copied().collect()
     }
 }
@@ -79,9 +86,10 @@ impl Cluster {
         cluster
     }
 
+    /// Without blanks, so that indices count commands.
     pub fn builder(&self, id: ServerId) -> NodeBuilder {
         let servers = (1..=self.disks.len() as u64).map(ServerId);
-        NodeBuilder::new(id, servers).timing(timing()).seed(id.0)
+        NodeBuilder::new(id, servers).timing(timing()).seed(id.0).blanks(false)
     }
 
     /// Stops the server, if it runs, and starts it from its disk.

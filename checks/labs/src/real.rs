@@ -151,6 +151,7 @@ impl Harness for RealCluster {
         lock(&self.watch).oracle.started(server);
         let mut builder = NodeBuilder::new(id, self.ids.iter().copied())
             .timing(Timing::lab())
+            .blanks(false)
             .seed(self.rng.random())
             .max_append_bytes(1 << 20);
         if let Some(directory) = &self.recordings {

@@ -111,7 +111,11 @@ fn act(
     executor.serves_node |= actions.contains(&Action::Forwarded);
     let operation = |action: &mut Action| match action {
         Action::Replicate(operation) => Some(std::mem::replace(operation, NOTHING)),
-        Action::Reply(_) | Action::Info(_) | Action::Forwarded | Action::Quit(_) => None,
+        Action::Reply(_)
+        | Action::Info(_)
+        | Action::Readmit(_)
+        | Action::Forwarded
+        | Action::Quit(_) => None,
     };
     let operations: Vec<Operation> = actions.iter_mut().filter_map(operation).collect();
     let mut answers = executor.run(&operations).into_iter();
@@ -120,6 +124,10 @@ fn act(
             Action::Replicate(_) => answers.next().ok_or_else(|| io::Error::other("no answer"))?,
             Action::Reply(frame) | Action::Quit(frame) => frame,
             Action::Info(sections) => Frame::BulkString(info::text(shared, &sections).into()),
+            Action::Readmit(server) => match shared.node.readmit(server) {
+                Ok(()) => reply::ok(),
+                Err(error) => reply::error(format!("ERR not readmitted: {error}")),
+            },
             Action::Forwarded => reply::ok(),
         };
         reply::put(replies, &frame)?;

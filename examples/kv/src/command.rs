@@ -1,5 +1,7 @@
 //! What a request asks for.
 
+use veraft::figure2::ServerId;
+
 use crate::machine::{Condition, Operation};
 use crate::reply::{self, Frame};
 use crate::request::Request;
@@ -16,6 +18,8 @@ pub enum Action {
     Reply(Frame),
     /// What this node knows about itself; of these sections, or of all.
     Info(Vec<String>),
+    /// An operator lets a server come back with an empty store.
+    Readmit(ServerId),
     /// From here on, another node forwards.
     Forwarded,
     /// Reply, and end the connection.
@@ -36,7 +40,7 @@ pub fn understand(request: Request) -> Action {
             let name: String = name.escape_debug().take(64).collect();
             let error = reply::error(format!(
                 "ERR unknown command '{name}': this server has GET, SET, DEL, INCR, CAS, PING, \
-                 ECHO, INFO, SELECT and QUIT"
+                 ECHO, INFO, SELECT, RAFT and QUIT"
             ));
             // Words on a line that name no command come from something that speaks another
             // protocol.
@@ -71,9 +75,11 @@ fn known(name: &str, mut arguments: Vec<Vec<u8>>) -> Option<Result<Action, Strin
         ("SELECT", [index]) if index == b"0" => reply(reply::ok()),
         ("SELECT", [_]) => Err("ERR DB index is out of range: there is only database 0".into()),
         ("HELLO", [] | [_, ..]) => hello(&arguments),
-        ("COMMAND", [sub]) if sub.eq_ignore_ascii_case(b"COUNT") => reply(Frame::Integer(13)),
+        ("COMMAND", [sub]) if sub.eq_ignore_ascii_case(b"COUNT") => reply(Frame::Integer(14)),
         ("COMMAND", _) => reply(Frame::Array(Vec::new())),
         ("CLIENT", [sub, ..]) => client(&sub.to_ascii_uppercase()),
+        ("RAFT", [sub, id]) if sub.eq_ignore_ascii_case(b"READMIT") => readmit(id),
+        ("RAFT", _) => Err("ERR of RAFT, only READMIT with the id of a server is there".into()),
         ("CONFIG", [sub, name]) if sub.eq_ignore_ascii_case(b"GET") => config(name),
         ("CONFIG", _) => Err("ERR only CONFIG GET is there: options are given at the start".into()),
         (FORWARDED, []) => Ok(Action::Forwarded),
@@ -84,6 +90,12 @@ fn known(name: &str, mut arguments: Vec<Vec<u8>>) -> Option<Result<Action, Strin
         ) => arity(),
         _ => return None,
     })
+}
+
+fn readmit(id: &[u8]) -> Result<Action, String> {
+    let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+    let id = id.ok_or("ERR RAFT READMIT takes the id of a server, a number")?;
+    Ok(Action::Readmit(ServerId(id)))
 }
 
 fn take(word: &mut Vec<u8>) -> Vec<u8> {
@@ -176,6 +188,7 @@ mod tests {
         assert_eq!(of("DEL a b"), Action::Replicate(Operation::Del { keys }));
         let cas = Operation::Cas { key: "a".into(), expected: "1".into(), new: "2".into() };
         assert_eq!(of("CAS a 1 2"), Action::Replicate(cas));
+        assert_eq!(of("raft readmit 3"), Action::Readmit(ServerId(3)));
     }
 
     #[test]
@@ -186,6 +199,8 @@ mod tests {
         assert_eq!(error("SET a 1 NX XX"), "ERR syntax error");
         assert!(error("GET").contains("wrong number of arguments for 'GET'"));
         assert!(error("INCR a b").contains("wrong number"));
+        assert!(error("RAFT READMIT S3").contains("the id of a server, a number"));
+        assert!(error("RAFT ELECT").contains("only READMIT"));
         assert!(error("SELECT 1").contains("only database 0"));
         assert!(error("HELLO 3").starts_with("NOPROTO"));
         assert!(error("FLUSHALL").contains("unknown command 'FLUSHALL'"));

@@ -40,7 +40,19 @@ pub fn text(shared: &Shared, sections: &[String]) -> String {
 }
 
 fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
-    let Status { id, term, role, leader, last_log_index, commit_index, applied_index } = status;
+    let Status {
+        id,
+        term,
+        role,
+        leader,
+        last_log_index,
+        commit_index,
+        applied_index,
+        refused,
+        refused_by,
+        lost,
+        disowned,
+    } = status;
     let role = match role {
         RoleName::Follower => "follower",
         RoleName::Candidate => "candidate",
@@ -56,6 +68,12 @@ fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
     lines.push(format!("last_log_index:{last_log_index}"));
     lines.push(format!("commit_index:{commit_index}"));
     lines.push(format!("applied_index:{applied_index}"));
+    let refusals = [("refused", refused), ("refused_by", refused_by)];
+    for (name, peers) in refusals {
+        lines.extend(peers.iter().map(|(peer, why)| format!("{name}_peer{}:{why}", peer.0)));
+    }
+    lines.extend(lost.iter().map(|peer| format!("lost_peer{}:it refuses all it had", peer.0)));
+    lines.extend(disowned.iter().map(|why| format!("disowned:{why}")));
 }
 
 fn stats(lines: &mut Vec<String>, metrics: &Metrics) {
@@ -72,11 +90,15 @@ fn stats(lines: &mut Vec<String>, metrics: &Metrics) {
         // Writing to a string cannot fail.
         let _ = write!(
             line,
-            ",bytes_sent={},messages_dropped={},messages_received={},bytes_received={}",
+            ",bytes_sent={},messages_dropped={},messages_received={},bytes_received={},\
+             hellos_refused={},breaches={},losses={}",
             counted.bytes_sent,
             counted.messages_dropped,
             counted.messages_received,
-            counted.bytes_received
+            counted.bytes_received,
+            counted.hellos_refused,
+            counted.breaches,
+            counted.losses
         );
         lines.push(line);
     }

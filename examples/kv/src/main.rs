@@ -5,7 +5,7 @@
 //!                                └─► another one does ──► its port for clients
 //! ```
 //!
-//! Exit status: 0 after Ctrl-C, 1 when a node stopped by itself, 2 when it did not start.
+//! Exit status: 0 after Ctrl-C or `--clear-stopped`, 1 when a node stopped by itself, 2 when it did not start.
 
 mod client;
 mod command;
@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use options::{Answered, Options};
 use service::Service;
+use veraft::runtime::DiskStorage;
 
 /// How often to see whether a node has stopped by itself.
 const WATCH: Duration = Duration::from_millis(200);
@@ -44,6 +45,9 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .init();
+    if options.clear_stopped {
+        return clear_stopped(&options);
+    }
     let (interrupt, interrupted) = mpsc::channel();
     let again = AtomicBool::new(false);
     let handler = ctrlc::set_handler(move || {
@@ -72,6 +76,17 @@ fn watch(services: &[Service], interrupted: &mpsc::Receiver<()>) -> ExitCode {
             // The node has logged why.
             return ExitCode::FAILURE;
         }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Removes the mark from a store.
+fn clear_stopped(options: &Options) -> ExitCode {
+    let Some(directory) = &options.data else { return refuse("give --data DIR") };
+    match DiskStorage::clear_stopped(directory) {
+        Ok(Some(text)) => println!("the mark is removed; it said: {text}"),
+        Ok(None) => println!("there was no mark"),
+        Err(error) => return refuse(&error.to_string()),
     }
     ExitCode::SUCCESS
 }

@@ -23,8 +23,14 @@ pub struct Options {
           value_parser = clap::value_parser!(u16).range(1..=99))]
     pub local: Option<u16>,
 
+    /// Removes the mark of a node that has stopped for good from the directory --data, prints
+    /// what it said, and ends. Only once the cause is understood: see docs/operations.md.
+    #[arg(long, requires = "data", conflicts_with_all = ["local", "id", "peers"])]
+    pub clear_stopped: bool,
+
     /// Which of the peers this node is.
-    #[arg(long, required_unless_present = "local", requires_all = ["data", "peers"])]
+    #[arg(long, required_unless_present_any = ["local", "clear_stopped"],
+          requires_all = ["data", "peers"])]
     pub id: Option<u64>,
 
     /// A node of the cluster, this one included: where clients reach it, and behind the @ the

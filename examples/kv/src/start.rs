@@ -59,7 +59,7 @@ pub fn start(options: &Options) -> Result<Vec<Service>, Refusal> {
     match (options.local, options.id) {
         (Some(count), _) => local(options, count),
         (None, Some(id)) => Ok(vec![one(options, ServerId(id))?]),
-        (None, None) => unreachable!("the command line has either"),
+        (None, None) => unreachable!("the command line has either, without --clear-stopped"),
     }
 }
 
@@ -136,7 +136,7 @@ fn builder(
 ) -> Result<NodeBuilder, Refusal> {
     // What an operation adds to the words of its request: their lengths and its kind.
     let max_command_bytes = MAX_REQUEST + 64 * 1024;
-    let builder = NodeBuilder::new(id, servers).timing(options.timing()?);
+    let builder = NodeBuilder::new(id, servers).cluster(&options.cluster).timing(options.timing()?);
     Ok(builder.max_command_bytes(max_command_bytes))
 }
 

@@ -12,6 +12,9 @@ use super::{Notes, Storage, StorageError};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::sync::{Mutex, lock};
 
+/// Where errors say that they are.
+const PLACE: &str = "this memory disk";
+
 /// A disk made of memory. Clones are the same disk: keep one while nodes come and go.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
@@ -38,7 +41,7 @@ impl MemoryDisk {
     /// When an earlier storage on this disk still lives.
     pub fn open(&self) -> Result<MemoryStorage, StorageError> {
         if self.open.swap(true, Ordering::SeqCst) {
-            return Err(StorageError::InUse { place: PathBuf::from("this memory disk") });
+            return Err(StorageError::InUse { place: PathBuf::from(PLACE) });
         }
         Ok(MemoryStorage { disk: self.clone(), unsynced: Vec::new(), unsynced_notes: Notes::new() })
     }
@@ -85,6 +88,7 @@ impl Storage for MemoryStorage {
         let mut synced = lock(&self.disk.synced);
         self.unsynced.drain(..).for_each(|record| synced.persistent.write(record));
         synced.notes.append(&mut self.unsynced_notes);
+        synced.notes.retain(|_, value| !value.is_empty());
         Ok(())
     }
 

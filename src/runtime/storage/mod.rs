@@ -32,7 +32,8 @@ pub trait Storage: Send + 'static {
     /// later a prefix.
     ///
     /// # Errors
-    /// When the storage cannot be read, or is damaged other than at its unsynced end.
+    /// When the storage cannot be read, is damaged other than at its unsynced end, or holds a
+    /// record that no server writes.
     fn load(&mut self) -> Result<Persistent, StorageError>;
 
     /// Adds `records` at the end, in this order. They need not survive a crash before
@@ -55,8 +56,9 @@ pub trait Storage: Send + 'static {
     /// When the storage cannot be read, or is damaged.
     fn notes(&mut self) -> Result<Notes, StorageError>;
 
-    /// Writes a note, in the place of one of the same name. It need not survive a crash before
-    /// [`sync`](Storage::sync) returns; if it does, so does everything appended before it.
+    /// Writes a note, in the place of one of the same name; an empty `value` removes the note.
+    /// It need not survive a crash before [`sync`](Storage::sync) returns; if it does, so does
+    /// everything appended before it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -71,8 +73,11 @@ pub trait Storage: Send + 'static {
 }
 
 /// What a node keeps beside the records of its server, by name: who it is, whom it has met.
-/// Opaque to the storage.
+/// Opaque to the storage, and never empty.
 pub type Notes = BTreeMap<String, Vec<u8>>;
+
+/// The note of a node that has stopped for good: why, as text.
+pub(super) const STOPPED: &str = "stopped";
 
 impl<S: Storage + ?Sized> Storage for Box<S> {
     fn load(&mut self) -> Result<Persistent, StorageError> {
@@ -100,20 +105,22 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
     }
 }
 
-/// What went wrong in a storage.
+/// What went wrong in a storage. The text leaves out what [`source`](Error::source) says.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum StorageError {
     /// Another process, or another node in this one, has it open.
     #[error("{} is in use by another node: stop that one, or choose another directory", place.display())]
     InUse {
-        /// The directory.
+        /// The directory, or its file.
         place: PathBuf,
     },
     /// What is stored is not what was written, in a place that a crash cannot explain.
     #[error(
-        "{} is damaged at {position}: {what}. Nothing was changed. Restore it from a backup, or \
-         give this server a new id and an empty directory; never start it again with a part of \
-         its records",
+        "{} is damaged at {position}: {what}. Nothing was changed. Keep it for inspection, and \
+         never start this server from a part of its records or from an older copy: either loses \
+         what it has acknowledged. Replace the server: start it with an empty directory, and \
+         readmit it on the leader (Node::readmit; docs/operations.md)",
         file.display()
     )]
     Damaged {
@@ -124,8 +131,22 @@ pub enum StorageError {
         /// What is wrong there.
         what: String,
     },
-    /// The operating system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    /// A later version of veraft wrote it.
+    #[error(
+        "{} has layout {found}, and this version of veraft reads layouts 1 to {newest}. Nothing \
+         was changed. Start the version that wrote it, or a later one",
+        file.display()
+    )]
+    Layout {
+        /// The file.
+        file: PathBuf,
+        /// Its layout.
+        found: u32,
+        /// The newest layout that this version reads.
+        newest: u32,
+    },
+    /// The operating system, or the store underneath, refused.
+    #[error("cannot {action} {}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -134,9 +155,9 @@ pub enum StorageError {
         /// The refusal.
         source: io::Error,
     },
-    /// The store underneath reported something else.
-    #[error("{0}")]
-    Other(#[source] Box<dyn Error + Send + Sync>),
+    /// A storage of another kind reported something else.
+    #[error(transparent)]
+    Other(Box<dyn Error + Send + Sync>),
 }
 
 impl StorageError {

@@ -1,12 +1,15 @@
 //! A network in memory that a test can disturb.
 
+mod acquaintance;
+
 use crate::runtime::std;
 
 use std::boxed::Box;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::string::String;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,9 +18,10 @@ use std::vec::Vec;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use self::acquaintance::{Acquaintance, Lives};
 use super::{Inbox, Link, Transport, TransportError};
 use crate::figure2::{Message, ServerId};
-use crate::runtime::sync::{Condvar, Mutex, lock};
+use crate::runtime::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// How well a [`MemoryNetwork`] works. The default is perfect: nothing is lost, doubled or
 /// late.
@@ -57,7 +61,10 @@ struct Shared {
 struct State {
     conditions: Conditions,
     random: StdRng,
-    inboxes: BTreeMap<ServerId, Inbox>,
+    /// The nodes that are there, each with the number of its life.
+    inboxes: BTreeMap<ServerId, (Inbox, u64)>,
+    lives: u64,
+    acquaintances: BTreeMap<Lives, Acquaintance>,
     disconnected: BTreeSet<ServerId>,
     cut: BTreeSet<(ServerId, ServerId)>,
     sent: BTreeMap<(ServerId, ServerId), u64>,
@@ -72,9 +79,16 @@ struct State {
 struct Letter {
     arrives: Instant,
     number: u64,
-    from: ServerId,
+    from: Sender,
     to: ServerId,
     message: Message,
+}
+
+/// A node in one of its lives.
+#[derive(Clone, Copy)]
+struct Sender {
+    id: ServerId,
+    life: u64,
 }
 
 impl Letter {
@@ -111,6 +125,8 @@ impl MemoryNetwork {
             conditions: Conditions::default(),
             random: StdRng::seed_from_u64(seed),
             inboxes: BTreeMap::new(),
+            lives: 0,
+            acquaintances: BTreeMap::new(),
             disconnected: BTreeSet::new(),
             cut: BTreeSet::new(),
             sent: BTreeMap::new(),
@@ -125,7 +141,7 @@ impl MemoryNetwork {
     /// The access of server `id` to this network. Each node needs a new one, also after a
     /// restart of the same server.
     pub fn transport(&self, id: ServerId) -> MemoryTransport {
-        MemoryTransport { id, network: self.clone(), started: AtomicBool::new(false) }
+        MemoryTransport { id, network: self.clone(), life: Arc::default() }
     }
 
     /// Changes how well the network works, for messages sent from now on.
@@ -176,19 +192,28 @@ impl MemoryNetwork {
         lock(&self.shared.state).sent.values().sum()
     }
 
-    fn send(&self, from: ServerId, to: ServerId, messages: Vec<Message>) {
+    /// Sends messages. Unless the caller may block, they are given back if the nodes have to
+    /// meet first: that may take a while.
+    fn send(
+        &self,
+        from: Sender,
+        to: ServerId,
+        messages: Vec<Message>,
+        may_block: bool,
+    ) -> Result<(), Vec<Message>> {
         let mut state = lock(&self.shared.state);
-        *state.sent.entry((from, to)).or_default() += messages.len() as u64;
-        if !state.passes(from, to) {
-            return;
+        let (passes, perfect) = (state.passes(from.id, to), state.conditions.are_perfect());
+        let meets = || state.next_step(from, to) == Step::Introduce;
+        if passes && perfect && !may_block && meets() {
+            return Err(messages);
         }
-        if state.conditions.are_perfect() {
-            let inbox = state.inboxes.get(&to).cloned();
-            drop(state);
-            if let Some(inbox) = inbox {
-                deliver(&inbox, from, messages);
-            }
-            return;
+        *state.sent.entry((from.id, to)).or_default() += messages.len() as u64;
+        if !passes {
+            return Ok(());
+        }
+        if perfect {
+            self.shared.bring(state, from, to, messages);
+            return Ok(());
         }
         let now = Instant::now();
         for message in messages {
@@ -197,6 +222,7 @@ impl MemoryNetwork {
         self.start_carrier(&mut state);
         drop(state);
         self.shared.changed.notify_one();
+        Ok(())
     }
 
     /// Starts the thread that delivers late messages, once.
@@ -215,6 +241,17 @@ impl MemoryNetwork {
     }
 }
 
+/// What is to be done with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Deliver,
+    /// The two nodes have to meet first.
+    Introduce,
+    /// Another thread lets the two nodes meet, and delivers what waits for that.
+    Wait,
+    Lose,
+}
+
 fn deliver(inbox: &Inbox, from: ServerId, messages: Vec<Message>) {
     for message in messages {
         if let Err(refused) = inbox.deliver(from, message, 0) {
@@ -225,13 +262,38 @@ fn deliver(inbox: &Inbox, from: ServerId, messages: Vec<Message>) {
 }
 
 impl State {
+    /// Forgets whom the node of `life` has met, which is gone; but what it has under way may
+    /// still reach those that are there.
+    fn forget(&mut self, life: u64) {
+        let there: BTreeSet<u64> = self.inboxes.values().map(|(_, life)| *life).collect();
+        self.acquaintances.retain(|lives, acquaintance| match lives.other_than(life) {
+            Some(other) => matches!(acquaintance, Acquaintance::Met) && there.contains(&other),
+            None => true,
+        });
+    }
+
     fn passes(&self, from: ServerId, to: ServerId) -> bool {
         let connected = |server| !self.disconnected.contains(&server);
         connected(from) && connected(to) && !self.cut.contains(&(from, to))
     }
 
+    /// What to do with a message of `from` that has reached `to`. A node that is gone may have
+    /// letters under way; they pass if it had met the receiver.
+    fn next_step(&self, from: Sender, to: ServerId) -> Step {
+        let Some((_, life)) = self.inboxes.get(&to) else { return Step::Lose };
+        let lives = Lives::of(from.life, *life);
+        let alive = self.inboxes.get(&from.id).is_some_and(|(_, life)| *life == from.life);
+        match self.acquaintances.get(&lives) {
+            Some(Acquaintance::Met) => Step::Deliver,
+            Some(Acquaintance::Meeting { .. }) => Step::Wait,
+            Some(Acquaintance::Refused { again, .. }) if Instant::now() < *again => Step::Lose,
+            Some(Acquaintance::Refused { .. }) | None if alive => Step::Introduce,
+            Some(Acquaintance::Refused { .. }) | None => Step::Lose,
+        }
+    }
+
     /// Sends a message on its way: never, once or twice.
-    fn post(&mut self, now: Instant, from: ServerId, to: ServerId, message: Message) {
+    fn post(&mut self, now: Instant, from: Sender, to: ServerId, message: Message) {
         if self.random.random_bool(self.conditions.loss) {
             return;
         }
@@ -245,14 +307,13 @@ impl State {
         }
     }
 
-    /// The next letter that has arrived, unless its way is cut, and the inbox it is for.
-    fn arrived(&mut self) -> Option<(Inbox, ServerId, Message)> {
+    /// The next letter that has arrived, unless its way is cut.
+    fn arrived(&mut self) -> Option<Letter> {
         let now = Instant::now();
         while self.travelling.peek().is_some_and(|Reverse(letter)| letter.arrives <= now) {
             let Some(Reverse(letter)) = self.travelling.pop() else { break };
-            let inbox = self.inboxes.get(&letter.to).cloned();
-            if let Some(inbox) = inbox.filter(|_| self.passes(letter.from, letter.to)) {
-                return Some((inbox, letter.from, letter.message));
+            if self.passes(letter.from.id, letter.to) {
+                return Some(letter);
             }
         }
         None
@@ -260,14 +321,88 @@ impl State {
 }
 
 impl Shared {
+    /// Delivers messages that have reached `to`, once the two nodes have met.
+    fn bring(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        from: Sender,
+        to: ServerId,
+        messages: Vec<Message>,
+    ) {
+        let Some((inbox, life)) = state.inboxes.get(&to).cloned() else { return };
+        let lives = Lives::of(from.life, life);
+        let addressed = |message| (to, message);
+        match state.next_step(from, to) {
+            Step::Lose => {}
+            Step::Deliver => {
+                drop(state);
+                deliver(&inbox, from.id, messages);
+            }
+            Step::Wait => {
+                if let Some(Acquaintance::Meeting { waiting, said: _, anew: _ }) =
+                    state.acquaintances.get_mut(&lives)
+                {
+                    waiting.extend(messages.into_iter().map(addressed));
+                }
+            }
+            Step::Introduce => {
+                let Some((sender, _)) = state.inboxes.get(&from.id).cloned() else { return };
+                let said = match state.acquaintances.remove(&lives) {
+                    Some(Acquaintance::Refused { again: _, why }) => Some(why),
+                    Some(Acquaintance::Met | Acquaintance::Meeting { .. }) | None => None,
+                };
+                let waiting = messages.into_iter().map(addressed).collect();
+                state
+                    .acquaintances
+                    .insert(lives, Acquaintance::Meeting { waiting, said, anew: false });
+                drop(state);
+                let met = acquaintance::introduce(&sender, &inbox);
+                self.after_meeting(lives, [sender, inbox], met);
+            }
+        }
+    }
+
+    /// Notes how two nodes have met, and delivers what waited for it.
+    fn after_meeting(&self, lives: Lives, nodes: [Inbox; 2], met: Result<(), String>) {
+        loop {
+            let mut state = lock(&self.state);
+            // Nothing is there any more if one of them has closed.
+            let Some(acquaintance) = state.acquaintances.get_mut(&lives) else { return };
+            let Acquaintance::Meeting { waiting, said, anew } = acquaintance else { return };
+            if *anew {
+                state.acquaintances.remove(&lives);
+                return;
+            }
+            if let Err(why) = met {
+                let new = said.as_ref() != Some(&why);
+                *acquaintance = Acquaintance::refused(why.clone());
+                drop(state);
+                return match new {
+                    true => tracing::warn!("{why}"),
+                    false => tracing::debug!("{why}"),
+                };
+            }
+            let waiting = std::mem::take(waiting);
+            if waiting.is_empty() {
+                *acquaintance = Acquaintance::Met;
+                return;
+            }
+            drop(state);
+            for (to, message) in waiting {
+                let [one, other] = &nodes;
+                let (from, to) = if to == one.id() { (other, one) } else { (one, other) };
+                deliver(to, from.id(), Vec::from([message]));
+            }
+        }
+    }
+
     /// Delivers what has arrived, then sleeps until the next arrival, for a short time at most:
     /// the thread looks now and then whether the network still exists.
     fn carry(&self) {
         const LOOK: Duration = Duration::from_millis(100);
         let mut state = lock(&self.state);
-        while let Some((inbox, from, message)) = state.arrived() {
-            drop(state);
-            deliver(&inbox, from, Vec::from([message]));
+        while let Some(Letter { from, to, message, .. }) = state.arrived() {
+            self.bring(state, from, to, Vec::from([message]));
             state = lock(&self.state);
         }
         let next = state.travelling.peek().map(|Reverse(letter)| letter.arrives);
@@ -284,7 +419,8 @@ impl Shared {
 pub struct MemoryTransport {
     id: ServerId,
     network: MemoryNetwork,
-    started: AtomicBool,
+    /// The number of this life of the node; 0 unless it has begun.
+    life: Arc<AtomicU64>,
 }
 
 impl Transport for MemoryTransport {
@@ -293,18 +429,40 @@ impl Transport for MemoryTransport {
         if state.inboxes.contains_key(&self.id) {
             return Err(TransportError::InUse(self.id));
         }
-        state.inboxes.insert(self.id, inbox);
-        self.started.store(true, Ordering::SeqCst);
+        state.lives += 1;
+        let life = state.lives;
+        state.inboxes.insert(self.id, (inbox, life));
+        self.life.store(life, Ordering::SeqCst);
         Ok(())
     }
 
     fn link(&self, peer: ServerId) -> Box<dyn Link> {
-        Box::new(MemoryLink { from: self.id, to: peer, network: self.network.clone() })
+        let (id, life, network) = (self.id, self.life.clone(), self.network.clone());
+        Box::new(MemoryLink { id, life, to: peer, network })
+    }
+
+    fn id(&self) -> Option<ServerId> {
+        Some(self.id)
+    }
+
+    fn disconnect(&self, peer: ServerId) {
+        let mut state = lock(&self.network.shared.state);
+        let Some((_, other)) = state.inboxes.get(&peer) else { return };
+        let lives = Lives::of(self.life.load(Ordering::SeqCst), *other);
+        match state.acquaintances.get_mut(&lives) {
+            Some(Acquaintance::Met) => drop(state.acquaintances.remove(&lives)),
+            Some(Acquaintance::Meeting { waiting: _, said: _, anew }) => *anew = true,
+            Some(Acquaintance::Refused { .. }) | None => {}
+        }
     }
 
     fn close(&self) {
-        if self.started.swap(false, Ordering::SeqCst) {
-            let gone = lock(&self.network.shared.state).inboxes.remove(&self.id);
+        let mut state = lock(&self.network.shared.state);
+        let life = self.life.load(Ordering::SeqCst);
+        if state.inboxes.get(&self.id).is_some_and(|(_, present)| *present == life) {
+            let gone = state.inboxes.remove(&self.id);
+            state.forget(life);
+            drop(state);
             drop(gone);
         }
     }
@@ -313,18 +471,26 @@ impl Transport for MemoryTransport {
 }
 
 struct MemoryLink {
-    from: ServerId,
+    id: ServerId,
+    life: Arc<AtomicU64>,
     to: ServerId,
     network: MemoryNetwork,
 }
 
+impl MemoryLink {
+    fn sender(&self) -> Sender {
+        Sender { id: self.id, life: self.life.load(Ordering::SeqCst) }
+    }
+}
+
 impl Link for MemoryLink {
     fn send(&mut self, messages: Vec<Message>) -> u64 {
-        self.network.send(self.from, self.to, messages);
-        0
+        match self.network.send(self.sender(), self.to, messages, true) {
+            Ok(()) | Err(_) => 0,
+        }
     }
 
     fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
-        Ok(self.send(messages))
+        self.network.send(self.sender(), self.to, messages, false).map(|()| 0)
     }
 }

@@ -8,7 +8,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::BTreeSet;
-use std::string::String;
+use std::string::{String, ToString};
 use std::sync::Arc;
 use std::time::Duration;
 use std::vec::Vec;
@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use memory::{Conditions, MemoryNetwork, MemoryTransport};
 #[cfg(feature = "tcp")]
-pub use tcp::TcpTransport;
+pub use tcp::{TcpCounters, TcpMetrics, TcpTransport};
 #[cfg(feature = "tls")]
 pub use tcp::{Tls, TlsError};
 
@@ -35,19 +35,102 @@ pub trait Transport: Send + Sync + 'static {
     /// The way to `peer`. The node gives every link a thread of its own.
     fn link(&self, peer: ServerId) -> Box<dyn Link>;
 
+    /// How many bytes of commands one message can carry; `None` without a limit. A message that
+    /// carries at most so many, in at most [`MAX_ENTRIES`] entries, always arrives whole; what
+    /// is larger may be lost each time. A node must propose and batch no more.
+    fn max_message_bytes(&self) -> Option<usize> {
+        None
+    }
+
     /// Tells the transport to end: nothing more is accepted, and a link that blocks returns
     /// soon. Does not wait; may be called more than once, and from any thread.
     fn close(&self);
 
     /// Waits, after [`close`](Transport::close), until no thread of the transport runs.
     fn join(&self);
+
+    /// The server that this transport was made for, if it knows; another than the node's is an
+    /// error at the start.
+    fn id(&self) -> Option<ServerId> {
+        None
+    }
+
+    /// The name of the cluster that this transport was given, if any; another than the node's is
+    /// an error at the start.
+    fn cluster(&self) -> Option<&str> {
+        None
+    }
+
+    /// Which of `peers` this transport has no way to, for want of an address: an error at the
+    /// start.
+    fn missing(&self, peers: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
+        let _ = peers;
+        BTreeSet::new()
+    }
+
+    /// Breaks what connections there are with `peer`, which may connect again: it then has to
+    /// say hello again. Does not wait; called from any thread.
+    fn disconnect(&self, peer: ServerId) {
+        let _ = peer;
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn start(&self, inbox: Inbox) -> Result<(), TransportError> {
+        (**self).start(inbox)
+    }
+
+    fn link(&self, peer: ServerId) -> Box<dyn Link> {
+        (**self).link(peer)
+    }
+
+    fn max_message_bytes(&self) -> Option<usize> {
+        (**self).max_message_bytes()
+    }
+
+    fn id(&self) -> Option<ServerId> {
+        (**self).id()
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        (**self).cluster()
+    }
+
+    fn missing(&self, peers: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
+        (**self).missing(peers)
+    }
+
+    fn disconnect(&self, peer: ServerId) {
+        (**self).disconnect(peer);
+    }
+
+    fn close(&self) {
+        (**self).close();
+    }
+
+    fn join(&self) {
+        (**self).join();
+    }
 }
 
 /// The way to one peer.
 pub trait Link: Send + 'static {
     /// Sends `messages`, in this order, or loses them, and returns how many bytes went out. May
-    /// block; while it does, the node keeps the newest messages and drops the oldest.
+    /// block; while it does, the node keeps the newest messages and drops the oldest. Called
+    /// without a message when the link is new, so that it can connect before there is one.
     fn send(&mut self, messages: Vec<Message>) -> u64;
+
+    /// Does what [`send`](Link::send) does, but a large message holds up none that is urgent
+    /// (see [`is_urgent`]): those of `messages` go first, and between the pieces of the others
+    /// the link asks `urgent` for more. The bytes that it returns include theirs.
+    fn send_letting_pass(
+        &mut self,
+        messages: Vec<Message>,
+        urgent: &mut dyn FnMut() -> Vec<Message>,
+    ) -> u64 {
+        let _ = urgent;
+        self.send(messages)
+    }
 
     /// Does what [`send`](Link::send) does, at once or not at all: called by a thread that must
     /// not block, to save the change to the one that may. Refuses whatever would take long.
@@ -57,6 +140,21 @@ pub trait Link: Send + 'static {
     /// is nothing: the link may hold half of a message.
     fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
         Err(messages)
+    }
+}
+
+/// How many entries one message has at most. Entries cost memory where they arrive, also those
+/// without a byte in them.
+pub const MAX_ENTRIES: usize = 1 << 18;
+
+/// Whether `message` may overtake others: votes, replies and heartbeats, which are small, and on
+/// which the peace of the cluster depends. Entries stay in their order.
+pub fn is_urgent(message: &Message) -> bool {
+    match message {
+        Message::AppendEntries(request) => request.entries.is_empty(),
+        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
+            true
+        }
     }
 }
 
@@ -113,6 +211,14 @@ pub enum Refused {
     /// The sender is not another server of this cluster.
     #[error("{0} is not a peer in this cluster")]
     UnknownSender(ServerId),
+    /// The sender is not another server of this cluster, and its hello shows why.
+    #[error("{peer} is refused: {why}")]
+    Foreign {
+        /// The sender.
+        peer: ServerId,
+        /// What differs.
+        why: String,
+    },
     /// The message names another server than the one that sent it.
     #[error("{from} sent a request in the name of {named}")]
     WrongName {
@@ -129,6 +235,18 @@ pub enum Refused {
         /// Why.
         why: String,
     },
+}
+
+impl Refused {
+    /// The reason, in words for the peer.
+    fn why(&self) -> String {
+        match self {
+            Refused::Hello { peer: _, why } | Refused::Foreign { peer: _, why } => why.clone(),
+            Refused::Closed | Refused::UnknownSender(_) | Refused::WrongName { .. } => {
+                self.to_string()
+            }
+        }
+    }
 }
 
 /// What a node does with what arrives for it.
@@ -216,9 +334,15 @@ impl Inbox {
     /// # Errors
     /// When the peer is not to be talked to. The transport tells it why, and breaks with it.
     pub fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), Refused> {
-        match self.knows(peer) {
-            true => self.reception.meet(peer, hello).map_err(|why| Refused::Hello { peer, why }),
-            false => Err(Refused::UnknownSender(peer)),
+        if peer == self.id {
+            return Err(Refused::UnknownSender(peer));
+        }
+        // A server that is none of this cluster may think that it is: its hello shows its list.
+        let judged = self.reception.meet(peer, hello);
+        match (self.knows(peer), judged) {
+            (true, judged) => judged.map_err(|why| Refused::Hello { peer, why }),
+            (false, Err(why)) => Err(Refused::Foreign { peer, why }),
+            (false, Ok(())) => Err(Refused::UnknownSender(peer)),
         }
     }
 

@@ -2,47 +2,28 @@
 //!
 //! [redb](https://docs.rs/redb) keeps one file of pages, each under a checksum, and never writes
 //! over a page in use: a commit writes new pages and a new root, then syncs. A crash in between
-//! leaves the state before. Here, a commit is one sync of the node:
-//!
-//! | table | key | value |
-//! |---|---|---|
-//! | `entries` | index of the first | a run of consecutive entries, in postcard |
-//! | `ballot` | nothing | term and vote, in postcard |
-//! | `format` | nothing | the version of this layout, 1 |
+//! leaves the state before. Here, a commit is one sync of the node, in two phases (`roots.rs`
+//! says why). What stands in the file is in `layout.rs`.
 
 use crate::runtime::std;
 
-use std::boxed::Box;
-use std::error::Error;
-use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::vec::Vec;
 
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
-};
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase, StorageBackend, WriteTransaction};
 
-use super::{Notes, Storage, StorageError};
-use crate::figure2::{Entry, Index, Persistent, Record, ServerId, Term};
+use self::roots::End;
+use self::trouble::Trouble;
+use super::{Notes, STOPPED, Storage, StorageError};
+use crate::figure2::{Index, Persistent, Record};
 
-const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
-const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
-const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
-const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
-
-/// The version of the layout.
-const VERSION: u32 = 1;
-
-/// How many entries are stored under one key at most. Runs rather than single entries: what the
-/// store does for each key costs more than the entries of a batch.
-const RUN: usize = 256;
-
-type BoxError = Box<dyn Error + Send + Sync>;
+mod layout;
+mod roots;
+mod stored;
+mod trouble;
 
 /// The file in the directory of a node.
 const FILE: &str = "raft.redb";
@@ -55,7 +36,8 @@ const CACHE: usize = 32 * 1024 * 1024;
 ///
 /// Records are durable when [`sync`](Storage::sync) returns. Opening checks every page of the
 /// file. What a crash left behind half written is dropped, with a warning in the log; other
-/// damage is an error, and nothing is changed.
+/// damage is an error, and nothing is changed. A file that an earlier version wrote becomes one
+/// of this version, whole or not at all; the earlier version then refuses it.
 pub struct DiskStorage {
     /// The open transaction. Declared, and so dropped, before the store.
     transaction: Option<WriteTransaction>,
@@ -69,7 +51,8 @@ impl DiskStorage {
     /// Opens the storage in `directory`, which is created if it does not exist.
     ///
     /// # Errors
-    /// When another node has it open, when it is damaged, or when the system refuses.
+    /// When another node has it open, when it is damaged, when a later version wrote it, or
+    /// when the system refuses.
     pub fn open(directory: impl AsRef<Path>) -> Result<DiskStorage, StorageError> {
         let directory = directory.as_ref();
         let io = |action| {
@@ -78,7 +61,7 @@ impl DiskStorage {
         };
         fs::create_dir_all(directory).map_err(io("create the directory"))?;
         let file = directory.join(FILE);
-        let storage = DiskStorage::with(file.clone(), |builder| builder.create(&file))?;
+        let storage = DiskStorage::with(file.clone(), || open_file(&file, true))?;
         // A new file survives a crash once its directory does.
         let sync = |path: &Path| File::open(path).and_then(|directory| directory.sync_all());
         sync(directory).map_err(io("sync the directory"))?;
@@ -88,211 +71,147 @@ impl DiskStorage {
         Ok(storage)
     }
 
-    fn with(
-        file: PathBuf,
-        open: impl FnOnce(&mut redb::Builder) -> Result<Database, DatabaseError>,
-    ) -> Result<DiskStorage, StorageError> {
-        let unclean = Arc::new(AtomicBool::new(false));
-        let seen = unclean.clone();
-        let mut builder = Database::builder();
-        builder
-            .set_cache_size(CACHE)
-            .set_check_integrity_on_open(true)
-            .set_repair_callback(move |_| seen.store(true, Ordering::Relaxed));
-        let store = open(&mut builder).map_err(|error| explain(&file, error))?;
-        if unclean.load(Ordering::Relaxed) {
-            tracing::warn!(
-                file = %file.display(),
-                "not closed in order: what was written and not synced has been dropped"
-            );
-        }
-        let mut storage = DiskStorage { transaction: None, store, file, last_index: 0 };
-        storage.check_format()?;
-        Ok(storage)
-    }
-
-    /// Creates the tables of a new file; refuses those of another layout.
-    fn check_format(&mut self) -> Result<(), StorageError> {
-        let transaction = self.begin()?;
-        let found = {
-            let mut format = transaction.open_table(FORMAT).map_err(|error| self.failed(error))?;
-            let found =
-                format.get(()).map_err(|error| self.failed(error))?.map(|found| found.value());
-            if found.is_none() {
-                format.insert((), VERSION).map_err(|error| self.failed(error))?;
-            }
-            found
+    /// Removes the mark of a node that had stopped for good, and returns the reason that it
+    /// gave; none if there was no mark. The node starts from this directory again then: do this
+    /// only once the cause is understood and gone.
+    ///
+    /// # Errors
+    /// When there is no store in `directory`, when a node has it open, when it is damaged, or
+    /// when the system refuses.
+    pub fn clear_stopped(directory: impl AsRef<Path>) -> Result<Option<String>, StorageError> {
+        let file = directory.as_ref().join(FILE);
+        let mut storage = DiskStorage::with(file.clone(), || open_file(&file, false))?;
+        let reason = match storage.notes()?.get(STOPPED) {
+            Some(reason) => String::from_utf8_lossy(reason).to_string(),
+            None => return Ok(None),
         };
-        transaction.open_table(ENTRIES).map_err(|error| self.failed(error))?;
-        transaction.open_table(BALLOT).map_err(|error| self.failed(error))?;
-        transaction.open_table(NOTES).map_err(|error| self.failed(error))?;
-        match found {
-            None => transaction.commit().map_err(|error| self.failed(error)),
-            Some(VERSION) => transaction.abort().map_err(|error| self.failed(error)),
-            Some(other) => Err(StorageError::other(std::format!(
-                "{} has layout {other}, and this version of veraft reads layout {VERSION}",
-                self.file.display()
-            ))),
+        storage.note(STOPPED, &[])?;
+        storage.sync()?;
+        Ok(Some(reason))
+    }
+
+    /// Opens a file that `open` opens, each time it is called.
+    fn with<B: StorageBackend>(
+        file: PathBuf,
+        open: impl Fn() -> Result<B, Trouble>,
+    ) -> Result<DiskStorage, StorageError> {
+        let opened = || -> Result<(Database, End, bool), Trouble> {
+            let end = roots::settle(&open)?;
+            let store = Database::builder()
+                .set_cache_size(CACHE)
+                .set_check_integrity_on_open(true)
+                .create_with_backend(open()?)?;
+            let migrated = layout::prepare(&store)?;
+            Ok((store, end, migrated))
+        };
+        let (store, end, migrated) = opened().map_err(|trouble| trouble.at("open", &file))?;
+        tell(&file, end);
+        if migrated {
+            tracing::info!(file = %file.display(), "brought to the layout of this version");
         }
+        Ok(DiskStorage { transaction: None, store, file, last_index: 0 })
     }
 
-    fn begin(&self) -> Result<WriteTransaction, StorageError> {
-        self.store.begin_write().map_err(|error| self.failed(error))
-    }
-
-    fn read(&self) -> Result<(Persistent, Index), StorageError> {
-        let transaction = self.store.begin_read().map_err(|error| self.failed(error))?;
-        let mut records = Vec::new();
-        let ballot = transaction.open_table(BALLOT).map_err(|error| self.failed(error))?;
-        if let Some(ballot) = ballot.get(()).map_err(|error| self.failed(error))? {
-            let ballot = postcard::from_bytes(ballot.value());
-            let (current_term, voted_for): (Term, Option<ServerId>) =
-                ballot.map_err(|error| self.damaged("the ballot".into(), error))?;
-            records.push(Record::Ballot { current_term, voted_for });
-        }
-        let table = transaction.open_table(ENTRIES).map_err(|error| self.failed(error))?;
-        let mut entries = Vec::new();
-        for item in table.iter().map_err(|error| self.failed(error))? {
-            let (first, run) = item.map_err(|error| self.failed(error))?;
-            let next = entries.len() as Index + 1;
-            let position = || std::format!("entry {next}");
-            if first.value() != next {
-                return Err(self.damaged(position(), "the entry is missing"));
-            }
-            let run: Vec<Entry> = postcard::from_bytes(run.value())
-                .map_err(|error| self.damaged(position(), error))?;
-            entries.extend(run);
-        }
-        let last_index = entries.len() as Index;
-        records.push(Record::Append { entries: entries.into_iter().collect() });
-        Ok((records.into_iter().collect(), last_index))
-    }
-
-    /// The store reported what has no kind of its own, such as a disk that is full.
-    fn failed(&self, error: impl Display) -> StorageError {
-        StorageError::other(std::format!("{}: {error}", self.file.display()))
-    }
-
-    fn damaged(&self, position: String, what: impl ToString) -> StorageError {
-        StorageError::Damaged { file: self.file.clone(), position, what: what.to_string() }
-    }
-
-    fn write(&mut self, transaction: &WriteTransaction, record: &Record) -> Result<(), BoxError> {
-        match record {
-            Record::Ballot { current_term, voted_for } => {
-                let bytes = encode(&(current_term, voted_for));
-                transaction.open_table(BALLOT)?.insert((), &*bytes)?;
-            }
-            Record::Truncate { last_index } => {
-                let mut table = transaction.open_table(ENTRIES)?;
-                table.retain_in(last_index + 1.., |_, _| false)?;
-                self.last_index = *last_index;
-                // The last run may reach past the new end.
-                let cut = match table.last()? {
-                    None => None,
-                    Some((first, run)) => {
-                        let mut run: Vec<Entry> = postcard::from_bytes(run.value())?;
-                        run.truncate((last_index + 1 - first.value()) as usize);
-                        Some((first.value(), run))
-                    }
-                };
-                if let Some((first, run)) = cut {
-                    table.insert(first, &*encode(&run))?;
-                }
-            }
-            Record::Append { entries } => {
-                let mut table = transaction.open_table(ENTRIES)?;
-                let entries: Vec<&Entry> = entries.iter().collect();
-                for run in entries.chunks(RUN) {
-                    table.insert(self.last_index + 1, &*encode(&run))?;
-                    self.last_index += run.len() as Index;
-                }
-            }
-        }
+    /// Does something in the open transaction, which is begun if there is none. After an error
+    /// there is none, so nothing of it can be synced.
+    fn within(
+        &mut self,
+        act: impl FnOnce(&WriteTransaction, Index) -> Result<Index, Trouble>,
+    ) -> Result<(), Trouble> {
+        let transaction = match self.transaction.take() {
+            Some(transaction) => transaction,
+            None => layout::begin(&self.store)?,
+        };
+        self.last_index = act(&transaction, self.last_index)?;
+        self.transaction = Some(transaction);
         Ok(())
     }
+
+    fn read(&self) -> Result<(Persistent, Index), Trouble> {
+        let persistent = layout::read(&self.store.begin_read()?)?;
+        let last_index = persistent.log().last_index();
+        Ok((persistent, last_index))
+    }
 }
 
-fn encode(value: &impl serde::Serialize) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("writing the core's types to memory cannot fail")
+/// Opens the file, which may have to be there.
+fn open_file(path: &Path, create: bool) -> Result<FileBackend, Trouble> {
+    let file = OpenOptions::new().read(true).write(true).create(create).open(path);
+    Ok(FileBackend::new(file.map_err(redb::StorageError::from)?)?)
 }
 
-/// What a failure to open means for the user.
-fn explain(file: &Path, error: DatabaseError) -> StorageError {
-    let damaged = |position: &str, what: String| StorageError::Damaged {
-        file: file.into(),
-        position: position.into(),
-        what,
-    };
-    if matches!(error, DatabaseError::DatabaseAlreadyOpen) {
-        return StorageError::InUse { place: file.into() };
+/// Says how the file was left, if not in order.
+fn tell(file: &Path, end: End) {
+    let file = file.display();
+    match end {
+        End::Closed => {}
+        End::Cut => {
+            tracing::info!(%file, "not closed in order; nothing that was synced is missing");
+        }
+        End::Completed => {
+            tracing::warn!(%file, "not closed in order; the last write was whole and is kept");
+        }
+        End::Dropped => {
+            tracing::warn!(
+                %file,
+                "not closed in order; a write that had not been synced is dropped"
+            );
+        }
+        End::Unknown => {
+            tracing::warn!(
+                %file,
+                "not closed in order by an earlier version: if its last write was cut off or \
+                 damaged, which cannot be told apart, it is dropped"
+            );
+        }
     }
-    let DatabaseError::Storage(error) = error else {
-        return StorageError::other(error);
-    };
-    if let redb::StorageError::Corrupted(what) = error {
-        return damaged("a page (every page is checked when the file is opened)", what);
-    }
-    let redb::StorageError::Io(source) = error else {
-        return StorageError::other(error);
-    };
-    if source.kind() == io::ErrorKind::InvalidData {
-        return damaged("its header", source.to_string());
-    }
-    StorageError::Io { action: "open", path: file.into(), source }
 }
 
 impl Storage for DiskStorage {
     fn load(&mut self) -> Result<Persistent, StorageError> {
-        let (persistent, last_index) = self.read()?;
+        let (persistent, last_index) =
+            self.read().map_err(|trouble| trouble.at("read", &self.file))?;
         self.last_index = last_index;
         Ok(persistent)
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
-        let transaction = match self.transaction.take() {
-            Some(transaction) => transaction,
-            None => self.begin()?,
-        };
-        for record in records {
-            self.write(&transaction, record).map_err(|error| self.failed(error))?;
-        }
-        self.transaction = Some(transaction);
-        Ok(())
+        self.within(|transaction, last_index| {
+            records.iter().try_fold(last_index, |last_index, record| {
+                layout::write(transaction, last_index, record)
+            })
+        })
+        .map_err(|trouble| trouble.at("write", &self.file))
     }
 
     fn sync(&mut self) -> Result<(), StorageError> {
         match self.transaction.take() {
-            Some(transaction) => transaction.commit().map_err(|error| self.failed(error)),
+            Some(transaction) => {
+                transaction.commit().map_err(|error| Trouble::from(error).at("sync", &self.file))
+            }
             None => Ok(()),
         }
     }
 
     fn notes(&mut self) -> Result<Notes, StorageError> {
-        let transaction = self.store.begin_read().map_err(|error| self.failed(error))?;
-        let table = transaction.open_table(NOTES).map_err(|error| self.failed(error))?;
-        let mut notes = Notes::new();
-        for item in table.iter().map_err(|error| self.failed(error))? {
-            let (name, value) = item.map_err(|error| self.failed(error))?;
-            notes.insert(name.value().to_string(), value.value().to_vec());
-        }
-        Ok(notes)
+        let read = || layout::read_notes(&self.store.begin_read()?);
+        read().map_err(|trouble: Trouble| trouble.at("read", &self.file))
     }
 
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
-        let transaction = match self.transaction.take() {
-            Some(transaction) => transaction,
-            None => self.begin()?,
-        };
-        let write = || -> Result<(), BoxError> {
-            transaction.open_table(NOTES)?.insert(name, value)?;
-            Ok(())
-        };
-        write().map_err(|error| self.failed(error))?;
-        self.transaction = Some(transaction);
-        Ok(())
+        self.within(|transaction, last_index| {
+            layout::write_note(transaction, name, value)?;
+            Ok(last_index)
+        })
+        .map_err(|trouble| trouble.at("write", &self.file))
     }
 }
 
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod migration;
+#[cfg(test)]
+mod platter;
 #[cfg(test)]
 mod power_loss;

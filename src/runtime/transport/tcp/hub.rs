@@ -5,11 +5,17 @@ use crate::runtime::std;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use std::vec::Vec;
 
+use super::complaints::Said;
+use super::handshake::Met;
+use super::security::HANDSHAKE;
 use crate::figure2::ServerId;
-use crate::runtime::sync::{Mutex, lock};
+use crate::runtime::sync::{Condvar, Mutex, lock};
 
 /// How many incoming connections may be in their handshake at once. One more, and the oldest is
 /// closed: strangers that say nothing keep no peer out.
@@ -22,6 +28,8 @@ pub(super) struct Connection(u64);
 #[derive(Default)]
 pub(super) struct Hub {
     state: Mutex<State>,
+    /// An incoming connection of a peer has ended.
+    left: Condvar,
 }
 
 #[derive(Default)]
@@ -30,9 +38,57 @@ struct State {
     next: u64,
     streams: BTreeMap<Connection, TcpStream>,
     strangers: VecDeque<Connection>,
-    /// The incoming connection of each peer.
-    peers: BTreeMap<ServerId, Connection>,
+    peers: BTreeMap<ServerId, Arc<Peer>>,
+    /// The newest connection to each peer.
+    outgoing: BTreeMap<ServerId, Connection>,
     readers: Vec<JoinHandle<()>>,
+}
+
+/// What is known of a peer by its incoming connections.
+#[derive(Default)]
+pub(super) struct Peer {
+    current: Mutex<Option<(Connection, Arc<Heard>)>>,
+    /// How often it has connected.
+    arrivals: AtomicU64,
+    /// The run that it said at last; 0 for none.
+    run: AtomicU64,
+    pub(super) said: Mutex<Said>,
+}
+
+impl Peer {
+    /// How often the peer has connected.
+    pub(super) fn arrivals(&self) -> u64 {
+        self.arrivals.load(Ordering::Acquire)
+    }
+
+    /// The run that the peer said at its last arrival.
+    pub(super) fn run(&self) -> Option<u64> {
+        Some(self.run.load(Ordering::Acquire)).filter(|&run| run != 0)
+    }
+}
+
+/// When something arrived last on a connection.
+pub(super) struct Heard {
+    opened: Instant,
+    /// In nanoseconds since then.
+    last: AtomicU64,
+}
+
+impl Heard {
+    fn new() -> Self {
+        Heard { opened: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    pub(super) fn something(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// For how long nothing has arrived.
+    fn silence(&self) -> Duration {
+        let last = Duration::from_nanos(self.last.load(Ordering::Relaxed));
+        self.opened.elapsed().saturating_sub(last)
+    }
 }
 
 impl Hub {
@@ -49,8 +105,29 @@ impl Hub {
         Some(connection)
     }
 
-    /// Adds an incoming connection that has yet to say whose it is.
-    pub(super) fn add_stranger(&self, stream: &TcpStream) -> Option<Connection> {
+    /// Adds a connection to `peer`.
+    pub(super) fn add_outgoing(&self, peer: ServerId, stream: &TcpStream) -> Option<Connection> {
+        let connection = self.add(stream)?;
+        lock(&self.state).outgoing.insert(peer, connection);
+        Some(connection)
+    }
+
+    /// Closes what connections there are with `peer`, to it and from it.
+    pub(super) fn disconnect(&self, peer: ServerId) {
+        let mut state = lock(&self.state);
+        let incoming = state.peers.get(&peer).and_then(|known| lock(&known.current).take());
+        let connections = [incoming.map(|(incoming, _)| incoming), state.outgoing.remove(&peer)];
+        let connections = connections.into_iter().flatten();
+        let streams: Vec<TcpStream> =
+            connections.filter_map(|connection| state.streams.remove(&connection)).collect();
+        drop(state);
+        self.left.notify_all();
+        streams.into_iter().for_each(|stream| shut(Some(stream)));
+    }
+
+    /// Adds an incoming connection that has yet to say whose it is, and says whether another had
+    /// to go for it.
+    pub(super) fn add_stranger(&self, stream: &TcpStream) -> Option<(Connection, bool)> {
         let connection = self.add(stream)?;
         let mut state = lock(&self.state);
         state.strangers.push_back(connection);
@@ -58,31 +135,80 @@ impl Hub {
         let oldest = crowded.then(|| state.strangers.pop_front()).flatten();
         let oldest = oldest.and_then(|oldest| state.streams.remove(&oldest));
         drop(state);
-        if oldest.is_some() {
-            tracing::warn!("too many connections wait for their handshake: the oldest is closed");
-        }
+        let one_went = oldest.is_some();
         shut(oldest);
-        Some(connection)
+        Some((connection, one_went))
     }
 
-    /// An incoming connection turned out to be `peer`'s: an earlier one is dead, or soon will
-    /// be, and is closed.
-    pub(super) fn recognise(&self, connection: Connection, peer: ServerId) {
+    /// What is known of `peer`.
+    pub(super) fn peer(&self, peer: ServerId) -> Arc<Peer> {
+        lock(&self.state).peers.entry(peer).or_default().clone()
+    }
+
+    /// Waits until `peer` has no other connection that was heard within `silence`, for half of
+    /// a handshake at most; whether it has none then.
+    pub(super) fn is_free(
+        &self,
+        connection: Connection,
+        peer: ServerId,
+        silence: Duration,
+    ) -> bool {
+        let give_up = Instant::now() + HANDSHAKE / 2;
+        let peer = self.peer(peer);
         let mut state = lock(&self.state);
+        loop {
+            if state.closed || !state.streams.contains_key(&connection) {
+                return false;
+            }
+            let quiet = peer.quiet();
+            let Some(more) = silence.checked_sub(quiet).filter(|more| !more.is_zero()) else {
+                return true;
+            };
+            let left = give_up.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.left.wait_timeout(state, more.min(left));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// An incoming connection turned out to be `met`'s, and takes the place of an earlier one,
+    /// which is closed; but not if that was heard within `silence`. Returns where to note what is
+    /// heard on it.
+    pub(super) fn recognise(
+        &self,
+        connection: Connection,
+        met: Met,
+        silence: Duration,
+    ) -> Option<Arc<Heard>> {
+        let peer = self.peer(met.peer);
+        let mut state = lock(&self.state);
+        if peer.quiet() < silence {
+            return None;
+        }
         state.strangers.retain(|&stranger| stranger != connection);
-        let earlier = state.peers.insert(peer, connection);
-        let earlier = earlier.and_then(|earlier| state.streams.remove(&earlier));
+        let heard = Arc::new(Heard::new());
+        let earlier = lock(&peer.current).replace((connection, heard.clone()));
+        let earlier = earlier.and_then(|(earlier, _)| state.streams.remove(&earlier));
         drop(state);
         shut(earlier);
+        lock(&peer.said).clear();
+        peer.run.store(met.run.unwrap_or(0), Ordering::Release);
+        peer.arrivals.fetch_add(1, Ordering::Release);
+        Some(heard)
     }
 
     /// Forgets a connection that its owner closes.
     pub(super) fn remove(&self, connection: Connection) {
         let mut state = lock(&self.state);
         state.strangers.retain(|&stranger| stranger != connection);
-        state.peers.retain(|_, &mut current| current != connection);
+        for peer in state.peers.values() {
+            lock(&peer.current).take_if(|(current, _)| *current == connection);
+        }
         let stream = state.streams.remove(&connection);
         drop(state);
+        self.left.notify_all();
         shut(stream);
     }
 
@@ -108,6 +234,7 @@ impl Hub {
         state.closed = true;
         let streams = std::mem::take(&mut state.streams);
         drop(state);
+        self.left.notify_all();
         streams.into_values().for_each(|stream| shut(Some(stream)));
     }
 
@@ -118,6 +245,14 @@ impl Hub {
                 tracing::error!("a reader of the TCP transport panicked");
             }
         }
+    }
+}
+
+impl Peer {
+    /// For how long nothing has arrived on its current connection; for ever without one.
+    fn quiet(&self) -> Duration {
+        let current = lock(&self.current);
+        current.as_ref().map_or(Duration::MAX, |(_, heard)| heard.silence())
     }
 }
 

@@ -2,22 +2,24 @@
 
 use crate::runtime::std;
 
-use std::io::{self, BufReader, ErrorKind};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::string::ToString;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use std::vec::Vec;
 
 use mio::{Events, Interest, Poll, Token};
 
 use super::Shared;
-use super::frame::{self, Breach};
+use super::breach::Breach;
+use super::complaints::PERIOD;
 use super::handshake;
-use super::hub::Connection;
-use super::link::PATIENCE;
-use crate::figure2::Message;
-use crate::runtime::transport::Inbox;
+use super::hub::{Connection, Heard};
+use super::messages::Incoming;
+use super::security::Stream;
+use crate::runtime::sync::lock;
+use crate::runtime::transport::{Inbox, Refused};
 
 pub(super) const ACCEPT: Token = Token(0);
 pub(super) const WAKE: Token = Token(1);
@@ -38,17 +40,20 @@ pub(super) fn run(
     poll.registry().register(&mut listener, ACCEPT, Interest::READABLE)?;
     let mut events = Events::with_capacity(16);
     while !shared.hub.is_closed() {
-        match poll.poll(&mut events, None) {
+        match poll.poll(&mut events, Some(PERIOD)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         }
         loop {
+            sum_up(shared, false);
             match listener.accept() {
                 Ok((stream, address)) => welcome(stream.into(), address, shared, inbox),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if may_say(shared, "none accepted") {
+                        tracing::warn!(%error, "cannot accept a connection");
+                    }
                     thread::sleep(EXHAUSTED);
                     if shared.hub.is_closed() {
                         break;
@@ -57,60 +62,132 @@ pub(super) fn run(
             }
         }
     }
+    sum_up(shared, true);
     Ok(())
+}
+
+/// Whether to write a line of this kind; counts those that are not written.
+fn may_say(shared: &Shared, kind: &'static str) -> bool {
+    let may = shared.complaints.may_say(kind);
+    if !may {
+        shared.counters.line_spared();
+    }
+    may
+}
+
+/// Says what the log was spared.
+fn sum_up(shared: &Shared, at_once: bool) {
+    if let Some(spared) = shared.complaints.summary(at_once) {
+        tracing::warn!(spared, "more of the same at the port for peers");
+    }
 }
 
 /// Gives a new connection a thread of its own.
 fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>, inbox: &Inbox) {
-    let Some(connection) = shared.hub.add_stranger(&stream) else { return };
+    let Some((connection, one_went)) = shared.hub.add_stranger(&stream) else { return };
+    if one_went {
+        shared.counters.crowded_out();
+        if may_say(shared, "crowded out") {
+            tracing::warn!("too many connections wait for their handshake: the oldest is closed");
+        }
+    }
     let (hub, inbox, shared) = (shared.clone(), inbox.clone(), shared.clone());
     let span = tracing::Span::current();
     let read = move || {
         let _entered = span.entered();
-        let result = serve(stream, connection, &shared, &inbox);
-        if let Err(breach) = result
-            && shared.hub.holds(connection)
-        {
-            tracing::warn!(%address, error = %breach, "connection closed");
+        let mut reader = Reader { connection, address, shared: &shared, inbox: &inbox, met: false };
+        if let Err(breach) = reader.serve(stream) {
+            reader.complain(&breach);
         }
         shared.hub.remove(connection);
     };
     match thread::Builder::new().name("reader".into()).spawn(read) {
         Ok(reader) => hub.hub.add_reader(reader),
         Err(error) => {
-            tracing::warn!(%address, %error, "connection closed: no thread for it");
+            if may_say(&hub, "no thread") {
+                tracing::warn!(%address, %error, "connection closed: no thread for it");
+            }
             hub.hub.remove(connection);
         }
     }
 }
 
-/// Reads a connection until it ends.
-///
-/// # Errors
-/// When it must be closed.
-fn serve(
-    stream: TcpStream,
+/// What reads one connection.
+struct Reader<'a> {
     connection: Connection,
-    shared: &Shared,
-    inbox: &Inbox,
-) -> Result<(), Breach> {
-    stream.set_nonblocking(false)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let socket = stream.try_clone()?;
-    let mut stream = shared.security.accept(stream)?;
-    let from = handshake::receive(&mut *stream, shared, inbox)?;
-    shared.hub.recognise(connection, from);
-    tracing::info!(peer = %from, "accepted");
-    // A peer may have nothing to say for as long as it likes.
-    socket.set_read_timeout(None)?;
-    let mut stream = BufReader::with_capacity(READ, stream);
-    let mut buffer = Vec::new();
-    while let Some((message, bytes)) =
-        frame::read::<Message>(&mut stream, &mut buffer, shared.max_frame)?
-    {
-        inbox.deliver(from, message, bytes as u64)?;
+    address: SocketAddr,
+    shared: &'a Shared,
+    inbox: &'a Inbox,
+    /// Whether it is known who speaks, and both want to.
+    met: bool,
+}
+
+impl Reader<'_> {
+    /// Reads the connection until it ends.
+    ///
+    /// # Errors
+    /// When it must be closed.
+    fn serve(&mut self, stream: TcpStream) -> Result<(), Breach> {
+        let Reader { connection, address, shared, inbox, met: _ } = *self;
+        let greet = || -> Result<_, Breach> {
+            let mut stream = shared.security.accept(stream)?;
+            let met = handshake::receive(&mut *stream, connection, shared, inbox)?;
+            stream.settle()?;
+            Ok((stream, met))
+        };
+        let (mut stream, met) = greet().map_err(Breach::in_handshake)?;
+        let silence = shared.silence(inbox.patience());
+        let heard = shared.hub.recognise(connection, met, silence);
+        let heard = heard.ok_or(Breach::Connected(met.peer))?;
+        self.met = true;
+        shared.counters.accepted();
+        if may_say(shared, "accepted") {
+            tracing::info!(peer = %met.peer, %address, version = met.version, "accepted");
+        }
+        let stream = Noted { stream: &mut *stream, heard: &heard };
+        let mut stream = BufReader::with_capacity(READ, stream);
+        let mut incoming = Incoming::new(met.version, shared.max_frame);
+        while let Some((message, bytes)) = incoming.next(&mut stream)? {
+            inbox.deliver(met.peer, message, bytes as u64)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Counts why the connection is closed, and writes it into the log, unless the log has
+    /// enough of it.
+    fn complain(&self, breach: &Breach) {
+        let Reader { connection, address, shared, inbox: _, met } = self;
+        let refused = breach.refused_peer();
+        match (met, refused) {
+            (false, Some(_)) => shared.counters.peer_refused(),
+            (false, None) => shared.counters.stranger(),
+            (true, _) => shared.counters.breach(),
+        }
+        if !shared.hub.holds(*connection) || matches!(breach, Breach::Refused(Refused::Closed)) {
+            return;
+        }
+        // A peer tries again and again: one line when it begins.
+        let new = match refused {
+            Some(peer) => lock(&shared.hub.peer(peer).said).is_new(breach.to_string()),
+            None => may_say(shared, breach.kind()),
+        };
+        match new {
+            true => tracing::warn!(%address, error = %breach, "connection closed"),
+            false => tracing::debug!(%address, error = %breach, "connection closed"),
+        }
+    }
+}
+
+/// A stream that notes when something was heard on it.
+struct Noted<'a> {
+    stream: &'a mut dyn Stream,
+    heard: &'a Heard,
+}
+
+impl Read for Noted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.heard.something();
+        Ok(count)
+    }
 }

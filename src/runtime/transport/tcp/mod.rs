@@ -1,33 +1,41 @@
 //! Messages over TCP: one connection for each peer and direction.
 //!
-//! The node that has something to send connects, says which cluster it belongs to, who it is
-//! and whom it expects, and then only sends; answers travel on a connection of their own.
-//! Whatever arrives that a peer would not send closes its connection, with one line in the log,
-//! and touches nothing else.
+//! A node connects to each peer, says which cluster it belongs to, who it is and whom it
+//! expects, and lets the two nodes accept each other; then it only sends, and answers travel on a
+//! connection of their own. Whatever arrives that a peer would not send closes its connection and
+//! touches nothing else. The log gets a line of it, but of a flood only the first few and sums.
 
+mod breach;
+mod complaints;
+mod counters;
 mod frame;
 mod handshake;
 mod hub;
 mod link;
 mod listener;
+mod messages;
 mod security;
 #[cfg(feature = "tls")]
 mod tls;
+mod version_1;
 
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use std::vec::Vec;
 
 use mio::{Poll, Waker};
 
-use self::hub::Hub;
+use self::complaints::Complaints;
+pub use self::counters::{TcpCounters, TcpMetrics};
+use self::hub::{Connection, Hub};
 use self::link::TcpLink;
 use self::security::{Security, Stream};
 #[cfg(feature = "tls")]
@@ -40,6 +48,17 @@ use crate::runtime::sync::{Mutex, lock};
 const MAX_FRAME: usize = 16 * 1024 * 1024;
 
 /// Messages over TCP, for one node.
+///
+/// Without [`tls`](Self::tls) whoever reaches the address can say that it is a peer, and read
+/// and change what travels. What can be done against mistakes is done: another cluster's node, a
+/// wrong address and a node that this one does not accept are refused, and a second connection in
+/// the name of a peer that is well connected waits until the first one falls silent. But an
+/// impostor that comes first keeps the peer out in the same way, and one that repeats a peer's
+/// own words passes for it: it can then send any message in its name, which Raft believes. Use
+/// TLS, or a network that nobody else reaches.
+///
+/// Each side of a connection may speak an older version of the protocol by one, so that a cluster
+/// can be upgraded node by node.
 ///
 /// ```
 /// use veraft::figure2::ServerId;
@@ -68,14 +87,42 @@ pub struct TcpTransport {
 struct Shared {
     id: ServerId,
     cluster: String,
+    /// How many bytes a message may have.
     max_frame: usize,
     security: Security,
     /// The names that peers prove, where they prove any.
     names: BTreeMap<ServerId, String>,
+    /// Tells this life of the node from others; never 0.
+    run: u64,
     hub: Arc<Hub>,
+    counters: TcpCounters,
+    complaints: Arc<Complaints>,
+    /// The node, from start to close.
+    inbox: Arc<Mutex<Option<Inbox>>>,
 }
 
 impl Shared {
+    fn inbox(&self) -> Option<Inbox> {
+        lock(&self.inbox).clone()
+    }
+
+    /// For how long a peer's connection has to be silent before another may take its place. Not
+    /// at all where peers prove who they are: then the later one is the peer's own choice. A
+    /// leader is never silent for so long, and a peer whose connection broke unnoticed gets in
+    /// again before this node loses its patience.
+    fn silence(&self, patience: Duration) -> Duration {
+        match self.security.is_by_name() {
+            true => Duration::ZERO,
+            false => patience / 2,
+        }
+    }
+
+    /// Lets an incoming connection that says it is `peer` wait, for a short time, while another
+    /// one of that peer is alive; whether it is its turn then.
+    fn waits_its_turn(&self, connection: Connection, peer: ServerId, patience: Duration) -> bool {
+        self.hub.is_free(connection, peer, self.silence(patience))
+    }
+
     /// Whether the other end of `stream` is `peer`, as far as can be told.
     fn proves(&self, stream: &dyn Stream, peer: ServerId) -> bool {
         let goes_by = |name: &String| stream.goes_by(name);
@@ -108,7 +155,11 @@ impl TcpTransport {
                     max_frame: MAX_FRAME,
                     security: Security::default(),
                     names: BTreeMap::new(),
+                    run: rand::random_range(1..=u64::MAX),
                     hub: Arc::default(),
+                    counters: TcpCounters::default(),
+                    complaints: Arc::default(),
+                    inbox: Arc::default(),
                 },
                 addresses: BTreeMap::new(),
                 address,
@@ -140,8 +191,9 @@ impl TcpTransport {
         self
     }
 
-    /// The longest frame that is sent or accepted, in bytes (16 MiB otherwise). It must hold
-    /// the largest command and the largest batch of entries; the same on all nodes.
+    /// The longest message that is sent or accepted, in bytes, its entries' terms and lengths
+    /// included (16 MiB otherwise, of which [`max_message_bytes`](Transport::max_message_bytes)
+    /// says how many are for commands). The same on all nodes. At most 4 GiB.
     #[must_use]
     pub fn max_frame_bytes(mut self, bytes: usize) -> Self {
         self.shared.max_frame = bytes;
@@ -149,12 +201,20 @@ impl TcpTransport {
     }
 
     /// Protects every connection with mutual TLS. Each server then needs a name of its own: see
-    /// [`Tls`].
+    /// [`Tls`]. With it nobody else reads or changes what travels, and nobody without a peer's
+    /// key passes for that peer; without it, see [above](TcpTransport). What it does not change:
+    /// a peer that was taken over is a peer.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.shared.security = Security::Tls(tls);
         self
+    }
+
+    /// What happens at the port, for whoever wants to watch it. Keep it: the transport itself
+    /// goes to the node.
+    pub fn counters(&self) -> TcpCounters {
+        self.shared.counters.clone()
     }
 
     /// Refuses two peers that prove the same name: each could pass for the other.
@@ -184,6 +244,7 @@ impl Transport for TcpTransport {
         self.check_names()?;
         let taken = lock(&self.listener).take();
         let Some((poll, listener)) = taken else { return Ok(()) };
+        *lock(&self.shared.inbox) = Some(inbox.clone());
         let shared = Arc::new(self.shared.clone());
         let span = tracing::Span::current();
         let run = move || {
@@ -210,8 +271,30 @@ impl Transport for TcpTransport {
         }
     }
 
+    fn max_message_bytes(&self) -> Option<usize> {
+        Some(messages::room_for_commands(self.shared.max_frame))
+    }
+
+    fn id(&self) -> Option<ServerId> {
+        Some(self.shared.id)
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        Some(&self.shared.cluster)
+    }
+
+    fn missing(&self, peers: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
+        peers.iter().copied().filter(|peer| !self.addresses.contains_key(peer)).collect()
+    }
+
+    fn disconnect(&self, peer: ServerId) {
+        self.shared.hub.disconnect(peer);
+    }
+
     fn close(&self) {
         self.shared.hub.close();
+        let gone = lock(&self.shared.inbox).take();
+        drop(gone);
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "cannot wake the thread that accepts connections");
         }

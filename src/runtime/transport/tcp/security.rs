@@ -3,8 +3,19 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// How long a handshake may take, that of TLS included.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(2);
+
+/// How long a peer may keep a write waiting before the connection counts as dead.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many bytes the system holds of a connection at most that it has yet to send.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 128 * 1024;
 
 /// A connection's stream.
 pub(super) trait Stream: Read + Write + Send {
@@ -14,15 +25,90 @@ pub(super) trait Stream: Read + Write + Send {
 
     /// The socket, if bytes may be written to it as they are.
     fn socket(&self) -> Option<&TcpStream>;
+
+    /// The handshake is over: from now on a read waits for as long as it likes, and each write
+    /// has a time of its own.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn settle(&mut self) -> io::Result<()>;
 }
 
-impl Stream for TcpStream {
+/// A socket in whose handshake all reads and writes together have one deadline: whoever says one
+/// byte now and then gains nothing.
+pub(super) struct Socket {
+    stream: TcpStream,
+    deadline: Option<Instant>,
+}
+
+impl Socket {
+    /// A socket in its handshake, which begins now.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        bound_unsent(&stream)?;
+        Ok(Socket { stream, deadline: Some(Instant::now() + HANDSHAKE) })
+    }
+
+    /// Gives the next read or write the time that is left.
+    fn hurry(&self) -> io::Result<()> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.set_write_timeout(Some(left))
+    }
+
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        self.deadline = None;
+        self.stream.set_read_timeout(None)?;
+        self.stream.set_write_timeout(Some(PATIENCE))
+    }
+}
+
+/// Keeps the system from taking megabytes that it cannot send yet: what is written later and
+/// urgent would wait behind them. Where it has no such option, that wait is longer.
+fn bound_unsent(stream: &TcpStream) -> io::Result<()> {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
+    let _ = stream;
+    Ok(())
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.hurry()?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hurry()?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Socket {
     fn goes_by(&self, _name: &str) -> bool {
         true
     }
 
     fn socket(&self) -> Option<&TcpStream> {
-        Some(self)
+        Some(&self.stream)
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        Socket::settle(self)
     }
 }
 
@@ -49,22 +135,24 @@ impl Security {
 
     /// Protects a connection that this node opened to a peer that goes by `name`.
     pub(super) fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
+        let socket = Socket::new(stream)?;
         match self {
             Security::Plain => {
                 let _ = name;
-                Ok(Box::new(stream))
+                Ok(Box::new(socket))
             }
             #[cfg(feature = "tls")]
-            Security::Tls(tls) => tls.connect(stream, name),
+            Security::Tls(tls) => tls.connect(socket, name),
         }
     }
 
     /// Protects a connection that this node accepted.
     pub(super) fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+        let socket = Socket::new(stream)?;
         match self {
-            Security::Plain => Ok(Box::new(stream)),
+            Security::Plain => Ok(Box::new(socket)),
             #[cfg(feature = "tls")]
-            Security::Tls(tls) => tls.accept(stream),
+            Security::Tls(tls) => tls.accept(socket),
         }
     }
 }

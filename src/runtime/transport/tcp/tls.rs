@@ -20,7 +20,7 @@ use rustls::{
 };
 use thiserror::Error;
 
-use super::security::Stream;
+use super::security::{Socket, Stream};
 
 /// The certificates with which a node takes part in a cluster.
 ///
@@ -108,19 +108,19 @@ impl Tls {
         Ok(Tls { client: Arc::new(client), server: Arc::new(server) })
     }
 
-    pub(super) fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
+    pub(super) fn connect(&self, socket: Socket, name: &str) -> io::Result<Box<dyn Stream>> {
         let name = ServerName::try_from(name.to_string()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.client.clone(), name);
-        Ok(Box::new(StreamOwned::new(connection.map_err(io::Error::other)?, stream)))
+        Ok(Box::new(StreamOwned::new(connection.map_err(io::Error::other)?, socket)))
     }
 
-    pub(super) fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+    pub(super) fn accept(&self, socket: Socket) -> io::Result<Box<dyn Stream>> {
         let connection = ServerConnection::new(self.server.clone()).map_err(io::Error::other)?;
-        Ok(Box::new(StreamOwned::new(connection, stream)))
+        Ok(Box::new(StreamOwned::new(connection, socket)))
     }
 }
 
-impl Stream for StreamOwned<ClientConnection, TcpStream> {
+impl Stream for StreamOwned<ClientConnection, Socket> {
     fn goes_by(&self, name: &str) -> bool {
         proves(&self.conn, name)
     }
@@ -128,15 +128,23 @@ impl Stream for StreamOwned<ClientConnection, TcpStream> {
     fn socket(&self) -> Option<&TcpStream> {
         None
     }
+
+    fn settle(&mut self) -> io::Result<()> {
+        self.sock.settle()
+    }
 }
 
-impl Stream for StreamOwned<ServerConnection, TcpStream> {
+impl Stream for StreamOwned<ServerConnection, Socket> {
     fn goes_by(&self, name: &str) -> bool {
         proves(&self.conn, name)
     }
 
     fn socket(&self) -> Option<&TcpStream> {
         None
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        self.sock.settle()
     }
 }
 

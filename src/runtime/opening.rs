@@ -1,0 +1,70 @@
+//! What is checked and written before a node starts.
+
+use crate::runtime::std;
+
+use std::borrow::ToOwned;
+use std::collections::BTreeSet;
+use std::string::String;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::builder::StartError;
+use super::identity::{Asked, Registry, check_floor};
+use super::storage::Storage;
+use super::transport::Transport;
+use crate::figure2::{Config, Index, Persistent, ServerId};
+
+/// Whether the transport is that of this server, in the cluster of this name, and has a way to
+/// each peer; returns the name.
+///
+/// # Errors
+/// When not.
+pub(super) fn check_transport(
+    transport: &impl Transport,
+    config: &Config,
+    cluster: Option<String>,
+) -> Result<String, StartError> {
+    if let Some(transport) = transport.id().filter(|&id| id != config.id) {
+        return Err(StartError::OtherId { node: config.id, transport });
+    }
+    let others: BTreeSet<ServerId> = config.peers().collect();
+    let missing = transport.missing(&others);
+    if !missing.is_empty() {
+        return Err(StartError::NoAddress { missing });
+    }
+    match (cluster, transport.cluster()) {
+        (Some(node), Some(transport)) if node != transport => {
+            Err(StartError::OtherCluster { node, transport: transport.to_owned() })
+        }
+        (Some(cluster), _) => Ok(cluster),
+        (None, cluster) => Ok(cluster.unwrap_or_default().to_owned()),
+    }
+}
+
+/// What a storage holds, at a new start of its node.
+pub(super) struct Opened {
+    pub(super) persistent: Persistent,
+    pub(super) registry: Registry,
+    /// The highest index known to have been given to the application.
+    pub(super) floor: Index,
+}
+
+/// Reads the storage, checks that it is this server's, and counts the start, durably: no hello
+/// says anything before.
+///
+/// # Errors
+/// When the storage fails, or is not one that this node may start on.
+pub(super) fn open(storage: &mut impl Storage, asked: Asked) -> Result<Opened, StartError> {
+    let persistent = storage.load()?;
+    let notes = storage.notes()?;
+    // Never from the seed of a test: two equal numbers are a clone.
+    let mut random: StdRng = rand::make_rng();
+    let mut registry = Registry::open(&notes, &persistent, asked, || random.random())?;
+    let floor = check_floor(&notes, persistent.log().last_index())?;
+    for (name, value) in registry.unwritten(true) {
+        storage.note(name, &value)?;
+    }
+    storage.sync()?;
+    Ok(Opened { persistent, registry, floor })
+}

@@ -1,0 +1,82 @@
+//! Why a command was not applied, and what that says of it.
+
+use crate::runtime::std;
+
+use thiserror::Error;
+
+use crate::figure2::{Index, ServerId, Term};
+use crate::runtime::life::Stopped;
+
+/// Why a command was not, or not provably, applied.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum ProposeError {
+    /// This node does not lead. The command is in no log.
+    #[error("not the leader of term {term}; {}", advice(leader))]
+    NotLeader {
+        /// The term of this node.
+        term: Term,
+        /// The server to try next, if this node has heard from a leader in that term.
+        leader: Option<ServerId>,
+    },
+    /// Another command took the place of this one in the log: it will never be applied, and it
+    /// is safe to propose it again.
+    #[error("superseded: its place (index {index}, term {term}) went to another command; retry")]
+    Superseded {
+        /// The term in which the command was accepted.
+        term: Term,
+        /// The index at which it stood.
+        index: Index,
+    },
+    /// Nothing is known yet within the time given. The command may still be applied, once.
+    #[error("no answer within the time given; the command may still be applied")]
+    TimedOut,
+    /// The node stopped after it had taken the command into its log. The command may still be
+    /// applied, once.
+    #[error("no answer, but the command may still be applied: {0}")]
+    Lost(Stopped),
+    /// The node stopped before it looked at the command, which is in no log.
+    #[error("not proposed: {0}")]
+    Stopped(Stopped),
+    /// As many proposals as the node takes at once wait for their answers. The command is in no
+    /// log.
+    #[error("not proposed: {limit} proposals wait for their answers already; try later")]
+    Busy {
+        /// The limit.
+        limit: usize,
+    },
+    /// The command is larger than the node takes. It is in no log.
+    #[error("not proposed: a command of {bytes} bytes, where {limit} are allowed")]
+    TooLarge {
+        /// The size of the command.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The outcome was handed out before, when the proposal was polled as a future, and is told
+    /// once only. Nothing is known here of what it was.
+    #[error("the outcome was handed out before, when this proposal was polled: keep that one")]
+    Taken,
+}
+
+fn advice(leader: &Option<ServerId>) -> std::string::String {
+    match leader {
+        Some(leader) => std::format!("try {leader}"),
+        None => "no leader is known, try again later".into(),
+    }
+}
+
+impl ProposeError {
+    /// Whether the command may be applied in spite of the error. If not, proposing it again
+    /// cannot apply it twice.
+    pub fn may_still_commit(&self) -> bool {
+        match self {
+            ProposeError::TimedOut | ProposeError::Lost(_) | ProposeError::Taken => true,
+            ProposeError::NotLeader { .. }
+            | ProposeError::Superseded { .. }
+            | ProposeError::Stopped(_)
+            | ProposeError::Busy { .. }
+            | ProposeError::TooLarge { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Where the transport meets the node: messages to the server's mailbox, hellos to the registry
+//! of identities, refusals to the log and the status.
+
+use crate::runtime::std;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::string::{String, ToString};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::vec::Vec;
+
+use super::errands::Errand;
+use super::identity::{Meeting, Progress, Registry};
+use super::mailbox::Mailbox;
+use super::metrics::Counters;
+use super::server_loop::Arrived;
+use super::sync::{Mutex, MutexGuard, lock};
+use super::transport::{Closed, Reception};
+use crate::figure2::{Message, ServerId};
+
+/// The identities that a node knows, for all its threads.
+pub(super) struct Identities {
+    registry: Mutex<Registry>,
+    concerns: Mutex<Concerns>,
+    /// Whether a peer refuses this node: asked for each message.
+    is_refused: AtomicBool,
+}
+
+/// What is wrong between this node and its peers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Concerns {
+    /// Peers that this node refuses, and why.
+    pub(super) refused: BTreeMap<ServerId, String>,
+    /// Peers that refuse this node, and why.
+    pub(super) refused_by: BTreeMap<ServerId, String>,
+    /// Peers that lost what they acknowledged to this leader.
+    pub(super) lost: BTreeSet<ServerId>,
+}
+
+/// Of how many servers at most it is said that they are refused.
+const MOST: usize = 64;
+
+impl Identities {
+    pub(super) fn new(registry: Registry) -> Self {
+        Identities {
+            registry: Mutex::new(registry),
+            concerns: Mutex::default(),
+            is_refused: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+
+    pub(super) fn concerns(&self) -> Concerns {
+        lock(&self.concerns).clone()
+    }
+
+    /// Shows which peers lost what they acknowledged.
+    pub(super) fn lost(&self, peers: BTreeSet<ServerId>) {
+        lock(&self.concerns).lost = peers;
+    }
+
+    /// Why this node's store is not the one that the cluster knows, if it was told so.
+    pub(super) fn disowned(&self) -> Option<String> {
+        self.registry().disowned().cloned()
+    }
+
+    /// A peer has shown that it has come further.
+    pub(super) fn shown(&self, peer: ServerId, progress: Progress) {
+        self.registry().shown(peer, progress);
+    }
+
+    /// Takes note of what this node thinks of a peer's hello. Each change is logged, not each
+    /// attempt of the peer.
+    fn judged(&self, peer: ServerId, why: Option<&String>) {
+        let mut concerns = lock(&self.concerns);
+        let old = match why {
+            // Anybody can claim to be any server, where nobody has to prove it.
+            Some(_) if concerns.refused.len() >= MOST && !concerns.refused.contains_key(&peer) => {
+                return;
+            }
+            Some(why) => concerns.refused.insert(peer, why.clone()),
+            None => concerns.refused.remove(&peer),
+        };
+        drop(concerns);
+        match (old, why) {
+            (Some(old), Some(why)) if old == *why => {}
+            (_, Some(why)) => tracing::error!(%peer, "a peer is refused: {why}"),
+            (Some(_), None) => tracing::info!(%peer, "a peer that was refused is accepted"),
+            (None, None) => {}
+        }
+    }
+
+    fn refused_by(&self, peer: ServerId, why: &str) {
+        let mut concerns = lock(&self.concerns);
+        let old = concerns.refused_by.insert(peer, why.to_string());
+        self.is_refused.store(true, Ordering::Release);
+        drop(concerns);
+        if old.as_deref() != Some(why) {
+            tracing::error!(%peer, "a peer refuses this node: {why}");
+        }
+    }
+
+    /// A peer that sends messages has accepted this node.
+    fn heard_from(&self, peer: ServerId) {
+        if self.is_refused.load(Ordering::Acquire) {
+            let mut concerns = lock(&self.concerns);
+            if concerns.refused_by.remove(&peer).is_some() {
+                tracing::info!(%peer, "a peer that refused this node has accepted it");
+            }
+            self.is_refused.store(!concerns.refused_by.is_empty(), Ordering::Release);
+        }
+    }
+}
+
+/// What the transport of a node gets to see of it.
+pub(super) struct Front<R> {
+    pub(super) identities: Arc<Identities>,
+    pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
+    pub(super) counters: Arc<Counters>,
+    /// The shortest election timeout.
+    pub(super) patience: Duration,
+}
+
+impl<R> Front<R> {
+    fn ask(&self, errand: Errand) {
+        // A node that has stopped has no use for it.
+        let _ = self.arrived.put(|arrived| arrived.errands.push(errand));
+    }
+}
+
+impl<R: Send + 'static> Reception for Front<R> {
+    fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed> {
+        self.identities.heard_from(from);
+        self.counters.received(from, bytes);
+        let dropped = self.arrived.put(|arrived| arrived.add(from, message)).ok_or(Closed)?;
+        drop(dropped);
+        Ok(())
+    }
+
+    fn hello(&self) -> Vec<u8> {
+        self.identities.registry().hello()
+    }
+
+    /// What is to be remembered is written after this returns, and that is early enough: the
+    /// errand waits before the first message of the peer, and so the note enters the gate before
+    /// anything that the peer's messages cause. What this node promises, or leads, with the help
+    /// of that peer is durable, and known to others, only once the note is. (A heartbeat, which
+    /// may pass the gate, promises nothing.)
+    fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), String> {
+        let mut registry = self.identities.registry();
+        let known = registry.speaks_version_1(peer);
+        let Meeting { verdict, changed, again, adopt } = registry.meet(peer, hello);
+        let silent = registry.speaks_version_1(peer);
+        drop(registry);
+        if silent && !known {
+            tracing::warn!(%peer, "a peer of version 1 says nothing of its store: upgrade it soon");
+        }
+        if changed {
+            self.ask(Errand::Remember);
+        }
+        again.into_iter().for_each(|server| self.ask(Errand::Disconnect(server)));
+        if let Some(adoption) = adopt {
+            self.ask(Errand::Adopt { peer, adoption });
+        }
+        let verdict = verdict.map_err(|refusal| refusal.to_string());
+        if verdict.is_err() {
+            self.counters.refused(peer);
+        }
+        self.identities.judged(peer, verdict.as_ref().err());
+        verdict
+    }
+
+    fn refused_by(&self, peer: ServerId, why: &str) {
+        self.identities.refused_by(peer, why);
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}

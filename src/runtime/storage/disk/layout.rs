@@ -1,0 +1,225 @@
+//! The tables of the file, and how a file of an earlier layout becomes one of this.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `entries` | index of the first | a run of consecutive entries |
+//! | `ballot` | nothing | term and vote |
+//! | `notes` | name | the note |
+//! | `format` | nothing | the version of this layout, 2 |
+//!
+//! Layout 1 had no notes, and entries that could only be commands.
+
+use crate::runtime::std;
+
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
+};
+
+use super::stored;
+use super::trouble::Trouble;
+use crate::figure2::{BadRecord, Entry, Index, Persistent, Record, ServerId, Term};
+use crate::runtime::storage::Notes;
+
+/// A term, and the vote in it.
+pub(super) type Ballot = (Term, Option<ServerId>);
+
+const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
+const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
+const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
+const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
+
+/// The newest layout, which is the one that is written.
+const NEWEST: u32 = 2;
+
+/// How many entries are stored under one key at most. Runs rather than single entries: what the
+/// store does for each key costs more than the entries of a batch.
+const RUN: usize = 256;
+
+/// A transaction whose commit is durable, and never replaced by the state before it: in one
+/// phase, damage to the last commit looks like a commit that was cut off.
+pub(super) fn begin(store: &Database) -> Result<WriteTransaction, Trouble> {
+    let mut transaction = store.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    Ok(transaction)
+}
+
+/// Brings the file to the newest layout, in one transaction; refuses a newer one. Whether it
+/// had an older one.
+pub(super) fn prepare(store: &Database) -> Result<bool, Trouble> {
+    match found(store)? {
+        None => create(store).map(|()| false),
+        Some(NEWEST) => Ok(false),
+        Some(1) => migrate_from_1(store).map(|()| true),
+        Some(found) => Err(Trouble::Layout { found, newest: NEWEST }),
+    }
+}
+
+/// The layout of the file; none if it is new.
+fn found(store: &Database) -> Result<Option<u32>, Trouble> {
+    let transaction = store.begin_read()?;
+    let mut tables = transaction.list_tables()?;
+    if tables.next().is_none() {
+        return Ok(None);
+    }
+    let missing = || Trouble::record("its layout", "no version is given");
+    let table = match transaction.open_table(FORMAT) {
+        Err(TableError::TableDoesNotExist(_)) => return Err(missing()),
+        table => table?,
+    };
+    let version = table.get(())?.ok_or_else(missing)?;
+    Ok(Some(version.value()))
+}
+
+fn create(store: &Database) -> Result<(), Trouble> {
+    let transaction = begin(store)?;
+    finish(transaction)
+}
+
+/// Every run of entries is written anew, once all of them are known to be sound.
+fn migrate_from_1(store: &Database) -> Result<(), Trouble> {
+    let old = store.begin_read()?;
+    let entries = read_runs(&old, stored::read_run_1)?;
+    fold(read_ballot(&old)?, entries.clone())?;
+    let transaction = begin(store)?;
+    truncate(&transaction, 0)?;
+    append(&transaction, 0, entries.iter())?;
+    finish(transaction)
+}
+
+/// Commits a file of the newest layout: all its tables, and its version.
+fn finish(transaction: WriteTransaction) -> Result<(), Trouble> {
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(BALLOT)?;
+    transaction.open_table(NOTES)?;
+    transaction.open_table(FORMAT)?.insert((), NEWEST)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// What the file holds of a server, once it is known to be sound.
+pub(super) fn read(transaction: &ReadTransaction) -> Result<Persistent, Trouble> {
+    fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)
+}
+
+fn fold(ballot: Option<Ballot>, entries: Vec<Entry>) -> Result<Persistent, Trouble> {
+    let ballot = ballot.map(|(current_term, voted_for)| Record::Ballot { current_term, voted_for });
+    let append = Record::Append { entries: entries.into_iter().collect() };
+    Persistent::fold(ballot.into_iter().chain([append]))
+        .map_err(|bad| Trouble::record(place(bad), bad))
+}
+
+fn place(bad: BadRecord) -> String {
+    match bad {
+        BadRecord::Entry { index, .. } => std::format!("entry {index}"),
+        BadRecord::Term { .. } | BadRecord::Vote { .. } => "the ballot".into(),
+        BadRecord::Truncate { .. } => "a truncation".into(),
+    }
+}
+
+/// None before the first record.
+fn read_ballot(transaction: &ReadTransaction) -> Result<Option<Ballot>, Trouble> {
+    let table = transaction.open_table(BALLOT)?;
+    let ballot = table.get(())?;
+    ballot.map(|ballot| stored::read_ballot(ballot.value())).transpose()
+}
+
+/// All entries, from index 1 on. `read_run` takes the index of the first of a run, and its
+/// bytes.
+fn read_runs(
+    transaction: &ReadTransaction,
+    read_run: impl Fn(Index, &[u8]) -> Result<Vec<Entry>, Trouble>,
+) -> Result<Vec<Entry>, Trouble> {
+    let table = transaction.open_table(ENTRIES)?;
+    let mut entries = Vec::new();
+    for item in table.iter()? {
+        let (first, run) = item?;
+        let next = entries.len() as Index + 1;
+        if first.value() != next {
+            return Err(Trouble::record(
+                std::format!("entry {next}"),
+                std::format!("entry {} stands in its place", first.value()),
+            ));
+        }
+        entries.extend(read_run(next, run.value())?);
+    }
+    Ok(entries)
+}
+
+pub(super) fn read_notes(transaction: &ReadTransaction) -> Result<Notes, Trouble> {
+    let table = transaction.open_table(NOTES)?;
+    let mut notes = Notes::new();
+    for item in table.iter()? {
+        let (name, value) = item?;
+        notes.insert(name.value().to_string(), value.value().to_vec());
+    }
+    Ok(notes)
+}
+
+/// Writes a note; an empty one is removed.
+pub(super) fn write_note(
+    transaction: &WriteTransaction,
+    name: &str,
+    value: &[u8],
+) -> Result<(), Trouble> {
+    let mut table = transaction.open_table(NOTES)?;
+    match value {
+        [] => table.remove(name)?,
+        value => table.insert(name, value)?,
+    };
+    Ok(())
+}
+
+/// Writes a record behind those that end with the entry at `last_index`; the new last index.
+pub(super) fn write(
+    transaction: &WriteTransaction,
+    last_index: Index,
+    record: &Record,
+) -> Result<Index, Trouble> {
+    match record {
+        Record::Ballot { current_term, voted_for } => {
+            let ballot = stored::ballot(*current_term, *voted_for);
+            transaction.open_table(BALLOT)?.insert((), &*ballot)?;
+            Ok(last_index)
+        }
+        Record::Truncate { last_index: kept } if *kept > last_index => Err(Trouble::Misfit(
+            std::format!("cannot keep the entries up to {kept}: the last one is {last_index}"),
+        )),
+        Record::Truncate { last_index: kept } => truncate(transaction, *kept),
+        Record::Append { entries } => append(transaction, last_index, entries.iter()),
+    }
+}
+
+fn truncate(transaction: &WriteTransaction, last_index: Index) -> Result<Index, Trouble> {
+    let mut table = transaction.open_table(ENTRIES)?;
+    table.retain_in(last_index + 1.., |_, _| false)?;
+    // The last run may reach past the new end.
+    let cut = match table.last()? {
+        None => None,
+        Some((first, run)) => {
+            let kept = (last_index + 1 - first.value()) as usize;
+            Some((first.value(), stored::cut_run(first.value(), run.value(), kept)?))
+        }
+    };
+    if let Some((first, run)) = cut {
+        table.insert(first, &*run)?;
+    }
+    Ok(last_index)
+}
+
+fn append<'a>(
+    transaction: &WriteTransaction,
+    mut last_index: Index,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Result<Index, Trouble> {
+    let mut table = transaction.open_table(ENTRIES)?;
+    let entries: Vec<&Entry> = entries.collect();
+    for run in entries.chunks(RUN) {
+        table.insert(last_index + 1, &*stored::run(run))?;
+        last_index += run.len() as Index;
+    }
+    Ok(last_index)
+}

@@ -1,0 +1,211 @@
+//! Which of the two roots in the file's header is the last one.
+//!
+//! A commit in two phases writes the root that does not count, syncs, turns the byte that says
+//! which one counts, and syncs again. So a root that counts is whole, and damage to it or to its
+//! pages is an error. What is left is damage to that byte, which has no checksum: then the root
+//! before counts, and the last one looks as if the power had failed between the two syncs.
+//!
+//! Both are met in the same way: a newer root that does not count is taken if it is whole, all
+//! its pages included, and dropped if not. A commit that is on the disk as a whole may survive
+//! before it is acknowledged.
+
+use crate::runtime::std;
+
+use std::io;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::vec::Vec;
+
+use redb::{BackendError, Database, DatabaseError, StorageBackend};
+
+use super::trouble::Trouble;
+
+/// How the node that had the file before has left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Closed, or never used.
+    Closed,
+    /// Not closed; all that was synced is there, and nothing else was.
+    Cut,
+    /// Not closed; the last commit had been written whole, though not to its last byte.
+    Completed,
+    /// Not closed; a commit had been begun, and is dropped.
+    Dropped,
+    /// Not closed, and last written by commits of one phase, as layout 1 did: whether the last
+    /// one was cut off or damaged cannot be told.
+    Unknown,
+}
+
+/// Where redb keeps what is read here; its file format is the third.
+const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+const HEADER: usize = 320;
+const GOD_BYTE: usize = 9;
+const PRIMARY: u8 = 1;
+const RECOVERY_REQUIRED: u8 = 2;
+const TWO_PHASES: u8 = 4;
+/// The number of the transaction that wrote each root.
+const TRANSACTION: [usize; 2] = [168, 296];
+
+/// Finds how the file was left, and lets the last root count that is whole. `open` opens the
+/// file; it is called more than once.
+///
+/// # Errors
+/// When the file is in use, or the root that counts is damaged; nothing is changed then.
+pub(super) fn settle<B: StorageBackend>(
+    open: impl Fn() -> Result<B, Trouble>,
+) -> Result<End, Trouble> {
+    let backend = open()?;
+    let Some(header) = read_header(&backend).map_err(redb::StorageError::from)? else {
+        return Ok(End::Closed);
+    };
+    drop(backend);
+    let flags = header[GOD_BYTE];
+    let closed = flags & RECOVERY_REQUIRED == 0;
+    if flags & TWO_PHASES == 0 {
+        return Ok(if closed { End::Closed } else { End::Unknown });
+    }
+    let [first, second] = TRANSACTION.map(|at| number(&header, at));
+    let (counts, other) = match flags & PRIMARY == 0 {
+        true => (first, second),
+        false => (second, first),
+    };
+    if other <= counts {
+        return Ok(if closed { End::Closed } else { End::Cut });
+    }
+    // The look was without a lock: a node that is about to close may have had the file since, and
+    // its last commits change what is newer.
+    let is_as_seen = |file: &B| match read_header(file) {
+        Ok(now) => Ok(now == Some(header)),
+        Err(error) => Err(Trouble::from(redb::StorageError::from(error))),
+    };
+    // Which is newer is known once the checksum of the one that counts is known to be right.
+    match Trial::open(open()?, flags) {
+        Ok(trial) => drop(trial),
+        Err(DatabaseError::Storage(redb::StorageError::Corrupted(_))) if !is_as_seen(&open()?)? => {
+            return settle(open);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let turned = flags ^ PRIMARY;
+    match Trial::open(open()?, turned) {
+        Ok(Trial { backend, store }) => {
+            let file = &backend.file;
+            if !is_as_seen(file)? {
+                drop(store);
+                return settle(open);
+            }
+            file.write(GOD_BYTE as u64, &[turned]).map_err(redb::StorageError::from)?;
+            file.sync_data().map_err(redb::StorageError::from)?;
+            Ok(End::Completed)
+        }
+        Err(DatabaseError::Storage(redb::StorageError::Corrupted(_))) => Ok(End::Dropped),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The header; none of a file that has none.
+fn read_header(backend: &impl StorageBackend) -> Result<Option<[u8; HEADER]>, io::Error> {
+    let mut header = [0; HEADER];
+    if backend.len()? < HEADER as u64 {
+        return Ok(None);
+    }
+    backend.read(0, &mut header)?;
+    Ok(header.starts_with(MAGIC).then_some(header))
+}
+
+fn number(header: &[u8; HEADER], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&header[at..at + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+/// A file that is open to see whether it is whole. Holds its lock.
+struct Trial<B: StorageBackend> {
+    backend: Arc<Overlay<B>>,
+    store: Database,
+}
+
+impl<B: StorageBackend> Trial<B> {
+    /// Opens the file as if its flags were these, which checks every page.
+    fn open(file: B, flags: u8) -> Result<Trial<B>, DatabaseError> {
+        let backend = Arc::new(Overlay { file, over: Mutex::default() });
+        lock(&backend.over).writes.push((GOD_BYTE as u64, Vec::from([flags])));
+        let store = Database::builder()
+            .set_check_integrity_on_open(true)
+            .create_with_backend(Shared(backend.clone()))?;
+        Ok(Trial { backend, store })
+    }
+}
+
+/// A file with what is written to it kept beside it, so that it stays as it is.
+#[derive(Debug)]
+struct Overlay<B> {
+    file: B,
+    over: Mutex<Over>,
+}
+
+#[derive(Debug, Default)]
+struct Over {
+    length: Option<u64>,
+    /// Where, and what, in this order. Few: what a store writes when it opens and closes.
+    writes: Vec<(u64, Vec<u8>)>,
+}
+
+fn lock(over: &Mutex<Over>) -> std::sync::MutexGuard<'_, Over> {
+    over.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct Shared<B>(Arc<Overlay<B>>);
+
+impl<B: StorageBackend> StorageBackend for Shared<B> {
+    fn len(&self) -> io::Result<u64> {
+        match lock(&self.0.over).length {
+            Some(length) => Ok(length),
+            None => self.0.file.len(),
+        }
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let over = lock(&self.0.over);
+        let end = offset + out.len() as u64;
+        let held = self.0.file.len()?.clamp(offset, end) - offset;
+        let (in_file, beyond) = out.split_at_mut(held as usize);
+        self.0.file.read(offset, in_file)?;
+        beyond.fill(0);
+        for (at, bytes) in &over.writes {
+            let (from, to) = (offset.max(*at), end.min(at + bytes.len() as u64));
+            if from < to {
+                out[(from - offset) as usize..(to - offset) as usize]
+                    .copy_from_slice(&bytes[(from - at) as usize..(to - at) as usize]);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        lock(&self.0.over).length = Some(length);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        lock(&self.0.over).writes.push((offset, data.to_vec()));
+        Ok(())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.0.file.try_lock_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.0.file.unlock_range(start, end)
+    }
+}

@@ -1,0 +1,102 @@
+//! What the store underneath says, in terms of what the user can do.
+
+use crate::runtime::std;
+
+use std::io;
+use std::path::Path;
+use std::string::{String, ToString};
+
+use redb::{CommitError, DatabaseError, TableError, TransactionError};
+
+use crate::runtime::storage::StorageError;
+
+/// Something went wrong in a file that is yet to be named.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The store underneath says so.
+    Store(redb::Error),
+    /// What it holds is no record.
+    Record { position: String, what: String },
+    /// It holds what another version of this code wrote.
+    Layout { found: u32, newest: u32 },
+    /// What was to be written does not fit behind what it holds.
+    Misfit(String),
+}
+
+impl Trouble {
+    pub(super) fn record(position: impl ToString, what: impl ToString) -> Trouble {
+        Trouble::Record { position: position.to_string(), what: what.to_string() }
+    }
+
+    /// Names the file, and what was tried on it.
+    pub(super) fn at(self, action: &'static str, file: &Path) -> StorageError {
+        match self {
+            Trouble::Store(error) => explain(action, file, error),
+            Trouble::Record { position, what } => {
+                StorageError::Damaged { file: file.into(), position, what }
+            }
+            Trouble::Layout { found, newest } => {
+                StorageError::Layout { file: file.into(), found, newest }
+            }
+            Trouble::Misfit(what) => {
+                StorageError::other(std::format!("{}: {what}", file.display()))
+            }
+        }
+    }
+}
+
+fn explain(action: &'static str, file: &Path, error: redb::Error) -> StorageError {
+    let damaged = |position: &str, what: String| StorageError::Damaged {
+        file: file.into(),
+        position: position.into(),
+        what,
+    };
+    // The store may gain errors: one that is not known here is told in its own words.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "another crate's, and non-exhaustive")]
+    match error {
+        redb::Error::DatabaseAlreadyOpen => StorageError::InUse { place: file.into() },
+        redb::Error::Corrupted(what) => {
+            damaged("a page (every page is checked when the file is opened)", what)
+        }
+        redb::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
+            damaged("its header", source.to_string())
+        }
+        redb::Error::UpgradeRequired(_) => damaged("its header", error.to_string()),
+        redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. } => damaged("its tables", error.to_string()),
+        redb::Error::Io(source) => StorageError::Io { action, path: file.into(), source },
+        other => StorageError::Io { action, path: file.into(), source: io::Error::other(other) },
+    }
+}
+
+impl From<redb::StorageError> for Trouble {
+    fn from(error: redb::StorageError) -> Self {
+        Trouble::Store(error.into())
+    }
+}
+
+impl From<DatabaseError> for Trouble {
+    fn from(error: DatabaseError) -> Self {
+        Trouble::Store(error.into())
+    }
+}
+
+impl From<TableError> for Trouble {
+    fn from(error: TableError) -> Self {
+        Trouble::Store(error.into())
+    }
+}
+
+impl From<TransactionError> for Trouble {
+    fn from(error: TransactionError) -> Self {
+        Trouble::Store(error.into())
+    }
+}
+
+impl From<CommitError> for Trouble {
+    fn from(error: CommitError) -> Self {
+        Trouble::Store(error.into())
+    }
+}

@@ -1,0 +1,165 @@
+//! Why a connection is closed.
+
+use crate::runtime::std;
+
+use std::io::{self, ErrorKind};
+use std::string::{String, ToString};
+
+use thiserror::Error;
+
+use super::frame::{NEWEST, OLDEST};
+use crate::figure2::ServerId;
+use crate::runtime::transport::{MAX_ENTRIES, Refused};
+
+/// Why a connection is closed. Names the other end "it".
+#[derive(Debug, Error)]
+pub(super) enum Breach {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("it closed in the middle of a frame")]
+    CutOff,
+    #[error("it closed without an answer to a hello of protocol version {NEWEST}")]
+    Unanswered,
+    #[error("its handshake takes too long")]
+    Slow,
+    #[error("it does not speak veraft's protocol")]
+    Stranger,
+    #[error(
+        "it speaks protocol version {0}, this node versions {OLDEST} and {NEWEST}: upgrade the \
+         older one"
+    )]
+    Version(u8),
+    #[error(
+        "it speaks protocol versions {oldest} to {newest}, this node versions {OLDEST} and \
+         {NEWEST}: upgrade the older one"
+    )]
+    NoCommonVersion { oldest: u8, newest: u8 },
+    #[error("a frame of protocol version {frame} on a connection of version {connection}")]
+    MixedVersions { frame: u8, connection: u8 },
+    #[error("a frame of {length} bytes, where {limit} are allowed")]
+    TooLong { length: usize, limit: usize },
+    #[error("a frame's checksum is wrong")]
+    Checksum,
+    #[error("a frame that is no message: {0}")]
+    Garbled(#[from] postcard::Error),
+    #[error("a frame of kind {0}, which is none")]
+    Kind(u8),
+    #[error("a message that version 1 of the protocol cannot hold: upgrade the peer")]
+    TooNew,
+    #[error("a message of {0} entries, where {MAX_ENTRIES} are allowed")]
+    Entries(u64),
+    #[error("it belongs to cluster {0:?}")]
+    OtherCluster(String),
+    #[error("it looks for {0} at this address")]
+    NotMe(ServerId),
+    #[error("it says that it is {0}, and its certificate does not hold that server's name")]
+    OtherName(ServerId),
+    #[error("{0} is connected already, and was heard a moment ago")]
+    Connected(ServerId),
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[error("{peer} refuses this node: {why}")]
+    Rejected { peer: ServerId, why: String },
+    #[error("{peer} refuses this node: {why}; and {ours}")]
+    BothRefuse { peer: ServerId, why: String, ours: Refused },
+}
+
+impl Breach {
+    /// The same, of a handshake: where the time has run out, that is said.
+    pub(super) fn in_handshake(self) -> Breach {
+        let timed_out =
+            |error: &io::Error| matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock);
+        match matches!(&self, Breach::Io(error) if timed_out(error)) {
+            true => Breach::Slow,
+            false => self,
+        }
+    }
+
+    /// The reason, in words for the other end.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Breach::OtherCluster(_) => "this address belongs to another cluster".into(),
+            Breach::NotMe(wanted) => std::format!("{wanted} is not at this address"),
+            Breach::OtherName(claimed) => {
+                std::format!("the certificate does not hold the name of {claimed}")
+            }
+            Breach::NoCommonVersion { oldest, newest } => std::format!(
+                "it speaks protocol versions {OLDEST} and {NEWEST}, not {oldest} to {newest}: \
+                 upgrade the older one"
+            ),
+            Breach::Refused(refused) => refused.why(),
+            Breach::Io(_)
+            | Breach::CutOff
+            | Breach::Unanswered
+            | Breach::Slow
+            | Breach::Stranger
+            | Breach::Version(_)
+            | Breach::MixedVersions { .. }
+            | Breach::TooLong { .. }
+            | Breach::Checksum
+            | Breach::Garbled(_)
+            | Breach::Kind(_)
+            | Breach::TooNew
+            | Breach::Entries(_)
+            | Breach::Connected(_)
+            | Breach::Rejected { .. }
+            | Breach::BothRefuse { .. } => self.to_string(),
+        }
+    }
+
+    /// The peer that cannot be talked to as long as things are as they are; it will try again
+    /// and again.
+    pub(super) fn refused_peer(&self) -> Option<ServerId> {
+        match self {
+            Breach::Connected(peer)
+            | Breach::Rejected { peer, .. }
+            | Breach::BothRefuse { peer, .. }
+            | Breach::Refused(Refused::Hello { peer, .. }) => Some(*peer),
+            Breach::Refused(
+                Refused::Closed
+                | Refused::UnknownSender(_)
+                | Refused::Foreign { .. }
+                | Refused::WrongName { .. },
+            )
+            | Breach::Io(_)
+            | Breach::CutOff
+            | Breach::Unanswered
+            | Breach::Slow
+            | Breach::Stranger
+            | Breach::Version(_)
+            | Breach::NoCommonVersion { .. }
+            | Breach::MixedVersions { .. }
+            | Breach::TooLong { .. }
+            | Breach::Checksum
+            | Breach::Garbled(_)
+            | Breach::Kind(_)
+            | Breach::TooNew
+            | Breach::Entries(_)
+            | Breach::OtherCluster(_)
+            | Breach::NotMe(_)
+            | Breach::OtherName(_) => None,
+        }
+    }
+
+    /// What kind it is of: lines of one kind are alike.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Breach::Io(_) => "broken",
+            Breach::CutOff | Breach::Unanswered => "cut off",
+            Breach::Slow => "too slow",
+            Breach::Stranger => "not veraft",
+            Breach::Version(_) | Breach::NoCommonVersion { .. } | Breach::MixedVersions { .. } => {
+                "wrong version"
+            }
+            Breach::TooLong { .. } | Breach::Entries(_) => "too long",
+            Breach::Checksum => "wrong checksum",
+            Breach::Garbled(_) | Breach::Kind(_) | Breach::TooNew => "no message",
+            Breach::OtherCluster(_) => "another cluster",
+            Breach::NotMe(_) => "another server wanted",
+            Breach::OtherName(_) => "another name",
+            Breach::Refused(_) => "unknown or refused",
+            Breach::Connected(_) => "connected already",
+            Breach::Rejected { .. } | Breach::BothRefuse { .. } => "refused by it",
+        }
+    }
+}

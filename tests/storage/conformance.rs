@@ -1,0 +1,233 @@
+//! What every storage owes, asked of each that comes with the library.
+
+use veraft::figure2::{Persistent, Record, ServerId};
+use veraft::runtime::{DiskStorage, MemoryDisk, Notes, Storage, StorageError};
+
+use super::{append, ballot};
+
+/// Where a storage is opened, again and again.
+trait Place {
+    type Storage: Storage;
+
+    fn open(&self) -> Result<Self::Storage, StorageError>;
+
+    /// What a storage that is opened now has to tell.
+    fn reopened(&self) -> (Persistent, Notes) {
+        let mut storage = self.open().unwrap();
+        (storage.load().unwrap(), storage.notes().unwrap())
+    }
+}
+
+impl Place for MemoryDisk {
+    type Storage = veraft::runtime::MemoryStorage;
+
+    fn open(&self) -> Result<Self::Storage, StorageError> {
+        MemoryDisk::open(self)
+    }
+}
+
+impl Place for tempfile::TempDir {
+    type Storage = DiskStorage;
+
+    fn open(&self) -> Result<DiskStorage, StorageError> {
+        DiskStorage::open(self.path())
+    }
+}
+
+/// The same through a pointer, as an application may hold it that chooses at its start.
+struct Boxed<P>(P);
+
+impl<P: Place> Place for Boxed<P> {
+    type Storage = Box<dyn Storage>;
+
+    fn open(&self) -> Result<Box<dyn Storage>, StorageError> {
+        Ok(Box::new(self.0.open()?))
+    }
+}
+
+macro_rules! demands {
+    ($($demand:ident)*) => {
+        mod memory {
+            $(#[test] fn $demand() { super::$demand(&super::MemoryDisk::new()); })*
+        }
+        mod disk {
+            $(#[test] fn $demand() { super::$demand(&tempfile::tempdir().unwrap()); })*
+        }
+        mod boxed_memory {
+            $(#[test] fn $demand() {
+                super::$demand(&super::Boxed(super::MemoryDisk::new()));
+            })*
+        }
+        mod boxed_disk {
+            $(#[test] fn $demand() {
+                super::$demand(&super::Boxed(tempfile::tempdir().unwrap()));
+            })*
+        }
+    };
+}
+
+demands! {
+    a_new_place_is_empty
+    records_come_back_folded_and_unsynced_ones_do_not
+    records_can_be_added_after_a_new_start
+    long_logs_are_cut_anywhere
+    notes_come_back_once_synced
+    an_empty_note_removes_the_one_of_its_name
+    records_and_notes_become_durable_together
+    a_second_opener_is_refused_until_the_first_is_gone
+}
+
+fn notes(notes: &[(&str, &str)]) -> Notes {
+    notes.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+}
+
+fn a_new_place_is_empty(place: &impl Place) {
+    for _ in 0..2 {
+        assert_eq!(place.reopened(), (Persistent::default(), Notes::new()));
+    }
+}
+
+fn records_come_back_folded_and_unsynced_ones_do_not(place: &impl Place) {
+    let synced = [
+        ballot(1),
+        append(1, &["a", "b", "", "d"]),
+        Record::Truncate { last_index: 2 },
+        Record::Ballot { current_term: 3, voted_for: Some(ServerId(2)) },
+        append(3, &["e"]),
+        append(3, &[]),
+    ];
+    let mut storage = place.open().unwrap();
+    storage.load().unwrap();
+    storage.append(&synced[..2]).unwrap();
+    storage.sync().unwrap();
+    storage.append(&synced[2..4]).unwrap();
+    storage.append(&synced[4..]).unwrap();
+    storage.sync().unwrap();
+    storage.sync().unwrap();
+    storage.append(&[append(3, &["lost"]), Record::Truncate { last_index: 0 }]).unwrap();
+    drop(storage);
+    assert_eq!(place.reopened().0, synced.into_iter().collect());
+}
+
+fn records_can_be_added_after_a_new_start(place: &impl Place) {
+    let mut expected = Persistent::default();
+    for term in 1..=4 {
+        let mut storage = place.open().unwrap();
+        assert_eq!(storage.load().unwrap(), expected);
+        for record in [ballot(term), append(term, &["x", "y", "z"])] {
+            storage.append(std::slice::from_ref(&record)).unwrap();
+            expected.write(record);
+        }
+        storage.sync().unwrap();
+    }
+    assert_eq!(place.reopened().0, expected);
+}
+
+fn long_logs_are_cut_anywhere(place: &impl Place) {
+    let commands: Vec<String> = (1..=1000).map(|number| number.to_string()).collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let mut expected = Persistent::default();
+    for last_index in [1000, 999, 768, 700, 257, 256, 255, 1, 0] {
+        let records = [
+            ballot(2),
+            Record::Truncate { last_index: 0 },
+            append(1, &commands),
+            Record::Truncate { last_index },
+            append(2, &["x", "y"]),
+        ];
+        let mut storage = place.open().unwrap();
+        storage.load().unwrap();
+        storage.append(&records).unwrap();
+        storage.sync().unwrap();
+        drop(storage);
+        records.into_iter().for_each(|record| expected.write(record));
+        assert_eq!(place.reopened().0, expected, "cut after {last_index}");
+    }
+}
+
+fn notes_come_back_once_synced(place: &impl Place) {
+    let mut storage = place.open().unwrap();
+    storage.load().unwrap();
+    storage.note("who", b"I").unwrap();
+    storage.note("met", b"S2").unwrap();
+    storage.sync().unwrap();
+    storage.note("met", b"S2, S3").unwrap();
+    storage.sync().unwrap();
+    storage.note("who", b"lost").unwrap();
+    storage.note("new", b"lost").unwrap();
+    drop(storage);
+    assert_eq!(place.reopened().1, notes(&[("met", "S2, S3"), ("who", "I")]));
+}
+
+fn an_empty_note_removes_the_one_of_its_name(place: &impl Place) {
+    let mut storage = place.open().unwrap();
+    storage.load().unwrap();
+    for name in ["first", "second", "third"] {
+        storage.note(name, b"here").unwrap();
+    }
+    storage.sync().unwrap();
+    storage.note("first", b"").unwrap();
+    storage.note("never there", b"").unwrap();
+    storage.note("third", b"").unwrap();
+    storage.note("third", b"again").unwrap();
+    storage.note("fourth", b"here").unwrap();
+    storage.note("fourth", b"").unwrap();
+    storage.sync().unwrap();
+    storage.note("second", b"").unwrap();
+    assert!(storage.notes().unwrap().values().all(|value| !value.is_empty()));
+    drop(storage);
+    assert_eq!(place.reopened().1, notes(&[("second", "here"), ("third", "again")]));
+}
+
+fn records_and_notes_become_durable_together(place: &impl Place) {
+    let begun = |last: &str| {
+        let mut storage = place.open().unwrap();
+        storage.load().unwrap();
+        storage.append(&[ballot(1)]).unwrap();
+        storage.note("floor", &2_u64.to_le_bytes()).unwrap();
+        storage.append(&[append(1, &["a", last])]).unwrap();
+        storage
+    };
+    drop(begun("lost"));
+    assert_eq!(place.reopened(), (Persistent::default(), Notes::new()));
+    begun("kept").sync().unwrap();
+    let expected: Persistent = [ballot(1), append(1, &["a", "kept"])].into_iter().collect();
+    let floor = Notes::from([("floor".into(), 2_u64.to_le_bytes().to_vec())]);
+    assert_eq!(place.reopened(), (expected, floor));
+}
+
+fn a_second_opener_is_refused_until_the_first_is_gone(place: &impl Place) {
+    let first = place.open().unwrap();
+    for _ in 0..2 {
+        assert!(matches!(place.open(), Err(StorageError::InUse { .. })));
+    }
+    drop(first);
+    place.open().unwrap();
+}
+
+/// Each of them after those of a sound server, whose log has two entries of term 1. A disk in
+/// memory needs no such guard: it holds what it was given.
+#[test]
+fn records_that_no_server_writes_are_refused_by_name() {
+    let sound = [ballot(1), append(1, &["a", "b"])];
+    let vote = Record::Ballot { current_term: 0, voted_for: Some(ServerId(3)) };
+    let emptied = Record::Truncate { last_index: 0 };
+    let bad = [
+        ("entry 1", vec![emptied.clone(), append(0, &["c"])]),
+        ("entry 4", vec![ballot(7), append(7, &["c"]), append(6, &["d"])]),
+        ("entry 3", vec![append(2, &["c"])]),
+        ("the ballot", vec![emptied, vote]),
+    ];
+    for (expected, records) in bad {
+        let place = tempfile::tempdir().unwrap();
+        let mut storage = place.open().unwrap();
+        storage.append(&sound).unwrap();
+        storage.append(&records).unwrap();
+        storage.sync().unwrap();
+        drop(storage);
+        match place.open().unwrap().load() {
+            Err(StorageError::Damaged { position, .. }) => assert_eq!(position, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+}

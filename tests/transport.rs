@@ -1,0 +1,270 @@
+//! What every transport promises to the nodes at its ends: they meet before a message passes, who
+//! is refused hears why, and nothing passes meanwhile.
+
+#![cfg(feature = "tcp")]
+
+#[cfg(feature = "tls")]
+#[path = "common/authority.rs"]
+mod authority;
+mod common;
+#[path = "common/guest.rs"]
+mod guest;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use common::wait_until;
+use guest::{Event, Guest};
+use veraft::figure2::{
+    AppendEntries, Command, Entry, Message, RequestVote, RequestVoteReply, ServerId, Term,
+};
+use veraft::runtime::{Link, MAX_ENTRIES, MemoryNetwork, TcpTransport, Transport};
+
+/// A kind of network, with places for a few servers.
+trait Network {
+    /// A new transport for server `id`, of which there is none at present.
+    fn transport(&mut self, id: u64) -> Box<dyn Transport>;
+}
+
+impl Network for MemoryNetwork {
+    fn transport(&mut self, id: u64) -> Box<dyn Transport> {
+        Box::new(MemoryNetwork::transport(self, ServerId(id)))
+    }
+}
+
+type Protect = Box<dyn FnMut(u64, TcpTransport) -> TcpTransport>;
+
+/// TCP on this machine.
+struct Tcp {
+    addresses: BTreeMap<u64, SocketAddr>,
+    protect: Protect,
+}
+
+impl Tcp {
+    fn new(protect: impl FnMut(u64, TcpTransport) -> TcpTransport + 'static) -> Tcp {
+        let listen = |id| TcpTransport::listen("conformance", ServerId(id), "127.0.0.1:0").unwrap();
+        // All at once, so that each gets a port of its own.
+        let listening: Vec<(u64, TcpTransport)> = (1..=3).map(|id| (id, listen(id))).collect();
+        let addresses = listening.iter().map(|(id, transport)| (*id, transport.address()));
+        Tcp { addresses: addresses.collect(), protect: Box::new(protect) }
+    }
+}
+
+impl Network for Tcp {
+    fn transport(&mut self, id: u64) -> Box<dyn Transport> {
+        let address = self.addresses[&id].to_string();
+        let listen = TcpTransport::listen("conformance", ServerId(id), &address).unwrap();
+        let peers = self.addresses.iter().filter(|(peer, _)| **peer != id);
+        let transport =
+            peers.fold(listen, |transport, (&peer, to)| transport.peer(ServerId(peer), to));
+        Box::new((self.protect)(id, transport))
+    }
+}
+
+/// A node that takes down what happens, its transport, and its link to one peer.
+struct Side {
+    guest: Guest,
+    transport: Box<dyn Transport>,
+    link: Box<dyn Link>,
+}
+
+impl Side {
+    fn start(network: &mut dyn Network, guest: Guest, id: u64, peer: u64) -> Side {
+        let transport = network.transport(id);
+        transport.start(guest.inbox()).unwrap();
+        let link = transport.link(ServerId(peer));
+        Side { guest, transport, link }
+    }
+
+    fn send(&mut self, term: Term) {
+        self.link.send(vec![reply(term)]);
+    }
+
+    /// Sends until a message of this term, or a later one, has arrived at `other`.
+    fn send_until_it_arrives(&mut self, other: &Side, term: Term) {
+        let arrived = |other: &Side| other.guest.delivered().iter().any(|(_, m)| m.term() == term);
+        wait_until("a message arrives", || {
+            self.send(term);
+            arrived(other)
+        });
+    }
+}
+
+impl Drop for Side {
+    fn drop(&mut self) {
+        self.transport.close();
+        self.transport.join();
+    }
+}
+
+fn reply(term: Term) -> Message {
+    Message::RequestVoteReply(RequestVoteReply { term, vote_granted: true })
+}
+
+fn one_and_two(network: &mut dyn Network, guests: [&Guest; 2]) -> [Side; 2] {
+    let one = Side::start(network, guests[0].clone(), 1, 2);
+    let two = Side::start(network, guests[1].clone(), 2, 1);
+    [one, two]
+}
+
+fn met(peer: u64, hello: &str) -> Event {
+    Event::Met(ServerId(peer), Some(hello.into()))
+}
+
+/// Both nodes hear each other's hello before either hears anything else.
+fn nodes_meet_before_a_message_passes(network: &mut dyn Network) {
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    let [mut one, mut two] = one_and_two(network, [&guests[0], &guests[1]]);
+    one.send_until_it_arrives(&two, 1);
+    two.send_until_it_arrives(&one, 2);
+    assert_eq!(guests[0].events()[0], met(2, "I am two"));
+    assert_eq!(guests[1].events()[0], met(1, "I am one"));
+    let spoke = |event: &Event| matches!(event, Event::RefusedBy(..));
+    assert!(!guests.iter().any(|guest| guest.events().iter().any(spoke)));
+}
+
+/// Messages of either, which must all be lost, until `told` has happened at both.
+fn nothing_passes(sides: &mut [Side; 2], told: [&[Event]; 2]) {
+    let all_told = |sides: &[Side; 2]| {
+        let heard = sides.iter().zip(told).map(|(side, told)| (&side.guest, told));
+        heard.into_iter().all(|(guest, told)| told.iter().all(|event| guest.happened(event)))
+    };
+    let mut term = 0;
+    wait_until("both are told", || {
+        term += 1;
+        sides.iter_mut().for_each(|side| side.send(term));
+        all_told(sides)
+    });
+    assert!(sides.iter().all(|side| side.guest.delivered().is_empty()), "something passed");
+}
+
+/// Whoever refuses, nothing passes in either direction, and both know why.
+fn who_is_refused_hears_why(network: &mut dyn Network) {
+    for refuses in [1, 2] {
+        let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+        let refused = 3 - refuses;
+        guests[refuses as usize - 1].refuse(refused, "you are a clone");
+        let mut sides = one_and_two(network, [&guests[0], &guests[1]]);
+        let hello = [met(2, "I am two"), met(1, "I am one")];
+        let told = Event::RefusedBy(ServerId(refuses), "you are a clone".into());
+        let mut expected = [vec![hello[0].clone()], vec![hello[1].clone()]];
+        expected[refused as usize - 1].push(told);
+        nothing_passes(&mut sides, [&expected[0], &expected[1]]);
+
+        guests[refuses as usize - 1].accept(refused);
+        let [one, two] = &mut sides;
+        one.send_until_it_arrives(two, 1001);
+        two.send_until_it_arrives(one, 1002);
+    }
+}
+
+/// Both refuse, and both hear both reasons.
+fn both_may_refuse(network: &mut dyn Network) {
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    guests[0].refuse(2, "too old");
+    guests[1].refuse(1, "too new");
+    let mut sides = one_and_two(network, [&guests[0], &guests[1]]);
+    let told = [
+        [met(2, "I am two"), Event::RefusedBy(ServerId(2), "too new".into())],
+        [met(1, "I am one"), Event::RefusedBy(ServerId(1), "too old".into())],
+    ];
+    nothing_passes(&mut sides, [&told[0], &told[1]]);
+}
+
+/// A node in a new life introduces itself anew, and is heard by a link of before.
+fn a_new_life_is_met_anew(network: &mut dyn Network) {
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    let [mut one, mut two] = one_and_two(network, [&guests[0], &guests[1]]);
+    one.send_until_it_arrives(&two, 1);
+    two.send_until_it_arrives(&one, 2);
+    drop(two);
+    let reborn = Guest::new(2, "I am two again");
+    let mut two = Side::start(network, reborn.clone(), 2, 1);
+    one.send_until_it_arrives(&two, 3);
+    two.send_until_it_arrives(&one, 4);
+    assert_eq!(reborn.events()[0], met(1, "I am one"));
+    let events = guests[0].events();
+    let anew = events.iter().position(|event| *event == met(2, "I am two again")).unwrap();
+    let fourth = Event::Delivered(ServerId(2), reply(4));
+    assert!(anew < events.iter().position(|event| *event == fourth).unwrap());
+}
+
+/// Who takes part must be known; who speaks for another is not heard.
+fn nobody_speaks_for_another(network: &mut dyn Network) {
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    let [mut one, two] = one_and_two(network, [&guests[0], &guests[1]]);
+    one.send_until_it_arrives(&two, 1);
+    let for_three =
+        RequestVote { term: 2, candidate_id: ServerId(3), last_log_index: 0, last_log_term: 0 };
+    one.link.send(vec![Message::RequestVote(for_three.clone())]);
+    one.send_until_it_arrives(&two, 3);
+    assert!(two.guest.delivered().iter().all(|(_, message)| message.term() != 2));
+}
+
+/// The largest message that the transport promises to carry arrives, and an urgent one with it.
+fn what_fits_arrives(network: &mut dyn Network) {
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    let [mut one, two] = one_and_two(network, [&guests[0], &guests[1]]);
+    one.send_until_it_arrives(&two, 1);
+    let most = one.transport.max_message_bytes().unwrap_or(20_000_000);
+    let entry = |bytes| Entry::command(2, Command::from(vec![b'x'; bytes]));
+    let append = |term, entries: Vec<Entry>| {
+        Message::AppendEntries(AppendEntries {
+            term,
+            leader_id: ServerId(1),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: entries.into_iter().collect(),
+            leader_commit: 0,
+        })
+    };
+    let many = (0..MAX_ENTRIES).map(|at| if at == 7 { entry(most) } else { entry(0) });
+    let messages = [append(2, vec![entry(most)]), append(3, many.collect())];
+    for message in messages {
+        let mut urgent = vec![reply(4)];
+        one.link.send_letting_pass(vec![message.clone()], &mut || std::mem::take(&mut urgent));
+        wait_until("the message is there", || {
+            two.guest.delivered().contains(&(ServerId(1), message.clone()))
+        });
+    }
+}
+
+fn conforms(mut network: impl Network) {
+    nodes_meet_before_a_message_passes(&mut network);
+    who_is_refused_hears_why(&mut network);
+    both_may_refuse(&mut network);
+    a_new_life_is_met_anew(&mut network);
+    nobody_speaks_for_another(&mut network);
+    what_fits_arrives(&mut network);
+}
+
+#[test]
+fn the_memory_network_conforms() {
+    conforms(MemoryNetwork::new(1));
+}
+
+#[test]
+fn a_memory_network_with_delays_conforms() {
+    let network = MemoryNetwork::new(1);
+    let ms = std::time::Duration::from_millis;
+    network
+        .set_conditions(veraft::runtime::Conditions { delay: ms(0)..=ms(5), ..Default::default() });
+    conforms(network);
+}
+
+#[test]
+fn tcp_conforms() {
+    conforms(Tcp::new(|_, transport| transport));
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn tls_conforms() {
+    let authority = authority::Authority::new();
+    conforms(Tcp::new(move |id, transport| {
+        let named = (1..=3).fold(transport, |transport, id| {
+            transport.peer_name(ServerId(id), authority::name(id))
+        });
+        named.tls(authority.tls(id, &authority))
+    }));
+}
