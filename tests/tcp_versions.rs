@@ -17,7 +17,7 @@ use common::wait_until;
 use guest::{Event, Guest};
 use raw::{accepted, attack, closes, frame, hello_2, read_frame, recorded, whole};
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Command, Entry, Message, RequestVote,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Entry, Message, RequestVote,
     RequestVoteReply, ServerId,
 };
 use veraft::runtime::{Link, TcpTransport, Transport};
@@ -26,7 +26,7 @@ const CLUSTER: &str = "wire 1";
 
 /// Every kind of message, with the name of its recording.
 fn messages() -> Vec<(&'static str, Message)> {
-    let entry = |term, bytes: &[u8]| Entry::command(term, Command::from(bytes));
+    let entry = |term, bytes: &[u8]| Entry::command(term, bytes);
     let append = |entries: Vec<Entry>| {
         Message::AppendEntries(AppendEntries {
             term: 300,

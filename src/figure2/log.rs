@@ -1,16 +1,17 @@
 //! The log: what Figure 2 calls `log[]`, and the runs of entries that travel between servers.
 //!
-//! The only file that names `im`. A clone shares structure with its original, so a message, a
-//! stored log and the state of a model checker hold the same entries without copying them.
+//! A clone shares what its original holds, so a message, a stored log and the state of a model
+//! checker hold the same entries without copying them.
 
+mod runs;
+
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use core::fmt;
-use core::hash::{Hash, Hasher};
 
-use im::Vector;
-use serde::{Deserialize, Serialize};
+use runs::Runs;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A term: a period with at most one leader, numbered from 1; 0 before the first election.
 pub type Term = u64;
@@ -19,7 +20,7 @@ pub type Term = u64;
 pub type Index = u64;
 
 /// What the application's state machine executes; opaque bytes to Raft.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Command(Arc<[u8]>);
 
 impl Command {
@@ -44,6 +45,21 @@ impl From<&[u8]> for Command {
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// Bytes at once, where the format has them: one by one a large command takes long.
+impl Serialize for Command {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// From bytes, or from a sequence of numbers, as JSON has it.
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes: Cow<'de, [u8]> = serde_bytes::deserialize(deserializer)?;
+        Ok(Command(bytes.into()))
     }
 }
 
@@ -88,10 +104,11 @@ impl Entry {
     }
 }
 
-/// Consecutive entries of a log. A clone is O(1).
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// Consecutive entries of a log. A clone or a part of them copies no entry, but one reference
+/// for every few hundred entries.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Entries(Vector<Entry>);
+pub struct Entries(Runs<Entry>);
 
 impl Entries {
     /// How many entries there are.
@@ -101,7 +118,7 @@ impl Entries {
 
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// The entries in the order of the log.
@@ -119,25 +136,8 @@ impl Entries {
         self.slice(count, self.len())
     }
 
-    /// Few entries are copied: to cut a tree costs more, even for none.
     fn slice(&self, from: usize, to: usize) -> Entries {
-        const FEW: usize = 128;
-        if from == to {
-            return Entries::default();
-        }
-        if to - from <= FEW {
-            return self.0.focus().narrow(from..to).into_iter().cloned().collect();
-        }
-        Entries(self.0.clone().slice(from..to))
-    }
-}
-
-/// `im::Vector` hashes its elements without their number; with it, no two sequences of fields
-/// can feed the same bytes to a hasher.
-impl Hash for Entries {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_usize(self.len());
-        self.0.hash(state);
+        Entries(self.0.slice(from..to))
     }
 }
 
@@ -166,7 +166,7 @@ impl Log {
 
     /// The term of the last entry; 0 when there is none.
     pub fn last_term(&self) -> Term {
-        self.0.0.last().map_or(0, |entry| entry.term)
+        self.get(self.last_index()).map_or(0, |entry| entry.term)
     }
 
     /// The entry at `index`, if the log holds it.
@@ -218,13 +218,7 @@ impl Log {
     /// The index of the first entry of `term` or of a later one; one past the end when there
     /// is none. Terms never decrease along a log.
     pub fn first_index_from_term(&self, term: Term) -> Index {
-        let before = |entry: &Entry| match entry.term < term {
-            true => Ordering::Less,
-            false => Ordering::Greater,
-        };
-        match self.0.0.binary_search_by(before) {
-            Ok(position) | Err(position) => position as Index + 1,
-        }
+        self.0.0.partition_point(|entry| entry.term < term) as Index + 1
     }
 
     /// The index of the last entry of `term`, if the log holds one of that term.
@@ -239,11 +233,8 @@ impl Log {
     }
 
     /// Adds `entries` at the end.
-    ///
-    /// One by one: joining two trees costs more than the few entries of a batch, and leaves a
-    /// tree that is slower for good.
     pub(super) fn append(&mut self, entries: Entries) {
-        self.0.0.extend(entries.iter().cloned());
+        self.0.0.append(&entries.0);
     }
 }
 
@@ -287,6 +278,35 @@ mod tests {
             assert!(range.iter().map(|entry| entry.term).eq(first..=last), "{first} to {last}");
         }
         assert!(log.range(1001, 1000).is_empty());
+    }
+
+    #[test]
+    fn commands_keep_their_form_in_postcard_and_in_json() {
+        let command = Command::from(&b"\x00a\xff"[..]);
+        let stored = postcard::to_allocvec(&command).unwrap();
+        assert_eq!(stored, [3, 0x00, b'a', 0xff]);
+        assert_eq!(postcard::from_bytes(&stored), Ok(command.clone()));
+        let long = Command::from(vec![7; 300]);
+        let stored = postcard::to_allocvec(&long).unwrap();
+        assert_eq!((&stored[..2], stored.len()), (&[0xac, 0x02][..], 302));
+        assert_eq!(postcard::from_bytes(&stored), Ok(long));
+        let text = serde_json::to_string(&command).unwrap();
+        assert_eq!(text, "[0,97,255]");
+        assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
+        assert!(serde_json::from_str::<Command>("[256]").is_err());
+    }
+
+    #[test]
+    fn entries_keep_their_form_in_postcard_and_in_json() {
+        let mut log = Log::default();
+        log.append([Entry::command(1, &b"a"[..])].into_iter().collect());
+        log.append([Entry { term: 2, payload: Payload::Blank }].into_iter().collect());
+        let stored = postcard::to_allocvec(&log).unwrap();
+        assert_eq!(stored, [2, 1, 0, 1, b'a', 2, 1]);
+        assert_eq!(postcard::from_bytes(&stored), Ok(log.clone()));
+        let text = r#"[{"term":1,"payload":{"Command":[97]}},{"term":2,"payload":"Blank"}]"#;
+        assert_eq!(serde_json::to_string(&log).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Log>(text).unwrap(), log);
     }
 
     #[test]

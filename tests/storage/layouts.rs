@@ -114,7 +114,7 @@ fn a_file_of_layout_1_that_no_server_wrote_stays_one() {
     transaction.commit().unwrap();
     drop(store);
     match DiskStorage::open(directory.path()).map(|_| ()) {
-        Err(StorageError::Damaged { position, .. }) => assert_eq!(position, "the ballot"),
+        Err(StorageError::Damaged { position, .. }) => assert_eq!(position, "entry 291"),
         other => panic!("{other:?}"),
     }
     assert_eq!(layout(directory.path()), 1);

@@ -34,18 +34,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
+pub(super) use super::storage::STOPPED;
 pub(super) use known::{Known, Progress};
 pub(super) use meet::{Adoption, Meeting};
 pub use own::UnfitStore;
 pub(super) use own::{Asked, Identity, check_floor, floor_note};
 
-pub(super) use super::storage::{FLOOR, STOPPED};
 use crate::figure2::{ServerId, Term};
 
 /// The note in which a store says whose it is.
 pub(super) const IDENTITY: &str = "identity";
 /// The note of what is remembered of the other servers.
 pub(super) const PEERS: &str = "peers";
+/// The note of the highest index given to the application.
+pub(super) const FLOOR: &str = "floor";
 
 /// All that a node knows of identities: its own, and those of its peers.
 #[derive(Debug)]

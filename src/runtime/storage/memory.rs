@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
-use super::{Notes, Storage, StorageError, sound};
+use super::{Notes, Storage, StorageError};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::sync::{Mutex, lock};
 
@@ -76,14 +76,7 @@ impl Default for MemoryStorage {
 
 impl Storage for MemoryStorage {
     fn load(&mut self) -> Result<Persistent, StorageError> {
-        let Synced { persistent, notes } = &*lock(&self.disk.synced);
-        let ballot = (persistent.current_term(), persistent.voted_for());
-        match sound::check(ballot, persistent.log().entries().iter(), notes) {
-            Ok(()) => Ok(persistent.clone()),
-            Err(sound::Unsound { position, what }) => {
-                Err(StorageError::Damaged { file: PathBuf::from(PLACE), position, what })
-            }
-        }
+        Ok(self.disk.persistent())
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {

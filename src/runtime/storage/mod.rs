@@ -3,7 +3,6 @@
 #[cfg(feature = "disk")]
 mod disk;
 mod memory;
-mod sound;
 
 use crate::runtime::std;
 
@@ -76,9 +75,6 @@ pub trait Storage: Send + 'static {
 /// What a node keeps beside the records of its server, by name: who it is, whom it has met.
 /// Opaque to the storage, and never empty.
 pub type Notes = BTreeMap<String, Vec<u8>>;
-
-/// The note that holds the highest index given to the application: 8 bytes, the lowest first.
-pub(super) const FLOOR: &str = "floor";
 
 /// The note of a node that has stopped for good: why, as text.
 pub(super) const STOPPED: &str = "stopped";

@@ -3,13 +3,15 @@
 
 use crate::runtime::std;
 
+use std::cell::Cell;
 use std::string::ToString;
 use std::vec::Vec;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::platter::{Platter, batch};
+use super::platter::{Event, Platter, batch};
+use super::roots::{self, End};
 use crate::figure2::{Persistent, Record, ServerId};
 use crate::runtime::storage::{Notes, Storage, StorageError};
 
@@ -120,4 +122,30 @@ fn one_damaged_bit_loses_nothing_without_a_word() {
         altered.len()
     );
     assert!(whole > 500 && refused > 500, "{whole} files whole, {refused} refused");
+}
+
+/// The file is looked at before it is locked: what a node that is about to close commits in
+/// between is not taken for what was seen.
+#[test]
+fn a_commit_between_the_look_and_the_lock_is_kept() {
+    let (copies, _) = copies(&mut StdRng::seed_from_u64(11), 2);
+    let [_, seen, later, ..] = &copies[..] else { panic!("four copies") };
+    for moment in [2, 3] {
+        let mut bytes = seen.bytes.clone();
+        bytes[GOD_BYTE] ^= 1;
+        let platter = Platter::holding(bytes);
+        let looks = Cell::new(0);
+        let open = || {
+            looks.set(looks.get() + 1);
+            if looks.get() == moment {
+                platter.note(Event::SetLen(later.bytes.len()));
+                platter.note(Event::Write(0, later.bytes.clone()));
+            }
+            Ok(platter.clone())
+        };
+        assert_eq!(roots::settle(open).unwrap(), End::Cut);
+        assert!(looks.get() > moment, "looked {} times", looks.get());
+        let mut storage = platter.open().unwrap();
+        assert!((storage.load().unwrap(), storage.notes().unwrap()) == later.expected);
+    }
 }

@@ -11,7 +11,7 @@
 
 use crate::runtime::std;
 
-use std::string::ToString;
+use std::string::{String, ToString};
 use std::vec::Vec;
 
 use redb::{
@@ -21,9 +21,8 @@ use redb::{
 
 use super::stored;
 use super::trouble::Trouble;
-use crate::figure2::{Entry, Index, Record, ServerId, Term};
+use crate::figure2::{BadRecord, Entry, Index, Persistent, Record, ServerId, Term};
 use crate::runtime::storage::Notes;
-use crate::runtime::storage::sound::{self, Unsound};
 
 /// A term, and the vote in it.
 pub(super) type Ballot = (Term, Option<ServerId>);
@@ -84,7 +83,7 @@ fn create(store: &Database) -> Result<(), Trouble> {
 fn migrate_from_1(store: &Database) -> Result<(), Trouble> {
     let old = store.begin_read()?;
     let entries = read_runs(&old, stored::read_run_1)?;
-    check(read_ballot(&old)?, &entries, &Notes::new())?;
+    fold(read_ballot(&old)?, entries.clone())?;
     let transaction = begin(store)?;
     truncate(&transaction, 0)?;
     append(&transaction, 0, entries.iter())?;
@@ -102,16 +101,23 @@ fn finish(transaction: WriteTransaction) -> Result<(), Trouble> {
 }
 
 /// What the file holds of a server, once it is known to be sound.
-pub(super) fn read(transaction: &ReadTransaction) -> Result<(Option<Ballot>, Vec<Entry>), Trouble> {
-    let ballot = read_ballot(transaction)?;
-    let entries = read_runs(transaction, stored::read_run)?;
-    check(ballot, &entries, &read_notes(transaction)?)?;
-    Ok((ballot, entries))
+pub(super) fn read(transaction: &ReadTransaction) -> Result<Persistent, Trouble> {
+    fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)
 }
 
-fn check(ballot: Option<Ballot>, entries: &[Entry], notes: &Notes) -> Result<(), Trouble> {
-    sound::check(ballot.unwrap_or_default(), entries.iter(), notes)
-        .map_err(|Unsound { position, what }| Trouble::Record { position, what })
+fn fold(ballot: Option<Ballot>, entries: Vec<Entry>) -> Result<Persistent, Trouble> {
+    let ballot = ballot.map(|(current_term, voted_for)| Record::Ballot { current_term, voted_for });
+    let append = Record::Append { entries: entries.into_iter().collect() };
+    Persistent::fold(ballot.into_iter().chain([append]))
+        .map_err(|bad| Trouble::record(place(bad), bad))
+}
+
+fn place(bad: BadRecord) -> String {
+    match bad {
+        BadRecord::Entry { index, .. } => std::format!("entry {index}"),
+        BadRecord::Term { .. } | BadRecord::Vote { .. } => "the ballot".into(),
+        BadRecord::Truncate { .. } => "a truncation".into(),
+    }
 }
 
 /// None before the first record.

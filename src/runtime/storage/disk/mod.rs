@@ -128,12 +128,9 @@ impl DiskStorage {
     }
 
     fn read(&self) -> Result<(Persistent, Index), Trouble> {
-        let (ballot, entries) = layout::read(&self.store.begin_read()?)?;
-        let last_index = entries.len() as Index;
-        let ballot =
-            ballot.map(|(current_term, voted_for)| Record::Ballot { current_term, voted_for });
-        let entries = Record::Append { entries: entries.into_iter().collect() };
-        Ok((ballot.into_iter().chain([entries]).collect(), last_index))
+        let persistent = layout::read(&self.store.begin_read()?)?;
+        let last_index = persistent.log().last_index();
+        Ok((persistent, last_index))
     }
 }
 

@@ -72,17 +72,30 @@ pub(super) fn settle<B: StorageBackend>(
     if other <= counts {
         return Ok(if closed { End::Closed } else { End::Cut });
     }
+    // The look was without a lock: a node that is about to close may have had the file since, and
+    // its last commits change what is newer.
+    let is_as_seen = |file: &B| match read_header(file) {
+        Ok(now) => Ok(now == Some(header)),
+        Err(error) => Err(Trouble::from(redb::StorageError::from(error))),
+    };
     // Which is newer is known once the checksum of the one that counts is known to be right.
-    drop(Trial::open(open()?, flags)?);
+    match Trial::open(open()?, flags) {
+        Ok(trial) => drop(trial),
+        Err(DatabaseError::Storage(redb::StorageError::Corrupted(_))) if !is_as_seen(&open()?)? => {
+            return settle(open);
+        }
+        Err(error) => return Err(error.into()),
+    }
     let turned = flags ^ PRIMARY;
     match Trial::open(open()?, turned) {
-        Ok(trial) => {
-            trial
-                .backend
-                .file
-                .write(GOD_BYTE as u64, &[turned])
-                .map_err(redb::StorageError::from)?;
-            trial.backend.file.sync_data().map_err(redb::StorageError::from)?;
+        Ok(Trial { backend, store }) => {
+            let file = &backend.file;
+            if !is_as_seen(file)? {
+                drop(store);
+                return settle(open);
+            }
+            file.write(GOD_BYTE as u64, &[turned]).map_err(redb::StorageError::from)?;
+            file.sync_data().map_err(redb::StorageError::from)?;
             Ok(End::Completed)
         }
         Err(DatabaseError::Storage(redb::StorageError::Corrupted(_))) => Ok(End::Dropped),
@@ -109,7 +122,7 @@ fn number(header: &[u8; HEADER], at: usize) -> u64 {
 /// A file that is open to see whether it is whole. Holds its lock.
 struct Trial<B: StorageBackend> {
     backend: Arc<Overlay<B>>,
-    _store: Database,
+    store: Database,
 }
 
 impl<B: StorageBackend> Trial<B> {
@@ -117,10 +130,10 @@ impl<B: StorageBackend> Trial<B> {
     fn open(file: B, flags: u8) -> Result<Trial<B>, DatabaseError> {
         let backend = Arc::new(Overlay { file, over: Mutex::default() });
         lock(&backend.over).writes.push((GOD_BYTE as u64, Vec::from([flags])));
-        let _store = Database::builder()
+        let store = Database::builder()
             .set_check_integrity_on_open(true)
             .create_with_backend(Shared(backend.clone()))?;
-        Ok(Trial { backend, _store })
+        Ok(Trial { backend, store })
     }
 }
 
