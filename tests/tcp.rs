@@ -13,6 +13,7 @@ mod raw;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -350,6 +351,42 @@ fn a_peer_that_dials_in_is_reached_at_once() {
     assert!(link.send(vec![reply(2)]) > 0);
     guests[1].expect(&Event::Delivered(ServerId(1), reply(2)));
     for transport in [one, two] {
+        transport.close();
+        transport.join();
+    }
+}
+
+/// How often a link has tried to connect, to a listener that closes each connection.
+fn attempts(patience: Duration) -> (TcpTransport, Box<dyn Link>, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+    let transport = transport.peer(ServerId(2), listener.local_addr().unwrap());
+    transport.start(Guest::new(1, "hello").with_patience(patience).inbox()).unwrap();
+    let link = transport.link(ServerId(2));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            drop(stream);
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (transport, link, count)
+}
+
+/// Side by side, so that a slow machine slows both.
+#[test]
+fn an_impatient_peer_is_tried_more_often() {
+    let [mut impatient, mut patient] = [Duration::from_millis(80), LONG].map(attempts);
+    wait_until("the patient one has tried often enough to wait long", || {
+        impatient.1.send(vec![reply(1)]);
+        patient.1.send(vec![reply(1)]);
+        // Two connections an attempt: one in each version.
+        patient.2.load(Ordering::SeqCst) >= 16
+    });
+    let [often, seldom] = [&impatient, &patient].map(|(_, _, count)| count.load(Ordering::SeqCst));
+    assert!(often > 3 * seldom, "{often} attempts, and {seldom}");
+    for (transport, _, _) in [impatient, patient] {
         transport.close();
         transport.join();
     }
