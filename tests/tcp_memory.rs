@@ -15,8 +15,8 @@ use std::io::Write;
 use common::wait_until;
 use guest::Guest;
 use raw::{accepted, attack, closes, frame, hello_1, hello_2, read_frame};
-use veraft::figure2::{AppendEntries, Command, Entry, Message, ServerId};
-use veraft::runtime::{MAX_ENTRIES, TcpTransport, Transport};
+use veraft::figure2::{AppendEntries, Command, Entry, MAX_ENTRIES, Message, ServerId};
+use veraft::runtime::{TcpTransport, Transport};
 
 const FRAME: usize = 16 * 1024 * 1024;
 

@@ -16,9 +16,10 @@ use std::net::SocketAddr;
 use common::wait_until;
 use guest::{Event, Guest};
 use veraft::figure2::{
-    AppendEntries, Command, Entry, Message, RequestVote, RequestVoteReply, ServerId, Term,
+    AppendEntries, Command, Entry, MAX_ENTRIES, Message, RequestVote, RequestVoteReply, ServerId,
+    Term,
 };
-use veraft::runtime::{Link, MAX_ENTRIES, MemoryNetwork, TcpTransport, Transport};
+use veraft::runtime::{Link, MemoryNetwork, TcpTransport, Transport};
 
 /// A kind of network, with places for a few servers.
 trait Network {

@@ -19,6 +19,9 @@ pub type Term = u64;
 /// A position in the log, from 1; 0 stands before the first entry.
 pub type Index = u64;
 
+/// How many entries one message holds at most.
+pub const MAX_ENTRIES: usize = 1 << 18;
+
 /// What the application's state machine executes; opaque bytes to Raft.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Command(Arc<[u8]>);
@@ -200,12 +203,13 @@ impl Log {
     }
 
     /// The entries from index `first` on, as many as fit in `max_bytes` of commands, but at
-    /// least one if there is one. An empty command, or a blank, counts as one byte, so that the
-    /// number of entries is bounded too.
+    /// least one if there is one. An empty command, or a blank, counts as one byte, and no more
+    /// than [`MAX_ENTRIES`] are taken.
     pub fn batch(&self, first: Index, max_bytes: usize) -> Entries {
         let mut bytes = 0;
         let mut last = first.saturating_sub(1);
-        while let Some(entry) = self.get(last + 1) {
+        let most = last.saturating_add(MAX_ENTRIES as Index);
+        while let Some(entry) = self.get(last + 1).filter(|_| last < most) {
             bytes += entry.bytes().max(1);
             if bytes > max_bytes && last >= first {
                 break;
@@ -266,6 +270,8 @@ mod tests {
         assert_eq!(log.batch(3, 1000).len(), 2);
         assert_eq!(log.batch(5, 1000).len(), 0);
         let empty = Entry { term: 1, payload: Payload::Blank };
+        let long = Log((0..MAX_ENTRIES + 1).map(|_| empty.clone()).collect());
+        assert_eq!(long.batch(1, usize::MAX).len(), MAX_ENTRIES);
         assert_eq!(Log((0..9).map(|_| empty.clone()).collect()).batch(1, 4).len(), 4);
     }
 

@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub use append_entries::{AppendEntries, AppendEntriesReply, AppendOutcome};
 pub use breach::{Breach, LEAP, LIMIT};
-pub use log::{Command, Entries, Entry, Index, Log, Payload, Term};
+pub use log::{Command, Entries, Entry, Index, Log, MAX_ENTRIES, Payload, Term};
 pub use request_vote::{RequestVote, RequestVoteReply};
 pub use state::{BadRecord, Config, Persistent, Record, Role, ServerId, Volatile};
 

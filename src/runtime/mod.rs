@@ -121,8 +121,8 @@ pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
 pub use timing::{Timing, TimingError};
 pub use transport::{
-    Closed, Conditions, Inbox, Link, MAX_ENTRIES, MemoryNetwork, MemoryTransport, Reception,
-    Refused, Transport, TransportError, is_urgent,
+    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
+    TransportError, is_urgent,
 };
 #[cfg(feature = "tcp")]
 pub use transport::{TcpCounters, TcpMetrics, TcpTransport};

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use veraft::figure2::{Command, Index, Message, ServerId};
 use veraft::runtime::{
     Closed, Conditions, Inbox, Link, MemoryDisk, MemoryNetwork, MemoryTransport, Node, NodeBuilder,
-    StateMachine, Timing, Transport, TransportError,
+    Reception, StateMachine, Timing, Transport, TransportError,
 };
 
 use crate::failure::Violation;
@@ -227,20 +227,45 @@ struct Counting {
     requests: Arc<AtomicU64>,
 }
 
+/// A node behind a counter of requests.
+struct Counted {
+    inbox: Inbox,
+    requests: Arc<AtomicU64>,
+}
+
+impl Reception for Counted {
+    fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed> {
+        match &message {
+            Message::RequestVote(_) | Message::AppendEntries(_) => {
+                self.requests.fetch_add(1, Ordering::Relaxed);
+            }
+            Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {}
+        }
+        self.inbox.deliver(from, message, bytes).map_err(|_| Closed)
+    }
+
+    fn hello(&self) -> Vec<u8> {
+        self.inbox.hello()
+    }
+
+    fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), String> {
+        self.inbox.meet(peer, hello).map_err(|refused| refused.to_string())
+    }
+
+    fn refused_by(&self, peer: ServerId, why: &str) {
+        self.inbox.refused_by(peer, why);
+    }
+
+    fn patience(&self) -> Duration {
+        self.inbox.patience()
+    }
+}
+
 impl Transport for Counting {
     fn start(&self, inbox: Inbox) -> Result<(), TransportError> {
-        let requests = Arc::clone(&self.requests);
-        let id = inbox.id();
-        let deliver = move |from, message, bytes| {
-            match &message {
-                Message::RequestVote(_) | Message::AppendEntries(_) => {
-                    requests.fetch_add(1, Ordering::Relaxed);
-                }
-                Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {}
-            }
-            inbox.deliver(from, message, bytes).map_err(|_| Closed)
-        };
-        self.inner.start(Inbox::new(id, Arc::clone(&self.servers), deliver))
+        let (id, requests) = (inbox.id(), Arc::clone(&self.requests));
+        let counted = Counted { inbox, requests };
+        self.inner.start(Inbox::new(id, Arc::clone(&self.servers), counted))
     }
 
     fn link(&self, peer: ServerId) -> Box<dyn Link> {

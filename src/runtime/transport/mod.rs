@@ -36,7 +36,7 @@ pub trait Transport: Send + Sync + 'static {
     fn link(&self, peer: ServerId) -> Box<dyn Link>;
 
     /// How many bytes of commands one message can carry; `None` without a limit. A message that
-    /// carries at most so many, in at most [`MAX_ENTRIES`] entries, always arrives whole; what
+    /// carries at most so many, in at most [`MAX_ENTRIES`](crate::figure2::MAX_ENTRIES) entries, always arrives whole; what
     /// is larger may be lost each time. A node must propose and batch no more.
     fn max_message_bytes(&self) -> Option<usize> {
         None
@@ -142,10 +142,6 @@ pub trait Link: Send + 'static {
         Err(messages)
     }
 }
-
-/// How many entries one message has at most. Entries cost memory where they arrive, also those
-/// without a byte in them.
-pub const MAX_ENTRIES: usize = 1 << 18;
 
 /// Whether `message` may overtake others: votes, replies and heartbeats, which are small, and on
 /// which the peace of the cluster depends. Entries stay in their order.

@@ -8,8 +8,8 @@ use std::string::{String, ToString};
 use thiserror::Error;
 
 use super::frame::{NEWEST, OLDEST};
-use crate::figure2::ServerId;
-use crate::runtime::transport::{MAX_ENTRIES, Refused};
+use crate::figure2::{MAX_ENTRIES, ServerId};
+use crate::runtime::transport::Refused;
 
 /// Why a connection is closed. Names the other end "it".
 #[derive(Debug, Error)]

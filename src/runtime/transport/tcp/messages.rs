@@ -22,8 +22,7 @@ use std::vec::Vec;
 
 use super::breach::Breach;
 use super::{frame, version_1};
-use crate::figure2::Message;
-use crate::runtime::transport::MAX_ENTRIES;
+use crate::figure2::{MAX_ENTRIES, Message};
 
 /// How many bytes of a message one frame of version 2 holds at most when this node writes it.
 pub(super) const PIECE: usize = 64 * 1024;
