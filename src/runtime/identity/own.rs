@@ -140,7 +140,7 @@ impl Registry {
         let stored: Option<Identity> = read(notes, IDENTITY)?;
         let known: Option<BTreeMap<ServerId, Known>> = read(notes, PEERS)?;
         let mut own = match stored {
-            Some(stored) => stored.is_for(&asked)?,
+            Some(stored) => stored.held_to(&asked)?,
             None => asked.first(records, &mut random),
         };
         check_floor(notes, records.log().last_index())?;
@@ -165,7 +165,7 @@ impl Identity {
         Identity { generation: adoption.generation, disowned: None, ..self }
     }
 
-    fn is_for(self, asked: &Asked) -> Result<Identity, UnfitStore> {
+    fn held_to(self, asked: &Asked) -> Result<Identity, UnfitStore> {
         let Asked { server, cluster, servers } = asked;
         if self.server != *server {
             return Err(UnfitStore::OtherServer { stored: self.server, given: *server });
