@@ -265,11 +265,11 @@ fn lists_of_servers_that_differ_elect_no_second_leader() {
     }
     let lists = "S4 was started in a cluster of 5 (S1, S2, S3, S4, S5), and S1 in a cluster of 3";
     let (first, fourth) = (|| three[0].status().unwrap(), || five[0].status().unwrap());
-    wait_until("S1 refuses S4", || first().refused.get(&ServerId(4)).is_some());
+    wait_until("S1 refuses S4", || first().refused.contains_key(&ServerId(4)));
     assert!(first().refused[&ServerId(4)].contains(lists), "{:?}", first().refused);
-    wait_until("S4 hears of it", || fourth().refused_by.get(&S1).is_some());
+    wait_until("S4 hears of it", || fourth().refused_by.contains_key(&S1));
     assert!(fourth().refused_by[&S1].contains(lists), "{:?}", fourth().refused_by);
-    wait_until("S4 refuses S1", || fourth().refused.get(&S1).is_some());
+    wait_until("S4 refuses S1", || fourth().refused.contains_key(&S1));
     assert!(first().refused_by[&ServerId(4)].contains("S1 was started in a cluster of 3"));
     // Two of three still commit; two of five never do.
     commit(|| three.iter(), "second");
