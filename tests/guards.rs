@@ -131,7 +131,7 @@ fn a_node_stops_for_good_before_it_overwrites_what_it_applied() {
                 peers.append(ServerId(3), 9, (0, 0), [entry(9, "other")].into_iter().collect());
                 wait_until("it stops", || node.status().is_err());
                 let reason = node.status().unwrap_err().reason;
-                let StopReason::Contradicted { text } = reason else { panic!("{reason:?}") };
+                let StopReason::Contradicted { text } = reason else { panic!("{reason}") };
                 texts.push(text);
                 // What waits is answered, and nothing of the step has left.
                 assert!(matches!(
