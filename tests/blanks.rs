@@ -10,9 +10,11 @@ use veraft::runtime::{MemoryDisk, MemoryNetwork, Node, NodeBuilder, ProposeError
 
 const SERVERS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
 
+type Applied = Vec<(Index, Vec<u8>)>;
+
 /// Keeps what it is given, with the index of each.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(Index, Vec<u8>)>>>);
+struct Kept(Arc<Mutex<Applied>>);
 
 impl Kept {
     fn commands(&self) -> Vec<Vec<u8>> {

@@ -3,6 +3,8 @@
 #![cfg(feature = "tcp")]
 
 mod common;
+#[path = "common/guest.rs"]
+mod guest;
 #[path = "common/log.rs"]
 mod log;
 #[path = "common/raw.rs"]
@@ -11,11 +13,13 @@ mod raw;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Journal, JournalNode, LONG, wait_until};
+use guest::{Event, Guest};
 use log::log;
 use raw::{accepted, attack, closes, frame, hello_1, hello_2, whole};
 use veraft::figure2::{Message, RequestVote, RequestVoteReply, ServerId, Term};
@@ -322,6 +326,70 @@ fn node_at(id: ServerId, addresses: &[SocketAddr], disk: &MemoryDisk) -> Journal
 fn impatient() -> Timing {
     let [shortest, longest, heartbeat] = [450, 550, 150].map(Duration::from_millis);
     Timing::new(shortest..=longest, heartbeat).unwrap()
+}
+
+/// A link that has tried in vain for so long that its next attempt is far, tries at once when the
+/// peer connects.
+#[test]
+fn a_peer_that_dials_in_is_reached_at_once() {
+    let guests = [1, 2].map(|id| Guest::new(id, "hello").with_patience(LONG));
+    let listen = |id, at: &str| TcpTransport::listen(CLUSTER, ServerId(id), at).unwrap();
+    let address = listen(2, "127.0.0.1:0").address().to_string();
+    let one = listen(1, "127.0.0.1:0").peer(ServerId(2), &address);
+    one.start(guests[0].inbox()).unwrap();
+    let mut link = one.link(ServerId(2));
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(link.send(vec![reply(1)]), 0);
+        thread::sleep(Duration::from_millis(5));
+    }
+    let two = listen(2, &address).peer(ServerId(1), one.address());
+    two.start(guests[1].inbox()).unwrap();
+    // What a new link does before there is a message.
+    two.link(ServerId(1)).send(Vec::new());
+    wait_until("it has dialled in", || one.counters().snapshot().accepted == 1);
+    assert!(link.send(vec![reply(2)]) > 0);
+    guests[1].expect(&Event::Delivered(ServerId(1), reply(2)));
+    for transport in [one, two] {
+        transport.close();
+        transport.join();
+    }
+}
+
+/// How often a link has tried to connect, to a listener that closes each connection.
+fn attempts(patience: Duration) -> (TcpTransport, Box<dyn Link>, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+    let transport = transport.peer(ServerId(2), listener.local_addr().unwrap());
+    transport.start(Guest::new(1, "hello").with_patience(patience).inbox()).unwrap();
+    let link = transport.link(ServerId(2));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = count.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            drop(stream);
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (transport, link, count)
+}
+
+/// Side by side, so that a slow machine slows both.
+#[test]
+fn an_impatient_peer_is_tried_more_often() {
+    let [mut impatient, mut patient] = [Duration::from_millis(80), LONG].map(attempts);
+    wait_until("the patient one has tried often enough to wait long", || {
+        impatient.1.send(vec![reply(1)]);
+        patient.1.send(vec![reply(1)]);
+        // Two connections an attempt: one in each version.
+        patient.2.load(Ordering::SeqCst) >= 16
+    });
+    let [often, seldom] = [&impatient, &patient].map(|(_, _, count)| count.load(Ordering::SeqCst));
+    assert!(often > 3 * seldom, "{often} attempts, and {seldom}");
+    for (transport, _, _) in [impatient, patient] {
+        transport.close();
+        transport.join();
+    }
 }
 
 #[test]

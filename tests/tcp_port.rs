@@ -18,12 +18,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use common::{LONG, wait_until};
+use common::{Journal, LONG, wait_until};
 use guest::{Event, Guest};
 use log::log;
 use raw::{accepted, attack, closes, hello_1, hello_2, read_frame, whole};
 use veraft::figure2::{Message, RequestVoteReply, ServerId, Term};
-use veraft::runtime::{TcpCounters, TcpTransport, Transport};
+use veraft::runtime::{MemoryStorage, NodeBuilder, TcpCounters, TcpTransport, Transport};
 
 const CLUSTER: &str = "port";
 
@@ -219,4 +219,18 @@ fn a_peer_whose_connection_broke_gets_in_again_whether_or_not_that_was_seen() {
     let mut again = port.peer(2);
     port.hears(&mut again, 2, 2);
     assert!(closes(&mut silent));
+}
+
+#[test]
+fn what_the_port_logs_carries_the_name_of_its_node() {
+    let log = log();
+    let (id, ids) = (ServerId(77), [77, 78].map(ServerId));
+    let transport = TcpTransport::listen(CLUSTER, id, "127.0.0.1:0").unwrap();
+    let address = transport.address();
+    let node = NodeBuilder::new(id, ids).start(MemoryStorage::new(), transport, Journal::default());
+    assert!(closes(&mut attack(address, &hello_1("nameless", 78, 77))));
+    wait_until("it is logged", || !log.warnings("nameless").is_empty());
+    let lines = log.warnings("nameless");
+    assert!(lines[0].contains("node{id=S77}"), "{lines:?}");
+    drop(node);
 }

@@ -272,3 +272,21 @@ fn nothing_is_delivered_before_the_dialer_has_accepted() {
     stream.write_all(&frame(2, b"\x01\x02no")).unwrap();
     today.guest.expect(&Event::RefusedBy(ServerId(2), "no".into()));
 }
+
+/// A listener that refuses may say who it is; the dialer's node hears both.
+#[test]
+fn a_dialer_meets_the_node_that_refuses_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let today = Today::start(CLUSTER, 2, Some(listener.local_addr().unwrap()));
+    let listening = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 6]).unwrap();
+        read_frame(&mut stream).unwrap();
+        stream.write_all(&frame(2, b"\x01\x02no\x01\x03one")).unwrap();
+        assert!(closes(&mut stream));
+    });
+    assert_eq!(today.link().send(vec![messages().remove(1).1]), 0);
+    listening.join().unwrap();
+    let heard = Event::Met(ServerId(1), Some(b"one".to_vec()));
+    assert_eq!(today.guest.events(), [heard, Event::RefusedBy(ServerId(1), "no".into())]);
+}

@@ -330,10 +330,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "takes its whole log for committed when it starts again",
         edits: &[edit(
             MOD,
-            "let server = Server::from_parts(config, persistent, Volatile::default());",
+            "let volatile = Volatile { floor, ..Volatile::default() };",
             "let commit_index = persistent.log().last_index();
-        let volatile = Volatile { commit_index, ..Volatile::default() };
-        let server = Server::from_parts(config, persistent, volatile);",
+        let volatile = Volatile { commit_index, floor, ..Volatile::default() };",
         )],
         searches: &[search("replication", [3, 1, 1, 1], &[])],
         blind: &[],
@@ -345,10 +344,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "takes its whole log for applied when it starts again",
         edits: &[edit(
             MOD,
-            "let server = Server::from_parts(config, persistent, Volatile::default());",
+            "let volatile = Volatile { floor, ..Volatile::default() };",
             "let last_applied = persistent.log().last_index();
-        let volatile = Volatile { last_applied, ..Volatile::default() };
-        let server = Server::from_parts(config, persistent, volatile);",
+        let volatile = Volatile { last_applied, floor, ..Volatile::default() };",
         )],
         searches: &[search("replication", [3, 1, 2, 1], &[])],
         blind: &[],

@@ -185,11 +185,11 @@ pub const MUTANTS: &[Mutant] = &[
         about: "starts again with the term it had, but without its vote",
         edits: &[edit(
             MOD,
-            "let server = Server::from_parts(config, persistent, Volatile::default());",
+            "let volatile = Volatile { floor, ..Volatile::default() };",
             "let mut persistent = persistent;
         let current_term = persistent.current_term();
         persistent.write(Record::Ballot { current_term, voted_for: None });
-        let server = Server::from_parts(config, persistent, Volatile::default());",
+        let volatile = Volatile { floor, ..Volatile::default() };",
         )],
         searches: &[search("election", [3, 1, 0, 1], &[])],
         blind: &[],

@@ -29,11 +29,13 @@ pub const MUTANTS: &[Mutant] = &[
         about: "releases a batch once the first of its records is durable",
         edits: &[edit(
             DISK,
-            "        self.storage.append(&records)?;
+            "            self.storage.append(&records)?;
+        }
         self.storage.sync()?;",
-            "        self.storage.append(&records[..1])?;
+            "            self.storage.append(&records[..1])?;
+        }
         self.storage.sync()?;
-        self.storage.append(&records[1..])?;",
+        self.storage.append(records.get(1..).unwrap_or_default())?;",
         )],
         searches: &[],
         blind: &[],
@@ -188,9 +190,17 @@ pub const MUTANTS: &[Mutant] = &[
         about: "lets out what waited for a write that failed",
         edits: &[edit(
             DISK,
-            "            return Err(Failure { error, unreleased: writes });",
-            "            self.release(writes);
-            return Err(Failure { error, unreleased: Vec::new() });",
+            "            writes.extend(never);
+            return Err(Failure {
+                reason: StopReason::Storage(Arc::new(error)),
+                unreleased: writes,
+            });",
+            "            writes.iter_mut().for_each(|gated| gated.persist.clear());
+            self.release(writes);
+            return Err(Failure {
+                reason: StopReason::Storage(Arc::new(error)),
+                unreleased: never,
+            });",
         )],
         searches: &[],
         blind: &[],
@@ -269,12 +279,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "applies what is committed before the records of the step are durable",
         edits: &[edit(
             SERVER_LOOP,
-            "        let gated = Gated { step: self.steps, persist, send, apply, answer };",
-            "        let (persist_later, send_later, step) = (persist, send, self.steps);
-        let (persist, send) = (Vec::new(), Vec::new());
-        self.outlets.release(Gated { step, persist, send, apply, answer: None });
-        let (persist, send, apply) = (persist_later, send_later, Vec::new());
-        let gated = Gated { step, persist, send, apply, answer };",
+            "        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });",
+            "        self.outlets.release(Gated { step, apply, ..Gated::default() });
+        self.enter(Gated { step, persist, send, answer, ..Gated::default() });",
         )],
         searches: &[],
         blind: &[],

@@ -21,9 +21,10 @@ pub const MUTANTS: &[Mutant] = &[
         about: "loses the last entry when it recovers",
         edits: &[edit(
             LAYOUT,
-            "    let entries = read_runs(transaction, stored::read_run)?;",
-            "    let mut entries = read_runs(transaction, stored::read_run)?;
-    entries.pop();",
+            "fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)",
+            "let mut entries = read_runs(transaction, stored::read_run)?;
+    entries.pop();
+    fold(read_ballot(transaction)?, entries)",
         )],
         searches: &[],
         blind: &[],

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use veraft::figure2::{
-    AppendEntriesReply, AppendOutcome, Config, Input, Message, Output, Persistent, Record,
+    AppendEntriesReply, AppendOutcome, Config, Input, Message, Output, Payload, Persistent, Record,
     RequestVoteReply, Role, Server, ServerId, Timer, TimerDuty,
 };
 
@@ -13,7 +13,7 @@ fn candidate() -> (Server, Output) {
     let servers: BTreeSet<_> = (0..3).map(ServerId).collect();
     let config =
         Config { id: ServerId(0), servers: Arc::new(servers), max_append_bytes: usize::MAX };
-    let (mut server, _) = Server::start(config, Persistent::default());
+    let (mut server, _) = Server::start(config, Persistent::default(), 0);
     let output = server.step(Input::Timeout(Timer::Election));
     (server, output)
 }

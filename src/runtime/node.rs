@@ -199,7 +199,6 @@ impl<R: Send + 'static> Node<R> {
             identities: identities.clone(),
             floor,
         };
-        drop(entered);
 
         // From here on, dropping the node ends what was started.
         let mut node = Node {
@@ -218,6 +217,7 @@ impl<R: Send + 'static> Node<R> {
             patience: shortest,
         };
         inner.transport.start(Inbox::new(id, servers, front))?;
+        drop(entered);
         for peer in peers {
             let (outbox, link) =
                 (inner.outlets.outboxes[&peer].clone(), inner.transport.link(peer));

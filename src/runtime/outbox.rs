@@ -136,6 +136,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::figure2::{RequestVoteReply, Term};
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
 
     fn message(term: Term) -> Message {
@@ -219,8 +220,18 @@ mod tests {
         })
     }
 
-    /// Sends in pieces: asks what may pass for as long as nothing does.
-    struct Slow(mpsc::Sender<Term>);
+    /// Sends in pieces: asks what may pass for as long as nothing does, or until the test ends.
+    struct Slow(mpsc::Sender<Term>, Arc<AtomicBool>);
+
+    /// Ends the outbox and its link, also when the test fails.
+    struct End<'a>(&'a Outbox, Arc<AtomicBool>);
+
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.1.store(true, Ordering::SeqCst);
+            self.0.close();
+        }
+    }
 
     impl Link for Slow {
         fn send(&mut self, messages: Vec<Message>) -> u64 {
@@ -241,7 +252,7 @@ mod tests {
                 let passing = urgent();
                 let pass = passing.len();
                 self.send(passing);
-                if pass > 0 {
+                if pass > 0 || self.1.load(Ordering::SeqCst) {
                     return self.send(messages);
                 }
                 std::thread::yield_now();
@@ -254,8 +265,11 @@ mod tests {
         let counters = Arc::new(PeerCounters::default());
         let outbox = Outbox::new(counters.clone());
         let (sender, sent) = mpsc::channel();
+        let over = Arc::new(AtomicBool::new(false));
         std::thread::scope(|scope| {
-            scope.spawn(|| outbox.run(Box::new(Slow(sender))));
+            let link = Slow(sender, over.clone());
+            scope.spawn(|| outbox.run(Box::new(link)));
+            let _end = End(&outbox, over);
             outbox.put(Vec::from([append(1, 1)]));
             assert_eq!(sent.recv(), Ok(0), "the first message is under way");
             outbox.put(Vec::from([append(2, 1)]));
@@ -264,7 +278,6 @@ mod tests {
             assert_eq!(sent.recv(), Ok(0), "the second message with entries is under way");
             outbox.put(Vec::from([message(4)]));
             assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [4, 2]);
-            outbox.close();
         });
         assert_eq!(counters.snapshot(0).messages_sent, 4);
     }

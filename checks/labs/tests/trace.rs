@@ -3,11 +3,11 @@
 mod recording;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use recording::{Recording, entry, heartbeat_with, ids, vote};
 use tempfile::TempDir;
-use veraft::figure2::{Command, Input, Message, Server, ServerId, Timer};
+use veraft::figure2::{Input, Message, Payload, Server, ServerId, Timer};
 use veraft_labs::simulate::record;
 use veraft_labs::simulator::Options;
 use veraft_labs::suites::{LabTest, Suite, TESTS};
@@ -253,9 +253,19 @@ fn a_step_that_the_core_would_not_take_is_found() {
     assert_eq!(found, [(2, Problem::StateDiffers { differs: "last_log_index" })]);
 
     let mut recording = Recording::start(0);
-    recording.step(Input::Propose { commands: vec![Command::from(&b"a"[..])] });
+    recording.step(Input::Propose { payloads: vec![Payload::Command(b"a".as_slice().into())] });
     recording.claim_input(Input::Receive { from: ServerId(9), message: vote(1) });
     let found = problems(&[recording]);
     assert!(matches!(&found[..], [(2, Problem::Assertion(message))] if message.contains("S9")));
     assert!(matches!(vote(1), Message::RequestVoteReply(_)));
+}
+
+/// What an earlier version recorded: see tests/fixtures/README.md.
+#[test]
+fn recordings_of_format_1_are_still_validated() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/recording-1");
+    let files: Vec<_> = (1..=3).map(|id| folder.join(format!("{id}.jsonl"))).collect();
+    let Validated { servers, lives, steps, led_terms, applied, received, .. } =
+        validate(&files, Endings::Whole).unwrap();
+    assert_eq!((servers, lives, steps, led_terms, applied, received), (3, 6, 179, 2, 6, 128));
 }

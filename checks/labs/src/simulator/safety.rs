@@ -188,7 +188,7 @@ mod tests {
             true => Role::Leader { next_index: [].into(), match_index: [].into() },
             false => Role::default(),
         };
-        let volatile = Volatile { role, commit_index, last_applied: commit_index };
+        let volatile = Volatile { role, commit_index, last_applied: commit_index, floor: 0 };
         Server::from_parts(config, stored(term, log), volatile)
     }
 

@@ -56,17 +56,17 @@ impl Recording {
     pub fn in_cluster(id: u64, servers: &[ServerId]) -> Recording {
         let servers = Arc::new(servers.iter().copied().collect());
         let config = Config { id: ServerId(id), servers, max_append_bytes: 1000 };
-        let (server, _) = Server::start(config.clone(), Persistent::default());
+        let (server, _) = Server::start(config.clone(), Persistent::default(), 0);
         let mut recording = Recording { config, server, steps: 0, lines: Vec::new() };
         recording.begin(Persistent::default());
         recording
     }
 
     fn begin(&mut self, persistent: Persistent) {
-        let (server, _) = Server::start(self.config.clone(), persistent.clone());
+        let (server, _) = Server::start(self.config.clone(), persistent.clone(), 0);
         (self.server, self.steps) = (server, 0);
         let config = self.config.clone();
-        self.lines.push(Line::Start { format: FORMAT, config, persistent });
+        self.lines.push(Line::Start { format: FORMAT, config, persistent, floor: 0 });
     }
 
     /// The server crashes and comes back with everything, or with nothing.

@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::DiskStorage;
-use crate::figure2::{Entry, Payload, Record, ServerId};
+use crate::figure2::{Entry, Record, ServerId};
 use crate::runtime::storage::StorageError;
 
 /// What a sector-wise disk writes as a whole, in bytes.
@@ -141,10 +141,7 @@ pub(super) fn batch(random: &mut StdRng, number: u64, last_index: &mut u64) -> V
         records.push(Record::Truncate { last_index: *last_index });
     }
     let count: usize = random.random_range(0..20);
-    let entry = |at: usize| Entry {
-        term: number,
-        payload: Payload::Command(number.to_string().repeat(at * 10).into_bytes().into()),
-    };
+    let entry = |at: usize| Entry::command(number, number.to_string().repeat(at * 10).into_bytes());
     records.push(Record::Append { entries: (0..count).map(entry).collect() });
     *last_index += count as u64;
     records

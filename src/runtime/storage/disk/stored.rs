@@ -8,7 +8,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::trouble::Trouble;
-use crate::figure2::{Command, Entry, Index, Payload, ServerId, Term};
+use crate::figure2::{Entry, Index, Payload, ServerId, Term};
 
 /// The same in all layouts.
 #[derive(Serialize, Deserialize)]
@@ -57,7 +57,7 @@ impl<'a> From<&'a Entry> for StoredEntry<'a> {
 impl From<StoredEntry<'_>> for Entry {
     fn from(stored: StoredEntry<'_>) -> Self {
         let payload = match stored.payload {
-            StoredPayload::Command(bytes) => Payload::Command(Command::from(bytes)),
+            StoredPayload::Command(bytes) => Payload::Command(bytes.into()),
             StoredPayload::Blank => Payload::Blank,
         };
         Entry { term: stored.term, payload }
