@@ -131,7 +131,7 @@ fn a_node_stops_for_good_before_it_overwrites_what_it_applied() {
                 peers.append(ServerId(3), 9, (0, 0), [entry(9, "other")].into_iter().collect());
                 wait_until("it stops", || node.status().is_err());
                 let reason = node.status().unwrap_err().reason;
-                let StopReason::Contradicted { text } = reason else { panic!("{reason}") };
+                let StopReason::Contradicted { text } = reason else { panic!("{reason:?}") };
                 texts.push(text);
                 // What waits is answered, and nothing of the step has left.
                 assert!(matches!(
@@ -258,4 +258,40 @@ fn healthy_peers_on_a_bad_network_are_never_suspected() {
             assert_eq!((peer.losses, peer.breaches, peer.hellos_refused), (0, 0, 0));
         }
     }
+}
+
+/// What a leader says that has readmitted S1 in term 7, after what `peer` says of itself.
+fn readmits_s1(peer: &Peers) -> Vec<u8> {
+    let inbox = peer.0.lock().unwrap().inbox.clone().unwrap();
+    let text = String::from_utf8(inbox.hello()).unwrap();
+    let known =
+        r#""known":{"1":{"generation":7,"store":"Awaited","progress":{"term":8,"index":0}}}"#;
+    let hello = text.replace(r#""known":{}"#, known);
+    assert_ne!(hello, text);
+    hello.into_bytes()
+}
+
+#[test]
+fn a_blank_store_says_that_it_was_readmitted_once_the_term_above_is_durable() {
+    let (disk, peers, other) = (MemoryDisk::new(), Peers::default(), Peers::default());
+    let node = start(&disk, &peers, &Journal::default()).unwrap();
+    let builder = NodeBuilder::new(S2, servers()).timing(timing());
+    let leader = MemoryDisk::new().open().unwrap();
+    let leader = builder.start(leader, other.clone(), Journal::default()).unwrap();
+    let inbox = peers.0.lock().unwrap().inbox.clone().unwrap();
+    let refused = inbox.meet(S2, Some(&readmits_s1(&other))).unwrap_err().to_string();
+    assert!(refused.contains("S1 adopts the generation"), "{refused}");
+    wait_until("its hello says so", || {
+        let says = String::from_utf8(inbox.hello()).unwrap().contains(r#""generation":7"#);
+        assert!(!says || disk.persistent().current_term() >= 8, "before the term was durable");
+        says
+    });
+    // With no vote given in that term, and it stays so.
+    assert_eq!((disk.persistent().current_term(), disk.persistent().voted_for()), (8, None));
+    inbox.meet(S2, Some(&readmits_s1(&other))).unwrap();
+    drop((node, leader));
+    let node = start(&disk, &peers, &Journal::default()).unwrap();
+    let inbox = peers.0.lock().unwrap().inbox.clone().unwrap();
+    assert!(String::from_utf8(inbox.hello()).unwrap().contains(r#""generation":7"#));
+    drop(node);
 }

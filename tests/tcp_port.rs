@@ -226,8 +226,9 @@ fn what_the_port_logs_carries_the_name_of_its_node() {
     let log = log();
     let (id, ids) = (ServerId(77), [77, 78].map(ServerId));
     let transport = TcpTransport::listen(CLUSTER, id, "127.0.0.1:0").unwrap();
-    let address = transport.address();
-    let node = NodeBuilder::new(id, ids).start(MemoryStorage::new(), transport, Journal::default());
+    let (address, transport) = (transport.address(), transport.peer(ServerId(78), "127.0.0.1:1"));
+    let builder = NodeBuilder::new(id, ids);
+    let node = builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap();
     assert!(closes(&mut attack(address, &hello_1("nameless", 78, 77))));
     wait_until("it is logged", || !log.warnings("nameless").is_empty());
     let lines = log.warnings("nameless");

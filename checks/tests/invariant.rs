@@ -21,8 +21,14 @@ fn every_step_keeps_it() {
     assert!(tried.steps > 100_000, "{tried:?}");
 }
 
+/// What the guards at a server's door see to (`BR.1` to `BR.4`, and `BR.7`): letters of which these
+/// are not true change nothing, so the other conjuncts do without them.
+const GUARDED: [&str; 3] =
+    ["answers are within the leader's log", "letters are well-formed", "terms are in order"];
+
 #[test]
-fn without_any_one_conjunct_the_others_are_not_kept() {
-    let all: BTreeSet<_> = CONJUNCTS.iter().map(|conjunct| conjunct.name).collect();
+fn without_any_one_conjunct_but_the_guarded_the_others_are_not_kept() {
+    let mut all: BTreeSet<_> = CONJUNCTS.iter().map(|conjunct| conjunct.name).collect();
+    assert!(GUARDED.iter().all(|name| all.remove(name)));
     assert_eq!(needed(50_000, 1), all);
 }
