@@ -149,6 +149,9 @@ impl<'a> Calm<'a> {
         if effect.node.failed.is_some() {
             return Err(Failure::Assertion(id));
         }
+        if effect.node.replica.breach.is_some() {
+            return Err(Failure::Breach(id));
+        }
         moment.under_way.extend(&effect.sent);
         member.node = effect.node;
         if !member.runs(Timer::Election) {

@@ -9,6 +9,8 @@ use veraft::figure2::ServerId;
 pub enum Failure {
     /// An assertion failed in this server.
     Assertion(ServerId),
+    /// This server took a message of a peer for a breach.
+    Breach(ServerId),
     /// The servers write to each other without end.
     Endless,
     /// A server leads the latest term, but not everybody hears it.
@@ -29,6 +31,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Assertion(id) => write!(f, "an assertion failed in {id}"),
+            Failure::Breach(id) => write!(f, "{id} took a message of a peer for a breach"),
             Failure::Endless => write!(f, "the servers write to each other without end"),
             Failure::Unheard => write!(f, "not everybody hears the leader of the latest term"),
             Failure::NoLeader(rounds) => {

@@ -176,9 +176,9 @@ fn a_log_with_another_entry_is_no_agreement() {
 }
 
 #[test]
-fn a_failed_assertion_is_no_recovery() {
+fn a_breach_is_no_recovery() {
     let leads = |id| format!("{id} election timeout\n{id} <-> S2");
-    assert!(matches!(mixture(&leads("S0"), &leads("S1")), Failure::Assertion(_)));
+    assert!(matches!(mixture(&leads("S0"), &leads("S1")), Failure::Breach(_)));
 }
 
 #[test]
