@@ -99,10 +99,11 @@ impl<S: Storage, R> Disk<S, R> {
         }
         self.storage.sync()?;
         self.gate.write_ends();
-        if !records.is_empty() {
-            self.counters.synced(records.len(), start.elapsed());
-            self.show_term(&records);
+        if records.is_empty() {
+            return Ok(());
         }
+        self.counters.synced(records.len(), start.elapsed());
+        self.show_term(&records);
         if let (Some(recorder), Some(last)) = (&self.recorder, batch.last()) {
             recorder.durable(last.step);
             self.wait_for_recorder();

@@ -2,9 +2,7 @@
 
 use std::num::NonZero;
 
-use veraft::figure2::{
-    AppendOutcome, Config, Index, Input, Message, Output, Persistent, Record, Server,
-};
+use veraft::figure2::{AppendOutcome, Config, Input, Message, Output, Persistent, Record, Server};
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{Run, Simulation, run, simulate_on};
 use veraft_labs::simulator::{Options, Process};
@@ -104,9 +102,11 @@ impl Fault for Echoes {
         let again = output.send.clone();
         output.send.extend(again);
         for (_, message) in &mut output.send {
-            if let Message::AppendEntriesReply(reply) = message {
+            if let Message::AppendEntriesReply(reply) = message
+                && let AppendOutcome::Success { match_index: prev_log_index @ 1.. } = reply.outcome
+            {
                 reply.outcome = AppendOutcome::Conflict {
-                    prev_log_index: Index::MAX,
+                    prev_log_index,
                     conflict_term: None,
                     conflict_index: 1,
                 };

@@ -210,7 +210,7 @@ mod tests {
         let fell = Violation::CommitFell { server: 0, from: 2, to: 1 };
         assert_eq!(safety.stepped(0, &server(3, false, &[(1, 7), (1, 8)], 1)), Err(fell));
         let fell = Violation::TermFell { server: 0, from: 3, to: 2 };
-        assert_eq!(safety.stepped(0, &server(2, false, &[], 2)), Err(fell));
+        assert_eq!(safety.stepped(0, &server(2, false, &[(1, 7), (1, 8)], 2)), Err(fell));
     }
 
     #[test]
