@@ -334,3 +334,60 @@ fn who_does_not_lead_judges_no_answer() {
     assert_eq!(step(leader(), 1, reply(6, success(9))), None);
     assert_eq!(step(leader(), 1, reply(4, success(9))), None);
 }
+
+#[test]
+fn a_proposal_of_nothing_changes_nothing() {
+    for mut server in [leader(), follower()] {
+        let before = server.clone();
+        let output = server.step(Input::Propose { payloads: Vec::new() });
+        assert_eq!(server, before);
+        assert!(output.persist.is_empty() && output.send.is_empty(), "{output:?}");
+        assert!(output.proposal.is_some());
+    }
+}
+
+#[test]
+fn no_server_is_read_that_cannot_be() {
+    let mut text = serde_json::to_value(follower()).unwrap();
+    assert_eq!(serde_json::from_value::<Server>(text.clone()).unwrap(), follower());
+    text["volatile"]["commit_index"] = 9.into();
+    let error = serde_json::from_value::<Server>(text.clone()).unwrap_err();
+    assert!(error.to_string().contains("more than its log holds"), "{error}");
+    text["volatile"]["commit_index"] = 2.into();
+    text["volatile"]["floor"] = 4.into();
+    assert!(serde_json::from_value::<Server>(text.clone()).is_err());
+    text["volatile"]["floor"] = 3.into();
+    assert!(serde_json::from_value::<Server>(text.clone()).is_ok());
+    text["config"]["id"] = 7.into();
+    let error = serde_json::from_value::<Server>(text).unwrap_err();
+    assert!(error.to_string().contains("outside of its own cluster"), "{error}");
+}
+
+#[test]
+fn records_that_no_server_wrote_fold_to_an_error_that_names_them() {
+    use veraft::figure2::BadRecord;
+
+    let ballot = |current_term, vote: Option<u64>| Record::Ballot {
+        current_term,
+        voted_for: vote.map(ServerId),
+    };
+    let append = |terms: &[Term]| Record::Append {
+        entries: terms.iter().map(|&term| Entry::command(term, vec![7])).collect(),
+    };
+    let bad = [
+        (vec![ballot(3, None), ballot(2, None)], BadRecord::Term { term: 2 }),
+        (vec![ballot(LIMIT + 1, None)], BadRecord::Term { term: LIMIT + 1 }),
+        (vec![ballot(0, Some(1))], BadRecord::Vote { term: 0 }),
+        (vec![ballot(2, Some(1)), ballot(2, Some(0))], BadRecord::Vote { term: 2 }),
+        (vec![ballot(2, Some(1)), ballot(2, None)], BadRecord::Vote { term: 2 }),
+        (vec![Record::Truncate { last_index: 1 }], BadRecord::Truncate { last_index: 1 }),
+        (vec![ballot(2, None), append(&[1, 0])], BadRecord::Entry { index: 2, term: 0 }),
+        (vec![ballot(2, None), append(&[2, 1])], BadRecord::Entry { index: 2, term: 1 }),
+        (vec![ballot(2, None), append(&[3])], BadRecord::Entry { index: 1, term: 3 }),
+    ];
+    for (records, expected) in bad {
+        assert_eq!(Persistent::fold(records.clone()), Err(expected), "{records:?}");
+    }
+    let good = [ballot(2, None), ballot(2, Some(1)), append(&[1, 2]), ballot(2, Some(1))];
+    assert!(Persistent::fold(good).is_ok());
+}

@@ -3,6 +3,7 @@
 
 mod door;
 mod elections;
+mod guards;
 mod inductive;
 mod judge;
 mod leaders;
@@ -208,6 +209,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutant> + Clone {
         persistence::MUTANTS,
         inductive::MUTANTS,
         door::MUTANTS,
+        guards::MUTANTS,
         runtime::MUTANTS,
         storage::MUTANTS,
     ]

@@ -5,7 +5,7 @@ use super::places::{
     APPEND_ENTRIES, RECOVERY, REQUEST_VOTE, RULES, UNREDUCED, edit, recover, search, whole,
 };
 use super::{Edit, Mutant};
-use veraft_models::properties::{ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED};
+use veraft_models::properties::{ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED, NO_BREACH};
 
 /// A vote is granted although one was given in this term.
 pub const SECOND_VOTE: Edit = edit(
@@ -192,6 +192,6 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(RULES, "last_log_term: self.log().last_term(),", "last_log_term: term,")],
         searches: &[search("replication", [3, 2, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: LEADER_COMPLETENESS, steps: 9 },
+        expected: Falls { property: NO_BREACH, steps: 2 },
     },
 ];

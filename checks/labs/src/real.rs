@@ -279,4 +279,24 @@ impl Transport for Counting {
     fn join(&self) {
         self.inner.join();
     }
+
+    fn id(&self) -> Option<ServerId> {
+        self.inner.id()
+    }
+
+    fn cluster(&self) -> Option<&str> {
+        self.inner.cluster()
+    }
+
+    fn missing(&self, peers: &BTreeSet<ServerId>) -> BTreeSet<ServerId> {
+        self.inner.missing(peers)
+    }
+
+    fn disconnect(&self, peer: ServerId) {
+        self.inner.disconnect(peer);
+    }
+
+    fn max_message_bytes(&self) -> Option<usize> {
+        self.inner.max_message_bytes()
+    }
 }

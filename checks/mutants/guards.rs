@@ -1,0 +1,99 @@
+//! What the runtime guards of that which the model takes for granted: members, disks, peers,
+//! limits. A test breaks each.
+
+use super::Suite::File;
+use super::places::{edit, fails_test};
+use super::{Edit, Mutant};
+
+const NODE: &str = "src/runtime/node.rs";
+const DISK: &str = "src/runtime/disk.rs";
+const LIMITS: &str = "src/runtime/limits.rs";
+const MEET: &str = "src/runtime/identity/meet.rs";
+const SERVER_LOOP: &str = "src/runtime/server_loop.rs";
+const WATCH: &str = "src/runtime/watch.rs";
+
+const fn unguarded(
+    name: &'static str,
+    rule: &'static str,
+    about: &'static str,
+    edits: &'static [Edit],
+    (suite, test): (&'static str, &'static str),
+) -> Mutant {
+    Mutant {
+        name,
+        rule,
+        about,
+        edits,
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File(suite), test),
+    }
+}
+
+pub const MUTANTS: &[Mutant] = &[
+    unguarded(
+        "meet-other-lists",
+        "members",
+        "talks to a peer with another list of servers",
+        &[edit(MEET, "if theirs.genesis != ours.genesis {", "if theirs.genesis.is_empty() {")],
+        ("identity", "lists_of_servers_that_differ_elect_no_second_leader"),
+    ),
+    unguarded(
+        "meet-emptied-stores",
+        "disks",
+        "talks to a peer whose store was emptied",
+        &[edit(
+            MEET,
+            "Store::Seen(seen) if *store != seen.number => {",
+            "Store::Seen(seen) if *store != seen.number && *starts == u64::MAX => {",
+        )],
+        ("identity", "an_emptied_disk_is_refused_and_its_own_is_taken_back"),
+    ),
+    unguarded(
+        "start-on-a-mark",
+        "disks",
+        "marks no store on which it had to stop for good",
+        &[edit(
+            DISK,
+            "let mark = self.storage.note(STOPPED, text.as_bytes());",
+            "let mark = self.storage.note(STOPPED, &[]);",
+        )],
+        ("guards", "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
+    ),
+    unguarded(
+        "forget-what-was-applied",
+        "disks",
+        "tells the server at its start of nothing that was applied",
+        &[edit(
+            NODE,
+            "Server::start(config, persistent, floor)",
+            "Server::start(config, persistent, floor.min(0))",
+        )],
+        ("guards", "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
+    ),
+    unguarded(
+        "overlook-lost-logs",
+        "peers",
+        "takes a peer that refuses what it acknowledged for a slow one",
+        &[edit(
+            WATCH,
+            "let told = before.told || long;",
+            "let told = before.told || (long && count == 0);",
+        )],
+        ("guards", "a_peer_that_lost_its_log_under_the_same_leader_is_noticed"),
+    ),
+    unguarded(
+        "accept-what-cannot-be-sent",
+        "limits",
+        "starts with limits above what the transport carries",
+        &[edit(LIMITS, "if bytes > carries {", "if bytes > carries && carries == 0 {")],
+        ("identity", "what_contradicts_itself_does_not_start"),
+    ),
+    unguarded(
+        "append-no-blank",
+        "blanks",
+        "leaves it to clients to commit what stands before its term",
+        &[edit(SERVER_LOOP, "if won && self.blanks", "if won && !self.blanks")],
+        ("blanks", "after_a_restart_of_all_the_state_machines_fill_without_a_client"),
+    ),
+];
