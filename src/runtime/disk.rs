@@ -19,6 +19,10 @@ use super::recorder::Recorder;
 use super::storage::{Storage, StorageError};
 use crate::figure2::{Index, Record};
 
+/// How far peers have come is written beside one in so many batches: it grows with each, and what
+/// of it a crash of this node loses, the peers' own counters of starts make up for.
+const PROGRESS: u64 = 64;
+
 /// The disk thread of one node.
 pub(super) struct Disk<S, R> {
     pub(super) storage: S,
@@ -29,6 +33,8 @@ pub(super) struct Disk<S, R> {
     pub(super) identities: Arc<Identities>,
     /// The highest index that the store knows to have been given to the application.
     pub(super) floor: Index,
+    /// How many batches were written.
+    pub(super) batches: u64,
 }
 
 /// The node ends: a write failed, or the server must not go on. What waited must not leave, ever.
@@ -114,7 +120,8 @@ impl<S: Storage, R> Disk<S, R> {
     /// What is worth no sync of its own: what the application has been given, and how far peers
     /// have come.
     fn note_by_the_way(&mut self) -> Result<(), StorageError> {
-        let notes = self.identities.registry().unwritten(true);
+        let notes = self.identities.registry().unwritten(self.batches.is_multiple_of(PROGRESS));
+        self.batches += 1;
         notes.iter().try_for_each(|(name, value)| self.storage.note(name, value))?;
         let given = self.outlets.given.load(Ordering::Acquire);
         if given > self.floor {
@@ -199,6 +206,7 @@ mod tests {
             recorder: None,
             identities: Arc::new(Identities::new(registry)),
             floor: 0,
+            batches: 0,
         }
     }
 

@@ -177,6 +177,7 @@ impl Parts {
             recorder: None,
             identities: self.identities.clone(),
             floor: 0,
+            batches: 0,
         };
         thread::spawn(move || assert!(disk.run().is_ok()))
     }
@@ -295,6 +296,7 @@ fn what_waits_for_a_write_that_fails_never_leaves() {
             recorder: None,
             identities: parts.identities.clone(),
             floor: 0,
+            batches: 0,
         };
         let writes = thread::spawn(move || disk.run().err().map(|failure| failure.unreleased));
         assert!(parts.gate.enter(vote(), true).is_none());

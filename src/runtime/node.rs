@@ -198,6 +198,7 @@ impl<R: Send + 'static> Node<R> {
             recorder,
             identities: identities.clone(),
             floor,
+            batches: 0,
         };
 
         // From here on, dropping the node ends what was started.
