@@ -222,7 +222,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: MATCH_INDEX_TRUE, steps: 9 },
+        expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
     },
     Mutant {
         name: "B25",
