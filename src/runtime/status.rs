@@ -5,6 +5,7 @@ use crate::runtime::std;
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 
+use super::leadership::Leadership;
 use super::reception::Concerns;
 use crate::figure2::{Index, Role, Server, ServerId, Term};
 
@@ -75,6 +76,11 @@ impl Standing {
             last_log_index: server.log().last_index(),
             commit_index: server.volatile().commit_index,
         }
+    }
+
+    /// What of it is told to the application when it changes.
+    pub(super) fn leadership(&self) -> Leadership {
+        Leadership { term: self.term, role: self.role, leader: self.leader }
     }
 
     /// Logs what has changed.

@@ -51,7 +51,7 @@ pub(in crate::runtime) struct Asked {
 }
 
 /// Why a node must not start on a store.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnfitStore {
     /// It belongs to another server.
