@@ -89,6 +89,7 @@ mod interleavings;
 mod leadership;
 mod life;
 mod limits;
+mod log;
 mod mailbox;
 mod metrics;
 mod node;

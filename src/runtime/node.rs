@@ -23,6 +23,7 @@ use super::gate::Gate;
 use super::identity::Asked;
 use super::leadership::{LeadershipChanges, NoLeader, Noticeboard};
 use super::life::{Life, StopReason, Stopped};
+use super::log;
 use super::mailbox::Mailbox;
 use super::metrics::{Counters, Metrics};
 use super::opening::{self, Opened};
@@ -113,7 +114,7 @@ impl<R: Send + 'static> Node<R> {
         let cluster = opening::check_transport(&transport, &config, cluster)?;
         let asked = Asked { server: id, cluster, servers: (*config.servers).clone() };
         let Opened { persistent, registry, floor } = opening::open(&mut storage, asked)?;
-        tracing::info!(
+        log::info!(
             term = persistent.current_term(),
             last_log_index = persistent.log().last_index(),
             "starting"
@@ -439,8 +440,8 @@ impl<R> Inner<R> {
         let failure = !matches!(reason, StopReason::Shutdown);
         if self.life.end(reason) {
             match failure {
-                true => tracing::error!("{:?}", self.life.stopped()),
-                false => tracing::info!("shutting down"),
+                true => log::error!("{:?}", self.life.stopped()),
+                false => log::info!("shutting down"),
             }
         }
         self.noticeboard.close();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 
 use super::leadership::Leadership;
+use super::log;
 use super::reception::Concerns;
 use crate::figure2::{Index, Role, Server, ServerId, Term};
 
@@ -87,16 +88,16 @@ impl Standing {
     pub(super) fn log_change_to(&self, new: &Standing) {
         let Standing { id: _, term, role, leader, last_log_index: _, commit_index } = *new;
         if (self.term, self.role) != (term, role) {
-            tracing::info!(term, ?role, from_term = self.term, from_role = ?self.role, "role");
+            log::info!(term, ?role, from_term = self.term, from_role = ?self.role, "role");
         }
         if self.leader != leader {
             match leader {
-                Some(leader) => tracing::info!(term, %leader, "leader"),
-                None => tracing::info!(term, "no leader"),
+                Some(leader) => log::info!(term, %leader, "leader"),
+                None => log::info!(term, "no leader"),
             }
         }
         if self.commit_index != commit_index {
-            tracing::debug!(term, commit_index, "commit");
+            log::debug!(term, commit_index, "commit");
         }
     }
 }

@@ -15,6 +15,7 @@ use super::meet::Adoption;
 use super::refusal::list;
 use super::{FLOOR, IDENTITY, PEERS, Registry, STOPPED};
 use crate::figure2::{Index, Persistent, ServerId};
+use crate::runtime::log;
 use crate::runtime::storage::Notes;
 
 /// Who a node is.
@@ -186,8 +187,8 @@ impl Asked {
         let Asked { server, cluster, servers: genesis } = self;
         let born_empty = *records == Persistent::default();
         match born_empty {
-            true => tracing::info!(%server, %cluster, servers = %list(&genesis), "a new store"),
-            false => tracing::warn!(
+            true => log::info!(%server, %cluster, servers = %list(&genesis), "a new store"),
+            false => log::warn!(
                 %server,
                 %cluster,
                 servers = %list(&genesis),

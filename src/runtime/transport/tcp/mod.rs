@@ -42,6 +42,7 @@ use self::security::{Security, Stream};
 pub use self::tls::{Tls, TlsError};
 use super::{Inbox, Link, Transport, TransportError};
 use crate::figure2::{Message, ServerId};
+use crate::runtime::log;
 use crate::runtime::sync::{Mutex, lock};
 
 /// The longest frame, in bytes, if nothing else is said.
@@ -276,7 +277,7 @@ impl Transport for TcpTransport {
         let run = move || {
             let _entered = span.entered();
             if let Err(error) = listener::run(poll, listener, &shared, &inbox) {
-                tracing::error!(%error, "no more connections are accepted");
+                log::error!(%error, "no more connections are accepted");
             }
         };
         let acceptor = thread::Builder::new().name("listener".into()).spawn(run);
@@ -291,7 +292,7 @@ impl Transport for TcpTransport {
                 Box::new(TcpLink::new(shared, peer, address.clone()))
             }
             None => {
-                tracing::error!(%peer, "no address: nothing will be sent there");
+                log::error!(%peer, "no address: nothing will be sent there");
                 Box::new(NoAddress)
             }
         }
@@ -322,14 +323,14 @@ impl Transport for TcpTransport {
         let gone = lock(&self.shared.inbox).take();
         drop(gone);
         if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "cannot wake the thread that accepts connections");
+            log::error!(%error, "cannot wake the thread that accepts connections");
         }
     }
 
     fn join(&self) {
         let acceptor = lock(&self.acceptor).take();
         if acceptor.is_some_and(|acceptor| acceptor.join().is_err()) {
-            tracing::error!("the listener of the TCP transport panicked");
+            log::error!("the listener of the TCP transport panicked");
         }
         self.shared.hub.join();
     }
