@@ -48,7 +48,7 @@ pub const MUTANTS: &[Mutant] = &[
             "Store::Seen(seen) if *store != seen.number => {",
             "Store::Seen(seen) if *store != seen.number && *starts == u64::MAX => {",
         )],
-        (Unit, "an_emptied_store_is_refused_and_learns_why"),
+        (Unit, "runtime::identity::tests::an_emptied_store_is_refused_and_learns_why"),
     ),
     unguarded(
         "start-on-a-mark",

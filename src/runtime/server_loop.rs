@@ -290,3 +290,30 @@ fn refuse_barriers<R>(
     barriers.into_iter().for_each(|(_, waiter)| waiter.fail(ProposeError::Outdated));
     others.into_iter().unzip()
 }
+
+#[cfg(all(test, not(veraft_shuttle)))]
+mod tests {
+    use super::*;
+    use crate::figure2::Command;
+    use crate::runtime::life::Life;
+
+    #[test]
+    fn barriers_are_refused_and_commands_keep_their_waiters() {
+        let life = Arc::new(Life::default());
+        assert!((0..3).all(|_| life.admit(3)));
+        let (first, first_waiter) = Waiter::<u8>::command(life.clone());
+        let (barrier, barrier_waiter) = Waiter::barrier(life.clone());
+        let (second, second_waiter) = Waiter::command(life.clone());
+        let command = |text: &'static [u8]| Payload::Command(Command::from(text));
+        let payloads = Vec::from([command(b"first"), Payload::Blank, command(b"second")]);
+        let waiters = Vec::from([first_waiter, barrier_waiter, second_waiter]);
+        let (payloads, waiters) = refuse_barriers(payloads, waiters);
+        assert_eq!(payloads, [command(b"first"), command(b"second")]);
+        assert!(matches!(barrier.wait(), Err(ProposeError::Outdated)));
+        let accepted = crate::runtime::Accepted { term: 1, index: 1 };
+        for (number, waiter) in (1..).zip(waiters) {
+            waiter.applied(accepted, Some(number));
+        }
+        assert_eq!([first, second].map(|one| one.wait().unwrap().response), [1, 2]);
+    }
+}
