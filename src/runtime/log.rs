@@ -31,8 +31,11 @@ macro_rules! debug {
     ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::debug!($($line)*)) };
 }
 
+#[cfg(feature = "tcp")]
 macro_rules! trace {
     ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::trace!($($line)*)) };
 }
 
-pub(super) use {debug, error, info, trace, warning as warn};
+#[cfg(feature = "tcp")]
+pub(super) use trace;
+pub(super) use {debug, error, info, warning as warn};
