@@ -29,8 +29,10 @@ pub(super) enum Breach {
     )]
     SpeaksTls,
     #[error("it speaks no TLS, and this node does: give TcpTransport::tls to all nodes or to none")]
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS finds it"))]
     SpeaksNoTls,
     #[error("it closed in the TLS handshake; does it speak TLS, and know this node's authority?")]
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS finds it"))]
     TlsCutOff,
     #[error(
         "it speaks protocol version {0}, this node versions {OLDEST} and {NEWEST}: upgrade the \
