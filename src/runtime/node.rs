@@ -271,12 +271,12 @@ impl<R> Node<R> {
     pub fn propose(&self, command: impl Into<Command>) -> PendingProposal<R> {
         let command = command.into();
         let (bytes, limit) = (command.as_bytes().len(), self.max_command_bytes);
-        if let Err(error) = self.admit() {
+        let fits = match bytes <= limit {
+            true => Ok(()),
+            false => Err(ProposeError::TooLarge { bytes, limit }),
+        };
+        if let Err(error) = self.admit(fits) {
             return PendingProposal::failed(error);
-        }
-        if bytes > limit {
-            self.inner.life.answered();
-            return PendingProposal::failed(ProposeError::TooLarge { bytes, limit });
         }
         let (pending, waiter) = Waiter::command(self.inner.life.clone());
         self.put(Payload::Command(command), waiter);
@@ -290,7 +290,7 @@ impl<R> Node<R> {
     /// For an application that reads its own state beside the log, or that has to finish what
     /// came before when its node begins to lead.
     pub fn barrier(&self) -> PendingProposal<()> {
-        if let Err(error) = self.admit() {
+        if let Err(error) = self.admit(Ok(())) {
             return PendingProposal::failed(error);
         }
         let (pending, waiter) = Waiter::barrier(self.inner.life.clone());
@@ -298,8 +298,11 @@ impl<R> Node<R> {
         pending
     }
 
-    fn admit(&self) -> Result<(), ProposeError> {
+    /// Counts one more proposal, unless this node has stopped or has too many, or the proposal
+    /// is not `acceptable` by itself.
+    fn admit(&self, acceptable: Result<(), ProposeError>) -> Result<(), ProposeError> {
         self.inner.life.check().map_err(ProposeError::Stopped)?;
+        acceptable?;
         match self.inner.life.admit(self.max_in_flight) {
             true => Ok(()),
             false => Err(ProposeError::Busy { limit: self.max_in_flight }),
