@@ -176,16 +176,28 @@ fn what_cannot_be_written_is_tried_before_the_search() {
     }
 }
 
-/// A report that was tried is not emptied by a search that then says nothing.
+/// A report that was tried is not emptied by a search that never ends.
 #[test]
 fn an_earlier_report_stays_until_there_is_another() {
     let page = folder().join("earlier.html");
     fs::write(&page, "x".repeat(1 << 20)).unwrap();
-    let page = page.to_str().unwrap();
-    let refused = check(&["run", "single", "--report", page, "--max-depth", "1"]).output().unwrap();
-    assert_eq!(refused.status.code(), Some(2));
-    assert_eq!(fs::read(page).unwrap().len(), 1 << 20);
-    let written = check(&["run", "single", "--report", page]).output().unwrap();
+    let endless = ["run", "replication", "--terms", "9", "--entries", "9", "--report"];
+    let mut command = check(&[&endless[..], &[page.to_str().unwrap()]].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let files = format!("/proc/{}/fd", child.id());
+    let holds_it = || {
+        let mut files = fs::read_dir(&files).unwrap();
+        files.any(|file| fs::read_link(file.unwrap().path()).is_ok_and(|path| path == page))
+    };
+    while !holds_it() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without the report");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read(&page).unwrap().len(), 1 << 20);
+
+    let written = check(&["run", "single", "--report", page.to_str().unwrap()]).output().unwrap();
     assert_eq!(written.status.code(), Some(0));
     let written = fs::read_to_string(page).unwrap();
     assert!(written.starts_with("<!doctype html>") && !written.contains("xxx"));
