@@ -79,8 +79,7 @@ impl<'a> Client<'a> {
     /// When the connection had to end.
     pub fn serve(mut self) -> Result<(), Ended> {
         loop {
-            let turn =
-                Turn::gather(&mut self.requests, &self.appetite, self.executor.serves_node);
+            let turn = Turn::gather(&mut self.requests, &self.appetite, self.executor.serves_node);
             if turn.is_empty() {
                 match self.receive()? {
                     true => continue,

@@ -57,7 +57,9 @@ impl State {
 
 impl Clock {
     pub fn new(now: Instant) -> Clock {
-        Clock { state: Mutex::new(State { stamp: 0, reading: Duration::ZERO, at: now, expiring: 0 }) }
+        Clock {
+            state: Mutex::new(State { stamp: 0, reading: Duration::ZERO, at: now, expiring: 0 }),
+        }
     }
 
     /// The stamp of what is proposed now.
@@ -76,7 +78,8 @@ impl Clock {
     /// Whether keys wait for a stamp.
     pub fn is_due(&self, now: Instant) -> bool {
         let state = self.state();
-        state.expiring > 0 && state.read(now) >= Duration::from_millis(state.stamp.saturating_add(DUE))
+        state.expiring > 0
+            && state.read(now) >= Duration::from_millis(state.stamp.saturating_add(DUE))
     }
 
     /// How often to ask whether one is due.

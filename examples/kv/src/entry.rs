@@ -76,10 +76,7 @@ mod tests {
                 b"\x05\xac\x02\x02\x01a\x01b\x01\x02\x07\x00",
                 stamped_set(Expiry::After { milliseconds: 7 }, false),
             ),
-            (
-                b"\x05\xac\x02\x03\x01a\x01b",
-                at(Operation::SetAbsent { key: a(), value: b() }),
-            ),
+            (b"\x05\xac\x02\x03\x01a\x01b", at(Operation::SetAbsent { key: a(), value: b() })),
             (b"\x05\xac\x02\x04\x01\x01a", at(Operation::Del { keys: vec![a()] })),
             (b"\x05\xac\x02\x05\x01\x01a", at(Operation::Exists { keys: vec![a()] })),
             (b"\x05\xac\x02\x06\x01a\x03", at(Operation::Add { key: a(), amount: -2 })),

@@ -188,7 +188,8 @@ mod tests {
     #[test]
     fn alone_several_heavy_turns_go_at_once_up_to_the_window() {
         let start = Instant::now();
-        let mut state = State { heavy: WINDOW - HEAVY, busy_since: Some(start), ..State::default() };
+        let mut state =
+            State { heavy: WINDOW - HEAVY, busy_since: Some(start), ..State::default() };
         assert!(state.is_open(HEAVY, start));
         assert!(!state.is_open(HEAVY + 1, start));
         state.light = 1;
@@ -241,7 +242,8 @@ mod tests {
         assert!(lane.enter(&mut Account::default(), HEAVY, now).is_none());
         assert!(lane.enter(&mut Account::default(), LIGHT, now).is_some());
         drop(heavy);
-        assert!(lane.lock().waiting.is_empty());
-        assert_eq!((lane.lock().heavy, lane.lock().light), (0, 0));
+        let state = lane.lock();
+        assert!(state.waiting.is_empty());
+        assert_eq!((state.heavy, state.light), (0, 0));
     }
 }

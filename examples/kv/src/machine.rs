@@ -9,9 +9,7 @@ use veraft::runtime::StateMachine;
 use crate::clock::Clock;
 use crate::entry::Stored;
 use crate::keyspace::Keyspace;
-use crate::operation::{
-    Answer, Condition, Expiry, MAX_ANSWER, MAX_VALUE, Only, Operation, Unit,
-};
+use crate::operation::{Answer, Condition, Expiry, MAX_ANSWER, MAX_VALUE, Only, Operation, Unit};
 
 const NOT_A_NUMBER: Answer = error("ERR value is not an integer or out of range");
 const OVERFLOW: Answer = error("ERR increment or decrement would overflow");

@@ -102,7 +102,7 @@ fn what_is_no_request_ends_its_own_connection_alone() {
     for (bytes, answer) in [
         ("*1\r\n$1000000000\r\n", "-ERR Protocol error: invalid bulk length"),
         ("*1000000000\r\n", "-ERR Protocol error: invalid multibulk length"),
-        (&nested, "-ERR Protocol error: a request is an array of bulk strings"),
+        (&nested, "-ERR Protocol error: expected '$', got '*'"),
         ("\x16\x03\x01 hello\r\n", "-ERR unknown command '\\u{16}"),
         (&"x".repeat(100_000), "-ERR Protocol error: a request on a line"),
         ("PING\r\n*1\r\n:1\r\nPING\r\n", "+PONG\r\n-ERR Protocol error"),

@@ -23,14 +23,16 @@ pub fn understand(name: &str, arguments: &[Vec<u8>]) -> Understood {
             None => Err("ERR value is not an integer or out of range".into()),
         },
         ("hello", _) => hello(arguments),
-        ("auth", [_]) => Err(
-            "ERR AUTH <password> called without any password configured for the default user. \
+        ("auth", [_]) => {
+            Err("ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?"
-                .into(),
-        ),
+                .into())
+        }
         ("auth", [_, _]) => Err(WRONG_PASSWORD.into()),
         ("auth", _) => Err("ERR syntax error".into()),
-        ("command", []) => reply(Reply::Array(table::TABLE.iter().map(table::Entry::info).collect())),
+        ("command", []) => {
+            reply(Reply::Array(table::TABLE.iter().map(table::Entry::info).collect()))
+        }
         ("command", [sub, rest @ ..]) => command(sub, rest),
         ("client", [sub, rest @ ..]) => client(sub, rest),
         ("config", [sub, rest @ ..]) => config(sub, rest),
@@ -104,9 +106,8 @@ fn client(sub: &[u8], rest: &[Vec<u8>]) -> Understood {
             if !matches!(&*attribute, "lib-name" | "lib-ver") {
                 return Err(format!("ERR Unrecognized option '{attribute}'"));
             }
-            let text = format!(
-                "ERR {attribute} cannot contain spaces, newlines or special characters."
-            );
+            let text =
+                format!("ERR {attribute} cannot contain spaces, newlines or special characters.");
             printable(value, &text)?;
             Ok(Action::Reply(reply::ok()))
         }

@@ -45,11 +45,9 @@ pub fn understand(name: &str, arguments: &mut Vec<Vec<u8>>) -> Option<Understood
         ("strlen", [key]) => Ok(Operation::Length { key: take(key) }),
         ("type", [key]) => Ok(Operation::Type { key: take(key) }),
         ("dbsize", _) => Ok(Operation::Size),
-        ("cas", [key, expected, new]) => Ok(Operation::Cas {
-            key: take(key),
-            expected: take(expected),
-            new: take(new),
-        }),
+        ("cas", [key, expected, new]) => {
+            Ok(Operation::Cas { key: take(key), expected: take(expected), new: take(new) })
+        }
         ("expire" | "pexpire", [key, ttl, options @ ..]) => expire(name, key, ttl, options),
         ("ttl", [key]) => Ok(Operation::TimeLeft { key: take(key), unit: Unit::Seconds }),
         ("pttl", [key]) => Ok(Operation::TimeLeft { key: take(key), unit: Unit::Milliseconds }),
@@ -64,11 +62,7 @@ fn plain_set(key: &mut Vec<u8>, value: &mut Vec<u8>, expiry: Expiry, get: bool) 
     Operation::Set { key: take(key), value: take(value), condition, expiry, get }
 }
 
-fn set(
-    key: &mut Vec<u8>,
-    value: &mut Vec<u8>,
-    options: &[Vec<u8>],
-) -> Result<Operation, String> {
+fn set(key: &mut Vec<u8>, value: &mut Vec<u8>, options: &[Vec<u8>]) -> Result<Operation, String> {
     let mut condition = Condition::Always;
     let mut expiry = None;
     let mut get = false;

@@ -42,7 +42,10 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Session {
     /// Which version to speak from here on, and the name of the client, if it gives them.
-    Hello { version: Option<Version>, name: Option<Vec<u8>> },
+    Hello {
+        version: Option<Version>,
+        name: Option<Vec<u8>>,
+    },
     SetName(Vec<u8>),
     GetName,
     Id,
