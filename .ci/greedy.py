@@ -7,6 +7,7 @@ the machine does meets both. It must keep half of its commits, on the leader and
 no node may come to 512 MiB.
 """
 
+import itertools
 import multiprocessing
 import os
 import resource
@@ -18,7 +19,7 @@ import threading
 import time
 
 BASE = int(os.environ.get("KV_PORT", "28379"))
-SECONDS = float(os.environ.get("KV_SECONDS", "3"))
+SECONDS = float(os.environ.get("KV_SECONDS", "2"))
 ROUNDS = int(os.environ.get("KV_ROUNDS", "3"))
 IDLE = int(os.environ.get("KV_IDLE", "5000"))
 MOST = 512 * 1024 * 1024
@@ -199,54 +200,68 @@ def idle_clients(port):
     return end
 
 
-def main(kv, directory):
-    cluster = Cluster(kv, directory)
-    failures = []
-    try:
-        measure(cluster, failures)
-    finally:
-        failures += cluster.end()
-    if failures:
-        sys.exit("FAILED: " + "; ".join(failures))
-    print("all well")
+def begin(kinds, ports):
+    """Greedy clients of these kinds; "idle" means a great many that say nothing."""
+    if kinds == "idle":
+        return lambda: idle_clients(ports[0])
+    return lambda: Others(kinds, ports).end
 
 
-def measure(cluster, failures):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert hard >= IDLE + 500, f"{IDLE} connections need more open files than {hard}: ulimit -Hn"
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, IDLE + 500), hard))
+def measure(name, kinds, on_leader, cluster):
     leader = cluster.leader()
-    follower = leader % 3 + 1
+    port = BASE + (leader if on_leader else leader % 3 + 1)
     with connect(BASE + leader) as stream:
         stream.sendall(words("SET", "megabyte", b"m" * 1_000_000))
         assert stream.recv(100) == b"+OK\r\n"
-    for where, port in (("leader", BASE + leader), ("follower", BASE + follower)):
-        ordinary = Ordinary(port)
-        others = [BASE + leader, port]
-        for name, kinds in (
-            ("three that never read", [never_reads] * 3),
-            ("one that pipelines megabytes", [megabytes]),
-            ("one that pipelines small SETs", [small_sets]),
-            ("one of each", [never_reads, megabytes, small_sets]),
-        ):
-            begin = lambda: Others(kinds, others).end
-            failures += side_by_side(f"{where}, {name}", cluster, ordinary, begin)
-        begin = lambda: idle_clients(BASE + leader)
-        failures += side_by_side(f"{where}, {IDLE} idle clients", cluster, ordinary, begin)
-    # Whoever does not read is cut off: it is given 10 seconds.
-    others = Others([never_reads] * 3, [BASE + leader])
-    give_up = time.monotonic() + 120
-    while not all(said.value for said in others.said):
-        if time.monotonic() > give_up:
-            failures.append("clients that do not read are not cut off")
-            break
-        time.sleep(0.1)
-    print(f"clients that do not read were cut off {others.end()} times")
-    if cluster.leader() != leader:
-        failures.append("the leader has changed")
-    print(f"the most a node has held: {cluster.peak >> 20} MiB")
+    ordinary = Ordinary(port)
+    name = f"{'leader' if on_leader else 'follower'}, {name}"
+    failures = side_by_side(name, cluster, ordinary, begin(kinds, [BASE + leader, port]))
+    if kinds == [never_reads] * 3:
+        failures += cut_off(BASE + leader)
     if cluster.peak >= MOST:
-        failures.append(f"a node has held {cluster.peak >> 20} MiB")
+        failures.append(f"{name}: a node has held {cluster.peak >> 20} MiB")
+    if cluster.leader() != leader:
+        failures.append(f"{name}: the leader has changed")
+    return failures
+
+
+def cut_off(port):
+    """Whoever does not read is given 10 seconds, and then cut off."""
+    others = Others([never_reads] * 3, [port])
+    give_up = time.monotonic() + 120
+    while not all(said.value for said in others.said) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    times = others.end()
+    print(f"clients that do not read were cut off {times} times", flush=True)
+    return [] if all(times) else ["clients that do not read are not cut off"]
+
+
+SCENES = (
+    ("three that never read", [never_reads] * 3),
+    ("one that pipelines megabytes", [megabytes]),
+    ("one that pipelines small SETs", [small_sets]),
+    ("one of each", [never_reads, megabytes, small_sets]),
+    (f"{IDLE} idle clients", "idle"),
+)
+
+
+def main(kv, directory):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard >= IDLE + 500, f"{IDLE} connections need more open files than {hard}: ulimit -Hn"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, IDLE + 500), hard))
+    failures = []
+    for number, (on_leader, scene) in enumerate(itertools.product((True, False), SCENES)):
+        # Nodes keep their whole log in memory: each scene has nodes of its own.
+        own = f"{directory}/{number}"
+        os.mkdir(own)
+        cluster = Cluster(kv, own)
+        try:
+            failures += measure(*scene, on_leader, cluster)
+        finally:
+            failures += cluster.end()
+    if failures:
+        sys.exit("FAILED: " + "; ".join(failures))
+    print("all well")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ kv=${1:-${CARGO_TARGET_DIR:-target}/release/kv}
 directory=$(mktemp -d)
 finish() {
     status=$?
-    [ $status -eq 0 ] || tail -n 20 "$directory"/*.log
+    [ $status -eq 0 ] || tail -n 20 "$directory"/*/*.log
     rm -rf "$directory"
     exit $status
 }

@@ -104,7 +104,7 @@ fn what_is_no_request_ends_its_own_connection_alone() {
         ("*1000000000\r\n", "-ERR Protocol error: invalid multibulk length"),
         (&nested, "-ERR Protocol error: expected '$', got '*'"),
         ("\x16\x03\x01 hello\r\nQUIT\r\n", "-ERR unknown command '\x16\x03\x01', with args"),
-        (&"x".repeat(100_000), "-ERR Protocol error: a request on a line"),
+        (&"x".repeat(100_000), "-ERR Protocol error: too big inline request"),
         ("PING\r\n*1\r\n:1\r\nPING\r\n", "+PONG\r\n-ERR Protocol error"),
         ("POST / HTTP/1.1\r\nHost: x\r\n\r\nPING\r\n", "-ERR unknown command 'POST'"),
     ] {
