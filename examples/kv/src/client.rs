@@ -269,10 +269,7 @@ pub fn is_timeout(error: &io::Error) -> bool {
 
 /// Not worth a warning: the client has gone away.
 fn gone(error: io::Error) -> Result<bool, Ended> {
-    match error.kind() {
-        ErrorKind::ConnectionReset => Ok(false),
-        _ => Err(error.into()),
-    }
+    if error.kind() == ErrorKind::ConnectionReset { Ok(false) } else { Err(error.into()) }
 }
 
 /// Ends a connection so that the client gets what was sent last.

@@ -31,10 +31,9 @@ impl Tested {
     }
 
     fn left(&mut self, key: &str) -> i64 {
-        match self.run(Operation::TimeLeft { key: key.into(), unit: Unit::Milliseconds }) {
-            Answer::Integer(left) => left,
-            other => panic!("{other:?}"),
-        }
+        let answer = self.run(Operation::TimeLeft { key: key.into(), unit: Unit::Milliseconds });
+        let Answer::Integer(left) = answer else { panic!("{answer:?}") };
+        left
     }
 
     fn expire(&mut self, key: &str, milliseconds: i64, only: Only) -> bool {

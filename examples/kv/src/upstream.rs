@@ -110,10 +110,8 @@ impl Upstream {
         self.stream.write_all(&bytes).map_err(broken)?;
         while outcomes.len() < sent {
             let reply = self.receive(deadline).map_err(broken)?;
-            let reason = match &reply {
-                Reply::Error(text) => text.strip_prefix(NOT_LEADER),
-                _ => None,
-            };
+            let text = if let Reply::Error(text) = &reply { Some(text) } else { None };
+            let reason = text.and_then(|text| text.strip_prefix(NOT_LEADER));
             outcomes.push(match reason {
                 Some(reason) => Outcome::NotExecuted(reason.trim_start().into()),
                 None => Outcome::Done(reply),
