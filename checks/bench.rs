@@ -13,6 +13,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use veraft_models::Bounds;
 
+use crate::commands::output::try_file;
 use crate::scopes::Scope;
 
 /// What a run says about itself; the rest of its JSON is not looked at.
@@ -52,6 +53,14 @@ pub enum BenchError {
 /// # Errors
 /// When a run fails.
 pub fn report(scope: &Scope, rounds: usize, svg: Option<&Path>) -> Result<String, BenchError> {
+    if let Some(path) = svg {
+        // Before the measurement, which takes its time.
+        let plot = |error: io::Error| BenchError::Plot {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        };
+        try_file(path).map_err(plot)?;
+    }
     let speeds = speeds(scope, rounds)?;
     let growth = growth(scope)?;
     if let Some(path) = svg {

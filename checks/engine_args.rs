@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::commands::output::{try_existing_folder, try_folder};
 use crate::engines::timely::Settings;
 use crate::engines::timely::hosts::Hosts;
 use crate::scopes::{Kind, Scope};
@@ -13,14 +14,22 @@ use crate::scopes::{Kind, Scope};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
+    #[command(flatten)]
+    choice: EngineChoice,
+    #[command(flatten)]
+    timely: TimelyArgs,
+}
+
+/// The options that every engine has.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineChoice {
     /// What searches
     #[arg(long, value_enum, default_value_t = EngineName::Stateright)]
     engine: EngineName,
     /// Threads; with one, or with timely, counterexamples are shortest
     #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     workers: u16,
-    #[command(flatten)]
-    timely: TimelyArgs,
 }
 
 /// An engine.
@@ -106,18 +115,66 @@ impl Engine {
     }
 }
 
-impl EngineArgs {
+impl EngineChoice {
     /// The engine for `scope`.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub fn engine(&self, scope: &Scope) -> Result<Engine, String> {
+        let timely = TimelyArgs::default();
+        EngineArgs { choice: self.clone(), timely }.engine(scope, None)
+    }
+}
+
+impl TimelyArgs {
+    /// The options that are given.
+    fn given(&self) -> Vec<&'static str> {
+        let Self {
+            hosts,
+            process,
+            fingerprint_bits,
+            frontier_memory,
+            spill_dir,
+            max_memory,
+            max_depth,
+            checkpoint,
+            checkpoint_every,
+            resume,
+        } = self;
+        let given = [
+            ("--hosts", hosts.is_some()),
+            ("--process", process.is_some()),
+            ("--fingerprint-bits", fingerprint_bits.is_some()),
+            ("--frontier-memory", frontier_memory.is_some()),
+            ("--spill-dir", spill_dir.is_some()),
+            ("--max-memory", max_memory.is_some()),
+            ("--max-depth", max_depth.is_some()),
+            ("--checkpoint", checkpoint.is_some()),
+            ("--checkpoint-every", checkpoint_every.is_some()),
+            ("--resume", *resume),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
+    }
+}
+
+impl EngineArgs {
+    /// The engine for `scope`. Folders that it writes into are tried.
     ///
     /// # Errors
     /// When the options do not fit together.
     pub fn engine(&self, scope: &Scope, property: Option<&str>) -> Result<Engine, String> {
-        let workers = usize::from(self.workers);
-        if self.engine == EngineName::Stateright {
-            return match self.timely == TimelyArgs::default() {
-                true => Ok(Engine::Stateright { workers }),
-                false => Err("this takes --engine timely".to_owned()),
+        let workers = usize::from(self.choice.workers);
+        if self.choice.engine == EngineName::Stateright {
+            return match &self.timely.given()[..] {
+                [] => Ok(Engine::Stateright { workers }),
+                given => Err(format!("only --engine timely has {}", given.join(", "))),
             };
+        }
+        if let Some(folder) = &self.timely.checkpoint {
+            try_folder("--checkpoint", folder)?;
+        }
+        if let Some(folder) = &self.timely.spill_dir {
+            try_existing_folder("--spill-dir", folder)?;
         }
         let TimelyArgs { hosts, process, fingerprint_bits, frontier_memory, .. } = &self.timely;
         let hosts = match (hosts, process) {

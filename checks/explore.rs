@@ -8,6 +8,7 @@ use askama::Template;
 use stateright::{Model, Path};
 use veraft_models::{Action, Cluster, ClusterState};
 
+use crate::printer::note;
 use crate::report::Diagram;
 use crate::scopes::{Kind, Scope};
 use crate::story::Story;
@@ -54,7 +55,7 @@ pub fn serve(scope: &Scope, address: &str) -> Result<(), ExploreError> {
     let free = TcpListener::bind(addresses.as_slice()).map_err(problem)?;
     let here = free.local_addr().map_err(problem)?;
     drop(free);
-    eprintln!("exploring {} at http://{here}/ until Ctrl-C", scope.name);
+    note(format_args!("exploring {} at http://{here}/ until Ctrl-C", scope.name));
     let cluster = scope.cluster(environment).drawn_by(draw);
     cluster.checker().serve(here);
     Ok(())

@@ -1,11 +1,11 @@
 //! `check replay`: a saved trace, made again and told.
 
-use std::fs;
 use std::path::Path;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::commands::output::Page;
 use crate::recovery::{LostAfter, RECOVERY, ROUNDS, replayed};
 use crate::saved::{Saved, SavedError};
 use crate::story::Story;
@@ -73,7 +73,7 @@ pub fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
 }
 
 fn text(saved: &Saved, story: &Story) -> String {
-    let Saved { scope, property, bounds: _, prefix, steps } = saved;
+    let Saved { scope, property, prefix, steps, format: _, bounds: _ } = saved;
     let mut text = format!("{scope}: {property}, {} steps", steps.len());
     if !prefix.is_empty() {
         text += &format!(" after {} that the scope begins with", prefix.len());
@@ -100,9 +100,11 @@ fn recovery_text(saved: &Saved, lost: Option<&LostAfter>) -> String {
 }
 
 /// Writes the page for the trace in `file`.
+///
+/// # Errors
+/// When the file is no trace, or the page cannot be written.
 pub fn report(file: &Path, path: &Path) -> Result<(), String> {
     let (saved, story) = Saved::read(file).map_err(|error| error.to_string())?;
     let page = report::page_of(&saved, &story).map_err(|error| error.to_string())?;
-    fs::write(path, page)
-        .map_err(|error| format!("cannot write the report to {}: {error}", path.display()))
+    Page::open(path)?.write(&page)
 }

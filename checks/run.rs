@@ -1,15 +1,11 @@
 //! Runs scopes and tells what they showed.
 
 use std::io::{self, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::{HumanBytes, HumanCount, ProgressBar};
-use veraft_labs::simulate::{Simulation, simulate};
-use veraft_labs::suites::LabTest;
+use indicatif::{HumanBytes, HumanCount};
 use veraft_labs::trace::{Endings, validate};
 use veraft_models::Cluster;
 
@@ -17,13 +13,14 @@ use crate::actor_model;
 use crate::engine_args::Engine;
 use crate::engines;
 use crate::engines::timely::{SearchError, Space};
+use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::recovery;
 use crate::saved::SavedError;
 use crate::scopes::{Kind, Scope};
+use crate::table::Table;
 use crate::trace::{Narrate, conversation};
 use crate::verdict::{Verdict, Word};
-use crate::walk::{Walk, walk};
 
 /// How to search.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +32,22 @@ pub struct Options {
     /// Whether the cluster is to recover from every state, and how that is tried; none to look
     /// at each state alone.
     pub recovery: Option<recovery::Settings>,
+    /// Which of how many scopes it is, from 1, to show that it goes on.
+    pub place: Option<(usize, usize)>,
     /// Ends the search when it is set.
     pub interrupted: Arc<AtomicBool>,
+}
+
+impl Options {
+    /// The line that shows how far the search of `scope` has come.
+    pub fn progress(&self, scope: &Scope) -> Progress {
+        match self.place {
+            Some((place, of)) if of > 1 => {
+                Progress::new(&format!("{place} of {of} {}", scope.name))
+            }
+            _ => Progress::new(scope.name),
+        }
+    }
 }
 
 /// Searches one scope.
@@ -45,7 +56,8 @@ pub struct Options {
 /// When the search ended without anything to say about the scope.
 pub fn scope(scope: &Scope, options: &Options) -> Result<Verdict, SearchError> {
     if let Some(settings) = options.recovery {
-        return Ok(recovery::check(scope, settings, &options.interrupted));
+        let mut progress = options.progress(scope);
+        return Ok(recovery::check(scope, settings, &mut progress, &options.interrupted));
     }
     match scope.kind {
         Kind::Cluster(environment) => {
@@ -65,7 +77,7 @@ fn search<S>(scope: &Scope, space: S, options: &Options) -> Result<Verdict, Sear
 where
     S: Space + Narrate,
 {
-    let mut progress = Progress::new(scope.name);
+    let mut progress = options.progress(scope);
     let interrupted = &options.interrupted;
     Ok(match &options.engine {
         Engine::Stateright { workers } => {
@@ -81,38 +93,15 @@ where
     })
 }
 
-/// The table of all verdicts, for a terminal of 80 columns.
-pub fn table(verdicts: &[Verdict]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["scope", "states", "depth", "generated", "seconds", "B/state", "verdict"]);
-    for verdict in verdicts {
-        table.add_row([
-            verdict.scope.clone(),
-            HumanCount(verdict.unique_states).to_string(),
-            verdict.depth.to_string(),
-            HumanCount(verdict.generated_states).to_string(),
-            format!("{:.1}", verdict.seconds),
-            HumanCount(verdict.peak_rss_bytes / verdict.unique_states.max(1)).to_string(),
-            summary(verdict),
-        ]);
-    }
-    for column in 1..=5 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
-}
-
 /// The verdict on a scope, in a few words.
 pub fn summary(verdict: &Verdict) -> String {
     let count = |word| verdict.with(word).count();
     let (held, found) = (count(Word::Holds), count(Word::Found));
-    match (verdict.is_failure(), verdict.exhausted) {
-        (true, _) => "FAILS".to_owned(),
-        (false, false) => "not exhausted".to_owned(),
-        (false, true) => format!("{held} hold, {found} found"),
+    match () {
+        () if verdict.is_violated() => "FAILS".to_owned(),
+        () if verdict.is_failure() => "changed".to_owned(),
+        () if !verdict.exhausted => "not exhausted".to_owned(),
+        () => format!("{held} hold, {found} found"),
     }
 }
 
@@ -121,15 +110,19 @@ pub fn explain(verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     let scope = &verdict.scope;
     for property in verdict.with(Word::Violated) {
         let trace = property.trace.as_deref().unwrap_or_default();
-        writeln!(out, "\n{scope}: {} is violated in {} steps:\n", property.name, trace.len())?;
+        writeln!(out, "{scope}: {} is violated in {} steps:\n", property.name, trace.len())?;
         writeln!(out, "{}", conversation(trace))?;
     }
     for property in verdict.with(Word::NotFound) {
         writeln!(out, "{scope}: no state was found in which {}: an", property.name)?;
         writeln!(out, "  invariant over a space without it proves little")?;
     }
-    for change in &verdict.changed {
-        writeln!(out, "{scope}: a pinned count changed: {change}")?;
+    for change in verdict.changes() {
+        writeln!(out, "{scope}: changed: {change}")?;
+    }
+    if verdict.is_failure() && !verdict.is_violated() {
+        writeln!(out, "  every property holds; if the counts are meant to be new, review them:")?;
+        writeln!(out, "  `check pins {scope}` prints checks/pins.rs anew")?;
     }
     if !verdict.exhausted && !verdict.is_failure() {
         let states = HumanCount(verdict.unique_states);
@@ -155,12 +148,16 @@ pub fn proved(verdicts: &[Verdict]) -> String {
     format!("holds in every state:\n  {holds}\nreached:\n  {found}")
 }
 
-/// Everything a person wants to see at the end: the table, what was proved, what failed.
+/// Everything a person wants to see at the end: what was proved, what failed; and the table, if
+/// it is of one scope.
 pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
     if let [verdict @ Verdict { recovery: Some(tried), .. }] = verdicts {
         return recovery::told::summarise(verdict, tried, out);
     }
-    writeln!(out, "{}\n", table(verdicts))?;
+    if let [verdict] = verdicts {
+        writeln!(out, "{}", Table::of_one(verdict))?;
+    }
+    writeln!(out)?;
     if verdicts.iter().all(|verdict| verdict.exit_status() == 0) {
         let peak = verdicts.iter().map(|verdict| verdict.peak_rss_bytes).max().unwrap_or_default();
         let seconds: f64 = verdicts.iter().map(|verdict| verdict.seconds).sum();
@@ -171,18 +168,22 @@ pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
     verdicts.iter().try_for_each(|verdict| explain(verdict, out))
 }
 
-/// Writes every trace of these verdicts into `folder`, and says where the violated ones are.
-pub fn save(verdicts: &[Verdict], folder: &Path) -> Result<(), SavedError> {
+/// Writes every trace of these verdicts into `folder`; answers the files of the violations.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn save(verdicts: &[Verdict], folder: &Path) -> Result<Vec<PathBuf>, SavedError> {
+    let mut violations = Vec::new();
     for verdict in verdicts {
         for property in &verdict.properties {
             let Some(saved) = verdict.saved(property) else { continue };
             let path = saved.write(folder)?;
             if property.verdict == Word::Violated {
-                eprintln!("check replay {}", path.display());
+                violations.push(path);
             }
         }
     }
-    Ok(())
+    Ok(violations)
 }
 
 /// The chance that a collision of fingerprints hid a state of any of these scopes.
@@ -202,43 +203,12 @@ pub fn exit_status(verdicts: &[Verdict], asked: usize) -> u8 {
     }
 }
 
-/// Runs lab tests in simulation; answers with the exit status.
-pub fn labs(tests: Vec<&'static LabTest>, seeds: Range<u64>) -> u8 {
-    let simulation = Simulation::new(tests, seeds.start, seeds.end - seeds.start);
-    let bar = ProgressBar::new(0);
-    let reports = simulate(&simulation, &|done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    reports.iter().for_each(|report| println!("{report}"));
-    u8::from(reports.iter().any(|report| report.failure.is_some()))
-}
-
-/// Walks through a scope, once for each seed; answers with the exit status.
-pub fn walks(scope: &Scope, seeds: Range<u64>, steps: u64) -> u8 {
-    for seed in seeds {
-        let Walk { steps, led_terms, committed, violation } = walk(scope, seed, steps);
-        let name = scope.name;
-        println!(
-            "{name}, seed {seed}: {steps} steps, {led_terms} terms with a leader, \
-             {committed} entries committed"
-        );
-        if let Some((property, trace)) = violation {
-            println!("{property} is violated:\n\n{}", conversation(&trace));
-            println!("again: check simulate {name} --seed {seed}");
-            return 1;
-        }
-    }
-    0
-}
-
 /// Validates recordings; answers with the exit status.
-pub fn trace(files: &[PathBuf], whole: bool) -> u8 {
+pub fn trace(files: &[PathBuf], whole: bool, out: &mut Printer) -> u8 {
     let endings = if whole { Endings::Whole } else { Endings::MayBeLost };
     match validate(files, endings) {
         Ok(validated) => {
-            println!(
+            out.line(format_args!(
                 "{} servers, {} lives, {} steps replayed to the same states; {} messages were \
                  sent before they were received; {} terms led, {} entries applied",
                 validated.servers,
@@ -247,15 +217,15 @@ pub fn trace(files: &[PathBuf], whole: bool) -> u8 {
                 validated.received,
                 validated.led_terms,
                 validated.applied,
-            );
+            ));
             let cut_off = validated.cut_off.iter();
-            cut_off.for_each(|position| println!("{position}: cut off by a crash"));
+            cut_off.for_each(|at| out.line(format_args!("{at}: cut off by a crash")));
             let past = validated.unrecorded_past.iter();
-            past.for_each(|position| println!("{position}: starts with a past not recorded"));
+            past.for_each(|at| out.line(format_args!("{at}: starts with a past not recorded")));
             0
         }
         Err(findings) => {
-            findings.iter().for_each(|finding| println!("{finding}"));
+            findings.iter().for_each(|finding| out.line(finding));
             1
         }
     }

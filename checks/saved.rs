@@ -6,15 +6,36 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use veraft_models::actor::COMMAND_BYTES;
 use veraft_models::{Move, Stuck};
 
+use crate::recovery::RECOVERY;
+use crate::scopes;
 use crate::story::{Setting, Story};
 use crate::verdict::BoundsReport;
+
+/// The format of the files that are written; older ones can be read.
+pub const FORMAT: u32 = 2;
+
+fn first_format() -> u32 {
+    1
+}
+
+/// What every format has.
+#[derive(Deserialize)]
+struct Formatted {
+    #[serde(default = "first_format")]
+    format: u32,
+}
 
 /// A trace as `--save` writes it and `check replay` reads it, in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Saved {
+    /// The format of the file, [`FORMAT`] of the `check` that wrote it. Files of the first say
+    /// nothing of it, and count bytes in `bounds.batch` where later ones count commands.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// The scope that was searched.
     pub scope: String,
     /// The property that is violated, or found, at the end.
@@ -35,6 +56,12 @@ pub enum SavedError {
     Io(PathBuf, io::Error),
     /// It does not hold a trace.
     NotATrace(PathBuf, serde_json::Error),
+    /// A later `check` wrote it, in this format.
+    Later(PathBuf, u32),
+    /// There is no scope of that name.
+    Scope(PathBuf, String),
+    /// No scope has a property of that name.
+    Property(PathBuf, String),
     /// A cluster of that many servers cannot be.
     Servers(PathBuf, usize),
     /// A step is not possible.
@@ -46,7 +73,10 @@ impl std::error::Error for SavedError {
         match self {
             SavedError::Io(_, error) => Some(error),
             SavedError::NotATrace(_, error) => Some(error),
-            SavedError::Servers(..) => None,
+            SavedError::Later(..)
+            | SavedError::Scope(..)
+            | SavedError::Property(..)
+            | SavedError::Servers(..) => None,
             SavedError::Stuck(_, error) => Some(error),
         }
     }
@@ -58,6 +88,17 @@ impl std::fmt::Display for SavedError {
             SavedError::Io(path, error) => write!(f, "{}: {error}", path.display()),
             SavedError::NotATrace(path, error) => {
                 write!(f, "{} is not a saved trace: {error}", path.display())
+            }
+            SavedError::Later(path, format) => write!(
+                f,
+                "{} was written by a later check, in format {format}: this one reads up to {FORMAT}",
+                path.display()
+            ),
+            SavedError::Scope(path, scope) => {
+                write!(f, "{}: no scope is called {scope:?}: see `check list`", path.display())
+            }
+            SavedError::Property(path, name) => {
+                write!(f, "{}: no property is called {name:?}: see `check list`", path.display())
             }
             SavedError::Servers(path, servers) => {
                 write!(f, "{}: a cluster of {servers} servers cannot be", path.display())
@@ -73,7 +114,10 @@ impl Saved {
         Setting {
             servers: self.bounds.servers,
             torn: self.bounds.torn,
-            max_append_bytes: self.bounds.batch.unwrap_or(usize::MAX),
+            max_append_bytes: self.bounds.batch.map_or(usize::MAX, |batch| match self.format {
+                1 => batch,
+                _ => batch.saturating_mul(COMMAND_BYTES),
+            }),
         }
     }
 
@@ -91,8 +135,18 @@ impl Saved {
     pub fn read(path: &Path) -> Result<(Saved, Story), SavedError> {
         let named = || path.to_owned();
         let text = fs::read(path).map_err(|error| SavedError::Io(named(), error))?;
-        let saved: Saved =
-            serde_json::from_slice(&text).map_err(|error| SavedError::NotATrace(named(), error))?;
+        let no_trace = |error| SavedError::NotATrace(named(), error);
+        let Formatted { format } = serde_json::from_slice(&text).map_err(no_trace)?;
+        if format > FORMAT {
+            return Err(SavedError::Later(named(), format));
+        }
+        let saved: Saved = serde_json::from_slice(&text).map_err(no_trace)?;
+        if scopes::find(&saved.scope).is_none() {
+            return Err(SavedError::Scope(named(), saved.scope));
+        }
+        if saved.property != RECOVERY && !scopes::is_property(&saved.property) {
+            return Err(SavedError::Property(named(), saved.property));
+        }
         if !(1..=usize::from(u8::MAX)).contains(&saved.bounds.servers) {
             return Err(SavedError::Servers(named(), saved.bounds.servers));
         }

@@ -4,7 +4,7 @@
 //! # Comments stay where they are.
 //! servers 3                  how many there are; the first line
 //! torn                       records wait for the disk; may follow the first line
-//! batch 1                    bytes of commands in an AppendEntries; may follow, too
+//! batch 2 commands           how much an AppendEntries carries at most; may follow, too
 //! S0 election timeout        a timer fires
 //! S0 heartbeat timeout
 //! S0 -> S1 S2                each receives the latest message from S0 to it
@@ -24,6 +24,7 @@
 use std::fmt;
 
 use veraft::figure2::{ServerId, Timer};
+use veraft_models::actor::COMMAND_BYTES;
 use veraft_models::{Impossible, Letter, Move, words};
 
 use crate::story::{Setting, Story, Teller};
@@ -126,7 +127,10 @@ impl Script {
             text += "torn\n";
         }
         if max_append_bytes != usize::MAX {
-            text += &format!("batch {max_append_bytes}\n");
+            text += &match (max_append_bytes / COMMAND_BYTES, max_append_bytes % COMMAND_BYTES) {
+                (commands @ 1.., 0) => format!("batch {commands} commands\n"),
+                _ => format!("batch {max_append_bytes}\n"),
+            };
         }
         for step in moves {
             text += &match step {
@@ -234,9 +238,17 @@ impl Setting {
             self.torn = true;
             return true;
         }
-        let batch = text.strip_prefix("batch ").and_then(|bytes| bytes.parse().ok());
+        let batch = text.strip_prefix("batch ").and_then(bytes);
         self.max_append_bytes = batch.unwrap_or(self.max_append_bytes);
         batch.is_some()
+    }
+}
+
+/// `2 commands`; a number alone, in older scripts, is one of bytes.
+fn bytes(batch: &str) -> Option<usize> {
+    match batch.strip_suffix(" commands") {
+        Some(commands) => commands.parse::<usize>().ok()?.checked_mul(COMMAND_BYTES),
+        None => batch.parse().ok(),
     }
 }
 

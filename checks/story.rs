@@ -44,7 +44,8 @@ pub struct Setting {
     pub servers: usize,
     /// See [`Environment::torn`].
     pub torn: bool,
-    /// See [`Environment::max_append_bytes`].
+    /// How many bytes of commands an AppendEntries carries at most: see
+    /// [`Cluster::max_append_bytes`].
     pub max_append_bytes: usize,
 }
 
@@ -58,10 +59,10 @@ impl Setting {
             keep_dead_letters: true,
             audit: false,
             torn,
-            max_append_bytes,
+            max_append_commands: usize::MAX,
             blanks: false,
         };
-        Cluster::new(bounds, environment)
+        Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a search showed: the JSON object and the table row of a scope.
 
+use indicatif::HumanCount;
 use serde::{Deserialize, Serialize};
 use stateright::{Expectation, Model, Property};
 
@@ -7,8 +8,8 @@ use veraft_models::Move;
 
 use crate::engines::{Level, Outcome};
 use crate::recovery::Tried;
-use crate::saved::Saved;
-use crate::scopes::Scope;
+use crate::saved::{FORMAT, Saved};
+use crate::scopes::{Pinned, Scope};
 use crate::trace::{Narrate, Step};
 
 /// The exit status of a search that was not exhausted.
@@ -53,6 +54,8 @@ pub struct Verdict {
     pub peak_rss_bytes: u64,
     /// One line for each count that is not what it was; empty where nothing is pinned.
     pub changed: Vec<String>,
+    /// What was pinned, if anything.
+    pub pinned: Option<Pinned>,
     /// What happened before the search began, where it does not begin at the first boot.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefix: Vec<Move>,
@@ -78,7 +81,7 @@ pub struct BoundsReport {
     pub torn: bool,
     #[serde(default)]
     pub blanks: bool,
-    /// None for batches of any size.
+    /// The most commands in an AppendEntries; none for as many as there are.
     pub batch: Option<usize>,
 }
 
@@ -165,7 +168,7 @@ impl Verdict {
                 audit: environment.audit,
                 torn: environment.torn,
                 blanks: environment.blanks,
-                batch: Some(environment.max_append_bytes).filter(|&bytes| bytes != usize::MAX),
+                batch: Some(environment.max_append_commands).filter(|&most| most != usize::MAX),
             },
             unique_states: outcome.unique_states,
             generated_states: outcome.generated_states,
@@ -182,6 +185,7 @@ impl Verdict {
             levels: outcome.levels,
             peak_rss_bytes: outcome.peak_rss_bytes,
             changed,
+            pinned: scope.pinned,
             prefix: scope.prefix(),
             recovery: None,
             properties: model.properties().into_iter().map(judge).collect(),
@@ -193,6 +197,7 @@ impl Verdict {
     pub fn saved(&self, property: &PropertyVerdict) -> Option<Saved> {
         let steps = property.trace.as_ref()?.iter().map(|step| step.happened.clone());
         Some(Saved {
+            format: FORMAT,
             scope: self.scope.clone(),
             property: property.name.to_owned(),
             bounds: self.bounds,
@@ -201,10 +206,31 @@ impl Verdict {
         })
     }
 
+    /// Whether a property is violated or a reachability is missing.
+    pub fn is_violated(&self) -> bool {
+        let bad = |word| matches!(word, Word::Violated | Word::NotFound);
+        self.properties.iter().any(|property| bad(property.verdict))
+    }
+
     /// Whether a property is violated, a reachability is missing or a pinned count changed.
     pub fn is_failure(&self) -> bool {
-        let bad = |word| matches!(word, Word::Violated | Word::NotFound);
-        !self.changed.is_empty() || self.properties.iter().any(|property| bad(property.verdict))
+        !self.changed.is_empty() || self.is_violated()
+    }
+
+    /// Each count that is not what is pinned, and both numbers.
+    pub fn changes(&self) -> Vec<String> {
+        let Some(pinned) = self.pinned.filter(|_| !self.changed.is_empty()) else {
+            return Vec::new();
+        };
+        let compare = |what, found, pinned| {
+            (found != pinned).then(|| {
+                let (found, pinned) = (HumanCount(found), HumanCount(pinned));
+                format!("{what}: {pinned} pinned, {found} found")
+            })
+        };
+        let depth = pinned.depth.unwrap_or(self.depth);
+        let states = compare("states", self.unique_states, pinned.unique_states);
+        [states, compare("depth", self.depth, depth)].into_iter().flatten().collect()
     }
 
     /// The exit status: 0 for a full success, 1 for a failure, 3 for a search that was not

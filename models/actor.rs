@@ -16,9 +16,12 @@ use veraft::figure2::{
 pub struct Raft {
     /// Every server of the cluster.
     pub servers: Arc<BTreeSet<ServerId>>,
-    /// See [`Config::max_append_bytes`]; commands of the model are two bytes long.
+    /// See [`Config::max_append_bytes`]; each command of the model takes [`COMMAND_BYTES`].
     pub max_append_bytes: usize,
 }
+
+/// How many bytes each command of the model is long.
+pub const COMMAND_BYTES: usize = 2;
 
 /// What an actor holds while it is up: the server, the storage as its records add up to it, and
 /// a state machine that keeps what it was given.
@@ -48,7 +51,8 @@ impl Raft {
     /// that entries of two leaders differ even where a bug gives them the same index and term;
     /// and the index that it is meant for, so that an entry stored twice differs from the next.
     pub fn command_to(id: ServerId, number: Index) -> Command {
-        Command::from([id.0 as u8, number as u8].as_slice())
+        let command: [u8; COMMAND_BYTES] = [id.0 as u8, number as u8];
+        Command::from(command.as_slice())
     }
 
     fn step(replica: &mut Cow<'_, Replica>, input: Input, out: &mut Out<Raft>) {

@@ -14,7 +14,7 @@ use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, ServerId, Term, Timer};
 
-use crate::actor::{Proposes, Raft, actor_id};
+use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
 use crate::effects::{Effect, Stimulus};
 use crate::history::Event;
 use crate::letters::{Letter, Shared};
@@ -49,11 +49,19 @@ pub struct Environment {
     pub audit: bool,
     /// A step's records become durable one by one, each before the messages that wait for it.
     pub torn: bool,
-    /// See [`Raft::max_append_bytes`].
-    pub max_append_bytes: usize,
+    /// How many commands an AppendEntries carries at most, at least one; `usize::MAX` for as many
+    /// as there are. A blank takes half the room of a command.
+    pub max_append_commands: usize,
     /// A leader without an entry of its own term may be given a blank, at any moment: drivers
     /// do so after an election.
     pub blanks: bool,
+}
+
+impl Environment {
+    /// How many bytes that many commands take: see [`Raft::max_append_bytes`].
+    pub fn max_append_bytes(&self) -> usize {
+        self.max_append_commands.saturating_mul(COMMAND_BYTES)
+    }
 }
 
 impl Default for Environment {
@@ -63,7 +71,7 @@ impl Default for Environment {
             keep_dead_letters: false,
             audit: false,
             torn: false,
-            max_append_bytes: usize::MAX,
+            max_append_commands: usize::MAX,
             blanks: false,
         }
     }
@@ -133,7 +141,7 @@ impl Cluster {
         Cluster {
             bounds,
             environment,
-            actor: Raft::cluster(bounds.servers, environment.max_append_bytes),
+            actor: Raft::cluster(bounds.servers, environment.max_append_bytes()),
             property: None,
             start: None,
             draw: None,
@@ -144,6 +152,18 @@ impl Cluster {
             events: Table::default(),
             effects: DashMap::new(),
         }
+    }
+
+    /// The same cluster, in which an AppendEntries carries so many bytes of commands: for traces
+    /// that were saved when bytes were counted.
+    pub fn with_max_append_bytes(mut self, bytes: usize) -> Cluster {
+        self.actor.max_append_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of commands an AppendEntries carries at most.
+    pub fn max_append_bytes(&self) -> usize {
+        self.actor.max_append_bytes
     }
 
     /// The same cluster with the property called `name` alone, if one is named.

@@ -234,7 +234,7 @@ fn a_failed_sync_stops_the_node_and_is_not_tried_again() {
         other => panic!("{other:?}"),
     }
     let stopped = node.status().unwrap_err();
-    assert!(stopped.to_string().contains("the disk is on fire"), "{stopped}");
+    assert!(format!("{stopped:?}").ends_with(": the disk is on fire"), "{stopped:?}");
     node.shutdown();
     assert!(matches!(node.status().unwrap_err().reason, StopReason::Storage(_)));
     assert_eq!(disk.syncs_after.load(Ordering::SeqCst), 1);

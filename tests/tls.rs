@@ -6,6 +6,8 @@
 #[path = "common/authority.rs"]
 mod authority;
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +15,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 
 use authority::{Authority, from_files, name};
-use common::{Journal, LONG};
+use common::{Journal, LONG, wait_until};
+use log::log;
 use veraft::figure2::{Message, RequestVoteReply, ServerId};
 use veraft::runtime::{
     Inbox, MemoryStorage, NodeBuilder, TcpTransport, Tls, TlsError, Transport, TransportError,
@@ -209,4 +212,53 @@ fn files_that_cannot_be_used_are_named() {
     assert!(empty.contains("certificate") && empty.contains("node.pem"), "{empty}");
     let unfit = from_files(&authority.pem(), &certificate, &other_key).err().unwrap();
     assert!(matches!(unfit, TlsError::Certificates(_)), "{unfit}");
+}
+
+/// Whoever mixes TLS and plain nodes reads in both logs what is wrong.
+#[test]
+fn nodes_that_are_protected_differently_say_so() {
+    let log = log();
+    let authority = Authority::new();
+    let secured = listen(1, Some(authority.tls(1, &authority)));
+    let plain = listen(2, None);
+    let (to_secured, to_plain) = (secured.address(), plain.address());
+    let (secured, plain) =
+        (secured.peer(ServerId(2), to_plain), plain.peer(ServerId(1), to_secured));
+    start(&secured, 1);
+    start(&plain, 2);
+    let said = |text: &str| !log.warnings(text).is_empty();
+    let (mut from_secured, mut from_plain) = (secured.link(ServerId(2)), plain.link(ServerId(1)));
+    wait_until("both have complained, of what they dialled and of what dialled them", || {
+        from_secured.send(Vec::new());
+        from_plain.send(Vec::new());
+        let dialled = |address: SocketAddr, why: &str| {
+            let lines = log.warnings(why);
+            lines.iter().any(|line| line.contains(&format!("{address}")))
+        };
+        dialled(to_secured, "it speaks TLS, and this node does not")
+            && dialled(to_plain, "it closed in the TLS handshake")
+            && said("connection closed")
+            && said("it speaks no TLS, and this node does")
+    });
+    assert!(!said("protocol version 2"), "a record of TLS is no version");
+    for transport in [secured, plain] {
+        transport.close();
+        transport.join();
+    }
+}
+
+#[test]
+fn a_peer_listed_twice_or_without_a_port_is_an_error_at_the_start() {
+    let start = |list: &dyn Fn(TcpTransport) -> TcpTransport| {
+        let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+        let started =
+            list(transport).start(Inbox::new(ServerId(1), Arc::default(), |_, _, _| Ok(())));
+        started.map_err(|error| error.to_string())
+    };
+    let refused = start(&|one| one.peer(ServerId(2), "a:1").peer(ServerId(2), "b:1"));
+    assert_eq!(refused.unwrap_err(), "S2 is listed twice, at a:1 and at b:1: list each peer once");
+    for address in ["a", "a:", ":1", "a:0", "a:b", "a:65536", ""] {
+        let refused = start(&|one| one.peer(ServerId(2), address)).unwrap_err();
+        assert!(refused.ends_with("is no address: give host:port"), "{address}: {refused}");
+    }
 }

@@ -230,6 +230,7 @@ fn start() -> Outcome {
     let directory = tempfile::tempdir_in(".").unwrap();
     let mut storage = DiskStorage::open(directory.path()).unwrap();
     storage.load().unwrap();
+    storage.append(&[Record::Ballot { current_term: 1, voted_for: None }]).unwrap();
     for _ in 0..100 {
         storage.append(&[entries(ENTRIES / 100)]).unwrap();
         storage.sync().unwrap();

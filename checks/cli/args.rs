@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::output::OutputArgs;
+use crate::commands::pins::PinsArgs;
+use crate::commands::simulate::SimulateArgs;
 use crate::engine_args::EngineArgs;
 use crate::mutants::suite::Choice;
 use crate::recovery::args::RecoverArgs;
@@ -17,6 +20,7 @@ use crate::scope_args::ScopeArgs;
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
+    /// Those of the default run; before a command, as if they stood behind it.
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
@@ -27,6 +31,8 @@ pub(super) enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
+    /// Counts scopes anew, and prints checks/pins.rs as it then has to be
+    Pins(PinsArgs),
     /// From every state of a scope, lets faults stop, and demands that the cluster recovers
     Recover(RecoverArgs),
     /// Makes the steps of a saved trace again, and tells them
@@ -60,12 +66,18 @@ pub(super) struct ExploreArgs {
 pub(super) struct ReplayArgs {
     /// A file that `--save` wrote
     pub(super) file: PathBuf,
-    /// How to tell it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    /// How to tell it [default: text]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<Format>,
     /// The same as `--format test`
     #[arg(long, conflicts_with = "format")]
     pub(super) emit_test: bool,
+    /// The same as `--format json`
+    #[arg(long, conflicts_with_all = ["format", "emit_test"])]
+    pub(super) json: bool,
+    /// Write a self-contained page with the trace
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -74,26 +86,11 @@ pub(super) struct BenchArgs {
     #[arg(default_value = "replication")]
     pub(super) scope: String,
     /// Measure so often, and take the fastest
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(super) rounds: usize,
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) rounds: u16,
     /// Draw the growth into this file
     #[arg(long, value_name = "FILE.svg")]
     pub(super) plot: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SimulateArgs {
-    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope
-    pub(super) name: String,
-    /// The seed; with --seeds, the first
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    pub(super) seed: u64,
-    /// How many seeds, counted up from the first
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) seeds: u64,
-    /// Steps of a walk through a scope
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    pub(super) steps: u64,
 }
 
 #[derive(Debug, Args)]
@@ -104,19 +101,6 @@ pub(super) struct TraceArgs {
     /// Demand the last lines too, which a machine without power loses, but no killed process
     #[arg(long)]
     pub(super) whole: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(super) struct OutputArgs {
-    /// Print one JSON object per scope on stdout
-    #[arg(long, global = true)]
-    pub(super) json: bool,
-    /// Write a self-contained page with verdicts and traces
-    #[arg(long, global = true, value_name = "FILE.html")]
-    pub(super) report: Option<PathBuf>,
-    /// Write every trace into this folder, for `check replay`
-    #[arg(long, global = true, value_name = "DIR")]
-    pub(super) save: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +120,9 @@ pub(super) struct InvariantArgs {
     /// What they are drawn from
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(super) seed: u64,
+    /// Print one JSON object on stdout, and the rest on stderr
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -151,14 +138,62 @@ pub(super) struct RunArgs {
     /// Try dropped letters again on every later state of a path
     #[arg(long)]
     pub(super) audit: bool,
-    /// At most this many one-byte commands in an AppendEntries
-    #[arg(long, value_name = "N")]
+    /// At most this many commands in an AppendEntries
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(super) batch: Option<usize>,
     /// Look at this property alone
     #[arg(long, value_name = "NAME")]
     pub(super) property: Option<String>,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number".to_owned()),
+    }
+}
+
+impl Command {
+    /// Its name on the command line.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Command::List => "list",
+            Command::Run(_) => "run",
+            Command::Pins(_) => "pins",
+            Command::Recover(_) => "recover",
+            Command::Replay(_) => "replay",
+            Command::Explore(_) => "explore",
+            Command::Bench(_) => "bench",
+            Command::Mutants(_) => "mutants",
+            Command::Simulate(_) => "simulate",
+            Command::Trace(_) => "trace",
+            Command::Invariant(_) => "invariant",
+            Command::Rules => "rules",
+        }
+    }
+}
+
+impl RunArgs {
+    /// Complains about the first option that the actor model has no use for.
+    pub(super) fn refuse_for_actor_model(&self, output: &OutputArgs) -> Result<(), String> {
+        let given = [
+            ("--no-symmetry", self.no_symmetry, "has no reductions to switch"),
+            ("--keep-dead-letters", self.keep_dead_letters, "has no reductions to switch"),
+            ("--audit", self.audit, "has no reductions to switch"),
+            ("--batch", self.batch.is_some(), "sends batches of any size"),
+            ("--property", self.property.is_some(), "is always searched for all"),
+            ("--save", output.save.is_some(), "has no traces that `check replay` can make again"),
+        ];
+        match given.into_iter().find(|(_, given, _)| *given) {
+            Some((option, _, why)) => Err(format!("{option}: actor-model {why}")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl MutantsArgs {

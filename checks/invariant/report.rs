@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::conjuncts::CONJUNCTS;
 use super::{Exit, Tried, check};
+use crate::printer::{Printer, note};
 use crate::verdict::Word;
 
 /// The name of the property.
@@ -14,19 +15,24 @@ pub const INDUCTIVE: &str = "Inductive invariant";
 
 /// Tries so many worlds of this seed; answers with the exit status. What was drawn at random is
 /// never said to hold.
-pub fn run(worlds: u32, seed: u64, as_json: bool) -> u8 {
+pub fn run(worlds: u32, seed: u64, as_json: bool, out: &mut Printer) -> u8 {
     let started = Instant::now();
     let tried = check(CONJUNCTS, worlds, seed);
     let seconds = started.elapsed().as_secs_f64();
-    match &tried {
-        Ok(Tried { worlds, steps }) => {
-            eprintln!("{} conjuncts: {worlds} worlds, and none of {steps} steps", CONJUNCTS.len());
-            eprintln!("from them leads to one in which a conjunct is broken");
+    let told = match &tried {
+        Ok(Tried { worlds, steps }) => format!(
+            "{} conjuncts: {worlds} worlds, and none of {steps} steps\n\
+             from them leads to one in which a conjunct is broken",
+            CONJUNCTS.len()
+        ),
+        Err(exit) => format!("{} is broken (seed {seed}):\n\n{exit}", exit.broken),
+    };
+    match as_json {
+        true => {
+            note(told);
+            out.line(as_verdict(&tried, worlds, seconds));
         }
-        Err(exit) => eprintln!("{} is broken (seed {seed}):\n\n{exit}", exit.broken),
-    }
-    if as_json {
-        println!("{}", as_verdict(&tried, worlds, seconds));
+        false => out.line(told),
     }
     u8::from(tried.is_err())
 }

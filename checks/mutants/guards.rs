@@ -1,7 +1,7 @@
 //! What the runtime guards of that which the model takes for granted: members, disks, peers,
 //! limits. A test breaks each.
 
-use super::Suite::File;
+use super::Suite::{self, File, Unit};
 use super::places::{edit, fails_test};
 use super::{Edit, Mutant};
 
@@ -17,7 +17,7 @@ const fn unguarded(
     rule: &'static str,
     about: &'static str,
     edits: &'static [Edit],
-    (suite, test): (&'static str, &'static str),
+    (suite, test): (Suite, &'static str),
 ) -> Mutant {
     Mutant {
         name,
@@ -26,7 +26,7 @@ const fn unguarded(
         edits,
         searches: &[],
         blind: &[],
-        expected: fails_test(File(suite), test),
+        expected: fails_test(suite, test),
     }
 }
 
@@ -36,18 +36,19 @@ pub const MUTANTS: &[Mutant] = &[
         "members",
         "talks to a peer with another list of servers",
         &[edit(MEET, "if theirs.genesis != ours.genesis {", "if theirs.genesis.is_empty() {")],
-        ("identity", "lists_of_servers_that_differ_elect_no_second_leader"),
+        (File("identity"), "lists_of_servers_that_differ_elect_no_second_leader"),
     ),
     unguarded(
         "meet-emptied-stores",
         "disks",
+        // The node of the emptied store would still refuse: this one must not rely on it.
         "talks to a peer whose store was emptied",
         &[edit(
             MEET,
             "Store::Seen(seen) if *store != seen.number => {",
             "Store::Seen(seen) if *store != seen.number && *starts == u64::MAX => {",
         )],
-        ("identity", "an_emptied_disk_is_refused_and_its_own_is_taken_back"),
+        (Unit, "runtime::identity::tests::an_emptied_store_is_refused_and_learns_why"),
     ),
     unguarded(
         "start-on-a-mark",
@@ -58,7 +59,7 @@ pub const MUTANTS: &[Mutant] = &[
             "let mark = self.storage.note(STOPPED, text.as_bytes());",
             "let mark = self.storage.note(STOPPED, &[]);",
         )],
-        ("guards", "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
+        (File("guards"), "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
     ),
     unguarded(
         "forget-what-was-applied",
@@ -69,7 +70,7 @@ pub const MUTANTS: &[Mutant] = &[
             "Server::start(config, persistent, floor)",
             "Server::start(config, persistent, floor.min(0))",
         )],
-        ("guards", "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
+        (File("guards"), "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
     ),
     unguarded(
         "overlook-lost-logs",
@@ -80,20 +81,20 @@ pub const MUTANTS: &[Mutant] = &[
             "let told = before.told || long;",
             "let told = before.told || (long && count == 0);",
         )],
-        ("guards", "a_peer_that_lost_its_log_under_the_same_leader_is_noticed"),
+        (File("guards"), "a_peer_that_lost_its_log_under_the_same_leader_is_noticed"),
     ),
     unguarded(
         "accept-what-cannot-be-sent",
         "limits",
         "starts with limits above what the transport carries",
         &[edit(LIMITS, "if bytes > carries {", "if bytes > carries && carries == 0 {")],
-        ("identity", "what_contradicts_itself_does_not_start"),
+        (File("identity"), "what_contradicts_itself_does_not_start"),
     ),
     unguarded(
         "append-no-blank",
         "blanks",
         "leaves it to clients to commit what stands before its term",
         &[edit(SERVER_LOOP, "if won && self.blanks", "if won && !self.blanks")],
-        ("blanks", "after_a_restart_of_all_the_state_machines_fill_without_a_client"),
+        (File("blanks"), "after_a_restart_of_all_the_state_machines_fill_without_a_client"),
     ),
 ];

@@ -11,6 +11,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::judge::{self, Showing};
 use super::workshop::{Problem, Workshop};
 use super::{Mutant, all};
+use crate::printer::{Printer, note};
 
 type Built = Result<PathBuf, Problem>;
 
@@ -30,7 +31,7 @@ pub enum Choice {
 ///
 /// # Errors
 /// When no mutant is called so, or another `check mutants` is at work.
-pub fn run(choice: &Choice) -> Result<u8, String> {
+pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
     let chosen = choose(choice)?;
     let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
     let started = Instant::now();
@@ -58,12 +59,12 @@ pub fn run(choice: &Choice) -> Result<u8, String> {
                 // Not on a terminal: a line each.
                 let fell = showing.as_ref().map_or("not tried", |showing| &showing.fell);
                 let seconds = started.elapsed().as_secs();
-                eprintln!(
+                note(format_args!(
                     "{}/{} {}: {fell} ({seconds} s)",
                     progress.position(),
                     chosen.len(),
                     mutant.name
-                );
+                ));
             }
             match showing {
                 Ok(showing) => {
@@ -76,16 +77,16 @@ pub fn run(choice: &Choice) -> Result<u8, String> {
         }
     });
     progress.finish_and_clear();
-    println!("{}\n", table.trim_fmt());
-    complaints.iter().for_each(|complaint| println!("{complaint}"));
+    out.line(format_args!("{}\n", table.trim_fmt()));
+    complaints.iter().for_each(|complaint| out.line(complaint));
     let (count, seconds) = (chosen.len(), started.elapsed().as_secs_f64());
     match complaints.len() {
         0 => {
-            println!("{count} mutants behaved as stated, in {seconds:.1} s");
+            out.line(format_args!("{count} mutants behaved as stated, in {seconds:.1} s"));
             Ok(0)
         }
         surprises => {
-            println!("{count} mutants, {surprises} surprises, in {seconds:.1} s");
+            out.line(format_args!("{count} mutants, {surprises} surprises, in {seconds:.1} s"));
             Ok(1)
         }
     }

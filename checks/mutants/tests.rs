@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use stateright::Expectation;
 use veraft_models::{Bounds, Environment, properties};
@@ -86,11 +87,14 @@ fn suite_file(suite: &str, name: &str) -> String {
     }
 }
 
-/// The file of the unit test `name`, whose modules are files up to `tests`.
+/// The file of the unit test `name`, whose modules are files up to `tests`, or also that.
 fn unit_file(name: &str) -> String {
     let modules: Vec<&str> = name.split("::").collect();
-    let modules = modules[..modules.len() - 1].iter().filter(|module| **module != "tests");
-    format!("src/{}.rs", modules.copied().collect::<Vec<_>>().join("/"))
+    let of_their_own = format!("src/{}.rs", modules[..modules.len() - 1].join("/"));
+    match of_their_own.strip_suffix("/tests.rs") {
+        Some(module) if !Path::new(ROOT).join(&of_their_own).exists() => format!("{module}.rs"),
+        Some(_) | None => of_their_own,
+    }
 }
 
 #[test]

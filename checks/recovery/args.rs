@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{ROUNDS, Settings};
+use crate::commands::output::OutputArgs;
 use crate::scope_args::ScopeArgs;
 
 /// What to recover from.
@@ -15,16 +16,23 @@ pub struct RecoverArgs {
     #[arg(long, value_name = "N", default_value_t = ROUNDS)]
     rounds: u32,
     /// Try one in N of the states that differ in their servers, not all
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    sample: u64,
-    /// Chooses the sample
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    seed: u64,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
+    /// Chooses the sample [default: 0]
+    #[arg(long, value_name = "S", requires = "sample")]
+    seed: Option<u64>,
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl RecoverArgs {
     /// How to try.
     pub fn settings(&self) -> Settings {
-        Settings { rounds: self.rounds, one_in: self.sample, seed: self.seed }
+        Settings {
+            rounds: self.rounds,
+            one_in: self.sample.unwrap_or(1),
+            seed: self.seed.unwrap_or_default(),
+        }
     }
 }

@@ -122,11 +122,15 @@ impl fmt::Display for LostAfter {
 
 /// Searches `scope`, and plays from its states. Ends early at the first from which the cluster
 /// does not recover, or once `interrupted` is set.
-pub fn check(scope: &Scope, settings: Settings, interrupted: &Arc<AtomicBool>) -> Verdict {
-    let mut progress = Progress::new(scope.name);
+pub fn check(
+    scope: &Scope,
+    settings: Settings,
+    progress: &mut Progress,
+    interrupted: &Arc<AtomicBool>,
+) -> Verdict {
     let orbit = engines::timely::Space::orbit(&scope.cluster(scope.environment()));
     let model = Recovering::new(scope, settings);
-    let outcome = engines::stateright::search(model, 1, orbit, &mut progress, interrupted);
+    let outcome = engines::stateright::search(model, 1, orbit, progress, interrupted);
     let model = Arc::clone(&outcome.model);
     let lost = outcome.discoveries.first().and_then(|(_, path)| {
         let (why, _) = model.lost(path.last_state())?;

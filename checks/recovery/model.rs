@@ -132,7 +132,7 @@ impl Narrate for Recovering {
         let setting = Setting {
             servers: self.cluster.bounds.servers,
             torn: self.cluster.environment.torn,
-            max_append_bytes: self.cluster.environment.max_append_bytes,
+            max_append_bytes: self.cluster.max_append_bytes(),
         };
         let story = Story::tell(setting, &moves);
         let mut steps = story.expect("what happened to one cluster can happen to another").steps();

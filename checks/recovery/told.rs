@@ -24,11 +24,12 @@ fn table(verdict: &Verdict, tried: &Tried) -> String {
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let header = ["scope", "states", "starts", "played", "positions", "rounds", "seconds", ""];
     table.set_header(header);
-    let summary = match (verdict.is_failure(), verdict.exhausted) {
-        (true, _) => "FAILS",
-        (false, true) => "recovers",
-        (false, false) if verdict.stopped.is_none() => "sampled",
-        (false, false) => "not exhausted",
+    let summary = match () {
+        () if verdict.is_violated() => "FAILS",
+        () if verdict.is_failure() => "changed",
+        () if verdict.exhausted => "recovers",
+        () if verdict.stopped.is_none() => "sampled",
+        () => "not exhausted",
     };
     let Tried { starts, played, positions, most_rounds, rounds, .. } = *tried;
     table.add_row([

@@ -75,6 +75,9 @@ fn bad_usage_is_one_clear_line_and_exits_with_2() {
         (&["run", "election", "--terms", "18446744073709551615"], "room"),
         (&["run", "election", "--property", "Safety"], "no property is called"),
         (&["run", "actor-model", "--audit"], "no reductions"),
+        (&["run"], "<SCOPE>"),
+        (&["explode"], "explode"),
+        (&["run", "election", "--workers", "0"], "--workers"),
         (&["run", "single", "--report", &nowhere], "cannot write the report"),
         (&["mutants", "A1", "Z9"], "no mutant is called \"Z9\""),
     ];
@@ -86,9 +89,54 @@ fn bad_usage_is_one_clear_line_and_exits_with_2() {
         assert_eq!(complaint.trim_end().lines().count(), 1, "{arguments:?}: {complaint}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
     }
-    for arguments in [&["run"][..], &["explode"], &["run", "election", "--workers", "0"]] {
-        assert_eq!(check(arguments).status.code(), Some(2), "{arguments:?}");
+}
+
+#[test]
+fn simulate_lists_what_it_knows() {
+    for arguments in [&["simulate"][..], &["simulate", "nothing-of-the-kind"]] {
+        let output = check(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let list = text(&output.stderr);
+        let words: Vec<&str> = list.split_whitespace().collect();
+        for name in ["all", "2A", "extra", "initial-election", "catch-up", "figure-7", "five"] {
+            assert!(words.contains(&name), "{name} in {list}");
+        }
+        // It has no walks.
+        assert!(!words.contains(&"actor-model"), "{list}");
+        assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
     }
+}
+
+/// Results, for people or as JSON, are on stdout; with JSON, what people read is beside it.
+#[test]
+fn results_go_to_stdout() {
+    for command in ["run", "recover"] {
+        let output = check(&[command, "single"]);
+        assert!(text(&output.stdout).contains("verdict") || command == "recover");
+        assert!(text(&output.stdout).contains("every state"), "{command}");
+        assert_eq!(text(&output.stderr), "", "{command}");
+        let output = check(&[command, "single", "--json"]);
+        assert_eq!(json_lines(&output).len(), 1);
+        assert!(text(&output.stderr).contains("every state"), "{command}");
+        // Before the command, it is the same option.
+        assert_eq!(json_lines(&check(&["--json", command, "single"])).len(), 1);
+    }
+    assert_eq!(check(&["list"]).stderr, b"");
+}
+
+/// Two commands in a message are one more than one; there are no half ones.
+#[test]
+fn a_batch_is_one_of_commands() {
+    let states = |batch: &[&str]| {
+        let bounds = ["run", "pair", "--terms", "1", "--entries", "3", "--restarts", "0"];
+        let output = check(&[&bounds[..], &["--json"], batch].concat());
+        json_lines(&output)[0]["unique_states"].as_u64().expect("a number")
+    };
+    let [one, two, three, any] =
+        [&["--batch", "1"][..], &["--batch", "2"], &["--batch", "3"], &[]].map(states);
+    assert!(one != two && two != any, "{one}, {two}, {any} states");
+    // The log has three entries at most, and the first is sent before there is a second.
+    assert_eq!(three, any);
 }
 
 #[test]

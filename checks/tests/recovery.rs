@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use stateright::Model;
 use veraft::figure2::ServerId;
+use veraft_checks::progress::Progress;
 use veraft_checks::recovery::failure::Failure;
 use veraft_checks::recovery::game::Game;
 use veraft_checks::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
@@ -21,7 +22,8 @@ use veraft_models::{Bounds, Cluster, Move};
 const ALL: Settings = Settings { rounds: ROUNDS, one_in: 1, seed: 0 };
 
 fn check(scope: Scope, settings: Settings) -> (Verdict, Tried) {
-    let verdict = recovery::check(&scope, settings, &Arc::new(AtomicBool::new(false)));
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let verdict = recovery::check(&scope, settings, &mut Progress::silent(), &interrupted);
     let tried = verdict.recovery.clone().expect("recovery was tried");
     (verdict, tried)
 }

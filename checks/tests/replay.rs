@@ -81,10 +81,49 @@ fn what_is_no_trace_is_refused_in_one_line() {
     assert!(complaint.contains(&step), "{complaint}");
     saved.steps = vec![Move::Restart { server: ServerId(7) }];
     assert!(refuse(&json(&saved)).contains("step 1 is not possible: there is no server S7"));
+    let unknown = Saved { scope: "nowhere".to_owned(), ..saved.clone() };
+    assert!(refuse(&json(&unknown)).contains("no scope is called \"nowhere\""));
+    let unknown = Saved { property: "Luck".to_owned(), ..saved.clone() };
+    assert!(refuse(&json(&unknown)).contains("no property is called \"Luck\""));
+    let later = json(&saved).replacen("\"format\":2", "\"format\":3,\"more\":1", 1);
+    assert!(refuse(&later).contains("format 3"));
     saved.bounds.servers = 0;
     assert!(refuse(&json(&saved)).contains("a cluster of 0 servers cannot be"));
     let missing = check(&["replay", "/nowhere/at/all.json"]);
     assert_eq!(missing.status.code(), Some(2));
+}
+
+/// Files of the first format count bytes; a command of the model is two of them long.
+#[test]
+fn a_batch_in_an_older_file_is_one_of_bytes() {
+    let folder = folder("batches");
+    let run = ["run", "pair", "--terms", "1", "--entries", "2", "--restarts", "0"];
+    let save = ["--batch", "1", "--save", folder.to_str().unwrap()];
+    assert!(check(&[&run[..], &save].concat()).status.success());
+    let (saved, _) = Saved::read(&folder.join("pair-an-entry-is-committed.json")).unwrap();
+    assert_eq!((saved.format, saved.bounds.batch), (2, Some(1)));
+    assert_eq!(saved.setting().max_append_bytes, 2);
+    let script = Script::of(saved.setting(), &saved.moves());
+    assert!(script.contains("batch 1 commands\n"), "{script}");
+    assert_eq!(Script::parse(&script).unwrap().setting(), saved.setting());
+
+    let older = |batch| {
+        let json = serde_json::to_string(&saved).unwrap();
+        let json = json.replacen("\"format\":2,", "", 1);
+        let json = json.replacen("\"batch\":1", &format!("\"batch\":{batch}"), 1);
+        let file = folder.join("older.json");
+        fs::write(&file, json).unwrap();
+        let output = check(&["replay", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        Saved::read(&file).unwrap().0
+    };
+    for bytes in [1, 2, 3] {
+        let saved = older(bytes);
+        assert_eq!((saved.format, saved.setting().max_append_bytes), (1, bytes));
+        let script = Script::of(saved.setting(), &saved.moves());
+        assert_eq!(Script::parse(&script).unwrap().setting(), saved.setting(), "{script}");
+    }
+    assert_eq!(Script::parse("servers 2\nbatch 3").unwrap().setting().max_append_bytes, 3);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use stateright::{Expectation, Model, Path};
+use veraft::figure2::Message;
 use veraft_checks::trace::{Narrate, conversation};
 use veraft_models::orbit::Ref;
 use veraft_models::{Action, Bounds, Cluster, ClusterState, Environment, Letter};
@@ -57,17 +58,22 @@ fn action(
     }
 }
 
-/// Follows a schedule and looks at every property after every step.
-fn follow(servers: usize, torn: bool, schedule: &[Choice]) -> Result<(), TestCaseError> {
-    let endless = Bounds { servers, terms: 1000, entries: 1000, restarts: 1000 };
+/// A cluster without a bound that a schedule could reach; up to two commands go in one message.
+fn endless(servers: usize, torn: bool) -> Cluster {
+    let bounds = Bounds { servers, terms: 1000, entries: 1000, restarts: 1000 };
     let plain = Environment {
         symmetry: false,
         keep_dead_letters: true,
         torn,
-        max_append_bytes: 3,
+        max_append_commands: 2,
         ..Environment::default()
     };
-    let cluster = Cluster::new(endless, plain);
+    Cluster::new(bounds, plain)
+}
+
+/// Follows a schedule and looks at every property after every step.
+fn follow(servers: usize, torn: bool, schedule: &[Choice]) -> Result<(), TestCaseError> {
+    let cluster = endless(servers, torn);
     let properties = cluster.properties();
     let first = cluster.init_states().remove(0);
     let mut state = first.clone();
@@ -112,29 +118,37 @@ proptest! {
     }
 }
 
+/// How many entries a message carries.
+fn entries(letter: Ref<Letter>) -> usize {
+    match &letter.value.message {
+        Message::AppendEntries(request) => request.entries.len(),
+        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
+            0
+        }
+    }
+}
+
 /// The schedules above are worth something: they elect leaders, commit entries across terms and
-/// restarts, and refuse entries that do not fit.
+/// restarts, and send more than one entry in a message.
 #[test]
 fn schedules_reach_what_scopes_reach() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
     let schedules = prop::collection::vec(choice(), 300);
-    let (mut committed, mut terms, mut restarts) = (0, 0, 0);
+    let (mut committed, mut terms, mut restarts, mut by_entries) = (0, 0, 0, [0; 3]);
     for _ in 0..100 {
         let schedule = schedules.new_tree(&mut runner).expect("nothing is filtered").current();
-        let bounds = Bounds { servers: 3, terms: 1000, entries: 1000, restarts: 1000 };
-        let cluster = Cluster::new(
-            bounds,
-            Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() },
-        );
+        let cluster = endless(3, false);
         let mut state = cluster.init_states().remove(0);
-        let mut sent = Vec::new();
+        let mut sent: Vec<Ref<Letter>> = Vec::new();
         for choice in schedule {
             let Some(action) = action(&cluster, &state, &sent, choice) else { continue };
             sent.extend(cluster.sent(&state, action));
             state = cluster.next_state(&state, action).unwrap_or(state);
         }
+        // More entries than the most that there may be are out of bounds, and panic.
+        sent.iter().for_each(|&letter| by_entries[entries(letter)] += 1);
         committed += state.committed.len();
         terms += state.led.len();
         restarts += state.restarts;
@@ -142,4 +156,6 @@ fn schedules_reach_what_scopes_reach() {
     assert!(committed > 100, "{committed} commits in 100 schedules");
     assert!(terms > 200, "{terms} leaders in 100 schedules");
     assert!(restarts > 200, "{restarts} restarts in 100 schedules");
+    let [_, one, two] = by_entries;
+    assert!(one > 200 && two > 200, "{one} messages of one entry, {two} of two in 100 schedules");
 }

@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
-use super::proposal::{Applied, ProposeError, Waiter};
+use super::proposal::{Accepted, ProposeError, Waiter};
 use crate::figure2::{Command, Entry, Index, Payload, Term};
 
 /// What the cluster replicates: the application's own state.
@@ -117,11 +117,10 @@ impl<R> Waiting<R> {
                 let Some(waiter) = run.waiters.pop_front() else { break };
                 let at = run.first_index;
                 run.first_index += 1;
-                let applied = (run.term == term && at == index).then(|| response.take()).flatten();
-                waiter.answer(match applied {
-                    Some(response) => Ok(Applied { term, index, response }),
-                    None => Err(ProposeError::Superseded { term: run.term, index: at }),
-                });
+                match run.term == term && at == index {
+                    true => waiter.applied(Accepted { term, index }, response.take()),
+                    false => waiter.fail(ProposeError::Superseded { term: run.term, index: at }),
+                }
             }
         }
         self.runs.retain(|run| !run.waiters.is_empty());
@@ -132,7 +131,7 @@ impl<R> Waiting<R> {
 mod tests {
     use super::*;
     use crate::runtime::life::Life;
-    use crate::runtime::proposal::PendingProposal;
+    use crate::runtime::proposal::{Applied, PendingProposal};
 
     type Pending = PendingProposal<&'static str>;
 
@@ -148,7 +147,7 @@ mod tests {
         let life = Arc::new(Life::default());
         let waiter = |_| {
             assert!(life.admit(usize::MAX));
-            Waiter::new(life.clone())
+            Waiter::command(life.clone())
         };
         (0..count).map(waiter).unzip()
     }

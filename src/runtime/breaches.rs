@@ -6,6 +6,7 @@ use crate::runtime::std;
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 
+use super::log;
 use super::outlets::Gated;
 use super::server_loop::ServerLoop;
 use crate::figure2::{Breach, ServerId};
@@ -29,7 +30,7 @@ impl<R> ServerLoop<R> {
             return;
         }
         if self.logged.insert((from, discriminant(&breach))) {
-            tracing::warn!(peer = %from, "dropped a message that no correct server sends: {breach}");
+            log::warn!(peer = %from, "dropped a message that no correct server sends: {breach}");
         }
         (self.errands.disconnect)(from);
     }

@@ -40,7 +40,7 @@ pub(super) enum Recording {
 }
 
 /// Why a node did not start.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The server is not in its own cluster.
@@ -84,7 +84,7 @@ pub enum StartError {
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// The recording cannot be written.
-    #[error("cannot record to {}: {source}", path.display())]
+    #[error("cannot record to {}", path.display())]
     Recording {
         /// The file.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// A thread cannot be started.
-    #[error("cannot start the {thread} thread: {source}")]
+    #[error("cannot start the {thread} thread")]
     Thread {
         /// What the thread is for.
         thread: &'static str,

@@ -12,6 +12,7 @@ use std::vec::Vec;
 use super::gate::Gate;
 use super::identity::{FLOOR, STOPPED, floor_note};
 use super::life::StopReason;
+use super::log;
 use super::metrics::Counters;
 use super::outlets::{Gated, Note, Outlets};
 use super::reception::Identities;
@@ -149,7 +150,7 @@ impl<S: Storage, R> Disk<S, R> {
         match mark.and_then(|()| self.storage.sync()) {
             Ok(()) => StopReason::Contradicted { text },
             Err(error) => {
-                tracing::error!("{text}");
+                log::error!("{text}");
                 StopReason::Storage(Arc::new(error))
             }
         }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::identity::Adoption;
+use super::log;
 use super::outlets::Gated;
 use super::readmit::{Other, Readmission, ReadmitError, Waiting, all_hold};
 use super::server_loop::ServerLoop;
@@ -71,7 +72,7 @@ impl<R> ServerLoop<R> {
             return;
         }
         let Adoption { generation, term } = adoption;
-        tracing::warn!(generation, term, "readmitted with an empty store");
+        log::warn!(generation, term, "readmitted with an empty store");
         let reply = RequestVoteReply { term, vote_granted: false };
         let message = Message::RequestVoteReply(reply);
         self.step(Input::Receive { from: peer, message }, Vec::new());
@@ -166,7 +167,7 @@ impl<R> ServerLoop<R> {
             let _ = answer.send(Err(ReadmitError::Already { server, term: known.generation }));
             return;
         }
-        tracing::warn!(%server, term, "readmitted: it may come back with an empty store");
+        log::warn!(%server, term, "readmitted: it may come back with an empty store");
         let then = Box::new(move || {
             let _ = answer.send(Ok(()));
         });
@@ -186,7 +187,7 @@ impl<R> ServerLoop<R> {
             Sign::None => return,
             Sign::Lost => {
                 self.counters.lost(from);
-                tracing::warn!(
+                log::warn!(
                     peer = %from,
                     match_index = held,
                     "a peer refuses what it acknowledged, and nothing else comes from it: it has \
@@ -194,7 +195,7 @@ impl<R> ServerLoop<R> {
                      docs/operations.md"
                 );
             }
-            Sign::Back => tracing::info!(peer = %from, "a peer holds again what it acknowledged"),
+            Sign::Back => log::info!(peer = %from, "a peer holds again what it acknowledged"),
         }
         self.show_lost();
     }

@@ -27,6 +27,7 @@ use super::disk::Disk;
 use super::errands::Errands;
 use super::gate::Gate;
 use super::identity::{Asked, Registry};
+use super::leadership::Noticeboard;
 use super::life::{Life, StopReason};
 use super::mailbox::Mailbox;
 use super::metrics::{Counters, PeerCounters};
@@ -37,7 +38,6 @@ use super::reception::Identities;
 use super::server_loop::{Arrived, ServerLoop};
 use super::status::Standing;
 use super::storage::{Notes, Storage, StorageError};
-use super::sync::Mutex;
 use super::timing::{Timers, Timing};
 use super::transport::Link;
 use super::watch::Watch;
@@ -323,7 +323,7 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
         let volatile = Volatile { role, ..Volatile::default() };
         let server = Server::from_parts(config, [ballot].into_iter().collect(), volatile);
         let server_loop = ServerLoop {
-            standing: Arc::new(Mutex::new(Standing::of(&server))),
+            noticeboard: Arc::new(Noticeboard::new(Standing::of(&server))),
             server,
             timers: Timers::new(Timing::default(), StdRng::seed_from_u64(1)),
             arrived: arrived.clone(),
@@ -348,9 +348,9 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             threads.push(thread::spawn(move || {
                 for _ in 0..2 {
                     assert!(life.admit(usize::MAX));
-                    let (pending, waiter) = Waiter::new(life.clone());
+                    let (pending, waiter) = Waiter::command(life.clone());
                     arrived.put(|arrived| {
-                        arrived.commands.push(Command::from(&b"x"[..]));
+                        arrived.payloads.push(Payload::Command(Command::from(&b"x"[..])));
                         arrived.waiters.push(waiter);
                     });
                     match pending.wait() {

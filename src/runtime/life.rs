@@ -2,6 +2,7 @@
 
 use crate::runtime::std;
 
+use std::error::Error;
 use std::fmt;
 use std::string::String;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,57 +14,57 @@ use thiserror::Error;
 use super::storage::StorageError;
 
 /// The node has stopped; only a new one can go on, from the same storage.
-#[derive(Clone, Debug, Error)]
-#[error("the node has stopped: {reason}")]
+#[derive(Clone)]
 pub struct Stopped {
     /// Why.
     pub reason: StopReason,
 }
 
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the node has stopped: {}", self.reason)
+    }
+}
+
+/// The reason is in the text, so the source is that of the reason.
+impl Error for Stopped {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
+}
+
 /// Why a node stopped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum StopReason {
     /// It was told to.
+    #[error("it was shut down")]
     Shutdown,
     /// A write or a sync failed. It is not tried again: after a failed sync, what is on disk is
     /// unknown.
-    Storage(Arc<StorageError>),
+    #[error("its storage failed; repair the cause, then start it again")]
+    Storage(#[source] Arc<StorageError>),
     /// A request contradicted what this node has applied or knows to be committed: a disk of the
     /// cluster has lost what it promised. The store is marked, and no node starts on it until
     /// the mark is removed.
+    #[error(
+        "{text}. No node starts on this store until the mark in it is removed; find out first \
+         which disk is wrong (docs/operations.md)"
+    )]
     Contradicted {
         /// What contradicted what.
         text: String,
     },
     /// A thread of the node panicked: a state machine that panics, or a broken invariant.
+    #[error("its {thread} thread panicked; the message is on standard error")]
     Panicked {
         /// What the thread does: "server", "disk", "application" or "sender".
         thread: String,
     },
 }
 
-impl fmt::Display for StopReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StopReason::Shutdown => write!(f, "it was shut down"),
-            StopReason::Storage(error) => {
-                write!(f, "its storage failed; repair the cause, then start it again: {error}")
-            }
-            StopReason::Contradicted { text } => write!(
-                f,
-                "{text}. No node starts on this store until the mark in it is removed; find out \
-                 first which disk is wrong (docs/operations.md)"
-            ),
-            StopReason::Panicked { thread } => {
-                write!(f, "its {thread} thread panicked; the message is on standard error")
-            }
-        }
-    }
-}
-
 /// What the handle, the proposals and the threads of one node know of its life.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Life {
     stopped: OnceLock<Stopped>,
     in_flight: AtomicUsize,

@@ -14,7 +14,7 @@ pub(super) struct Limits {
 }
 
 /// Limits that cannot work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LimitError {
     /// No command would fit.

@@ -36,36 +36,31 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let seconds = Duration::from_secs;
+//! let timing = Timing::new(seconds(1)..=seconds(2), Duration::from_millis(100))?;
 //! let network = MemoryNetwork::new(7);
 //! let servers = [1, 2, 3].map(ServerId);
 //! let mut nodes = Vec::new();
 //! for id in servers {
-//!     let builder = NodeBuilder::new(id, servers).timing(Timing::default()).seed(id.0);
+//!     let builder = NodeBuilder::new(id, servers).timing(timing.clone());
 //!     nodes.push(builder.start(MemoryStorage::new(), network.transport(id), Total(0))?);
 //! }
 //!
-//! // Whoever does not lead says so, and who does, if it knows.
-//! let propose = |command: &str| loop {
-//!     for node in &nodes {
-//!         match node.propose(command.as_bytes()).wait_timeout(Duration::from_secs(1)) {
-//!             Ok(applied) => return applied,
-//!             Err(ProposeError::NotLeader { .. }) => {}
-//!             Err(error) => eprintln!("{error}"),
-//!         }
-//!     }
-//!     std::thread::sleep(Duration::from_millis(10));
-//! };
-//! assert_eq!(propose("four").response, 4);
+//! let node = |id: ServerId| &nodes[id.0 as usize - 1];
+//! let leader = nodes[0].wait_for_leader(seconds(10))?;
+//! assert_eq!(node(leader).propose(b"four".as_slice()).wait()?.response, 4);
 //!
-//! // Cut the leader off: the other two elect another one.
-//! let leader = nodes.iter().find_map(|node| node.status().ok()?.leader).unwrap();
+//! // Whoever does not lead says so, and who does.
+//! let other = servers.into_iter().find(|&server| server != leader).unwrap();
+//! let refused = node(other).propose(b"four".as_slice()).wait();
+//! assert!(matches!(refused, Err(ProposeError::NotLeader { .. })));
+//!
+//! // Cut the leader off: the other two elect another one, and tell when.
+//! let mut changes = node(other).leadership_changes();
 //! network.disconnect(leader);
-//! let others: Vec<_> = nodes.iter().filter(|node| node.id() != leader).collect();
-//! while !others.iter().any(|node| node.status().is_ok_and(|status| status.is_leader())) {
-//!     std::thread::sleep(Duration::from_millis(10));
-//! }
+//! let new = changes.find_map(|now| now.leader.filter(|&new| new != leader)).unwrap();
+//! assert_eq!(node(new).propose(b"four".as_slice()).wait()?.response, 8);
 //! network.connect(leader);
-//! assert_eq!(propose("four").response, 8);
 //!
 //! for node in &nodes {
 //!     node.shutdown();
@@ -86,8 +81,10 @@ mod gate;
 mod identity;
 #[cfg(all(test, veraft_shuttle))]
 mod interleavings;
+mod leadership;
 mod life;
 mod limits;
+mod log;
 mod mailbox;
 mod metrics;
 mod node;
@@ -95,6 +92,7 @@ mod opening;
 mod outbox;
 mod outlets;
 mod proposal;
+mod readable;
 mod readmit;
 mod reception;
 pub mod recorder;
@@ -109,6 +107,7 @@ mod watch;
 pub use application::StateMachine;
 pub use builder::{NodeBuilder, StartError};
 pub use identity::UnfitStore;
+pub use leadership::{Leadership, LeadershipChanges, NoLeader};
 pub use life::{StopReason, Stopped};
 pub use limits::LimitError;
 pub use metrics::{BUCKETS, Distribution, Metrics, PeerMetrics};

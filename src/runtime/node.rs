@@ -21,7 +21,9 @@ use super::disk::{Disk, Failure};
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Asked;
+use super::leadership::{LeadershipChanges, NoLeader, Noticeboard};
 use super::life::{Life, StopReason, Stopped};
+use super::log;
 use super::mailbox::Mailbox;
 use super::metrics::{Counters, Metrics};
 use super::opening::{self, Opened};
@@ -38,7 +40,7 @@ use super::sync::{Condvar, Mutex, lock, wait};
 use super::timing::Timers;
 use super::transport::{Inbox, Transport};
 use super::watch::Watch;
-use crate::figure2::{Command, Server, ServerId};
+use crate::figure2::{Command, Payload, Server, ServerId};
 
 /// A running node of a cluster. Share it between threads in an [`Arc`]; when the last one goes,
 /// the node shuts down.
@@ -65,7 +67,7 @@ struct Inner<R> {
     arrived: Arc<Mailbox<Arrived<R>>>,
     gate: Arc<Gate<Gated<R>>>,
     outlets: Arc<Outlets<R>>,
-    standing: Arc<Mutex<Standing>>,
+    noticeboard: Arc<Noticeboard>,
     counters: Arc<Counters>,
     identities: Arc<Identities>,
     /// The longest election timeout.
@@ -112,7 +114,7 @@ impl<R: Send + 'static> Node<R> {
         let cluster = opening::check_transport(&transport, &config, cluster)?;
         let asked = Asked { server: id, cluster, servers: (*config.servers).clone() };
         let Opened { persistent, registry, floor } = opening::open(&mut storage, asked)?;
-        tracing::info!(
+        log::info!(
             term = persistent.current_term(),
             last_log_index = persistent.log().last_index(),
             "starting"
@@ -154,7 +156,7 @@ impl<R: Send + 'static> Node<R> {
             arrived: Arc::new(Mailbox::new(Arrived::default())),
             gate: Arc::new(Gate::new(timing.patience())),
             outlets,
-            standing: Arc::new(Mutex::new(Standing::of(&server))),
+            noticeboard: Arc::new(Noticeboard::new(Standing::of(&server))),
             counters,
             identities: identities.clone(),
             longest_election: longest,
@@ -175,7 +177,7 @@ impl<R: Send + 'static> Node<R> {
             arrived: inner.arrived.clone(),
             gate: inner.gate.clone(),
             outlets: inner.outlets.clone(),
-            standing: inner.standing.clone(),
+            noticeboard: inner.noticeboard.clone(),
             counters: inner.counters.clone(),
             recorder: recorder.clone(),
             steps: 0,
@@ -269,21 +271,67 @@ impl<R> Node<R> {
     pub fn propose(&self, command: impl Into<Command>) -> PendingProposal<R> {
         let command = command.into();
         let (bytes, limit) = (command.as_bytes().len(), self.max_command_bytes);
-        if let Err(stopped) = self.inner.life.check() {
-            return PendingProposal::failed(ProposeError::Stopped(stopped));
+        let fits = match bytes <= limit {
+            true => Ok(()),
+            false => Err(ProposeError::TooLarge { bytes, limit }),
+        };
+        if let Err(error) = self.admit(fits) {
+            return PendingProposal::failed(error);
         }
-        if bytes > limit {
-            return PendingProposal::failed(ProposeError::TooLarge { bytes, limit });
+        let (pending, waiter) = Waiter::command(self.inner.life.clone());
+        self.put(Payload::Command(command), waiter);
+        pending
+    }
+
+    /// Brings this node's state machine up to date: what comes back is known once the state
+    /// machine has applied everything that any node had answered before this call. It takes an
+    /// entry of the log, without a command, and the leader alone can do it.
+    ///
+    /// For an application that reads its own state beside the log, or that has to finish what
+    /// came before when its node begins to lead.
+    pub fn barrier(&self) -> PendingProposal<()> {
+        if let Err(error) = self.admit(Ok(())) {
+            return PendingProposal::failed(error);
         }
-        if !self.inner.life.admit(self.max_in_flight) {
-            return PendingProposal::failed(ProposeError::Busy { limit: self.max_in_flight });
+        let (pending, waiter) = Waiter::barrier(self.inner.life.clone());
+        self.put(Payload::Blank, waiter);
+        pending
+    }
+
+    /// Counts one more proposal, unless this node has stopped or has too many, or the proposal
+    /// is not `acceptable` by itself.
+    fn admit(&self, acceptable: Result<(), ProposeError>) -> Result<(), ProposeError> {
+        self.inner.life.check().map_err(ProposeError::Stopped)?;
+        acceptable?;
+        match self.inner.life.admit(self.max_in_flight) {
+            true => Ok(()),
+            false => Err(ProposeError::Busy { limit: self.max_in_flight }),
         }
-        let (pending, waiter) = Waiter::new(self.inner.life.clone());
+    }
+
+    fn put(&self, payload: Payload, waiter: Waiter<R>) {
         self.inner.arrived.put(|arrived| {
-            arrived.commands.push(command);
+            arrived.payloads.push(payload);
             arrived.waiters.push(waiter);
         });
-        pending
+    }
+
+    /// Waits until this node knows of a leader in its term, for at most `timeout`, and tells
+    /// which server that is; it may be this one. The first election of a cluster takes an election
+    /// timeout or two once a majority of the servers runs.
+    ///
+    /// # Errors
+    /// When no leader is known in time, or the node has stopped.
+    pub fn wait_for_leader(&self, timeout: Duration) -> Result<ServerId, NoLeader> {
+        let Inner { noticeboard, life, .. } = &*self.inner;
+        let leader = noticeboard.wait(life, Some(timeout), |leadership| leadership.leader)?;
+        leader.ok_or(NoLeader::TimedOut)
+    }
+
+    /// Tells each change of this node's role and leader, from what holds now: an iterator that
+    /// waits, for a thread of its own. Any number of them may be asked for.
+    pub fn leadership_changes(&self) -> LeadershipChanges {
+        LeadershipChanges::new(self.inner.noticeboard.clone(), self.inner.life.clone())
     }
 
     /// What this node knows of itself and its cluster.
@@ -292,9 +340,9 @@ impl<R> Node<R> {
     /// When the node has stopped.
     pub fn status(&self) -> Result<Status, Stopped> {
         self.inner.life.check()?;
-        let Inner { counters, identities, standing, .. } = &*self.inner;
+        let Inner { counters, identities, noticeboard, .. } = &*self.inner;
         let applied_index = counters.applied_index.load(Ordering::Acquire);
-        let standing = *lock(standing);
+        let standing = noticeboard.read();
         Ok(Status::new(standing, applied_index, identities.concerns(), identities.disowned()))
     }
 
@@ -395,10 +443,11 @@ impl<R> Inner<R> {
         let failure = !matches!(reason, StopReason::Shutdown);
         if self.life.end(reason) {
             match failure {
-                true => tracing::error!("{}", self.life.stopped()),
-                false => tracing::info!("shutting down"),
+                true => log::error!("{:?}", self.life.stopped()),
+                false => log::info!("shutting down"),
             }
         }
+        self.noticeboard.close();
         self.arrived.close();
         self.gate.close();
         self.outlets.outboxes.values().for_each(|outbox| outbox.close());

@@ -87,7 +87,7 @@ impl<R> Outlets<R> {
             }
             Some((Proposal::NotLeader { term, leader }, waiters)) => {
                 for waiter in waiters {
-                    waiter.answer(Err(ProposeError::NotLeader { term, leader }));
+                    waiter.fail(ProposeError::NotLeader { term, leader });
                 }
             }
             None => {}

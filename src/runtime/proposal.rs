@@ -166,6 +166,13 @@ struct State<R> {
 }
 
 impl<R> Slot<R> {
+    /// Tells the outcome. The proposal stops to count among those of its node before its
+    /// proposer can hear of it.
+    fn settle(&self, life: &Life, outcome: Result<Applied<R>, ProposeError>) {
+        life.answered();
+        self.set(|state| state.outcome = Outcome::Known(outcome));
+    }
+
     fn set(&self, change: impl FnOnce(&mut State<R>)) {
         let mut state = lock(&self.state);
         change(&mut state);
@@ -223,18 +230,32 @@ fn channel<R>() -> (PendingProposal<R>, Arc<Slot<R>>) {
 /// The end of a proposal that the node answers, once. Dropped without an answer, it says that
 /// the node stopped.
 pub(super) struct Waiter<R> {
-    slot: Arc<Slot<R>>,
+    asked: Asked<R>,
     life: Arc<Life>,
     /// Whether the command may stand in a log.
     entered: bool,
     answered: bool,
 }
 
+/// What the entry of a proposal is for.
+enum Asked<R> {
+    /// A command: the state machine answers.
+    Command(Arc<Slot<R>>),
+    /// A barrier: a blank, which never reaches the state machine.
+    Barrier(Arc<Slot<()>>),
+}
+
 impl<R> Waiter<R> {
-    /// Both ends of a proposal that [`Life::admit`] let in.
-    pub(super) fn new(life: Arc<Life>) -> (PendingProposal<R>, Waiter<R>) {
+    /// Both ends of a command that [`Life::admit`] let in.
+    pub(super) fn command(life: Arc<Life>) -> (PendingProposal<R>, Waiter<R>) {
         let (pending, slot) = channel();
-        (pending, Waiter { slot, life, entered: false, answered: false })
+        (pending, Waiter { asked: Asked::Command(slot), life, entered: false, answered: false })
+    }
+
+    /// The same for a barrier.
+    pub(super) fn barrier(life: Arc<Life>) -> (PendingProposal<()>, Waiter<R>) {
+        let (pending, slot) = channel();
+        (pending, Waiter { asked: Asked::Barrier(slot), life, entered: false, answered: false })
     }
 
     /// From here on, the command may be applied.
@@ -243,17 +264,40 @@ impl<R> Waiter<R> {
     }
 
     pub(super) fn accept(&self, accepted: Accepted) {
-        self.slot.set(|state| state.accepted = Some(accepted));
+        match &self.asked {
+            Asked::Command(slot) => slot.set(|state| state.accepted = Some(accepted)),
+            Asked::Barrier(slot) => slot.set(|state| state.accepted = Some(accepted)),
+        }
     }
 
-    pub(super) fn answer(mut self, outcome: Result<Applied<R>, ProposeError>) {
-        self.settle(outcome);
-    }
-
-    fn settle(&mut self, outcome: Result<Applied<R>, ProposeError>) {
+    /// The entry at `accepted` has taken effect; the state machine's response, unless it is a
+    /// blank.
+    pub(super) fn applied(mut self, accepted: Accepted, response: Option<R>) {
+        let Accepted { term, index } = accepted;
+        match (&self.asked, response) {
+            (Asked::Command(slot), Some(response)) => {
+                slot.settle(&self.life, Ok(Applied { term, index, response }));
+            }
+            (Asked::Barrier(slot), None) => {
+                slot.settle(&self.life, Ok(Applied { term, index, response: () }));
+            }
+            (Asked::Command(_), None) | (Asked::Barrier(_), Some(_)) => {
+                return self.fail(ProposeError::Superseded { term, index });
+            }
+        }
         self.answered = true;
-        self.life.answered();
-        self.slot.set(|state| state.outcome = Outcome::Known(outcome));
+    }
+
+    pub(super) fn fail(mut self, error: ProposeError) {
+        self.settle(error);
+    }
+
+    fn settle(&mut self, error: ProposeError) {
+        self.answered = true;
+        match &self.asked {
+            Asked::Command(slot) => slot.settle(&self.life, Err(error)),
+            Asked::Barrier(slot) => slot.settle(&self.life, Err(error)),
+        }
     }
 }
 
@@ -265,7 +309,7 @@ impl<R> Drop for Waiter<R> {
                 true => ProposeError::Lost(stopped),
                 false => ProposeError::Stopped(stopped),
             };
-            self.settle(Err(error));
+            self.settle(error);
         }
     }
 }
@@ -280,11 +324,7 @@ mod tests {
     fn proposal() -> (Pending, Waiter<u8>) {
         let life = Arc::new(Life::default());
         assert!(life.admit(1));
-        Waiter::new(life)
-    }
-
-    fn applied() -> Result<Applied<u8>, ProposeError> {
-        Ok(Applied { term: 1, index: 2, response: 3 })
+        Waiter::command(life)
     }
 
     fn poll(pending: &mut Pending) -> Poll<Result<Applied<u8>, ProposeError>> {
@@ -300,7 +340,7 @@ mod tests {
         let (mut pending, waiter) = proposal();
         assert!(poll(&mut pending).is_pending());
         waiter.accept(Accepted { term: 1, index: 2 });
-        waiter.answer(applied());
+        waiter.applied(Accepted { term: 1, index: 2 }, Some(3));
         assert!(matches!(poll(&mut pending), Poll::Ready(Ok(Applied { response: 3, .. }))));
         pending
     }
@@ -341,7 +381,7 @@ mod tests {
             while !lock(&slot.state).sleeping {
                 thread::yield_now();
             }
-            waiter.answer(applied());
+            waiter.applied(Accepted { term: 1, index: 2 }, Some(3));
             assert_eq!(waits.join().unwrap().unwrap().response, 3, "{timeout:?}");
         }
     }

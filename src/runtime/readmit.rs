@@ -28,7 +28,7 @@ use super::life::Stopped;
 use crate::figure2::{Index, ServerId, Term};
 
 /// Why a server was not readmitted.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum ReadmitError {
     /// Only a leader can.

@@ -12,6 +12,7 @@ use std::vec::Vec;
 
 use super::errands::Errand;
 use super::identity::{Meeting, Progress, Registry};
+use super::log;
 use super::mailbox::Mailbox;
 use super::metrics::Counters;
 use super::server_loop::Arrived;
@@ -88,8 +89,8 @@ impl Identities {
         drop(concerns);
         match (old, why) {
             (Some(old), Some(why)) if old == *why => {}
-            (_, Some(why)) => tracing::error!(%peer, "a peer is refused: {why}"),
-            (Some(_), None) => tracing::info!(%peer, "a peer that was refused is accepted"),
+            (_, Some(why)) => log::error!(%peer, "a peer is refused: {why}"),
+            (Some(_), None) => log::info!(%peer, "a peer that was refused is accepted"),
             (None, None) => {}
         }
     }
@@ -100,7 +101,7 @@ impl Identities {
         self.is_refused.store(true, Ordering::Release);
         drop(concerns);
         if old.as_deref() != Some(why) {
-            tracing::error!(%peer, "a peer refuses this node: {why}");
+            log::error!(%peer, "a peer refuses this node: {why}");
         }
     }
 
@@ -109,7 +110,7 @@ impl Identities {
         if self.is_refused.load(Ordering::Acquire) {
             let mut concerns = lock(&self.concerns);
             if concerns.refused_by.remove(&peer).is_some() {
-                tracing::info!(%peer, "a peer that refused this node has accepted it");
+                log::info!(%peer, "a peer that refused this node has accepted it");
             }
             self.is_refused.store(!concerns.refused_by.is_empty(), Ordering::Release);
         }
@@ -157,7 +158,7 @@ impl<R: Send + 'static> Reception for Front<R> {
         let silent = registry.speaks_version_1(peer);
         drop(registry);
         if silent && !known {
-            tracing::warn!(%peer, "a peer of version 1 says nothing of its store: upgrade it soon");
+            log::warn!(%peer, "a peer of version 1 says nothing of its store: upgrade it soon");
         }
         if changed {
             self.ask(Errand::Remember);

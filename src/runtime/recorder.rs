@@ -44,6 +44,7 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::log;
 use super::mailbox::{Mailbox, Taken};
 use crate::figure2::{Config, Index, Input, Output, Persistent, Server, ServerId, Term, Volatile};
 
@@ -163,7 +164,7 @@ impl Recorder {
     pub(super) fn run(&self, out: impl Write) {
         let end = End(&self.lines);
         if let Err(error) = self.write(out) {
-            tracing::error!(%error, "the recording ends here: cannot write it");
+            log::error!(%error, "the recording ends here: cannot write it");
         }
         drop(end);
     }

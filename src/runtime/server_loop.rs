@@ -14,19 +14,18 @@ use super::breaches::Logged;
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Progress;
+use super::leadership::Noticeboard;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
 use super::outlets::{Gated, Outlets};
-use super::proposal::Waiter;
+use super::proposal::{ProposeError, Waiter};
 use super::reception::Identities;
 use super::recorder::{Line, Recorder, State};
 use super::status::{RoleName, Standing};
-use super::sync::{Mutex, lock};
 use super::timing::Timers;
 use super::watch::Watch;
 use crate::figure2::{
-    Breach, Command, Input, Message, Output, Payload, Role, Server, ServerId, Term, Timer,
-    TimerDuty,
+    Breach, Input, Message, Output, Payload, Role, Server, ServerId, Term, Timer, TimerDuty,
 };
 
 /// How many messages wait for the server at most; the oldest go first.
@@ -36,7 +35,7 @@ const CAPACITY: usize = 4096;
 pub(super) struct Arrived<R> {
     pub(super) errands: Vec<Errand>,
     pub(super) messages: VecDeque<(ServerId, Message)>,
-    pub(super) commands: Vec<Command>,
+    pub(super) payloads: Vec<Payload>,
     pub(super) waiters: Vec<Waiter<R>>,
 }
 
@@ -45,7 +44,7 @@ impl<R> Default for Arrived<R> {
         Arrived {
             errands: Vec::new(),
             messages: VecDeque::new(),
-            commands: Vec::new(),
+            payloads: Vec::new(),
             waiters: Vec::new(),
         }
     }
@@ -60,13 +59,13 @@ impl<R> Arrived<R> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.messages.len() + self.commands.len()
+        self.messages.len() + self.payloads.len()
     }
 }
 
 impl<R> Queue for Arrived<R> {
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.commands.is_empty() && self.errands.is_empty()
+        self.messages.is_empty() && self.payloads.is_empty() && self.errands.is_empty()
     }
 }
 
@@ -77,7 +76,7 @@ pub(super) struct ServerLoop<R> {
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) gate: Arc<Gate<Gated<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
-    pub(super) standing: Arc<Mutex<Standing>>,
+    pub(super) noticeboard: Arc<Noticeboard>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
     pub(super) steps: u64,
@@ -120,14 +119,14 @@ impl<R> ServerLoop<R> {
     }
 
     fn serve(&mut self, arrived: Arrived<R>, overdue: bool) {
-        let Arrived { errands, messages, commands, waiters } = arrived;
+        let Arrived { errands, messages, payloads, waiters } = arrived;
         // What a peer's hello said stands before its messages.
         errands.into_iter().for_each(|errand| self.run_errand(errand));
         self.receive(messages);
         if self.stops {
             return self.wait_for_the_end(waiters);
         }
-        self.propose(commands, waiters);
+        self.propose(payloads, waiters);
         self.fire(Timer::Heartbeat);
         if overdue {
             self.fire(Timer::Election);
@@ -183,15 +182,18 @@ impl<R> ServerLoop<R> {
     }
 
     /// All proposals that waited enter the log as one batch.
-    fn propose(&mut self, commands: Vec<Command>, mut waiters: Vec<Waiter<R>>) {
-        if commands.is_empty() {
+    fn propose(&mut self, payloads: Vec<Payload>, waiters: Vec<Waiter<R>>) {
+        let (payloads, mut waiters) = match self.may_append_blanks() {
+            true => (payloads, waiters),
+            false => refuse_barriers(payloads, waiters),
+        };
+        if payloads.is_empty() {
             return;
         }
         if self.server.is_leader() {
-            self.counters.proposal_batch.add(commands.len() as u64);
+            self.counters.proposal_batch.add(payloads.len() as u64);
             waiters.iter_mut().for_each(Waiter::enter);
         }
-        let payloads = commands.into_iter().map(Payload::Command).collect();
         self.step(Input::Propose { payloads }, waiters);
     }
 
@@ -214,11 +216,15 @@ impl<R> ServerLoop<R> {
         }
         let won = self.publish();
         let breach = self.fulfil(output, waiters);
-        // Peers of version 1 know no blanks.
-        if won && self.blanks && !self.identities.registry().somebody_speaks_version_1() {
+        if won && self.blanks && self.may_append_blanks() {
             self.step(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Vec::new());
         }
         breach
+    }
+
+    /// Peers of version 1 know no blanks.
+    fn may_append_blanks(&self) -> bool {
+        !self.identities.registry().somebody_speaks_version_1()
     }
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
@@ -256,11 +262,11 @@ impl<R> ServerLoop<R> {
     /// elected.
     fn publish(&mut self) -> bool {
         let new = Standing::of(&self.server);
-        let old = *lock(&self.standing);
+        let old = self.noticeboard.read();
         if new == old {
             return false;
         }
-        *lock(&self.standing) = new;
+        self.noticeboard.show(new);
         old.log_change_to(&new);
         let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
         self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
@@ -270,5 +276,44 @@ impl<R> ServerLoop<R> {
             self.show_lost();
         }
         won
+    }
+}
+
+/// Fails the barriers among proposals; the others.
+fn refuse_barriers<R>(
+    payloads: Vec<Payload>,
+    waiters: Vec<Waiter<R>>,
+) -> (Vec<Payload>, Vec<Waiter<R>>) {
+    let is_blank = |(payload, _): &(Payload, Waiter<R>)| *payload == Payload::Blank;
+    let (barriers, others): (Vec<_>, Vec<_>) =
+        payloads.into_iter().zip(waiters).partition(is_blank);
+    barriers.into_iter().for_each(|(_, waiter)| waiter.fail(ProposeError::Outdated));
+    others.into_iter().unzip()
+}
+
+#[cfg(all(test, not(veraft_shuttle)))]
+mod tests {
+    use super::*;
+    use crate::figure2::Command;
+    use crate::runtime::life::Life;
+
+    #[test]
+    fn barriers_are_refused_and_commands_keep_their_waiters() {
+        let life = Arc::new(Life::default());
+        assert!((0..3).all(|_| life.admit(3)));
+        let (first, first_waiter) = Waiter::<u8>::command(life.clone());
+        let (barrier, barrier_waiter) = Waiter::barrier(life.clone());
+        let (second, second_waiter) = Waiter::command(life.clone());
+        let command = |text: &'static [u8]| Payload::Command(Command::from(text));
+        let payloads = Vec::from([command(b"first"), Payload::Blank, command(b"second")]);
+        let waiters = Vec::from([first_waiter, barrier_waiter, second_waiter]);
+        let (payloads, waiters) = refuse_barriers(payloads, waiters);
+        assert_eq!(payloads, [command(b"first"), command(b"second")]);
+        assert!(matches!(barrier.wait(), Err(ProposeError::Outdated)));
+        let accepted = crate::runtime::Accepted { term: 1, index: 1 };
+        for (number, waiter) in (1..).zip(waiters) {
+            waiter.applied(accepted, Some(number));
+        }
+        assert_eq!([first, second].map(|one| one.wait().unwrap().response), [1, 2]);
     }
 }

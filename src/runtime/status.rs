@@ -5,6 +5,8 @@ use crate::runtime::std;
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 
+use super::leadership::Leadership;
+use super::log;
 use super::reception::Concerns;
 use crate::figure2::{Index, Role, Server, ServerId, Term};
 
@@ -77,20 +79,25 @@ impl Standing {
         }
     }
 
+    /// What of it is told to the application when it changes.
+    pub(super) fn leadership(&self) -> Leadership {
+        Leadership { term: self.term, role: self.role, leader: self.leader }
+    }
+
     /// Logs what has changed.
     pub(super) fn log_change_to(&self, new: &Standing) {
         let Standing { id: _, term, role, leader, last_log_index: _, commit_index } = *new;
         if (self.term, self.role) != (term, role) {
-            tracing::info!(term, ?role, from_term = self.term, from_role = ?self.role, "role");
+            log::info!(term, ?role, from_term = self.term, from_role = ?self.role, "role");
         }
         if self.leader != leader {
             match leader {
-                Some(leader) => tracing::info!(term, %leader, "leader"),
-                None => tracing::info!(term, "no leader"),
+                Some(leader) => log::info!(term, %leader, "leader"),
+                None => log::info!(term, "no leader"),
             }
         }
         if self.commit_index != commit_index {
-            tracing::debug!(term, commit_index, "commit");
+            log::debug!(term, commit_index, "commit");
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Timing {
 }
 
 /// Why a [`Timing`] was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TimingError {
     /// The range of election timeouts holds no room for chance.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 
+use crate::printer::note;
+
 /// The processes of a search, as one of them sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
@@ -192,7 +194,7 @@ fn reach(address: &str, deadline: Instant) -> io::Result<TcpStream> {
 /// Ends this process, for the search cannot be finished: there is nothing to say about the
 /// scope. The others notice, for their connections to this one end without a farewell.
 pub fn abort(reason: &str) -> ! {
-    eprintln!("check: {reason}: the search ends without a verdict");
+    note(format_args!("check: {reason}: the search ends without a verdict"));
     std::process::exit(i32::from(crate::verdict::NOT_EXHAUSTED));
 }
 

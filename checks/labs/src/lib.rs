@@ -36,6 +36,7 @@
 //! [`trace`] validates what nodes recorded, on either kind of cluster.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod agreement;
 pub mod failure;

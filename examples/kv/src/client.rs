@@ -176,7 +176,7 @@ impl<'a> Client<'a> {
                 Action::Info(sections) => Reply::Text(info::text(&shared, sections)),
                 Action::Readmit(server) => match shared.node.readmit(*server) {
                     Ok(()) => reply::ok(),
-                    Err(error) => reply::error(format!("ERR not readmitted: {error}")),
+                    Err(error) => reply::error(format!("ERR not readmitted: {error:?}")),
                 },
             };
             reply.write_to(&mut out, self.version)

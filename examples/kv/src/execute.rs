@@ -167,8 +167,8 @@ fn outcome(result: Result<Applied<Answer>, ProposeError>) -> Outcome {
         Err(ProposeError::TooLarge { bytes, limit }) => Outcome::Done(reply::error(format!(
             "ERR a command of {bytes} bytes, where {limit} are allowed"
         ))),
-        Err(error) if error.may_still_commit() => Outcome::Unknown(error.to_string()),
-        Err(error) => Outcome::NotExecuted(error.to_string()),
+        Err(error) if error.may_still_commit() => Outcome::Unknown(format!("{error:?}")),
+        Err(error) => Outcome::NotExecuted(format!("{error:?}")),
     }
 }
 

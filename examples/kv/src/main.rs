@@ -103,7 +103,7 @@ fn clear_stopped(options: &Options) -> ExitCode {
     match DiskStorage::clear_stopped(directory) {
         Ok(Some(text)) => output::say(&format!("the mark is removed; it said: {text}\n")),
         Ok(None) => output::say("there was no mark\n"),
-        Err(error) => return refuse(&error.to_string()),
+        Err(error) => return refuse(&format!("{error:?}")),
     }
     ExitCode::SUCCESS
 }

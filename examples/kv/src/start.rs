@@ -21,7 +21,7 @@ use crate::options::{self, Options, Peer};
 use crate::request::MAX_REQUEST;
 use crate::service::{Listener, Service, Settings};
 
-/// Why nothing was started.
+/// Why nothing was started. The library's errors tell their causes in their `Debug` form.
 #[derive(Debug, Error)]
 pub enum Refusal {
     #[error("--peer {0} is missing: list every node, this one (--id {0}) too")]
@@ -32,17 +32,17 @@ pub enum Refusal {
     NoData,
     #[error("--listen {given}: {what}")]
     Listen { given: String, what: String },
-    #[error("--election-ms: {0}")]
+    #[error("--election-ms: {0:?}")]
     Timing(#[from] TimingError),
     #[error("cannot listen for clients on {address}: {source}{}", in_use(source))]
     Clients { address: String, source: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error(transparent)]
+    #[error("{0:?}")]
     Storage(#[from] StorageError),
-    #[error(transparent)]
+    #[error("{0:?}")]
     Transport(#[from] TransportError),
-    #[error(transparent)]
+    #[error("{0:?}")]
     Start(#[from] StartError),
     #[error("cannot start the thread that accepts clients: {0}")]
     Thread(#[source] io::Error),

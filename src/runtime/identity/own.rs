@@ -15,6 +15,7 @@ use super::meet::Adoption;
 use super::refusal::list;
 use super::{FLOOR, IDENTITY, PEERS, Registry, STOPPED};
 use crate::figure2::{Index, Persistent, ServerId};
+use crate::runtime::log;
 use crate::runtime::storage::Notes;
 
 /// Who a node is.
@@ -51,7 +52,7 @@ pub(in crate::runtime) struct Asked {
 }
 
 /// Why a node must not start on a store.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UnfitStore {
     /// It belongs to another server.
@@ -186,8 +187,8 @@ impl Asked {
         let Asked { server, cluster, servers: genesis } = self;
         let born_empty = *records == Persistent::default();
         match born_empty {
-            true => tracing::info!(%server, %cluster, servers = %list(&genesis), "a new store"),
-            false => tracing::warn!(
+            true => log::info!(%server, %cluster, servers = %list(&genesis), "a new store"),
+            false => log::warn!(
                 %server,
                 %cluster,
                 servers = %list(&genesis),

@@ -8,7 +8,7 @@ use crate::figure2::{Index, ServerId, Term};
 use crate::runtime::life::Stopped;
 
 /// Why a command was not, or not provably, applied.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Error)]
 #[non_exhaustive]
 pub enum ProposeError {
     /// This node does not lead. The command is in no log.
@@ -33,11 +33,11 @@ pub enum ProposeError {
     TimedOut,
     /// The node stopped after it had taken the command into its log. The command may still be
     /// applied, once.
-    #[error("no answer, but the command may still be applied: {0}")]
-    Lost(Stopped),
+    #[error("no answer, but the command may still be applied")]
+    Lost(#[source] Stopped),
     /// The node stopped before it looked at the command, which is in no log.
-    #[error("not proposed: {0}")]
-    Stopped(Stopped),
+    #[error("not proposed, for this node no longer runs")]
+    Stopped(#[source] Stopped),
     /// As many proposals as the node takes at once wait for their answers. The command is in no
     /// log.
     #[error("not proposed: {limit} proposals wait for their answers already; try later")]
@@ -53,6 +53,10 @@ pub enum ProposeError {
         /// The limit.
         limit: usize,
     },
+    /// A peer runs a version of veraft that knows no entries without a command, which a barrier
+    /// needs. Nothing is in a log.
+    #[error("not proposed: a barrier needs every peer to run this version of veraft")]
+    Outdated,
     /// The outcome was handed out before, when the proposal was polled as a future, and is told
     /// once only. Nothing is known here of what it was.
     #[error("the outcome was handed out before, when this proposal was polled: keep that one")]
@@ -76,6 +80,7 @@ impl ProposeError {
             | ProposeError::Superseded { .. }
             | ProposeError::Stopped(_)
             | ProposeError::Busy { .. }
+            | ProposeError::Outdated
             | ProposeError::TooLarge { .. } => false,
         }
     }

@@ -106,7 +106,7 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
 }
 
 /// What went wrong in a storage. The text leaves out what [`source`](Error::source) says.
-#[derive(Debug, Error)]
+#[derive(Error)]
 #[non_exhaustive]
 pub enum StorageError {
     /// Another process, or another node in this one, has it open.

@@ -21,6 +21,7 @@ use rand::{RngExt, SeedableRng};
 use self::acquaintance::{Acquaintance, Lives};
 use super::{Inbox, Link, Transport, TransportError};
 use crate::figure2::{Message, ServerId};
+use crate::runtime::log;
 use crate::runtime::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// How well a [`MemoryNetwork`] works. The default is perfect: nothing is lost, doubled or
@@ -255,7 +256,7 @@ enum Step {
 fn deliver(inbox: &Inbox, from: ServerId, messages: Vec<Message>) {
     for message in messages {
         if let Err(refused) = inbox.deliver(from, message, 0) {
-            tracing::debug!(%from, to = %inbox.id(), %refused, "message dropped");
+            log::debug!(%from, to = %inbox.id(), %refused, "message dropped");
             return;
         }
     }
@@ -378,8 +379,8 @@ impl Shared {
                 *acquaintance = Acquaintance::refused(why.clone());
                 drop(state);
                 return match new {
-                    true => tracing::warn!("{why}"),
-                    false => tracing::debug!("{why}"),
+                    true => log::warn!("{why}"),
+                    false => log::debug!("{why}"),
                 };
             }
             let waiting = std::mem::take(waiting);

@@ -155,10 +155,11 @@ pub fn is_urgent(message: &Message) -> bool {
 }
 
 /// Why a transport could not start.
-#[derive(Debug, Error)]
+#[derive(Error)]
+#[non_exhaustive]
 pub enum TransportError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", in_use(source))]
+    #[error("cannot listen on {address}{}", in_use(source))]
     Listen {
         /// The address.
         address: std::string::String,
@@ -166,7 +167,7 @@ pub enum TransportError {
         source: std::io::Error,
     },
     /// A thread cannot be started.
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
     /// Two peers prove who they are by the same name, so that each could pass for the other.
     #[error(
@@ -181,6 +182,24 @@ pub enum TransportError {
         /// Their name.
         name: std::string::String,
     },
+    /// A peer was given two addresses.
+    #[error("{peer} is listed twice, at {first} and at {second}: list each peer once")]
+    ListedTwice {
+        /// The peer.
+        peer: ServerId,
+        /// The address that it was given first.
+        first: std::string::String,
+        /// Another one.
+        second: std::string::String,
+    },
+    /// A peer was given an address that is none.
+    #[error("{peer} is listed at {address}, which is no address: give host:port")]
+    NoAddress {
+        /// The peer.
+        peer: ServerId,
+        /// What it was given.
+        address: std::string::String,
+    },
     /// This server's id is in use on the network.
     #[error("{0} is on this network already: shut that node down first")]
     InUse(ServerId),
@@ -188,7 +207,7 @@ pub enum TransportError {
 
 fn in_use(error: &std::io::Error) -> &'static str {
     match error.kind() == std::io::ErrorKind::AddrInUse {
-        true => "; is another node running there?",
+        true => " (is another node running there?)",
         false => "",
     }
 }
@@ -199,7 +218,8 @@ fn in_use(error: &std::io::Error) -> &'static str {
 pub struct Closed;
 
 /// A peer, or a message, that is none of this cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// The node has stopped; the transport should too.
     #[error("the node has stopped")]

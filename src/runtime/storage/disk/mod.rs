@@ -19,6 +19,7 @@ use self::roots::End;
 use self::trouble::Trouble;
 use super::{Notes, STOPPED, Storage, StorageError};
 use crate::figure2::{Index, Persistent, Record};
+use crate::runtime::log;
 
 mod layout;
 mod roots;
@@ -107,7 +108,7 @@ impl DiskStorage {
         let (store, end, migrated) = opened().map_err(|trouble| trouble.at("open", &file))?;
         tell(&file, end);
         if migrated {
-            tracing::info!(file = %file.display(), "brought to the layout of this version");
+            log::info!(file = %file.display(), "brought to the layout of this version");
         }
         Ok(DiskStorage { transaction: None, store, file, last_index: 0 })
     }
@@ -146,19 +147,19 @@ fn tell(file: &Path, end: End) {
     match end {
         End::Closed => {}
         End::Cut => {
-            tracing::info!(%file, "not closed in order; nothing that was synced is missing");
+            log::info!(%file, "not closed in order; nothing that was synced is missing");
         }
         End::Completed => {
-            tracing::warn!(%file, "not closed in order; the last write was whole and is kept");
+            log::warn!(%file, "not closed in order; the last write was whole and is kept");
         }
         End::Dropped => {
-            tracing::warn!(
+            log::warn!(
                 %file,
                 "not closed in order; a write that had not been synced is dropped"
             );
         }
         End::Unknown => {
-            tracing::warn!(
+            log::warn!(
                 %file,
                 "not closed in order by an earlier version: if its last write was cut off or \
                  damaged, which cannot be told apart, it is dropped"

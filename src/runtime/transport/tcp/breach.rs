@@ -25,6 +25,16 @@ pub(super) enum Breach {
     #[error("it does not speak veraft's protocol")]
     Stranger,
     #[error(
+        "it speaks TLS, and this node does not: give TcpTransport::tls to all nodes or to none"
+    )]
+    SpeaksTls,
+    #[error("it speaks no TLS, and this node does: give TcpTransport::tls to all nodes or to none")]
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS finds it"))]
+    SpeaksNoTls,
+    #[error("it closed in the TLS handshake; does it speak TLS, and know this node's authority?")]
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS finds it"))]
+    TlsCutOff,
+    #[error(
         "it speaks protocol version {0}, this node versions {OLDEST} and {NEWEST}: upgrade the \
          older one"
     )]
@@ -93,6 +103,9 @@ impl Breach {
             | Breach::Unanswered
             | Breach::Slow
             | Breach::Stranger
+            | Breach::SpeaksTls
+            | Breach::SpeaksNoTls
+            | Breach::TlsCutOff
             | Breach::Version(_)
             | Breach::MixedVersions { .. }
             | Breach::TooLong { .. }
@@ -126,6 +139,9 @@ impl Breach {
             | Breach::Unanswered
             | Breach::Slow
             | Breach::Stranger
+            | Breach::SpeaksTls
+            | Breach::SpeaksNoTls
+            | Breach::TlsCutOff
             | Breach::Version(_)
             | Breach::NoCommonVersion { .. }
             | Breach::MixedVersions { .. }
@@ -145,7 +161,8 @@ impl Breach {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Breach::Io(_) => "broken",
-            Breach::CutOff | Breach::Unanswered => "cut off",
+            Breach::CutOff | Breach::Unanswered | Breach::TlsCutOff => "cut off",
+            Breach::SpeaksTls | Breach::SpeaksNoTls => "not protected alike",
             Breach::Slow => "too slow",
             Breach::Stranger => "not veraft",
             Breach::Version(_) | Breach::NoCommonVersion { .. } | Breach::MixedVersions { .. } => {

@@ -94,7 +94,10 @@ pub(super) fn read(
     }
     let [version] = version;
     if !(OLDEST..=NEWEST).contains(&version) {
-        return Err(Breach::Version(version));
+        return Err(match is_tls(version) {
+            true => Breach::SpeaksTls,
+            false => Breach::Version(version),
+        });
     }
     let length = u32::from_le_bytes(read_word(stream)?) as usize;
     let checksum = u32::from_le_bytes(read_word(stream)?);
@@ -110,6 +113,12 @@ pub(super) fn read(
         return Err(Breach::Checksum);
     }
     Ok(Some((version, HEADER + length)))
+}
+
+/// Whether what begins with `byte` looks like a record of TLS (RFC 8446, 5.1): a handshake, or an
+/// alert in answer to something that is none.
+pub(super) fn is_tls(byte: u8) -> bool {
+    matches!(byte, 21 | 22)
 }
 
 /// The value that `payload` holds, and nothing behind it.

@@ -15,6 +15,7 @@ use super::complaints::Said;
 use super::handshake::Met;
 use super::security::HANDSHAKE;
 use crate::figure2::ServerId;
+use crate::runtime::log;
 use crate::runtime::sync::{Condvar, Mutex, lock};
 
 /// How many incoming connections may be in their handshake at once. One more, and the oldest is
@@ -242,7 +243,7 @@ impl Hub {
         let readers = std::mem::take(&mut lock(&self.state).readers);
         for reader in readers {
             if reader.join().is_err() {
-                tracing::error!("a reader of the TCP transport panicked");
+                log::error!("a reader of the TCP transport panicked");
             }
         }
     }
@@ -260,6 +261,6 @@ impl Peer {
 fn shut(stream: Option<TcpStream>) {
     let result: io::Result<()> = stream.map_or(Ok(()), |stream| stream.shutdown(Shutdown::Both));
     if let Err(error) = result {
-        tracing::trace!(%error, "closing a connection that was closed already");
+        log::trace!(%error, "closing a connection that was closed already");
     }
 }

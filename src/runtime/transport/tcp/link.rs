@@ -18,6 +18,7 @@ use super::hub::{Connection, Peer};
 use super::messages::{self, PIECE};
 use super::security::Stream;
 use crate::figure2::{Entry, Message, ServerId};
+use crate::runtime::log;
 use crate::runtime::transport::{Inbox, Link, is_urgent};
 
 /// How long to wait at most for a connection to be accepted.
@@ -102,7 +103,7 @@ impl TcpLink {
         self.not_before = None;
         let run = self.incoming.run();
         if run.is_some() && self.open.as_ref().is_some_and(|open| open.met.run != run) {
-            tracing::info!(peer = %self.peer, "the peer has started anew: connecting again");
+            log::info!(peer = %self.peer, "the peer has started anew: connecting again");
             self.close();
         }
     }
@@ -114,13 +115,13 @@ impl TcpLink {
             return;
         }
         let Some(inbox) = self.shared.inbox() else {
-            tracing::error!(peer = %self.peer, "nothing is sent before the transport has started");
+            log::error!(peer = %self.peer, "nothing is sent before the transport has started");
             return;
         };
         match self.try_versions(&inbox) {
             Ok(open) => {
                 let (peer, address, version) = (self.peer, &self.address, open.met.version);
-                tracing::info!(%peer, address, version, "connected");
+                log::info!(%peer, address, version, "connected");
                 self.open = Some(open);
                 self.backoff = Duration::ZERO;
                 self.said.clear();
@@ -130,8 +131,8 @@ impl TcpLink {
                 let new = self.said.is_new(breach.to_string());
                 let (peer, address) = (self.peer, &self.address);
                 match new {
-                    true => tracing::warn!(%peer, address, error = %breach, "cannot connect"),
-                    false => tracing::debug!(%peer, address, error = %breach, "cannot connect"),
+                    true => log::warn!(%peer, address, error = %breach, "cannot connect"),
+                    false => log::debug!(%peer, address, error = %breach, "cannot connect"),
                 }
                 let longest = LONGEST_BACKOFF.min(inbox.patience() / 4);
                 self.backoff = (self.backoff * 2).clamp(FIRST_BACKOFF.min(longest), longest);
@@ -183,7 +184,7 @@ impl TcpLink {
 
     fn disconnect(&mut self, error: &io::Error) {
         if self.open.is_some() && !self.shared.hub.is_closed() {
-            tracing::warn!(peer = %self.peer, %error, "connection lost");
+            log::warn!(peer = %self.peer, %error, "connection lost");
         }
         self.close();
     }
@@ -238,7 +239,7 @@ impl TcpLink {
             Ok(large) => large,
             Err(error) => {
                 if self.said.is_new(error.to_string()) {
-                    tracing::error!(peer = %self.peer, %error, "message not sent");
+                    log::error!(peer = %self.peer, %error, "message not sent");
                 }
                 None
             }

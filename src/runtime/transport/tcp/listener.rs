@@ -18,6 +18,7 @@ use super::handshake;
 use super::hub::{Connection, Heard};
 use super::messages::Incoming;
 use super::security::Stream;
+use crate::runtime::log;
 use crate::runtime::sync::lock;
 use crate::runtime::transport::{Inbox, Refused};
 
@@ -52,7 +53,7 @@ pub(super) fn run(
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     if may_say(shared, "none accepted") {
-                        tracing::warn!(%error, "cannot accept a connection");
+                        log::warn!(%error, "cannot accept a connection");
                     }
                     thread::sleep(EXHAUSTED);
                     if shared.hub.is_closed() {
@@ -78,7 +79,7 @@ fn may_say(shared: &Shared, kind: &'static str) -> bool {
 /// Says what the log was spared.
 fn sum_up(shared: &Shared, at_once: bool) {
     if let Some(spared) = shared.complaints.summary(at_once) {
-        tracing::warn!(spared, "more of the same at the port for peers");
+        log::warn!(spared, "more of the same at the port for peers");
     }
 }
 
@@ -88,7 +89,7 @@ fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>, inbox: 
     if one_went {
         shared.counters.crowded_out();
         if may_say(shared, "crowded out") {
-            tracing::warn!("too many connections wait for their handshake: the oldest is closed");
+            log::warn!("too many connections wait for their handshake: the oldest is closed");
         }
     }
     let (hub, inbox, shared) = (shared.clone(), inbox.clone(), shared.clone());
@@ -105,7 +106,7 @@ fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>, inbox: 
         Ok(reader) => hub.hub.add_reader(reader),
         Err(error) => {
             if may_say(&hub, "no thread") {
-                tracing::warn!(%address, %error, "connection closed: no thread for it");
+                log::warn!(%address, %error, "connection closed: no thread for it");
             }
             hub.hub.remove(connection);
         }
@@ -142,7 +143,7 @@ impl Reader<'_> {
         self.met = true;
         shared.counters.accepted();
         if may_say(shared, "accepted") {
-            tracing::info!(peer = %met.peer, %address, version = met.version, "accepted");
+            log::info!(peer = %met.peer, %address, version = met.version, "accepted");
         }
         let stream = Noted { stream: &mut *stream, heard: &heard };
         let mut stream = BufReader::with_capacity(READ, stream);
@@ -172,8 +173,8 @@ impl Reader<'_> {
             None => may_say(shared, breach.kind()),
         };
         match new {
-            true => tracing::warn!(%address, error = %breach, "connection closed"),
-            false => tracing::debug!(%address, error = %breach, "connection closed"),
+            true => log::warn!(%address, error = %breach, "connection closed"),
+            false => log::debug!(%address, error = %breach, "connection closed"),
         }
     }
 }

@@ -42,6 +42,7 @@ use self::security::{Security, Stream};
 pub use self::tls::{Tls, TlsError};
 use super::{Inbox, Link, Transport, TransportError};
 use crate::figure2::{Message, ServerId};
+use crate::runtime::log;
 use crate::runtime::sync::{Mutex, lock};
 
 /// The longest frame, in bytes, if nothing else is said.
@@ -75,6 +76,8 @@ const MAX_FRAME: usize = 16 * 1024 * 1024;
 pub struct TcpTransport {
     shared: Shared,
     addresses: BTreeMap<ServerId, String>,
+    /// What is wrong with how peers were listed: an error at the start.
+    mistake: Mutex<Option<TransportError>>,
     address: SocketAddr,
     waker: Waker,
     /// What the accepting thread takes over when it starts.
@@ -162,6 +165,7 @@ impl TcpTransport {
                     inbox: Arc::default(),
                 },
                 addresses: BTreeMap::new(),
+                mistake: Mutex::new(None),
                 address,
                 waker,
                 listener: Mutex::new(Some((poll, listener))),
@@ -171,14 +175,26 @@ impl TcpTransport {
         bind().map_err(|source| TransportError::Listen { address: address.to_string(), source })
     }
 
-    /// Where `peer` listens: `host:port`. A name is looked up at every attempt to connect.
+    /// Where `peer` listens: `host:port`. A name is looked up at every attempt to connect. A peer
+    /// that is listed twice, at different addresses, is an error at the start, and so is an
+    /// address without a port.
     #[must_use]
     pub fn peer(mut self, peer: ServerId, address: impl ToString) -> Self {
         let address = address.to_string();
-        let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let first = self.addresses.entry(peer).or_insert_with(|| address.clone());
+        if *first != address {
+            self.mistake = Mutex::new(Some(TransportError::ListedTwice {
+                peer,
+                first: first.clone(),
+                second: address,
+            }));
+            return self;
+        }
+        let Some(host) = host(&address) else {
+            self.mistake = Mutex::new(Some(TransportError::NoAddress { peer, address }));
+            return self;
+        };
         self.shared.names.entry(peer).or_insert_with(|| host.to_string());
-        self.addresses.insert(peer, address);
         self
     }
 
@@ -217,8 +233,12 @@ impl TcpTransport {
         self.shared.counters.clone()
     }
 
-    /// Refuses two peers that prove the same name: each could pass for the other.
-    fn check_names(&self) -> Result<(), TransportError> {
+    /// Refuses peers listed wrongly, and two that prove the same name: each could pass for the
+    /// other.
+    fn check_peers(&self) -> Result<(), TransportError> {
+        if let Some(mistake) = lock(&self.mistake).take() {
+            return Err(mistake);
+        }
         let mut owners: BTreeMap<&str, ServerId> = BTreeMap::new();
         for (&peer, name) in self.shared.names.iter().filter(|_| self.shared.security.is_by_name())
         {
@@ -239,9 +259,16 @@ impl TcpTransport {
     }
 }
 
+/// The host in `host:port`; none if it is no such thing.
+fn host(address: &str) -> Option<&str> {
+    let (host, port) = address.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then_some(host)
+}
+
 impl Transport for TcpTransport {
     fn start(&self, inbox: Inbox) -> Result<(), TransportError> {
-        self.check_names()?;
+        self.check_peers()?;
         let taken = lock(&self.listener).take();
         let Some((poll, listener)) = taken else { return Ok(()) };
         *lock(&self.shared.inbox) = Some(inbox.clone());
@@ -250,7 +277,7 @@ impl Transport for TcpTransport {
         let run = move || {
             let _entered = span.entered();
             if let Err(error) = listener::run(poll, listener, &shared, &inbox) {
-                tracing::error!(%error, "no more connections are accepted");
+                log::error!(%error, "no more connections are accepted");
             }
         };
         let acceptor = thread::Builder::new().name("listener".into()).spawn(run);
@@ -265,7 +292,7 @@ impl Transport for TcpTransport {
                 Box::new(TcpLink::new(shared, peer, address.clone()))
             }
             None => {
-                tracing::error!(%peer, "no address: nothing will be sent there");
+                log::error!(%peer, "no address: nothing will be sent there");
                 Box::new(NoAddress)
             }
         }
@@ -296,14 +323,14 @@ impl Transport for TcpTransport {
         let gone = lock(&self.shared.inbox).take();
         drop(gone);
         if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "cannot wake the thread that accepts connections");
+            log::error!(%error, "cannot wake the thread that accepts connections");
         }
     }
 
     fn join(&self) {
         let acceptor = lock(&self.acceptor).take();
         if acceptor.is_some_and(|acceptor| acceptor.join().is_err()) {
-            tracing::error!("the listener of the TCP transport panicked");
+            log::error!("the listener of the TCP transport panicked");
         }
         self.shared.hub.join();
     }

@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::breach::Breach;
+
 /// How long a handshake may take, that of TLS included.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(2);
 
@@ -134,7 +136,7 @@ impl Security {
     }
 
     /// Protects a connection that this node opened to a peer that goes by `name`.
-    pub(super) fn connect(&self, stream: TcpStream, name: &str) -> io::Result<Box<dyn Stream>> {
+    pub(super) fn connect(&self, stream: TcpStream, name: &str) -> Result<Box<dyn Stream>, Breach> {
         let socket = Socket::new(stream)?;
         match self {
             Security::Plain => {
@@ -147,7 +149,7 @@ impl Security {
     }
 
     /// Protects a connection that this node accepted.
-    pub(super) fn accept(&self, stream: TcpStream) -> io::Result<Box<dyn Stream>> {
+    pub(super) fn accept(&self, stream: TcpStream) -> Result<Box<dyn Stream>, Breach> {
         let socket = Socket::new(stream)?;
         match self {
             Security::Plain => Ok(Box::new(socket)),

@@ -15,11 +15,13 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
-    ClientConfig, ClientConnection, CommonState, RootCertStore, ServerConfig, ServerConnection,
-    StreamOwned,
+    ClientConfig, ClientConnection, CommonState, ConnectionCommon, RootCertStore, ServerConfig,
+    ServerConnection, StreamOwned,
 };
 use thiserror::Error;
 
+use super::breach::Breach;
+use super::handshake::is_closed;
 use super::security::{Socket, Stream};
 
 /// The certificates with which a node takes part in a cluster.
@@ -37,10 +39,11 @@ pub struct Tls {
 }
 
 /// Why certificates were refused.
-#[derive(Debug, Error)]
+#[derive(Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read, or holds nothing of the kind it should hold.
-    #[error("cannot read a {what} from {}: {source}", path.display())]
+    #[error("cannot read a {what} from {}", path.display())]
     File {
         /// What the file should hold.
         what: &'static str,
@@ -50,10 +53,10 @@ pub enum TlsError {
         source: pem::Error,
     },
     /// The key does not fit the certificate, or one of them is not acceptable.
-    #[error("the certificates cannot be used: {0}")]
+    #[error("the certificates cannot be used")]
     Certificates(#[source] rustls::Error),
     /// The authority cannot be used.
-    #[error("the authority's certificate cannot be used: {0}")]
+    #[error("the authority's certificate cannot be used")]
     Authority(#[source] rustls::server::VerifierBuilderError),
 }
 
@@ -108,15 +111,40 @@ impl Tls {
         Ok(Tls { client: Arc::new(client), server: Arc::new(server) })
     }
 
-    pub(super) fn connect(&self, socket: Socket, name: &str) -> io::Result<Box<dyn Stream>> {
+    pub(super) fn connect(&self, socket: Socket, name: &str) -> Result<Box<dyn Stream>, Breach> {
         let name = ServerName::try_from(name.to_string()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.client.clone(), name);
-        Ok(Box::new(StreamOwned::new(connection.map_err(io::Error::other)?, socket)))
+        let mut stream = StreamOwned::new(connection.map_err(io::Error::other)?, socket);
+        shake_hands(&mut stream.conn, &mut stream.sock)?;
+        Ok(Box::new(stream))
     }
 
-    pub(super) fn accept(&self, socket: Socket) -> io::Result<Box<dyn Stream>> {
+    pub(super) fn accept(&self, socket: Socket) -> Result<Box<dyn Stream>, Breach> {
         let connection = ServerConnection::new(self.server.clone()).map_err(io::Error::other)?;
-        Ok(Box::new(StreamOwned::new(connection, socket)))
+        let mut stream = StreamOwned::new(connection, socket);
+        shake_hands(&mut stream.conn, &mut stream.sock)?;
+        Ok(Box::new(stream))
+    }
+}
+
+/// The handshake of TLS.
+///
+/// # Errors
+/// When the other end speaks no TLS, as far as can be told, or proves the wrong name.
+fn shake_hands<D>(connection: &mut ConnectionCommon<D>, socket: &mut Socket) -> Result<(), Breach> {
+    while connection.is_handshaking() {
+        connection.complete_io(socket).map_err(no_handshake)?;
+    }
+    Ok(())
+}
+
+fn no_handshake(error: io::Error) -> Breach {
+    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match refusal {
+        Some(rustls::Error::InvalidMessage(_)) => Breach::SpeaksNoTls,
+        Some(_) => Breach::Io(error),
+        None if is_closed(&error) => Breach::TlsCutOff,
+        None => Breach::Io(error),
     }
 }
 

@@ -26,7 +26,7 @@ pub(in super::super) fn receive(
     let mut magic = [0; MAGIC.len()];
     stream.read_exact(&mut magic)?;
     if magic != *MAGIC {
-        return Err(Breach::Stranger);
+        return Err(if frame::is_tls(magic[0]) { Breach::SpeaksTls } else { Breach::Stranger });
     }
     let mut bytes = Vec::new();
     let (version, _) = frame::read(stream, &mut bytes, LIMIT)?.ok_or(Breach::CutOff)?;
@@ -136,6 +136,9 @@ fn verdict(judged: &Result<(), Breach>) -> Option<version_1::Verdict> {
             | Breach::Unanswered
             | Breach::Slow
             | Breach::Stranger
+            | Breach::SpeaksTls
+            | Breach::SpeaksNoTls
+            | Breach::TlsCutOff
             | Breach::Version(_)
             | Breach::NoCommonVersion { .. }
             | Breach::MixedVersions { .. }

@@ -123,7 +123,7 @@ fn one_line(why: &str) -> String {
 }
 
 /// Whether the other end closed the connection.
-fn is_closed(error: &io::Error) -> bool {
+pub(super) fn is_closed(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::UnexpectedEof

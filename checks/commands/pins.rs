@@ -1,0 +1,127 @@
+//! `check pins`: counts scopes anew, and prints `checks/pins.rs` as it then has to be.
+
+use std::slice;
+
+use clap::Args;
+use indicatif::HumanCount;
+
+use crate::commands::search::listen_for_interrupts;
+use crate::engine_args::EngineChoice;
+use crate::pins::PINS;
+use crate::printer::{Printer, note};
+use crate::run::{self, Options};
+use crate::scopes::{self, SCOPES, Scope};
+use crate::verdict::Verdict;
+
+/// Which scopes, and how.
+#[derive(Clone, Debug, Args)]
+pub struct PinsArgs {
+    /// The scopes to count: see `check list`; all of the default run, if none is named
+    scopes: Vec<String>,
+    #[command(flatten)]
+    engine: EngineChoice,
+}
+
+/// A scope's name, states and depth.
+type Pin = (&'static str, u64, u64);
+
+/// The file in which the pins stand.
+const SOURCE: &str = include_str!("../pins.rs");
+
+/// The end of its line before the first pin.
+const BEGIN: &str = " = &[\n";
+
+/// Counts, and prints the file; answers with the exit status: 1 if a pin changed, or a property
+/// fell, which leaves nothing to pin.
+///
+/// # Errors
+/// When there is no such scope, or the engine does not count depths.
+pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
+    let scopes: Vec<Scope> = match &args.scopes[..] {
+        [] => SCOPES.iter().copied().filter(|scope| scope.default).collect(),
+        names => names.iter().map(|name| scopes::named(name)).collect::<Result<_, _>>()?,
+    };
+    let options = Options::default();
+    listen_for_interrupts(&options)?;
+    let (mut counted, mut status) = (Vec::new(), 0);
+    for (place, scope) in (1..).zip(&scopes) {
+        let engine = args.engine.engine(scope)?;
+        if !engine.goes_by_levels() {
+            return Err("--workers: depths are exact with --engine timely, or one".to_owned());
+        }
+        let place = Some((place, scopes.len()));
+        let options = Options { engine, place, ..options.clone() };
+        let verdict = run::scope(scope, &options).map_err(|error| error.to_string())?;
+        if verdict.is_violated() || !verdict.exhausted {
+            run::summarise(slice::from_ref(&verdict), &mut Printer::stderr())
+                .map_err(|e| e.to_string())?;
+            return Ok(verdict.exit_status());
+        }
+        status = status.max(verdict.exit_status());
+        note(news(scope, &verdict));
+        counted.push((scope.name, verdict.unique_states, verdict.depth));
+    }
+    out.text(source(&table(&counted)));
+    Ok(status)
+}
+
+/// What became of the pin, in a line.
+fn news(scope: &Scope, verdict: &Verdict) -> String {
+    let states = HumanCount(verdict.unique_states);
+    let found = format!("{}: {states} states, depth {}", scope.name, verdict.depth);
+    match scope.pinned {
+        None => format!("{found}: not pinned before"),
+        Some(_) if verdict.changes().is_empty() => format!("{found}: as pinned"),
+        Some(_) => format!("{}: changed: {}", scope.name, verdict.changes().join("; ")),
+    }
+}
+
+/// The pins, those that were `counted` anew; in the order of [`SCOPES`].
+fn table(counted: &[Pin]) -> Vec<Pin> {
+    let named = |pins: &[Pin], name| pins.iter().copied().find(|(pinned, ..)| *pinned == name);
+    let pin = |scope: &Scope| named(counted, scope.name).or_else(|| named(PINS, scope.name));
+    SCOPES.iter().filter_map(pin).collect()
+}
+
+/// The file with these pins.
+fn source(pins: &[Pin]) -> String {
+    let head = SOURCE.split_once(BEGIN).map_or("", |(head, _)| head);
+    let number = |number| HumanCount(number).to_string().replace(',', "_");
+    let row = |&(name, states, depth): &Pin| {
+        format!("    ({name:?}, {}, {}),\n", number(states), number(depth))
+    };
+    format!("{head}{BEGIN}{}];\n", pins.iter().map(row).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_printed_as_it_stands() {
+        assert_eq!(source(&table(&[])), SOURCE);
+        assert_eq!(source(PINS), SOURCE);
+    }
+
+    #[test]
+    fn what_was_counted_anew_takes_the_place_of_its_pin() {
+        let printed = source(&table(&[("figure-8-five", 1_234_567, 30), ("pair", 8_469, 24)]));
+        let changed: Vec<&str> =
+            printed.lines().filter(|line| !SOURCE.lines().any(|before| before == *line)).collect();
+        assert_eq!(
+            changed,
+            ["    (\"pair\", 8_469, 24),", "    (\"figure-8-five\", 1_234_567, 30),"]
+        );
+        assert_eq!(printed.lines().count(), SOURCE.lines().count() + 1);
+    }
+
+    #[test]
+    fn each_pin_is_one_of_a_scope_and_each_default_scope_has_one() {
+        for (name, states, depth) in PINS {
+            let scope = scopes::find(name).expect(name);
+            let pinned = scope.pinned.expect(name);
+            assert_eq!((pinned.unique_states, pinned.depth), (*states, Some(*depth)));
+        }
+        assert!(SCOPES.iter().all(|scope| scope.pinned.is_some() || !scope.default));
+    }
+}
