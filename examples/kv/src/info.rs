@@ -34,7 +34,9 @@ pub fn text(shared: &Shared, sections: &[String]) -> String {
                 stats(&mut lines, &metrics);
             }
         }
-        (Err(stopped), _) | (_, Err(stopped)) => lines.push(format!("stopped:{:?}", stopped.reason)),
+        (Err(stopped), _) | (_, Err(stopped)) => {
+            lines.push(format!("stopped:{:?}", stopped.reason))
+        }
     }
     lines.join("\r\n") + "\r\n"
 }

@@ -11,7 +11,9 @@ const PACE: u64 = 64 * 1024;
 const PIECE: usize = 256 * 1024;
 
 /// The replies of one turn on their way. They stay in memory until the client has taken them, so
-/// it has [`Outgoing::PATIENCE`], and the time that they take at a modest pace.
+/// it has [`Outgoing::PATIENCE`], and the time that they take at a modest pace. What it has taken
+/// may lie in buffers of the system, megabytes of it; so at no time may it do nothing for longer
+/// than [`Outgoing::PATIENCE`].
 pub struct Outgoing<'a> {
     stream: &'a TcpStream,
     began: Instant,
@@ -33,7 +35,8 @@ impl Write for Outgoing<'_> {
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
-        self.stream.set_write_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let left = left.clamp(Duration::from_millis(1), Self::PATIENCE);
+        self.stream.set_write_timeout(Some(left))?;
         let written = (&*self.stream).write(&bytes[..bytes.len().min(PIECE)])?;
         self.bytes += written as u64;
         Ok(written)
