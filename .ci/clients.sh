@@ -30,7 +30,7 @@ if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
     node=.ci/clients/node_modules/.bin/node
 fi
 
-base=${KV_PORT:-27379}
+base=${KV_PORT:-22379}
 directory=$(mktemp -d)
 pids=()
 finish() {

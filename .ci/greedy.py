@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-BASE = int(os.environ.get("KV_PORT", "28379"))
+BASE = int(os.environ.get("KV_PORT", "24379"))
 SECONDS = float(os.environ.get("KV_SECONDS", "2"))
 ROUNDS = int(os.environ.get("KV_ROUNDS", "3"))
 IDLE = int(os.environ.get("KV_IDLE", "5000"))
