@@ -87,7 +87,13 @@ expect 3 0 DEL a
 expect 1 PONG PING
 expect 2 hello PING hello
 expect 3 OK SELECT 0
-expect 1 "ERR SET with EX is not supported: keys do not expire" SET a 1 EX 10
+expect 1 OK SET a 1 EX 100
+expect 2 1 PERSIST a
+expect 1 -1 TTL a
+expect 2 7 INCRBY a 6
+expect 3 OK MSET b 1 c 2
+expect 1 3 EXISTS a b c
+expect 1 "ERR unknown command 'LPUSH', with args beginning with: 'l' 'x' " LPUSH l x
 expect 2 OK SET a x
 expect 3 "ERR value is not an integer or out of range" INCR a
 

@@ -1,142 +1,276 @@
 //! One client: requests in, replies out, in order.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::command::{Action, understand};
+use crate::command::{Action, Session};
+use crate::connections::{Kind, Place};
 use crate::execute::Executor;
 use crate::info;
-use crate::machine::Operation;
-use crate::reply::{self, Frame};
-use crate::request::{Breach, Requests};
+use crate::operation::Operation;
+use crate::outgoing::Outgoing;
+use crate::reply::{self, Reply, Version};
+use crate::request::{Breach, LARGE, Requests};
 use crate::service::Shared;
+use crate::turn::{Appetite, End, Turn};
 
-/// How many requests of one client run at once. What a client sends beyond that waits, so that
-/// one client cannot take up all that the node has room for.
-const MAX_BATCH: usize = 1024;
+/// How long a request may take to arrive, from its first byte to its last.
+const ARRIVAL: Duration = Duration::from_secs(30);
 
-/// How long a client may leave its replies unread.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever finds the node full has to prove that it is a node that forwards.
+const PROOF: Duration = Duration::from_secs(1);
 
 /// How long, and for how many bytes, a client whose connection ends may go on sending: closing
 /// while bytes arrive would take the reply away that says why.
 const LINGER: Duration = Duration::from_millis(200);
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 
+/// From how many bytes of values on, the replies of a turn need room of the node's budget.
+const SMALL_REPLIES: usize = 64 * 1024;
+
 /// Why a connection ended.
 #[derive(Debug, Error)]
 pub enum Ended {
     #[error("protocol error: {0}")]
     Breach(#[from] Breach),
+    #[error("it did not read its replies")]
+    NotReading,
+    #[error("it did not send the rest of a request")]
+    NotSending,
+    #[error("the most clients that may be are connected")]
+    Full,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// What a round of requests leads to.
-struct Round {
-    actions: Vec<Action>,
-    end: Option<End>,
+/// A connected client.
+pub struct Client<'a> {
+    stream: &'a TcpStream,
+    shared: &'a Arc<Shared>,
+    place: &'a Place,
+    requests: Requests,
+    executor: Executor,
+    appetite: Appetite,
+    version: Version,
+    name: Option<Vec<u8>>,
 }
 
-enum End {
-    Quit,
-    Breach(Breach),
-}
-
-/// Serves a client until it leaves.
-///
-/// # Errors
-/// When the connection had to end.
-pub fn serve(stream: &TcpStream, shared: &Arc<Shared>) -> Result<(), Ended> {
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut requests = Requests::default();
-    let mut executor = Executor::new(shared.clone());
-    let mut replies = Vec::new();
-    loop {
-        let Round { actions, end } = gather(&mut requests);
-        if actions.is_empty() && end.is_none() {
-            match requests.read_from(&mut &*stream) {
-                Ok(0) => return Ok(()),
-                Ok(_) => continue,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        replies.clear();
-        act(actions, &mut executor, shared, &mut replies)?;
-        if let Some(End::Breach(breach)) = &end {
-            reply::put(&mut replies, &reply::error(format!("ERR Protocol error: {breach}")))?;
-        }
-        (&*stream).write_all(&replies)?;
-        match end {
-            None => {}
-            Some(End::Quit) => return Ok(linger(stream)?),
-            Some(End::Breach(breach)) => {
-                linger(stream)?;
-                return Err(breach.into());
-            }
+impl<'a> Client<'a> {
+    pub fn new(stream: &'a TcpStream, shared: &'a Arc<Shared>, place: &'a Place) -> Client<'a> {
+        Client {
+            stream,
+            shared,
+            place,
+            requests: Requests::default(),
+            executor: Executor::new(shared.clone()),
+            appetite: Appetite::default(),
+            version: Version::default(),
+            name: None,
         }
     }
-}
 
-/// Takes the requests that are here.
-fn gather(requests: &mut Requests) -> Round {
-    let mut actions = Vec::new();
-    while actions.len() < MAX_BATCH {
-        match requests.next() {
-            Ok(None) => break,
-            Ok(Some(request)) => {
-                actions.push(understand(request));
-                if let Some(Action::Quit(_)) = actions.last() {
-                    return Round { actions, end: Some(End::Quit) };
+    /// Serves the client until it leaves.
+    ///
+    /// # Errors
+    /// When the connection had to end.
+    pub fn serve(mut self) -> Result<(), Ended> {
+        loop {
+            let turn = Turn::gather(&mut self.requests, &self.appetite, self.executor.serves_node);
+            if turn.is_empty() {
+                match self.receive()? {
+                    true => continue,
+                    false => return Ok(()),
                 }
             }
-            Err(breach) => return Round { actions, end: Some(End::Breach(breach)) },
+            self.act(&turn)?;
+            match turn.end {
+                None => {}
+                Some(End::Quit) => return Ok(linger(self.stream)?),
+                Some(End::Breach(breach)) => {
+                    linger(self.stream)?;
+                    return Err(breach.into());
+                }
+            }
         }
     }
-    Round { actions, end: None }
+
+    /// Waits for bytes; whether the client may go on.
+    fn receive(&mut self) -> Result<bool, Ended> {
+        if self.requests.buffered() == 0 {
+            let patience = match self.place.kind() {
+                Kind::Unproven => Some(PROOF),
+                Kind::Client | Kind::Node => self.shared.idle,
+            };
+            return match self.read(patience) {
+                Ok(0) => Ok(false),
+                Ok(_) => Ok(true),
+                Err(error) if is_timeout(&error) && self.place.kind() == Kind::Unproven => {
+                    Err(self.turn_away())
+                }
+                // A client that sent nothing for long: it is told by the end of the connection.
+                Err(error) if is_timeout(&error) => Ok(false),
+                Err(error) => gone(error),
+            };
+        }
+        // The rest of a request. Large ones need room before they have arrived.
+        let shared = self.shared.clone();
+        let deadline = Instant::now() + ARRIVAL;
+        let mut held = None;
+        while !self.requests.is_whole() {
+            if self.requests.buffered() > LARGE && held.is_none() {
+                held = shared.requests.hold(crate::request::MAX_REQUEST, deadline);
+                if held.is_none() {
+                    return Err(Ended::NotSending);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Ended::NotSending);
+            }
+            match self.read(Some(left)) {
+                Ok(0) => return Ok(false),
+                Ok(_) => {}
+                Err(error) if is_timeout(&error) => return Err(Ended::NotSending),
+                Err(error) => return gone(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn read(&mut self, patience: Option<Duration>) -> io::Result<usize> {
+        self.stream.set_read_timeout(patience)?;
+        loop {
+            match self.requests.read_from(&mut &*self.stream) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Does what is asked in a turn, and writes the replies.
+    fn act(&mut self, turn: &Turn) -> Result<(), Ended> {
+        let shared = self.shared.clone();
+        let operations: Vec<&Operation> = turn.actions.iter().filter_map(operation).collect();
+        let expected = self.appetite.expects(turn);
+        let needs = if expected > SMALL_REPLIES { expected } else { 0 };
+        // Whoever reads too little for the others to go on is cut off before this.
+        let deadline = Instant::now() + shared.timeout + Outgoing::PATIENCE;
+        let mut held = shared.replies.hold(needs, deadline).ok_or(Ended::NotReading)?;
+        let answers = self.executor.run(&operations);
+        let bytes = answers.iter().map(Reply::value_bytes).sum();
+        self.appetite.ate(turn, bytes);
+        held.set(bytes);
+        let mut out = BufWriter::with_capacity(16 * 1024, Outgoing::new(self.stream));
+        let mut answers = answers.into_iter();
+        let written = turn.actions.iter().try_for_each(|action| {
+            let reply = match action {
+                Action::Replicate(_) => {
+                    answers.next().ok_or_else(|| io::Error::other("no answer"))?
+                }
+                Action::Reply(reply) | Action::Quit(reply) => reply.clone(),
+                Action::Session(session) => self.session(session),
+                Action::Info(sections) => Reply::Text(info::text(&shared, sections)),
+                Action::Readmit(server) => match shared.node.readmit(*server) {
+                    Ok(()) => reply::ok(),
+                    Err(error) => reply::error(format!("ERR not readmitted: {error:?}")),
+                },
+            };
+            reply.write_to(&mut out, self.version)
+        });
+        let written = written.and_then(|()| match &turn.end {
+            Some(End::Breach(breach)) => {
+                let error = reply::error(format!("ERR Protocol error: {breach}"));
+                error.write_to(&mut out, self.version)
+            }
+            Some(End::Quit) | None => Ok(()),
+        });
+        match written.and_then(|()| out.flush()) {
+            Err(error) if is_timeout(&error) => {
+                // What is left unwritten is not tried again.
+                drop(out.into_parts());
+                Err(Ended::NotReading)
+            }
+            result => {
+                drop(out.into_parts());
+                Ok(result?)
+            }
+        }
+    }
+
+    fn session(&mut self, session: &Session) -> Reply {
+        match session {
+            Session::Hello { version, name } => {
+                self.version = version.unwrap_or(self.version);
+                self.name = name.clone().or_else(|| self.name.take());
+                self.hello()
+            }
+            Session::SetName(name) => {
+                self.name = Some(name.clone()).filter(|name| !name.is_empty());
+                reply::ok()
+            }
+            Session::GetName => self.name.as_ref().map_or(Reply::Null, reply::bulk),
+            Session::Id => Reply::Integer(self.place.number() as i64),
+            Session::Reset => {
+                self.version = Version::default();
+                self.name = None;
+                Reply::Status("RESET".into())
+            }
+            Session::Forwarded => match self.place.becomes_node() {
+                true => {
+                    self.executor.serves_node = true;
+                    reply::ok()
+                }
+                false => reply::error("ERR max number of nodes reached"),
+            },
+        }
+    }
+
+    fn hello(&self) -> Reply {
+        let version = if self.version == Version::Two { 2 } else { 3 };
+        let fields = [
+            ("server", reply::bulk("veraft-kv")),
+            ("version", reply::bulk(env!("CARGO_PKG_VERSION"))),
+            ("proto", Reply::Integer(version)),
+            ("id", Reply::Integer(self.place.number() as i64)),
+            ("mode", reply::bulk("standalone")),
+            // Every node takes every command.
+            ("role", reply::bulk("master")),
+            ("modules", Reply::Array(Vec::new())),
+        ];
+        Reply::Map(fields.into_iter().map(|(name, value)| (reply::bulk(name), value)).collect())
+    }
+
+    fn turn_away(&self) -> Ended {
+        match refuse(self.stream) {
+            Ok(()) => Ended::Full,
+            Err(error) => error.into(),
+        }
+    }
 }
 
-fn act(
-    mut actions: Vec<Action>,
-    executor: &mut Executor,
-    shared: &Shared,
-    replies: &mut Vec<u8>,
-) -> io::Result<()> {
-    executor.serves_node |= actions.contains(&Action::Forwarded);
-    let operation = |action: &mut Action| match action {
-        Action::Replicate(operation) => Some(std::mem::replace(operation, NOTHING)),
+fn operation(action: &Action) -> Option<&Operation> {
+    match action {
+        Action::Replicate(operation) => Some(operation),
         Action::Reply(_)
+        | Action::Session(_)
         | Action::Info(_)
         | Action::Readmit(_)
-        | Action::Forwarded
         | Action::Quit(_) => None,
-    };
-    let operations: Vec<Operation> = actions.iter_mut().filter_map(operation).collect();
-    let mut answers = executor.run(&operations).into_iter();
-    for action in actions {
-        let frame = match action {
-            Action::Replicate(_) => answers.next().ok_or_else(|| io::Error::other("no answer"))?,
-            Action::Reply(frame) | Action::Quit(frame) => frame,
-            Action::Info(sections) => Frame::BulkString(info::text(shared, &sections).into()),
-            Action::Readmit(server) => match shared.node.readmit(server) {
-                Ok(()) => reply::ok(),
-                Err(error) => reply::error(format!("ERR not readmitted: {error}")),
-            },
-            Action::Forwarded => reply::ok(),
-        };
-        reply::put(replies, &frame)?;
     }
-    Ok(())
 }
 
-/// Stands where an operation was taken out.
-const NOTHING: Operation = Operation::Del { keys: Vec::new() };
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Not worth a warning: the client has gone away.
+fn gone(error: io::Error) -> Result<bool, Ended> {
+    if error.kind() == ErrorKind::ConnectionReset { Ok(false) } else { Err(error.into()) }
+}
 
 /// Ends a connection so that the client gets what was sent last.
 fn linger(mut stream: &TcpStream) -> io::Result<()> {
@@ -153,10 +287,10 @@ fn linger(mut stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns a client away.
-pub fn refuse(mut stream: TcpStream, text: &str) -> io::Result<()> {
+/// Turns a client away, for whom there is no room.
+pub fn refuse(mut stream: &TcpStream) -> io::Result<()> {
     stream.set_write_timeout(Some(LINGER))?;
     let mut bytes = Vec::new();
-    reply::put(&mut bytes, &reply::error(text))?;
+    reply::error("ERR max number of clients reached").write_to(&mut bytes, Version::Two)?;
     stream.write_all(&bytes)
 }

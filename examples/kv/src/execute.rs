@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use veraft::figure2::ServerId;
 use veraft::runtime::{Applied, ProposeError};
 
-use crate::machine::{Answer, Operation};
-use crate::reply::{self, Frame, NOT_LEADER};
+use crate::entry::to_command;
+use crate::lane::{self, Account};
+use crate::operation::{Answer, Operation};
+use crate::reply::{self, NOT_LEADER, Reply};
 use crate::service::Shared;
-use crate::upstream::Upstream;
 
 /// How long to wait before another attempt; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -20,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// This is the reply.
-    Done(Frame),
+    Done(Reply),
     /// It is in no log and never will be: another attempt cannot execute it twice.
     NotExecuted(String),
     /// It may have been executed, or may yet be.
@@ -30,23 +31,22 @@ pub enum Outcome {
 /// Runs the operations of one client.
 pub struct Executor {
     shared: Arc<Shared>,
-    upstream: Option<Upstream>,
+    account: Account,
     /// Whether the client is a node that forwards: it sees to other attempts itself.
     pub serves_node: bool,
 }
 
 impl Executor {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Executor { shared, upstream: None, serves_node: false }
+        Executor { shared, account: Account::default(), serves_node: false }
     }
 
     /// Runs operations, which take effect in this order; one reply for each.
     ///
     /// What was not executed is tried again until the time is over, unless a later operation
     /// may have been executed already.
-    pub fn run(&mut self, operations: &[Operation]) -> Vec<Frame> {
+    pub fn run(&mut self, all: &[&Operation]) -> Vec<Reply> {
         let deadline = Instant::now() + self.shared.timeout;
-        let all: Vec<&Operation> = operations.iter().collect();
         let mut outcomes = Vec::new();
         let mut pause = FIRST_PAUSE;
         loop {
@@ -65,9 +65,9 @@ impl Executor {
         replies.map(|(operation, outcome)| self.reply(operation, outcome)).collect()
     }
 
-    fn reply(&self, operation: &Operation, outcome: Outcome) -> Frame {
+    fn reply(&self, operation: &Operation, outcome: Outcome) -> Reply {
         match outcome {
-            Outcome::Done(frame) => frame,
+            Outcome::Done(reply) => reply,
             Outcome::NotExecuted(reason) if self.serves_node => {
                 reply::error(format!("{NOT_LEADER} {reason}"))
             }
@@ -94,8 +94,16 @@ impl Executor {
         }
     }
 
-    fn propose(&self, operations: &[&Operation], deadline: Instant) -> Vec<Outcome> {
-        let propose = |operation: &&Operation| self.shared.node.propose(operation.to_command());
+    fn propose(&mut self, operations: &[&Operation], deadline: Instant) -> Vec<Outcome> {
+        let Shared { node, clock, lane, .. } = &*self.shared;
+        let cost = lane::cost(operations.iter().copied());
+        let Some(_pass) = lane.enter(&mut self.account, cost, deadline) else {
+            return not_executed(operations, "other clients had their turns first");
+        };
+        let propose = |operation: &&Operation| {
+            // This node may lead by now; if it does not, the stamp is never seen.
+            node.propose(to_command(operation, clock.stamp(Instant::now())))
+        };
         let pending: Vec<_> = operations.iter().map(propose).collect();
         let wait = |pending: veraft::runtime::PendingProposal<Answer>| {
             outcome(pending.wait_timeout(deadline.saturating_duration_since(Instant::now())))
@@ -109,43 +117,41 @@ impl Executor {
         operations: &[&Operation],
         deadline: Instant,
     ) -> Vec<Outcome> {
-        let not_executed = |reason: String| {
-            operations.iter().map(|_| Outcome::NotExecuted(reason.clone())).collect()
+        let Some(address) = self.shared.clients.get(&leader) else {
+            return not_executed(operations, &format!("{leader} leads, at no known address"));
         };
-        let reusable = |upstream: &Upstream| upstream.leader == leader && upstream.is_alive();
-        let mut upstream = match self.upstream.take().filter(reusable) {
-            Some(upstream) => upstream,
-            None => {
-                let Some(address) = self.shared.clients.get(&leader) else {
-                    return not_executed(format!("{leader} leads, at no known address"));
-                };
-                match Upstream::connect(leader, address, deadline) {
-                    Ok(upstream) => upstream,
-                    Err(error) => {
-                        return not_executed(format!(
-                            "cannot reach {leader}, which leads: {error}"
-                        ));
-                    }
+        let light = lane::is_light(lane::cost(operations.iter().copied()));
+        let lent = self.shared.pools.of(light).lend(leader, address, deadline);
+        let (mut outcomes, result) = match lent {
+            Err(error) => {
+                let reason = format!("cannot reach {leader}, which leads: {error}");
+                return not_executed(operations, &reason);
+            }
+            Ok(mut lent) => {
+                let (outcomes, result) = lent.upstream().run(operations, deadline);
+                if result.is_ok() {
+                    lent.give_back();
                 }
+                (outcomes, result)
             }
         };
-        let (mut outcomes, result) = upstream.run(operations, deadline);
-        match result {
-            Ok(()) => self.upstream = Some(upstream),
-            Err(broken) => {
-                let reason = format!("lost {leader}, which leads: {}", broken.error);
-                for (at, operation) in operations.iter().enumerate().skip(outcomes.len()) {
-                    // To read twice does no harm.
-                    let known = at >= broken.sent || operation.only_reads();
-                    outcomes.push(match known {
-                        true => Outcome::NotExecuted(reason.clone()),
-                        false => Outcome::Unknown(reason.clone()),
-                    });
-                }
+        if let Err(broken) = result {
+            let reason = format!("lost {leader}, which leads: {}", broken.error);
+            for (at, operation) in operations.iter().enumerate().skip(outcomes.len()) {
+                // To read twice does no harm.
+                let known = at >= broken.sent || operation.only_reads();
+                outcomes.push(match known {
+                    true => Outcome::NotExecuted(reason.clone()),
+                    false => Outcome::Unknown(reason.clone()),
+                });
             }
         }
         outcomes
     }
+}
+
+fn not_executed(operations: &[&Operation], reason: &str) -> Vec<Outcome> {
+    operations.iter().map(|_| Outcome::NotExecuted(reason.into())).collect()
 }
 
 /// From which outcome on all may be tried again: the longest end of the list that holds nothing
@@ -157,12 +163,12 @@ fn retriable(outcomes: &[Outcome]) -> usize {
 
 fn outcome(result: Result<Applied<Answer>, ProposeError>) -> Outcome {
     match result {
-        Ok(applied) => Outcome::Done(reply::answer(applied.response)),
+        Ok(applied) => Outcome::Done(applied.response.into()),
         Err(ProposeError::TooLarge { bytes, limit }) => Outcome::Done(reply::error(format!(
             "ERR a command of {bytes} bytes, where {limit} are allowed"
         ))),
-        Err(error) if error.may_still_commit() => Outcome::Unknown(error.to_string()),
-        Err(error) => Outcome::NotExecuted(error.to_string()),
+        Err(error) if error.may_still_commit() => Outcome::Unknown(format!("{error:?}")),
+        Err(error) => Outcome::NotExecuted(format!("{error:?}")),
     }
 }
 

@@ -23,7 +23,7 @@ pub fn text(shared: &Shared, sections: &[String]) -> String {
     }
     if named("clients") {
         lines.push("# Clients".into());
-        lines.push(format!("connected_clients:{}", shared.connected_clients()));
+        lines.push(format!("connected_clients:{}", shared.connections.clients()));
     }
     match (shared.node.status(), shared.node.metrics()) {
         (Ok(status), Ok(metrics)) => {
@@ -34,7 +34,9 @@ pub fn text(shared: &Shared, sections: &[String]) -> String {
                 stats(&mut lines, &metrics);
             }
         }
-        (Err(stopped), _) | (_, Err(stopped)) => lines.push(format!("stopped:{}", stopped.reason)),
+        (Err(stopped), _) | (_, Err(stopped)) => {
+            lines.push(format!("stopped:{:?}", stopped.reason))
+        }
     }
     lines.join("\r\n") + "\r\n"
 }

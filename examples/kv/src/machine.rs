@@ -1,68 +1,28 @@
-//! The replicated state: a map from keys to values, and the operations on it.
+//! The replicated state: a map from keys to values, and what each operation does to it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use veraft::figure2::{Command, Index};
 use veraft::runtime::StateMachine;
 
-/// What clients ask of the map. Stored in the logs of the nodes in postcard: new operations go
-/// to the end, and none is ever changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operation {
-    /// Reads a key. Goes through the log like a write, and so sees every write that was
-    /// answered before it began.
-    Get { key: Vec<u8> },
-    /// Writes a key, if the condition holds.
-    Set { key: Vec<u8>, value: Vec<u8>, condition: Condition },
-    /// Removes keys.
-    Del { keys: Vec<Vec<u8>> },
-    /// Adds one to the number at a key; an absent key counts as 0.
-    Incr { key: Vec<u8> },
-    /// Writes a key that holds `expected`.
-    Cas { key: Vec<u8>, expected: Vec<u8>, new: Vec<u8> },
-}
+use crate::clock::Clock;
+use crate::entry::Stored;
+use crate::keyspace::Keyspace;
+use crate::operation::{Answer, Condition, Expiry, MAX_ANSWER, MAX_VALUE, Only, Operation, Unit};
 
-/// When a `Set` writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Condition {
-    Always,
-    /// The key is absent (`NX`).
-    Absent,
-    /// The key is there (`XX`).
-    Present,
-}
+const NOT_A_NUMBER: Answer = error("ERR value is not an integer or out of range");
+const OVERFLOW: Answer = error("ERR increment or decrement would overflow");
+const TOO_LONG: Answer = error("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
 
-/// What an operation gives back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Ok,
-    /// No such key, or a condition that did not hold.
-    Nothing,
-    Value(Arc<[u8]>),
-    Integer(i64),
-    /// The operation does not fit the value; nothing was changed.
-    Error(&'static str),
-}
-
-impl Operation {
-    /// Whether the operation leaves the map as it is.
-    pub fn only_reads(&self) -> bool {
-        matches!(self, Operation::Get { .. })
-    }
-
-    /// The form in which the operation is replicated.
-    pub fn to_command(&self) -> Command {
-        let bytes = postcard::to_allocvec(self);
-        Command::from(bytes.expect("writing plain data to memory cannot fail"))
-    }
+const fn error(text: &'static str) -> Answer {
+    Answer::Error(std::borrow::Cow::Borrowed(text))
 }
 
 /// The map.
-#[derive(Default)]
 pub struct Map {
-    values: HashMap<Vec<u8>, Arc<[u8]>>,
+    keys: Keyspace,
+    clock: Arc<Clock>,
 }
 
 impl StateMachine for Map {
@@ -72,137 +32,226 @@ impl StateMachine for Map {
     /// When the log holds an operation of a later version: to skip it would leave this node
     /// with another map than the others. The node stops.
     fn apply(&mut self, index: Index, command: &Command) -> Answer {
-        match postcard::from_bytes(command.as_bytes()) {
-            Ok(operation) => self.execute(operation),
+        let stored = match postcard::from_bytes(command.as_bytes()) {
+            Ok(stored) => stored,
             Err(error) => panic!(
                 "entry {index} is no operation that this version knows ({error}): install the \
                  version that wrote it"
             ),
+        };
+        match stored {
+            Stored::Get { key } => self.execute(Operation::Get { key }),
+            Stored::Set { key, value, condition } => {
+                let expiry = Expiry::Never;
+                self.execute(Operation::Set { key, value, condition, expiry, get: false })
+            }
+            Stored::Del { keys } => self.execute(Operation::Del { keys }),
+            // It took more for a number than Redis does, and so it must for ever.
+            Stored::Incr { key } => self.add(&key, 1, |text| text.parse().ok()),
+            Stored::Cas { key, expected, new } => {
+                self.execute(Operation::Cas { key, expected, new })
+            }
+            Stored::Stamped { stamp, operation } => {
+                self.keys.advance(stamp);
+                let answer = self.execute(operation.into_owned());
+                self.clock.applied(stamp, self.keys.expiring(), Instant::now());
+                answer
+            }
         }
     }
 }
 
 impl Map {
+    /// An empty map; the clock is told what is applied.
+    pub fn new(clock: Arc<Clock>) -> Map {
+        Map { keys: Keyspace::default(), clock }
+    }
+
     fn execute(&mut self, operation: Operation) -> Answer {
         match operation {
-            Operation::Get { key } => match self.values.get(&key) {
-                Some(value) => Answer::Value(value.clone()),
-                None => Answer::Nothing,
-            },
-            Operation::Set { key, value, condition } => {
-                let writes = match condition {
-                    Condition::Always => true,
-                    Condition::Absent => !self.values.contains_key(&key),
-                    Condition::Present => self.values.contains_key(&key),
-                };
-                if !writes {
-                    return Answer::Nothing;
+            Operation::Tick => Answer::Ok,
+            Operation::Get { key } => self.get(&key),
+            Operation::Set { key, value, condition, expiry, get } => {
+                self.set(key, value, condition, expiry, get)
+            }
+            Operation::SetAbsent { key, value } => {
+                let absent = self.keys.get(&key).is_none();
+                if absent {
+                    self.keys.insert(key, value.into(), None);
                 }
-                self.values.insert(key, value.into());
-                Answer::Ok
+                Answer::Integer(absent.into())
             }
             Operation::Del { keys } => {
-                let removed = keys.iter().filter(|key| self.values.remove(*key).is_some()).count();
-                Answer::Integer(removed as i64)
+                count(keys.iter().filter(|key| self.keys.remove(key).is_some()))
             }
-            Operation::Incr { key } => self.increment(key),
+            Operation::Exists { keys } => {
+                count(keys.iter().filter(|key| self.keys.get(key).is_some()))
+            }
+            Operation::Add { key, amount } => self.add(&key, amount, number),
             Operation::Cas { key, expected, new } => {
-                let holds = self.values.get(&key).is_some_and(|value| **value == *expected);
+                let holds = self.keys.get(&key).is_some_and(|value| **value == *expected);
                 if holds {
-                    self.values.insert(key, new.into());
+                    self.keys.replace(&key, new.into());
                 }
                 Answer::Integer(holds.into())
             }
+            Operation::GetMany { keys } => self.get_many(&keys),
+            Operation::SetMany { pairs } => {
+                for (key, value) in pairs {
+                    self.keys.insert(key, value.into(), None);
+                }
+                Answer::Ok
+            }
+            Operation::GetDel { key } => match self.keys.remove(&key) {
+                Some(value) => Answer::Value(value),
+                None => Answer::Nothing,
+            },
+            Operation::Append { key, value } => self.append(&key, &value),
+            Operation::Length { key } => {
+                Answer::Integer(self.keys.get(&key).map_or(0, |value| value.len() as i64))
+            }
+            Operation::Type { key } => Answer::Word(match self.keys.get(&key) {
+                Some(_) => "string",
+                None => "none",
+            }),
+            Operation::Size => Answer::Integer(self.keys.len() as i64),
+            Operation::Expire { key, milliseconds, only } => self.expire(&key, milliseconds, only),
+            Operation::TimeLeft { key, unit } => self.time_left(&key, unit),
+            Operation::Persist { key } => {
+                let expires = self.keys.deadline(&key).is_some();
+                if expires {
+                    self.keys.expire_at(&key, None);
+                }
+                Answer::Integer(expires.into())
+            }
         }
     }
 
-    fn increment(&mut self, key: Vec<u8>) -> Answer {
-        let number = match self.values.get(&key) {
+    fn get(&self, key: &[u8]) -> Answer {
+        match self.keys.get(key) {
+            Some(value) => Answer::Value(value.clone()),
+            None => Answer::Nothing,
+        }
+    }
+
+    fn set(
+        &mut self,
+        key: Vec<u8>,
+        value: Vec<u8>,
+        condition: Condition,
+        expiry: Expiry,
+        get: bool,
+    ) -> Answer {
+        let before = self.keys.get(&key).cloned();
+        let writes = match condition {
+            Condition::Always => true,
+            Condition::Absent => before.is_none(),
+            Condition::Present => before.is_some(),
+        };
+        if writes {
+            let deadline = match expiry {
+                Expiry::Never => None,
+                Expiry::Keep => self.keys.deadline(&key),
+                Expiry::After { milliseconds } => {
+                    Some(self.keys.time().saturating_add(milliseconds))
+                }
+            };
+            self.keys.insert(key, value.into(), deadline);
+        }
+        match (get, before) {
+            (true, Some(before)) => Answer::Value(before),
+            (true, None) => Answer::Nothing,
+            (false, _) if writes => Answer::Ok,
+            (false, _) => Answer::Nothing,
+        }
+    }
+
+    fn get_many(&self, keys: &[Vec<u8>]) -> Answer {
+        let values = keys.iter().map(|key| self.keys.get(key).cloned());
+        let values: Vec<Option<Arc<[u8]>>> = values.collect();
+        let bytes: usize = values.iter().flatten().map(|value| value.len()).sum();
+        if bytes > MAX_ANSWER {
+            return Answer::Error(
+                format!(
+                    "ERR the values have {bytes} bytes, where an answer has at most {MAX_ANSWER}: \
+                     ask for fewer keys at once"
+                )
+                .into(),
+            );
+        }
+        Answer::Values(values)
+    }
+
+    fn append(&mut self, key: &[u8], value: &[u8]) -> Answer {
+        let before = self.keys.get(key).map_or(&[][..], |value| value);
+        if before.len() + value.len() > MAX_VALUE {
+            return TOO_LONG;
+        }
+        let whole = [before, value].concat();
+        let length = whole.len();
+        self.keys.replace(key, whole.into());
+        Answer::Integer(length as i64)
+    }
+
+    fn add(&mut self, key: &[u8], amount: i64, number: fn(&str) -> Option<i64>) -> Answer {
+        let before = match self.keys.get(key) {
             None => Some(0),
-            Some(value) => std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
+            Some(value) => std::str::from_utf8(value).ok().and_then(number),
         };
-        let Some(number): Option<i64> = number else {
-            return Answer::Error("ERR value is not an integer or out of range");
-        };
-        let Some(next) = number.checked_add(1) else {
-            return Answer::Error("ERR increment or decrement would overflow");
-        };
-        self.values.insert(key, next.to_string().into_bytes().into());
+        let Some(before) = before else { return NOT_A_NUMBER };
+        let Some(next) = before.checked_add(amount) else { return OVERFLOW };
+        self.keys.replace(key, next.to_string().into_bytes().into());
         Answer::Integer(next)
     }
+
+    fn expire(&mut self, key: &[u8], milliseconds: i64, only: Only) -> Answer {
+        if self.keys.get(key).is_none() {
+            return Answer::Integer(0);
+        }
+        let Only { lasting, expiring, later, earlier } = only;
+        let now = self.keys.time();
+        let new = now.saturating_add_signed(milliseconds);
+        // What does not expire does so later than all that does.
+        let old = self.keys.deadline(key);
+        let concerned = (!lasting || old.is_none())
+            && (!expiring || old.is_some())
+            && (!later || old.is_some_and(|old| new > old))
+            && (!earlier || old.is_none_or(|old| new < old));
+        if !concerned {
+            return Answer::Integer(0);
+        }
+        if milliseconds <= 0 {
+            self.keys.remove(key);
+        } else {
+            self.keys.expire_at(key, Some(new));
+        }
+        Answer::Integer(1)
+    }
+
+    fn time_left(&self, key: &[u8], unit: Unit) -> Answer {
+        if self.keys.get(key).is_none() {
+            return Answer::Integer(-2);
+        }
+        let Some(deadline) = self.keys.deadline(key) else { return Answer::Integer(-1) };
+        let left = deadline - self.keys.time();
+        let left = match unit {
+            Unit::Milliseconds => left,
+            Unit::Seconds => left.saturating_add(500) / 1000,
+        };
+        Answer::Integer(i64::try_from(left).unwrap_or(i64::MAX))
+    }
+}
+
+fn count(found: impl Iterator) -> Answer {
+    Answer::Integer(found.count() as i64)
+}
+
+/// A number as Redis takes it: what it would itself write.
+pub fn number(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(key: &str, value: &str, condition: Condition) -> Operation {
-        Operation::Set { key: key.into(), value: value.into(), condition }
-    }
-
-    fn value(text: &str) -> Answer {
-        Answer::Value(text.as_bytes().into())
-    }
-
-    /// Applies through the replicated form.
-    fn run(map: &mut Map, operation: Operation) -> Answer {
-        map.apply(1, &operation.to_command())
-    }
-
-    #[test]
-    fn what_was_set_is_read_until_it_is_deleted() {
-        let mut map = Map::default();
-        let get = || Operation::Get { key: "a".into() };
-        assert_eq!(run(&mut map, get()), Answer::Nothing);
-        assert_eq!(run(&mut map, set("a", "1", Condition::Always)), Answer::Ok);
-        assert_eq!(run(&mut map, get()), value("1"));
-        let keys = vec!["a".into(), "b".into(), "a".into()];
-        assert_eq!(run(&mut map, Operation::Del { keys }), Answer::Integer(1));
-        assert_eq!(run(&mut map, get()), Answer::Nothing);
-    }
-
-    #[test]
-    fn conditions_decide_whether_a_set_writes() {
-        let mut map = Map::default();
-        assert_eq!(run(&mut map, set("a", "1", Condition::Present)), Answer::Nothing);
-        assert_eq!(run(&mut map, set("a", "2", Condition::Absent)), Answer::Ok);
-        assert_eq!(run(&mut map, set("a", "3", Condition::Absent)), Answer::Nothing);
-        assert_eq!(run(&mut map, Operation::Get { key: "a".into() }), value("2"));
-        assert_eq!(run(&mut map, set("a", "4", Condition::Present)), Answer::Ok);
-        assert_eq!(run(&mut map, Operation::Get { key: "a".into() }), value("4"));
-    }
-
-    #[test]
-    fn numbers_count_up_to_the_greatest_and_nothing_else_does() {
-        let mut map = Map::default();
-        let incr = || Operation::Incr { key: "n".into() };
-        assert_eq!(run(&mut map, incr()), Answer::Integer(1));
-        assert_eq!(run(&mut map, incr()), Answer::Integer(2));
-        for refused in ["x", "", "1.5", "9223372036854775807", "9223372036854775808"] {
-            run(&mut map, set("n", refused, Condition::Always));
-            assert!(matches!(run(&mut map, incr()), Answer::Error(_)), "{refused}");
-            assert_eq!(run(&mut map, Operation::Get { key: "n".into() }), value(refused));
-        }
-    }
-
-    #[test]
-    fn compare_and_swap_writes_only_over_what_was_expected() {
-        let mut map = Map::default();
-        let cas = |expected: &str, new: &str| Operation::Cas {
-            key: "a".into(),
-            expected: expected.into(),
-            new: new.into(),
-        };
-        assert_eq!(run(&mut map, cas("", "1")), Answer::Integer(0));
-        run(&mut map, set("a", "1", Condition::Always));
-        assert_eq!(run(&mut map, cas("2", "3")), Answer::Integer(0));
-        assert_eq!(run(&mut map, cas("1", "3")), Answer::Integer(1));
-        assert_eq!(run(&mut map, Operation::Get { key: "a".into() }), value("3"));
-    }
-
-    #[test]
-    #[should_panic(expected = "no operation that this version knows")]
-    fn an_operation_of_a_later_version_is_not_skipped() {
-        Map::default().apply(9, &Command::from(&[77u8][..]));
-    }
-}
+#[path = "machine_tests.rs"]
+mod tests;

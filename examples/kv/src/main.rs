@@ -7,16 +7,30 @@
 //!
 //! Exit status: 0 after Ctrl-C or `--clear-stopped`, 1 when a node stopped by itself, 2 when it did not start.
 
+mod budget;
 mod client;
+mod clock;
 mod command;
+mod connections;
+mod entry;
 mod execute;
+mod files;
 mod info;
+mod inline;
+mod keyspace;
+mod lane;
 mod machine;
+mod operation;
 mod options;
+mod outgoing;
+mod output;
+mod pool;
 mod reply;
 mod request;
 mod service;
 mod start;
+mod ticker;
+mod turn;
 mod upstream;
 
 use std::process::{ExitCode, exit};
@@ -35,7 +49,7 @@ fn main() -> ExitCode {
     let options = match Options::read() {
         Ok(options) => options,
         Err(Answered::Text(text)) => {
-            print!("{text}");
+            output::say(&text);
             return ExitCode::SUCCESS;
         }
         Err(Answered::Wrong(line)) => return refuse(&line),
@@ -44,6 +58,9 @@ fn main() -> ExitCode {
         .with_max_level(options.log)
         .with_writer(std::io::stderr)
         .with_ansi(false)
+        // That a line could not be written would be told where it could not be written: by a
+        // macro that panics.
+        .log_internal_errors(false)
         .init();
     if options.clear_stopped {
         return clear_stopped(&options);
@@ -84,14 +101,14 @@ fn watch(services: &[Service], interrupted: &mpsc::Receiver<()>) -> ExitCode {
 fn clear_stopped(options: &Options) -> ExitCode {
     let Some(directory) = &options.data else { return refuse("give --data DIR") };
     match DiskStorage::clear_stopped(directory) {
-        Ok(Some(text)) => println!("the mark is removed; it said: {text}"),
-        Ok(None) => println!("there was no mark"),
-        Err(error) => return refuse(&error.to_string()),
+        Ok(Some(text)) => output::say(&format!("the mark is removed; it said: {text}\n")),
+        Ok(None) => output::say("there was no mark\n"),
+        Err(error) => return refuse(&format!("{error:?}")),
     }
     ExitCode::SUCCESS
 }
 
 fn refuse(line: &str) -> ExitCode {
-    eprintln!("kv: {line}");
+    output::complain(line);
     ExitCode::from(2)
 }

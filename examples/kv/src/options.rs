@@ -69,6 +69,17 @@ pub struct Options {
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub timeout_ms: u64,
 
+    /// How long a client may send nothing before its connection is closed, in seconds; 0 for ever.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(0..=31_536_000))]
+    pub idle_seconds: u64,
+
+    /// How many clients may be connected at once, to each node; fewer if the system does not let
+    /// the process have as many open files.
+    #[arg(long, value_name = "N", default_value_t = 4096,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_clients: u32,
+
     /// How long a node waits for a leader before it stands for election, in milliseconds; a
     /// leader shows itself three times in the shortest.
     #[arg(long, value_name = "MIN-MAX", default_value = "150-300", value_parser = election)]
@@ -116,6 +127,10 @@ impl Options {
 
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
+    }
+
+    pub fn idle(&self) -> Option<Duration> {
+        (self.idle_seconds > 0).then(|| Duration::from_secs(self.idle_seconds))
     }
 
     /// How long the timers run.

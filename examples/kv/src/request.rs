@@ -9,8 +9,13 @@ use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 use thiserror::Error;
 
+use crate::inline;
+
 /// The longest request, in bytes.
 pub const MAX_REQUEST: usize = 1024 * 1024;
+
+/// From how many bytes on, the beginning of a request needs room before the rest is taken.
+pub const LARGE: usize = 64 * 1024;
 
 /// The greatest number of words in a request, the command included.
 const MAX_WORDS: usize = 16 * 1024;
@@ -21,8 +26,9 @@ const MAX_LINE: usize = 4 * 1024;
 /// The longest header of an array or a bulk string: a kind, a number, an end of line.
 const MAX_HEADER: usize = 24;
 
-/// How many bytes are taken from the system at once.
-const READ: usize = 64 * 1024;
+/// How many bytes are taken from the system at once: few from who sends little, so that thousands
+/// of connections take little room.
+const READ: std::ops::RangeInclusive<usize> = 4 * 1024..=64 * 1024;
 
 /// A request: the command and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,12 +47,14 @@ pub enum Breach {
     Words,
     #[error("invalid bulk length: a request has at most {MAX_REQUEST} bytes")]
     Length,
-    #[error("a request is an array of bulk strings: expected '$', got '{}'", got.escape_ascii())]
+    #[error("expected '$', got '{}': a request is an array of bulk strings", got.escape_ascii())]
     NotBulk { got: u8 },
     #[error("a bulk string does not end where its length says")]
     End,
-    #[error("a request on a line has at most {MAX_LINE} bytes")]
+    #[error("too big inline request: a request on a line has at most {MAX_LINE} bytes")]
     Line,
+    #[error("unbalanced quotes in request")]
+    Quotes,
 }
 
 /// The requests that arrive on one connection.
@@ -55,6 +63,8 @@ pub struct Requests {
     buffer: Vec<u8>,
     /// Where in the buffer the next request begins.
     start: usize,
+    /// How many bytes to take from the system next.
+    read: usize,
 }
 
 impl Requests {
@@ -62,11 +72,33 @@ impl Requests {
     pub fn read_from(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         self.buffer.drain(..self.start);
         self.start = 0;
+        if self.buffer.is_empty() {
+            // Whoever sends nothing takes no room.
+            self.buffer = Vec::new();
+        }
+        let size = self.read.clamp(*READ.start(), *READ.end());
         let filled = self.buffer.len();
-        self.buffer.resize(filled + READ, 0);
+        self.buffer.resize(filled + size, 0);
         let result = stream.read(&mut self.buffer[filled..]);
-        self.buffer.truncate(filled + result.as_ref().map_or(0, |&bytes| bytes));
+        let bytes = result.as_ref().map_or(0, |&bytes| bytes);
+        self.buffer.truncate(filled + bytes);
+        self.read = if bytes == size { size * 4 } else { bytes };
         result
+    }
+
+    /// Whether there is something to take: a request, or what cannot become one.
+    pub fn is_whole(&self) -> bool {
+        let rest = &self.buffer[self.start..];
+        match rest.first() {
+            None => false,
+            Some(b'*') => !matches!(measure(rest), Ok(None)),
+            Some(_) => !matches!(line(rest), Ok(None)),
+        }
+    }
+
+    /// How many bytes arrived that belong to no request taken yet.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len() - self.start
     }
 
     /// The next request, if all of it is here.
@@ -80,13 +112,14 @@ impl Requests {
                 None => return Ok(None),
                 Some(b'*') => {
                     let Some(bytes) = measure(rest)? else { return Ok(None) };
-                    (parse(&rest[..bytes])?, false, bytes)
+                    // Redis passes over a number below 0 as it does over 0.
+                    let empty = rest.get(1) == Some(&b'-');
+                    let words = if empty { Vec::new() } else { parse(&rest[..bytes])? };
+                    (words, false, bytes)
                 }
                 Some(_) => {
                     let Some(bytes) = line(rest)? else { return Ok(None) };
-                    let words = rest[..bytes].split(u8::is_ascii_whitespace);
-                    let words = words.filter(|word| !word.is_empty()).map(<[u8]>::to_vec);
-                    (words.collect(), true, bytes)
+                    (inline::split(&rest[..bytes]).ok_or(Breach::Quotes)?, true, bytes)
                 }
             };
             self.start += bytes;
@@ -116,6 +149,10 @@ fn parse(request: &[u8]) -> Result<Vec<Vec<u8>>, Breach> {
 
 /// The length of the request at the front of `bytes`; none while a part of it is missing.
 fn measure(bytes: &[u8]) -> Result<Option<usize>, Breach> {
+    if bytes.get(1) == Some(&b'-') {
+        // The sign stands where the kind of a header does.
+        return Ok(header(&bytes[1..], Breach::Words)?.map(|(_, length)| 1 + length));
+    }
     let Some((words, mut at)) = header(bytes, Breach::Words)? else { return Ok(None) };
     if words > MAX_WORDS {
         return Err(Breach::Words);
@@ -168,7 +205,7 @@ mod tests {
     use super::*;
 
     fn requests(bytes: &[u8]) -> Requests {
-        Requests { buffer: bytes.to_vec(), start: 0 }
+        Requests { buffer: bytes.to_vec(), ..Requests::default() }
     }
 
     fn request(words: &[&str], inline: bool) -> Request {
@@ -177,10 +214,11 @@ mod tests {
 
     #[test]
     fn requests_come_out_in_order_however_they_are_cut() {
-        let bytes = b"*2\r\n$3\r\nGET\r\n$4\r\na\r\nb\r\n*0\r\nPING  x\r\n\r\n*1\r\n$0\r\n\r\n";
+        let bytes = b"*2\r\n$3\r\nGET\r\n$4\r\na\r\nb\r\n*0\r\n*-1\r\nPING  'x y' \r\n\r\n\
+                      \n*1\r\n$0\r\n\r\n";
         let expected = [
             request(&["GET", "a\r\nb"], false),
-            request(&["PING", "x"], true),
+            request(&["PING", "x y"], true),
             request(&[""], false),
         ];
         for size in 1..bytes.len() {
@@ -202,7 +240,9 @@ mod tests {
         let long = "x".repeat(MAX_LINE);
         for (bytes, breach) in [
             ("*1000000000\r\n", Breach::Words),
-            ("*-1\r\n", Breach::Words),
+            ("*-x\r\n", Breach::Words),
+            ("*-1111111111111111111111111", Breach::Words),
+            ("PING \"x\r\n", Breach::Quotes),
             ("*+1\r\n", Breach::Words),
             ("*x\r\n", Breach::Words),
             ("*11111111111111111111111111", Breach::Words),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,19 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use veraft::figure2::ServerId;
 use veraft::runtime::Node;
 
-use crate::client;
-use crate::machine::Answer;
+use crate::budget::Budget;
+use crate::client::{self, Client, Ended};
+use crate::clock::Clock;
+use crate::connections::{Connections, Place};
+use crate::lane::Lane;
+use crate::operation::Answer;
+use crate::pool::Pools;
+use crate::ticker::Ticker;
 
-/// How many clients may be connected at once; each has a thread.
-const MAX_CLIENTS: usize = 4096;
+/// How many bytes of values the replies under way may hold, and how many large requests may be
+/// arriving. More wait.
+const REPLIES: usize = 64 * 1024 * 1024;
+const REQUESTS: usize = 64 * 1024 * 1024;
 
 /// How long a shutdown waits for the answers to what clients have asked.
 const GRACE: Duration = Duration::from_secs(1);
@@ -30,32 +38,29 @@ const WAKE: Token = Token(1);
 /// What the threads of a service share.
 pub struct Shared {
     pub node: Node<Answer>,
+    pub clock: Arc<Clock>,
     /// Where each node listens for clients.
     pub clients: BTreeMap<ServerId, String>,
     /// How long a command may take.
     pub timeout: Duration,
+    /// How long a client may send nothing; for ever if none is given.
+    pub idle: Option<Duration>,
     pub started: Instant,
     pub address: SocketAddr,
+    pub lane: Lane,
+    pub pools: Pools,
+    pub replies: Budget,
+    pub requests: Budget,
+    pub connections: Connections,
     closed: AtomicBool,
-    connections: Mutex<Connections>,
 }
 
-#[derive(Default)]
-struct Connections {
-    next: u64,
-    open: BTreeMap<u64, TcpStream>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Shared {
-    pub fn connected_clients(&self) -> usize {
-        self.connections().open.len()
-    }
-
-    fn connections(&self) -> MutexGuard<'_, Connections> {
-        // A count, a map and a list: whole at every point where a thread can die.
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a service is started with.
+pub struct Settings {
+    pub clients: BTreeMap<ServerId, String>,
+    pub timeout: Duration,
+    pub idle: Option<Duration>,
+    pub max_clients: usize,
 }
 
 /// A listener for clients, that no node stands behind yet.
@@ -82,27 +87,35 @@ pub struct Service {
     shared: Arc<Shared>,
     waker: Waker,
     acceptor: JoinHandle<()>,
+    ticker: Ticker,
 }
 
 impl Service {
     pub fn start(
         listener: Listener,
         node: Node<Answer>,
-        clients: BTreeMap<ServerId, String>,
-        timeout: Duration,
+        clock: Arc<Clock>,
+        settings: Settings,
     ) -> io::Result<Service> {
+        let Settings { clients, timeout, idle, max_clients } = settings;
         let Listener { mut listener, address } = listener;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         poll.registry().register(&mut listener, ACCEPT, Interest::READABLE)?;
         let shared = Arc::new(Shared {
             node,
+            clock,
+            connections: Connections::new(max_clients, clients.len()),
             clients,
             timeout,
+            idle,
             started: Instant::now(),
             address,
+            lane: Lane::default(),
+            pools: Pools::default(),
+            replies: Budget::new(REPLIES),
+            requests: Budget::new(REQUESTS),
             closed: AtomicBool::new(false),
-            connections: Mutex::default(),
         });
         let span = tracing::info_span!("kv", id = %shared.node.id());
         let accepting = shared.clone();
@@ -112,7 +125,8 @@ impl Service {
                 tracing::error!(%error, "no more clients are accepted");
             }
         })?;
-        Ok(Service { shared, waker, acceptor })
+        let ticker = Ticker::start(shared.clone())?;
+        Ok(Service { shared, waker, acceptor, ticker })
     }
 
     pub fn node(&self) -> &Node<Answer> {
@@ -127,19 +141,15 @@ impl Service {
         } else if self.acceptor.join().is_err() {
             tracing::error!("the thread that accepts clients panicked");
         }
-        for stream in self.shared.connections().open.values() {
-            // A client that is gone already is what is wanted.
-            let _ = stream.shutdown(Shutdown::Read);
-        }
+        self.ticker.stop();
+        self.shared.connections.shut_down(Shutdown::Read);
         let give_up = Instant::now() + GRACE;
-        while self.shared.connected_clients() > 0 && Instant::now() < give_up {
+        while self.shared.connections.all() > 0 && Instant::now() < give_up {
             thread::sleep(Duration::from_millis(5));
         }
         self.shared.node.shutdown();
-        let threads = std::mem::take(&mut self.shared.connections().threads);
-        for stream in self.shared.connections().open.values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        let threads = self.shared.connections.take_threads();
+        self.shared.connections.shut_down(Shutdown::Both);
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("the thread of a client panicked");
@@ -162,8 +172,13 @@ fn accept(
         loop {
             match listener.accept() {
                 Ok((stream, address)) => {
-                    if let Err(error) = welcome(stream.into(), address, shared) {
-                        tracing::warn!(%address, %error, "client refused");
+                    match welcome(stream.into(), address, shared) {
+                        Ok(()) => {}
+                        // Told to the client; thousands of them are not worth as many lines.
+                        Err(error @ Ended::Full) => {
+                            tracing::debug!(%address, %error, "client refused");
+                        }
+                        Err(error) => tracing::warn!(%address, %error, "client refused"),
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -182,46 +197,27 @@ fn accept(
 }
 
 /// Gives a new client a thread.
-fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) -> io::Result<()> {
+fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) -> Result<(), Ended> {
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
-    if shared.connected_clients() >= MAX_CLIENTS {
-        client::refuse(stream, "ERR max number of clients reached")?;
-        return Err(io::Error::other(format!("{MAX_CLIENTS} are connected")));
-    }
-    let clone = stream.try_clone()?;
-    let mut connections = shared.connections();
-    connections.threads.retain(|thread| !thread.is_finished());
-    let connection = connections.next;
-    connections.next += 1;
-    connections.open.insert(connection, clone);
-    drop(connections);
-    let guard = Guard { shared: shared.clone(), connection };
+    let stream = Arc::new(stream);
+    let Some(place) = Place::take(shared, &stream) else {
+        client::refuse(&stream)?;
+        return Err(Ended::Full);
+    };
     let span = tracing::Span::current();
+    let shared = shared.clone();
+    let connections = shared.clone();
     let serve = move || {
         let _entered = span.entered();
-        let Guard { shared, .. } = &guard;
-        match client::serve(&stream, shared) {
+        match Client::new(&stream, &shared, &place).serve() {
             Ok(()) => tracing::debug!(%address, "client gone"),
+            Err(error @ Ended::Full) => tracing::debug!(%address, %error, "client refused"),
             Err(error) => tracing::warn!(%address, %error, "client disconnected"),
         }
     };
-    // A thread that does not start drops the guard, and with it the connection.
+    // A thread that does not start drops the place, and with it the connection.
     let thread = thread::Builder::new().name("client".into()).spawn(serve)?;
-    shared.connections().threads.push(thread);
+    connections.connections.add_thread(thread);
     Ok(())
-}
-
-/// Forgets a connection when its thread ends, also by a panic.
-struct Guard {
-    shared: Arc<Shared>,
-    connection: u64,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(stream) = self.shared.connections().open.remove(&self.connection) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use thiserror::Error;
 use veraft::figure2::ServerId;
@@ -12,12 +14,14 @@ use veraft::runtime::{
     TcpTransport, TimingError, Tls, TlsError, TransportError,
 };
 
+use crate::clock::Clock;
+use crate::files;
 use crate::machine::Map;
 use crate::options::{self, Options, Peer};
 use crate::request::MAX_REQUEST;
-use crate::service::{Listener, Service};
+use crate::service::{Listener, Service, Settings};
 
-/// Why nothing was started.
+/// Why nothing was started. The library's errors tell their causes in their `Debug` form.
 #[derive(Debug, Error)]
 pub enum Refusal {
     #[error("--peer {0} is missing: list every node, this one (--id {0}) too")]
@@ -28,17 +32,17 @@ pub enum Refusal {
     NoData,
     #[error("--listen {given}: {what}")]
     Listen { given: String, what: String },
-    #[error("--election-ms: {0}")]
+    #[error("--election-ms: {0:?}")]
     Timing(#[from] TimingError),
     #[error("cannot listen for clients on {address}: {source}{}", in_use(source))]
     Clients { address: String, source: io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
-    #[error(transparent)]
+    #[error("{0:?}")]
     Storage(#[from] StorageError),
-    #[error(transparent)]
+    #[error("{0:?}")]
     Transport(#[from] TransportError),
-    #[error(transparent)]
+    #[error("{0:?}")]
     Start(#[from] StartError),
     #[error("cannot start the thread that accepts clients: {0}")]
     Thread(#[source] io::Error),
@@ -92,9 +96,10 @@ fn one(options: &Options, id: ServerId) -> Result<Service, Refusal> {
         builder = builder.record_to(file);
     }
     tracing::info!(clients = %listener.address(), peers = %transport.address(), "listening");
-    let node = builder.start(storage, transport, Map::default())?;
+    let clock = Arc::new(Clock::new(Instant::now()));
+    let node = builder.start(storage, transport, Map::new(clock.clone()))?;
     let clients = peers.into_iter().map(|(id, peer)| (id, peer.clients)).collect();
-    Service::start(listener, node, clients, options.timeout()).map_err(Refusal::Thread)
+    Service::start(listener, node, clock, settings(options, clients, 1)).map_err(Refusal::Thread)
 }
 
 /// A whole cluster in this process.
@@ -122,11 +127,19 @@ fn local(options: &Options, count: u16) -> Result<Vec<Service>, Refusal> {
             None => Box::new(MemoryStorage::new()),
         };
         let builder = builder(options, id, ids.clone())?;
-        let node = builder.start(storage, network.transport(id), Map::default())?;
-        let service = Service::start(listener, node, clients.clone(), options.timeout());
+        let clock = Arc::new(Clock::new(Instant::now()));
+        let node = builder.start(storage, network.transport(id), Map::new(clock.clone()))?;
+        let settings = settings(options, clients.clone(), ids.len());
+        let service = Service::start(listener, node, clock, settings);
         services.push(service.map_err(Refusal::Thread)?);
     }
     Ok(services)
+}
+
+/// How a service goes that is one of so many in this process.
+fn settings(options: &Options, clients: BTreeMap<ServerId, String>, here: usize) -> Settings {
+    let max_clients = files::clients(options.max_clients as usize, clients.len(), here);
+    Settings { clients, timeout: options.timeout(), idle: options.idle(), max_clients }
 }
 
 fn builder(

@@ -6,15 +6,17 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use redis_protocol::resp2::decode::decode;
+use redis_protocol::resp2::types::OwnedFrame as Frame;
 use veraft::figure2::ServerId;
 
-use crate::command::FORWARDED;
+use crate::command::{FORWARDED, FORWARDED_VERSION, RUN};
 use crate::execute::Outcome;
-use crate::machine::{Condition, Operation};
-use crate::reply::{self, Frame, NOT_LEADER};
+use crate::operation::Operation;
+use crate::reply::{self, NOT_LEADER, Reply, Version};
 
 /// How long to wait for a connection to be accepted.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -22,6 +24,9 @@ const CONNECT: Duration = Duration::from_millis(500);
 /// How many bytes of requests are under way before their replies are read. They fit into the
 /// buffers of the system, so that the two ends never wait for each other.
 const WINDOW: usize = 64 * 1024;
+
+/// How many bytes of replies are taken from the system at once.
+const READ: RangeInclusive<usize> = 4 * 1024..=1024 * 1024;
 
 /// A connection to a node that leads, or did so a moment ago.
 pub struct Upstream {
@@ -41,10 +46,11 @@ impl Upstream {
                     stream.set_nodelay(true)?;
                     let mut upstream = Upstream { leader, stream, buffer: Vec::new() };
                     upstream.stream.set_write_timeout(Some(left(deadline)?))?;
-                    upstream.stream.write_all(&encode(&[FORWARDED.as_bytes()])?)?;
+                    let hello = encode(&[FORWARDED.as_bytes(), FORWARDED_VERSION.as_bytes()])?;
+                    upstream.stream.write_all(&hello)?;
                     return match upstream.receive(deadline)? {
-                        frame if frame == reply::ok() => Ok(upstream),
-                        other => Err(io::Error::other(format!("not a node: {other:?}"))),
+                        reply if reply == reply::ok() => Ok(upstream),
+                        other => Err(io::Error::other(format!("it refuses: {other:?}"))),
                     };
                 }
                 Err(error) => last = error,
@@ -91,7 +97,7 @@ impl Upstream {
         let mut bytes = Vec::new();
         let mut sent = outcomes.len();
         for operation in &operations[outcomes.len()..] {
-            let request = encode(&words(operation)).map_err(unsent)?;
+            let request = request(operation).map_err(unsent)?;
             if !bytes.is_empty() && bytes.len() + request.len() > WINDOW {
                 break;
             }
@@ -103,35 +109,48 @@ impl Upstream {
         let broken = |error| Broken { error, sent };
         self.stream.write_all(&bytes).map_err(broken)?;
         while outcomes.len() < sent {
-            let frame = self.receive(deadline).map_err(broken)?;
-            outcomes.push(match &frame {
-                Frame::Error(text) => match text.strip_prefix(NOT_LEADER) {
-                    Some(reason) => Outcome::NotExecuted(reason.trim_start().into()),
-                    None => Outcome::Done(frame),
-                },
-                Frame::SimpleString(_)
-                | Frame::Integer(_)
-                | Frame::BulkString(_)
-                | Frame::Array(_)
-                | Frame::Null => Outcome::Done(frame),
+            let reply = self.receive(deadline).map_err(broken)?;
+            let text = if let Reply::Error(text) = &reply { Some(text) } else { None };
+            let reason = text.and_then(|text| text.strip_prefix(NOT_LEADER));
+            outcomes.push(match reason {
+                Some(reason) => Outcome::NotExecuted(reason.trim_start().into()),
+                None => Outcome::Done(reply),
             });
         }
         Ok(())
     }
 
-    fn receive(&mut self, deadline: Instant) -> io::Result<Frame> {
+    fn receive(&mut self, deadline: Instant) -> io::Result<Reply> {
         loop {
             if let Some((frame, bytes)) = decode(&self.buffer).map_err(io::Error::other)? {
                 self.buffer.drain(..bytes);
-                return Ok(frame);
+                return Ok(reply_of(frame));
             }
             self.stream.set_read_timeout(Some(left(deadline)?))?;
-            let mut bytes = [0; 16 * 1024];
-            match self.stream.read(&mut bytes)? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                count => self.buffer.extend(&bytes[..count]),
+            let filled = self.buffer.len();
+            // Each piece is parsed from the beginning: the larger it is, the larger the pieces.
+            self.buffer.resize(filled + filled.clamp(*READ.start(), *READ.end()), 0);
+            let result = self.stream.read(&mut self.buffer[filled..]);
+            self.buffer.truncate(filled + result.as_ref().map_or(0, |&bytes| bytes));
+            if result? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+}
+
+/// A reply as it was before it was written in version 2, which nodes speak with each other; the
+/// client gets it in its own.
+fn reply_of(frame: Frame) -> Reply {
+    match frame {
+        Frame::SimpleString(text) => {
+            Reply::Status(String::from_utf8_lossy(&text).into_owned().into())
+        }
+        Frame::Error(text) => Reply::Error(text),
+        Frame::Integer(integer) => Reply::Integer(integer),
+        Frame::BulkString(bytes) => Reply::Bulk(bytes.into()),
+        Frame::Array(frames) => Reply::Array(frames.into_iter().map(reply_of).collect()),
+        Frame::Null => Reply::Null,
     }
 }
 
@@ -149,56 +168,60 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 
 fn encode(words: &[&[u8]]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let frame = Frame::Array(words.iter().map(reply::bulk).collect());
-    reply::put(&mut bytes, &frame)?;
+    Reply::Array(words.iter().map(reply::bulk).collect()).write_to(&mut bytes, Version::Two)?;
     Ok(bytes)
 }
 
 /// The request that asks for an operation.
-fn words(operation: &Operation) -> Vec<&[u8]> {
-    match operation {
-        Operation::Get { key } => vec![b"GET", key],
-        Operation::Set { key, value, condition } => {
-            let mut words: Vec<&[u8]> = vec![b"SET", key, value];
-            match condition {
-                Condition::Always => {}
-                Condition::Absent => words.push(b"NX"),
-                Condition::Present => words.push(b"XX"),
-            }
-            words
-        }
-        Operation::Del { keys } => {
-            std::iter::once(&b"DEL"[..]).chain(keys.iter().map(Vec::as_slice)).collect()
-        }
-        Operation::Incr { key } => vec![b"INCR", key],
-        Operation::Cas { key, expected, new } => vec![b"CAS", key, expected, new],
-    }
+fn request(operation: &Operation) -> io::Result<Vec<u8>> {
+    let operation = postcard::to_allocvec(operation).map_err(io::Error::other)?;
+    encode(&[RUN.as_bytes(), &operation])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::{Action, understand};
+    use crate::operation::{Answer, Condition, Expiry};
     use crate::request::Requests;
 
     #[test]
     fn what_is_forwarded_asks_for_the_same_operation() {
         let key = || b"k\r\n".to_vec();
-        let set = |condition| Operation::Set { key: key(), value: Vec::new(), condition };
         for operation in [
             Operation::Get { key: key() },
-            set(Condition::Always),
-            set(Condition::Absent),
-            set(Condition::Present),
-            Operation::Del { keys: vec![key(), b"b".to_vec()] },
-            Operation::Incr { key: key() },
+            Operation::Set {
+                key: key(),
+                value: Vec::new(),
+                condition: Condition::Absent,
+                expiry: Expiry::After { milliseconds: 7 },
+                get: true,
+            },
             Operation::Cas { key: key(), expected: b"NX".to_vec(), new: b"XX".to_vec() },
         ] {
-            let bytes = encode(&words(&operation)).unwrap();
+            let bytes = request(&operation).unwrap();
             let mut requests = Requests::default();
             requests.read_from(&mut &*bytes).unwrap();
             let request = requests.next().unwrap().unwrap();
-            assert_eq!(understand(request), Action::Replicate(operation));
+            assert_eq!(understand(request, true), Action::Replicate(operation));
+        }
+    }
+
+    #[test]
+    fn a_reply_comes_through_as_it_was() {
+        for answer in [
+            Answer::Ok,
+            Answer::Nothing,
+            Answer::Value((*b"a\r\nb").into()),
+            Answer::Values(vec![None, Some((*b"").into())]),
+            Answer::Integer(-2),
+            Answer::Word("string"),
+            Answer::Error("ERR no".into()),
+        ] {
+            let reply = Reply::from(answer);
+            let mut bytes = Vec::new();
+            reply.write_to(&mut bytes, Version::Two).unwrap();
+            assert_eq!(reply_of(decode(&bytes).unwrap().unwrap().0), reply);
         }
     }
 }

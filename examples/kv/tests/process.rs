@@ -102,9 +102,9 @@ fn what_is_no_request_ends_its_own_connection_alone() {
     for (bytes, answer) in [
         ("*1\r\n$1000000000\r\n", "-ERR Protocol error: invalid bulk length"),
         ("*1000000000\r\n", "-ERR Protocol error: invalid multibulk length"),
-        (&nested, "-ERR Protocol error: a request is an array of bulk strings"),
-        ("\x16\x03\x01 hello\r\n", "-ERR unknown command '\\u{16}"),
-        (&"x".repeat(100_000), "-ERR Protocol error: a request on a line"),
+        (&nested, "-ERR Protocol error: expected '$', got '*'"),
+        ("\x16\x03\x01 hello\r\nQUIT\r\n", "-ERR unknown command '\x16\x03\x01', with args"),
+        (&"x".repeat(100_000), "-ERR Protocol error: too big inline request"),
         ("PING\r\n*1\r\n:1\r\nPING\r\n", "+PONG\r\n-ERR Protocol error"),
         ("POST / HTTP/1.1\r\nHost: x\r\n\r\nPING\r\n", "-ERR unknown command 'POST'"),
     ] {
@@ -157,4 +157,73 @@ fn an_interrupt_ends_the_process_in_order() {
         local.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         assert_eq!(stderr, "", "{signal}");
     }
+}
+
+#[test]
+fn a_node_goes_on_when_nobody_reads_what_it_logs() {
+    let first_port = common::free_ports(3);
+    let mut command = kv();
+    command.args(["--local", "3", "--log", "trace"]);
+    command.args(["--listen", &format!("127.0.0.1:{first_port}")]);
+    let mut process = command.spawn().unwrap();
+    drop(process.stderr.take());
+    drop(process.stdout.take());
+    let local = Local { process, first_port };
+    let give_up = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(("127.0.0.1", first_port)).is_err() {
+        assert!(Instant::now() < give_up, "the service does not come up");
+        thread::sleep(Duration::from_millis(5));
+    }
+    for number in 1..=20 {
+        assert_eq!(local.send(number % 3, "INCR a\r\nQUIT\r\n"), format!(":{number}\r\n+OK\r\n"));
+    }
+    let mut local = local;
+    kill(Pid::from_raw(local.process.id() as i32), Signal::SIGINT).unwrap();
+    assert_eq!(local.process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn output_that_nobody_reads_ends_a_command_without_a_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().to_str().unwrap();
+    for (arguments, code) in [
+        (vec!["--help"], 0),
+        (vec!["--version"], 0),
+        (vec!["--clear-stopped", "--data", data], 2),
+        (vec!["--nonsense"], 2),
+    ] {
+        for both in [false, true] {
+            // A pipe whose reader has gone away already.
+            let closed = || Stdio::from(std::io::pipe().unwrap().1);
+            let mut command = kv();
+            command.args(&arguments).stdout(closed());
+            if both {
+                command.stderr(closed());
+            }
+            let output = command.spawn().unwrap().wait_with_output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+            assert!(stderr.lines().count() <= 1 && !stderr.contains("panicked"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_says_nothing_is_left() {
+    let first_port = common::free_ports(1);
+    let mut command = kv();
+    command.args(["--local", "1", "--log", "error", "--idle-seconds", "1"]);
+    command.args(["--listen", &format!("127.0.0.1:{first_port}")]);
+    let local = Local { process: command.spawn().unwrap(), first_port };
+    let give_up = Instant::now() + Duration::from_secs(30);
+    let mut idle = loop {
+        match TcpStream::connect(("127.0.0.1", first_port)) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < give_up, "{error}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    idle.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+    assert_eq!(local.send(0, "PING\r\nQUIT\r\n"), "+PONG\r\n+OK\r\n");
 }
