@@ -4,7 +4,8 @@
 
 In turns of some seconds the ordinary client works alone and beside the others, so that what else
 the machine does meets both. It must keep half of its commits, on the leader and on a follower, and
-no node may come to 512 MiB.
+no node may come to 512 MiB. What only depends on speed is measured again before it fails: a busy
+machine must not decide.
 """
 
 import itertools
@@ -19,7 +20,7 @@ import threading
 import time
 
 BASE = int(os.environ.get("KV_PORT", "24379"))
-SECONDS = float(os.environ.get("KV_SECONDS", "2"))
+SECONDS = float(os.environ.get("KV_SECONDS", "1"))
 ROUNDS = int(os.environ.get("KV_ROUNDS", "3"))
 IDLE = int(os.environ.get("KV_IDLE", "5000"))
 MOST = 512 * 1024 * 1024
@@ -38,6 +39,10 @@ def ask(port, line):
     with connect(port) as stream:
         stream.sendall(line.encode() + b"\r\nQUIT\r\n")
         return b"".join(iter(lambda: stream.recv(65536), b"")).decode()
+
+
+class OfSpeed(str):
+    """A failure that a busy machine may explain."""
 
 
 class Ordinary:
@@ -120,7 +125,7 @@ class Cluster:
             peers += ["--peer", f"{id}=127.0.0.1:{BASE + id}@{BASE + 1000 + id}"]
         for id in (1, 2, 3):
             log = open(f"{directory}/{id}.log", "w")
-            command = [kv, "--id", str(id), "--data", f"{directory}/{id}", "--election-ms", "600-1200"]
+            command = [kv, "--id", str(id), "--data", f"{directory}/{id}", "--election-ms", "1000-2000"]
             self.nodes[id] = subprocess.Popen(command + peers, stderr=log)
         threading.Thread(target=self.watch, daemon=True).start()
 
@@ -174,7 +179,7 @@ def side_by_side(name, cluster, ordinary, begin):
         f"the others got {said}",
         flush=True,
     )
-    return [] if share >= 0.5 else [f"{name}: {share:.0%}"]
+    return [] if share >= 0.5 else [OfSpeed(f"{name}: {share:.0%}")]
 
 
 def idle_clients(port):
@@ -221,7 +226,7 @@ def measure(name, kinds, on_leader, cluster):
     if cluster.peak >= MOST:
         failures.append(f"{name}: a node has held {cluster.peak >> 20} MiB")
     if cluster.leader() != leader:
-        failures.append(f"{name}: the leader has changed")
+        failures.append(OfSpeed(f"{name}: the leader has changed"))
     return failures
 
 
@@ -245,20 +250,28 @@ SCENES = (
 )
 
 
+def in_a_cluster_of_its_own(kv, directory, on_leader, scene):
+    """Nodes keep their whole log in memory: each scene begins with new ones."""
+    os.mkdir(directory)
+    cluster = Cluster(kv, directory)
+    try:
+        failures = measure(*scene, on_leader, cluster)
+    finally:
+        ended = cluster.end()
+    return failures + ended
+
+
 def main(kv, directory):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard >= IDLE + 500, f"{IDLE} connections need more open files than {hard}: ulimit -Hn"
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, IDLE + 500), hard))
     failures = []
     for number, (on_leader, scene) in enumerate(itertools.product((True, False), SCENES)):
-        # Nodes keep their whole log in memory: each scene has nodes of its own.
-        own = f"{directory}/{number}"
-        os.mkdir(own)
-        cluster = Cluster(kv, own)
-        try:
-            failures += measure(*scene, on_leader, cluster)
-        finally:
-            failures += cluster.end()
+        found = in_a_cluster_of_its_own(kv, f"{directory}/{number}", on_leader, scene)
+        if found and all(isinstance(failure, OfSpeed) for failure in found):
+            print("again, for", "; ".join(found), flush=True)
+            found = in_a_cluster_of_its_own(kv, f"{directory}/{number}-again", on_leader, scene)
+        failures += found
     if failures:
         sys.exit("FAILED: " + "; ".join(failures))
     print("all well")
