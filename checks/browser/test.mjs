@@ -118,7 +118,7 @@ async function explorer() {
   try {
     await new Promise((ready) => server.stderr.once("data", ready));
     const busy = refused(["explore", "election", "--address", address]);
-    assert.match(busy, /^check: cannot listen at .*\n$/, "a busy port is one line");
+    assert.match(busy, /^check explore: cannot listen at .*\n$/, "a busy port is one line");
     await listening(port);
     const page = await open(`http://${address}/`, [`http://${address}/`]);
     const choices = "a[href^='#/steps/']";
@@ -136,7 +136,7 @@ async function explorer() {
     server.kill();
   }
   const bad = refused(["explore", "election", "--address", "nowhere"]);
-  assert.match(bad, /^check: cannot listen at "nowhere": .*\n$/, "a bad address is one line");
+  assert.match(bad, /^check explore: cannot listen at "nowhere": .*\n$/, "a bad address is one line");
 }
 
 /// What `check` says on its way out with status 2.
