@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use veraft::figure2::{
-    AppendEntriesReply, AppendOutcome, Message, RequestVoteReply, Role, ServerId, Term,
+    AppendEntriesReply, AppendOutcome, Leader, Message, RequestVoteReply, Role, ServerId, Term,
 };
 
 use crate::node::Node;
@@ -93,7 +93,7 @@ fn request_meaning(letter: &Letter, sender: &Node, receiver: &Node, last_term: T
 fn vote_meaning(letter: &Letter, reply: &RequestVoteReply, receiver: &Node) -> Meaning {
     let counts = match &receiver.replica.server.volatile().role {
         Role::Candidate { votes_granted } => !votes_granted.contains(&letter.from),
-        Role::Follower { .. } | Role::Leader { .. } => false,
+        Role::Follower { .. } | Role::Leader(_) => false,
     };
     reply_meaning(letter, !reply.vote_granted, reply.vote_granted && counts, receiver)
 }
@@ -107,7 +107,7 @@ fn outcome_meaning(letter: &Letter, reply: &AppendEntriesReply, receiver: &Node)
         AppendOutcome::StaleTerm => (true, 0),
     };
     let counts = match &receiver.replica.server.volatile().role {
-        Role::Leader { match_index, .. } => index > match_index[&letter.from],
+        Role::Leader(Leader { match_index, .. }) => index > match_index[&letter.from],
         Role::Candidate { .. } => index > 0,
         Role::Follower { .. } => false,
     };

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, Breach, Command, Config, Entries, Entry, Message, Payload,
-    Persistent, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
+    AppendEntries, AppendEntriesReply, Breach, Command, Config, Entries, Entry, Leader, Message,
+    Payload, Persistent, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
 };
 
 use crate::interned::keyed_hash_of;
@@ -125,10 +125,10 @@ impl Rename for Role {
             Role::Candidate { votes_granted } => {
                 Role::Candidate { votes_granted: votes_granted.rename(renaming) }
             }
-            Role::Leader { next_index, match_index } => Role::Leader {
+            Role::Leader(Leader { next_index, match_index }) => Role::Leader(Leader {
                 next_index: next_index.rename(renaming),
                 match_index: match_index.rename(renaming),
-            },
+            }),
         }
     }
 }

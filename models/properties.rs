@@ -1,7 +1,7 @@
 //! What must always hold, and what must be reachable for that to mean anything.
 
 use stateright::Property;
-use veraft::figure2::{Entry, Index, Log, Payload, Role, Server, Term};
+use veraft::figure2::{Entry, Index, Leader, Log, Payload, Role, Server, Term};
 
 use crate::cluster::{Bounds, Cluster, Environment};
 use crate::history::Event;
@@ -223,7 +223,7 @@ fn electable_are_complete(cluster: &Cluster, state: &ClusterState) -> bool {
 /// not committed.
 fn match_index_true(_: &Cluster, state: &ClusterState) -> bool {
     servers(state).all(|leader| match &leader.volatile().role {
-        Role::Leader { match_index, .. } => match_index.iter().all(|(&peer, &matched)| {
+        Role::Leader(Leader { match_index, .. }) => match_index.iter().all(|(&peer, &matched)| {
             let disk = &state.node(peer).disk;
             let held = disk.log().entries().iter();
             let agreed = held.zip(leader.log().entries().iter()).take_while(|(a, b)| a == b);

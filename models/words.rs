@@ -3,8 +3,8 @@
 use std::fmt;
 
 use veraft::figure2::{
-    AppendEntries, AppendOutcome, Command, Entries, Entry, Message, Payload, RequestVote, Role,
-    Server, ServerId, Timer,
+    AppendEntries, AppendOutcome, Command, Entries, Entry, Leader, Message, Payload, RequestVote,
+    Role, Server, ServerId, Timer,
 };
 
 use crate::cluster::Action;
@@ -85,7 +85,7 @@ pub fn server(server: &Server) -> String {
                 list(&mut votes_granted.iter().map(|v| v.to_string()))
             )
         }
-        Role::Leader { next_index, match_index } => {
+        Role::Leader(Leader { next_index, match_index }) => {
             let peer = |(id, next): (&ServerId, &u64)| {
                 let matched = match_index.get(id).copied().unwrap_or_default();
                 format!("{id}:{next}/{matched}")

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use veraft::figure2::{
     AppendEntries, AppendEntriesReply, AppendOutcome, Breach, Config, Entry, Index, Input, LEAP,
-    LIMIT, Message, Output, Payload, Persistent, Record, RequestVote, RequestVoteReply, Role,
-    Server, ServerId, Term, Timer, Volatile,
+    LIMIT, Leader, Message, Output, Payload, Persistent, Record, RequestVote, RequestVoteReply,
+    Role, Server, ServerId, Term, Timer, Volatile,
 };
 
 const SERVERS: u64 = 3;
@@ -173,10 +173,10 @@ fn follower() -> Server {
 
 fn leader() -> Server {
     let peers = || [1, 2].map(ServerId).into_iter();
-    server(Role::Leader {
+    server(Role::Leader(Leader {
         next_index: peers().map(|peer| (peer, 4)).collect(),
         match_index: peers().map(|peer| (peer, 2)).collect(),
-    })
+    }))
 }
 
 fn step(mut server: Server, from: u64, message: Message) -> Option<Breach> {

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Entries, Entry, Index, Message, Role, Server,
-    ServerId, Term,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Entries, Entry, Index, Leader, Message, Role,
+    Server, Term,
 };
 use veraft_models::Letter;
 
@@ -174,16 +174,15 @@ fn counted_were_cast(world: &World) -> bool {
             let cast = |voter| world.votes.contains(&Vote { term, voter, candidate });
             cast(candidate) && votes_granted.iter().copied().all(cast)
         }
-        Role::Follower { .. } | Role::Leader { .. } => true,
+        Role::Follower { .. } | Role::Leader(_) => true,
     })
 }
 
 /// Whoever led a term has its own vote and, with it, those of a majority.
 fn leaders_were_elected(world: &World) -> bool {
     world.led.iter().all(|&(term, candidate)| {
-        let cast = |&voter: &ServerId| world.votes.contains(&Vote { term, voter, candidate });
-        let count = world.ids().filter(cast).count();
-        cast(&candidate) && world.server(candidate).config().is_majority(count)
+        let cast = |voter| world.votes.contains(&Vote { term, voter, candidate });
+        cast(candidate) && world.server(candidate).config().is_quorum(cast)
     })
 }
 
@@ -207,7 +206,7 @@ fn leading_is_recorded(world: &World) -> bool {
 fn candidates_have_not_led(world: &World) -> bool {
     world.servers.iter().all(|server| match server.volatile().role {
         Role::Candidate { .. } => !world.led.contains(&(server.current_term(), server.config().id)),
-        Role::Follower { .. } | Role::Leader { .. } => true,
+        Role::Follower { .. } | Role::Leader(_) => true,
     })
 }
 
@@ -297,7 +296,9 @@ fn answers_are_within(world: &World) -> bool {
 /// no `match_index` past the last.
 fn next_index_within(world: &World) -> bool {
     leaders(world).all(|leader| {
-        let Role::Leader { next_index, match_index } = &leader.volatile().role else { return true };
+        let Role::Leader(Leader { next_index, match_index }) = &leader.volatile().role else {
+            return true;
+        };
         let last_index = leader.log().last_index();
         leader.config().peers().all(|peer| {
             let next = next_index.get(&peer).copied().unwrap_or_default();

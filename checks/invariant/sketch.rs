@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Entries, Entry, Index, Message, Persistent,
-    Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Term, Volatile,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Entries, Entry, Index, Leader, Message,
+    Persistent, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Term, Volatile,
 };
 use veraft_models::{Letter, Raft};
 
@@ -298,10 +298,10 @@ pub(super) fn leader(
     let peers = || servers.iter().copied().filter(|&peer| peer != id);
     let next = |peer: ServerId| Index::from(picks[2] >> peer.0) % (last + 1) + 1;
     let matched = |peer: ServerId| Index::from(picks[4] >> peer.0) % (last + 1);
-    Role::Leader {
+    Role::Leader(Leader {
         next_index: peers().map(|peer| (peer, next(peer))).collect(),
         match_index: peers().map(|peer| (peer, matched(peer))).collect(),
-    }
+    })
 }
 
 pub(super) fn append(log: Vec<Entry>) -> Record {

@@ -111,7 +111,11 @@ pub const MUTANTS: &[Mutant] = &[
         name: "A8",
         rule: "CA.2",
         about: "leads with the votes of half the cluster",
-        edits: &[edit(STATE, "count > self.servers.len() / 2", "count * 2 >= self.servers.len()")],
+        edits: &[edit(
+            STATE,
+            "holding > self.servers.len() / 2",
+            "holding * 2 >= self.servers.len()",
+        )],
         searches: &[search("even", [4, 1, 0, 0], &[]), search("even", [2, 1, 0, 0], &[])],
         blind: &[],
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
@@ -188,7 +192,7 @@ pub const MUTANTS: &[Mutant] = &[
         about: "adopts the greater term of a reply, and keeps its role",
         edits: &[edit(
             MOD,
-            "self.observe_term(message.term(), output);",
+            "self.update_term(message.term(), output);",
             "match &message {
             Message::RequestVoteReply(RequestVoteReply { term, .. })
             | Message::AppendEntriesReply(AppendEntriesReply { term, .. }) => {
@@ -197,7 +201,7 @@ pub const MUTANTS: &[Mutant] = &[
                 }
             }
             Message::RequestVote(_) | Message::AppendEntries(_) => {
-                self.observe_term(message.term(), output);
+                self.update_term(message.term(), output);
             }
         }",
         )],
@@ -228,7 +232,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "A22",
         rule: "CA.2",
         about: "needs no vote but its own to lead",
-        edits: &[edit(STATE, "count > self.servers.len() / 2", "count > 0")],
+        edits: &[edit(STATE, "holding > self.servers.len() / 2", "holding > 0")],
         searches: &[search("pair", [2, 1, 0, 0], &[]), search("five", [5, 1, 0, 0], &[])],
         blind: &[],
         expected: Falls { property: ELECTION_SAFETY, steps: 2 },
@@ -289,8 +293,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
-            Role::Leader { .. } => {}",
-            "Role::Follower { .. } | Role::Candidate { .. } | Role::Leader { .. } => {
+            Role::Leader(_) => {}",
+            "Role::Follower { .. } | Role::Candidate { .. } | Role::Leader(_) => {
                 self.start_election(output);
             }",
         )],

@@ -11,7 +11,7 @@ use veraft_models::properties::{
 const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
     RULES,
     "
-            && self.log().term_at(majority_has) == Some(self.current_term())",
+                && log.term_at(index) == Some(self.persistent.current_term())",
     "",
 )];
 
@@ -41,8 +41,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "commits what any single peer has acknowledged",
         edits: &[edit(
             RULES,
-            "replicated[(replicated.len() - 1) / 2]",
-            "replicated[replicated.len().saturating_sub(2)]",
+            "self.config.is_quorum(|server| replicated(server, index))",
+            "match_index.values().any(|&matched| matched >= index)",
         )],
         searches: &[search("five", [5, 2, 1, 0], &[])],
         blind: &[],
@@ -56,7 +56,7 @@ pub const MUTANTS: &[Mutant] = &[
             RULES,
             "map(|payload| Entry { term, payload }).collect();",
             "map(|payload| {
-            let last_term = self.log().last_term();
+            let last_term = self.persistent.log().last_term();
             Entry { term: if last_term > 0 { last_term } else { term }, payload }
         }).collect();",
         )],
@@ -70,9 +70,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "takes any success for one of its whole log",
         edits: &[edit(
             RULES,
-            "        matched.insert(peer, match_index);",
+            "        self.leader.match_index.insert(peer, match_index);",
             "        let match_index = self.persistent.log().last_index();
-        matched.insert(peer, match_index);",
+        self.leader.match_index.insert(peer, match_index);",
         )],
         searches: &[search("replication", [3, 1, 2, 0], &[])],
         blind: &[],
@@ -82,19 +82,12 @@ pub const MUTANTS: &[Mutant] = &[
         name: "B15",
         rule: "LE.4",
         about: "counts itself twice",
-        edits: &[
-            edit(
-                RULES,
-                "        replicated.push(self.log().last_index());",
-                "        replicated.push(self.log().last_index());
-        replicated.push(self.log().last_index());",
-            ),
-            edit(
-                RULES,
-                "replicated[(replicated.len() - 1) / 2]",
-                "replicated[(replicated.len() - 1).div_ceil(2)]",
-            ),
-        ],
+        edits: &[edit(
+            RULES,
+            "self.config.is_quorum(|server| replicated(server, index))",
+            "self.config.servers.iter().filter(|&&server| replicated(server, index)).count()
+                    + 1 > self.config.servers.len() / 2",
+        )],
         searches: &[search("replication", [3, 1, 1, 0], &[])],
         blind: &[],
         expected: Falls { property: COMMIT_DURABILITY, steps: 4 },
@@ -105,10 +98,10 @@ pub const MUTANTS: &[Mutant] = &[
         about: "drops its own entries when a follower refuses",
         edits: &[edit(
             RULES,
-            "        next_index.insert(peer, next.max(match_index[&peer] + 1));",
-            "        let next = next.max(match_index[&peer] + 1);
-        next_index.insert(peer, next);
-        self.write(Record::Truncate { last_index: next - 1 }, output);",
+            "        self.leader.next_index.insert(peer, next.max(match_index + 1));",
+            "        let next = next.max(match_index + 1);
+        self.leader.next_index.insert(peer, next);
+        self.persistent.record(Record::Truncate { last_index: next - 1 }, output);",
         )],
         searches: &[search("replication", [3, 2, 1, 0], &[])],
         blind: &[],
@@ -120,7 +113,7 @@ pub const MUTANTS: &[Mutant] = &[
         about: "never moves next_index back after a refusal",
         edits: &[edit(
             RULES,
-            "next_index.insert(peer, next.max(match_index[&peer] + 1));",
+            "self.leader.next_index.insert(peer, next.max(match_index + 1));",
             "let _ = next;",
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
@@ -133,8 +126,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "lets an older acknowledgement move match_index back",
         edits: &[edit(
             RULES,
-            "        if match_index <= matched[&peer] {",
-            "        if match_index == matched[&peer] {",
+            "        if match_index <= self.leader.match_index[&peer] {",
+            "        if match_index == self.leader.match_index[&peer] {",
         )],
         searches: &[
             search("replication", [3, 1, 1, 0], UNREDUCED),
@@ -153,8 +146,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "moves next_index one entry further back than the refusal asks",
         edits: &[edit(
             RULES,
-            "next_index.insert(peer, next.max(match_index[&peer] + 1));",
-            "next_index.insert(peer, next.saturating_sub(1).max(match_index[&peer] + 1));",
+            "self.leader.next_index.insert(peer, next.max(match_index + 1));",
+            "self.leader.next_index.insert(peer, next.saturating_sub(1).max(match_index + 1));",
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 1, 0])],
         blind: &[],
@@ -166,8 +159,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "moves next_index one entry less far back than the refusal asks",
         edits: &[edit(
             RULES,
-            "next_index.insert(peer, next.max(match_index[&peer] + 1));",
-            "next_index.insert(peer, (next + 1).max(match_index[&peer] + 1));",
+            "self.leader.next_index.insert(peer, next.max(match_index + 1));",
+            "self.leader.next_index.insert(peer, (next + 1).max(match_index + 1));",
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
@@ -193,8 +186,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "skips an entry: sends those behind next_index",
         edits: &[edit(
             RULES,
-            "let entries = self.log().batch(first, self.config.max_append_bytes);",
-            "let entries = self.log().batch(first + 1, self.config.max_append_bytes);",
+            "let entries = self.persistent.log().batch(first, self.config.max_append_bytes);",
+            "let entries = self.persistent.log().batch(first + 1, self.config.max_append_bytes);",
         )],
         searches: &[search("replication", [3, 1, 2, 0], &[])],
         blind: &[],
@@ -223,8 +216,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "commits what half of the cluster has",
         edits: &[edit(
             RULES,
-            "replicated[(replicated.len() - 1) / 2]",
-            "replicated[replicated.len() / 2]",
+            "self.config.is_quorum(|server| replicated(server, index))",
+            "self.config.servers.iter().filter(|&&server| replicated(server, index)).count()
+                    * 2 >= self.config.servers.len()",
         )],
         searches: &[search("even", [4, 1, 1, 0], &[])],
         blind: &[],
@@ -237,10 +231,10 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
-        self.send_heartbeats",
+        self.heartbeat_timeout",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
         self.volatile.commit_index = self.log().last_index();
-        self.send_heartbeats",
+        self.heartbeat_timeout",
         )],
         searches: &[search("replication", [3, 2, 1, 1], &[])],
         blind: &[],

@@ -8,7 +8,7 @@ use veraft_models::properties::{
 };
 
 /// The one place where records are handed over.
-const HAND_OVER: &str = "        self.persistent.write(record.clone());
+const HAND_OVER: &str = "        self.write(record.clone());
         output.persist.push(record);";
 
 pub const MUTANTS: &[Mutant] = &[
@@ -117,10 +117,10 @@ pub const MUTANTS: &[Mutant] = &[
             MOD,
             HAND_OVER,
             "if let Record::Ballot { voted_for, .. } = record {
-            let current_term = self.persistent.current_term();
+            let current_term = self.current_term();
             output.persist.push(Record::Ballot { current_term, voted_for });
         }
-        self.persistent.write(record.clone());
+        self.write(record.clone());
         output.persist.push(record);",
         )],
         searches: &[search("torn", [3, 2, 0, 1], &[])],

@@ -40,9 +40,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
-            Role::Leader { .. } => {}",
+            Role::Leader(_) => {}",
             "Role::Candidate { .. } => self.start_election(output),
-            Role::Follower { .. } | Role::Leader { .. } => {}",
+            Role::Follower { .. } | Role::Leader(_) => {}",
         )],
         searches: &[search("election", [3, 1, 0, 0], &[])],
         blind: &[],
@@ -95,9 +95,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
-            Role::Leader { .. } => {}",
+            Role::Leader(_) => {}",
             "Role::Follower { .. } => self.start_election(output),
-            Role::Candidate { .. } | Role::Leader { .. } => {}",
+            Role::Candidate { .. } | Role::Leader(_) => {}",
         )],
         searches: &[recover("election", [3, 2, 0, 0])],
         blind: &[search("election", [3, 2, 0, 0], &[])],
@@ -110,7 +110,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
-        self.send_heartbeats(output);",
+        self.heartbeat_timeout(output);",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));",
         )],
         searches: &[recover("election", [3, 2, 0, 0])],
@@ -124,7 +124,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
-        self.send_heartbeats(output);",
+        self.heartbeat_timeout(output);",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
         output.timers.push(TimerDuty::Set(Timer::Heartbeat));",
         )],
@@ -141,13 +141,11 @@ pub const MUTANTS: &[Mutant] = &[
         about: "does not set the heartbeat timer again",
         edits: &[edit(
             RULES,
-            "        if self.is_leader() {
-            self.send_heartbeats(output);
-        }",
-            "        if self.is_leader() {
-            self.send_heartbeats(output);
-            output.timers.retain(|duty| *duty != TimerDuty::Set(Timer::Heartbeat));
-        }",
+            "            leading.send_heartbeats(output);",
+            // What is set beside a change of role stays: the first heartbeat's timer.
+            "            let elected = !output.timers.is_empty();
+            leading.send_heartbeats(output);
+            output.timers.retain(|duty| elected || *duty != TimerDuty::Set(Timer::Heartbeat));",
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
@@ -198,7 +196,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "L14",
         rule: "LE.3a",
         about: "takes no notice of acknowledgements",
-        edits: &[edit(RULES, "        matched.insert(peer, match_index);\n", "")],
+        edits: &[edit(RULES, "        self.leader.match_index.insert(peer, match_index);\n", "")],
         searches: &[search("replication", [3, 1, 1, 0], &[])],
         blind: &[],
         expected: Unreached { property: ENTRY_COMMITTED },
@@ -207,7 +205,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "L15",
         rule: "LE.3a",
         about: "never moves next_index forward",
-        edits: &[edit(RULES, "        next_index.insert(peer, match_index + 1);\n", "")],
+        edits: &[edit(RULES, "        self.leader.next_index.insert(peer, match_index + 1);\n", "")],
         searches: &[search("replication", [3, 2, 2, 0], &[]), recover("replication", [3, 2, 1, 0])],
         blind: &[],
         expected: Survives {
@@ -232,7 +230,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "L17",
         rule: "VS.1",
         about: "tells nobody what is committed",
-        edits: &[edit(RULES, "leader_commit: self.volatile.commit_index,", "leader_commit: 0,")],
+        edits: &[edit(RULES, "leader_commit: *self.commit_index,", "leader_commit: 0,")],
         searches: &[recover("replication", [3, 1, 1, 0])],
         blind: &[search("replication", [3, 1, 1, 0], &[])],
         expected: Falls { property: RECOVERY, steps: 21 },
@@ -244,7 +242,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "prev_log_term: prev_log_term.expect(\"a leader's log reaches to every next_index - 1\"),",
-            "prev_log_term: prev_log_term.map_or(0, |_| self.current_term()),",
+            "prev_log_term: prev_log_term.map_or(0, |_| self.persistent.current_term()),",
         )],
         searches: &[search("replication", [3, 1, 1, 0], &[])],
         blind: &[],
@@ -256,8 +254,10 @@ pub const MUTANTS: &[Mutant] = &[
         about: "sends new entries with the next heartbeat",
         edits: &[edit(
             RULES,
-            "        for peer in waiting {
-            self.replicate(peer, output);
+            "        for (&peer, &next_index) in &self.leader.next_index {
+            if next_index == first_index {
+                self.replicate(peer, output);
+            }
         }
 ",
             "",
@@ -285,8 +285,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "never commits while entries of earlier terms wait",
         edits: &[edit(
             RULES,
-            "self.log().term_at(majority_has) == Some(self.current_term())",
-            "self.log().term_at(self.volatile.commit_index + 1) == Some(self.current_term())",
+            "log.term_at(index) == Some(self.persistent.current_term())",
+            "log.term_at(*self.commit_index + 1) == Some(self.persistent.current_term())",
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],

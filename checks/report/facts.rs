@@ -1,7 +1,7 @@
 //! A server as a list of facts, and what is new among them.
 
 use serde::Serialize;
-use veraft::figure2::{Role, Server, ServerId};
+use veraft::figure2::{Leader, Role, Server, ServerId};
 use veraft_models::{Node, words};
 
 /// One thing there is to know about a server.
@@ -43,7 +43,7 @@ pub fn role(role: &Role) -> &'static str {
     match role {
         Role::Follower { .. } => "follower",
         Role::Candidate { .. } => "candidate",
-        Role::Leader { .. } => "leader",
+        Role::Leader(_) => "leader",
     }
 }
 
@@ -54,7 +54,7 @@ fn text(id: ServerId) -> String {
 fn leader(role: &Role) -> String {
     match role {
         Role::Follower { leader } => leader.map(text).unwrap_or_default(),
-        Role::Candidate { .. } | Role::Leader { .. } => String::new(),
+        Role::Candidate { .. } | Role::Leader(_) => String::new(),
     }
 }
 
@@ -63,7 +63,7 @@ fn votes(role: &Role) -> String {
         Role::Candidate { votes_granted } => {
             votes_granted.iter().copied().map(text).collect::<Vec<_>>().join(" ")
         }
-        Role::Follower { .. } | Role::Leader { .. } => String::new(),
+        Role::Follower { .. } | Role::Leader(_) => String::new(),
     }
 }
 
@@ -72,7 +72,7 @@ fn log(server: &Server) -> String {
 }
 
 fn peers(role: &Role) -> String {
-    let Role::Leader { next_index, match_index } = role else { return String::new() };
+    let Role::Leader(Leader { next_index, match_index }) = role else { return String::new() };
     let peer = |(id, next): (&ServerId, &u64)| {
         format!("{id} {next}/{}", match_index.get(id).copied().unwrap_or_default())
     };

@@ -10,9 +10,67 @@
 //! | `log.rs` | `log[]`: entries, terms, indices |
 //! | `breach.rs` | not in the paper: what no correct peer sends |
 //!
+//! ```text
+//!               ┌──────────────────── Server::step ────────────────────┐
+//!  Timeout ────►│ election_timeout, heartbeat_timeout       rules.rs   │
+//!  Receive ────►│ examine ─► update_term ─► receive_...     each RPC's │──► Output
+//!  Propose ────►│ propose                                   rules.rs   │
+//!               │ and then: apply_committed                            │
+//!               └──────────────────────────────────────────────────────┘
+//!
+//!               election timeout            votes of a quorum
+//!   follower ───────────────────► candidate ─────────────────► leader
+//!      ▲                           │     ▲ └─ election timeout     │
+//!      │                           │     └───── starts another     │
+//!      └── hears from the leader ──┴──── hears of a greater term ──┘
+//! ```
+//!
 //! One door in, one value out: [`Server::step`]. Nothing here reads a clock, draws a random
 //! number, does I/O or fails. What no correct peer sends is a value ([`Output::breach`]); what
 //! cannot happen in the server itself is an assertion.
+//!
+//! # One election and one commit, by hand
+//!
+//! ```
+//! use std::sync::Arc;
+//! use veraft::figure2::*;
+//!
+//! let [s1, s2, s3] = [1, 2, 3].map(ServerId);
+//! let start = |id| {
+//!     let config = Config { id, servers: Arc::new([s1, s2, s3].into()), max_append_bytes: 1024 };
+//!     Server::start(config, Persistent::default(), 0).0
+//! };
+//! let (mut one, mut two) = (start(s1), start(s2));
+//! let hears = |server: &mut Server, from, message: &Message| {
+//!     server.step(Input::Receive { from, message: message.clone() })
+//! };
+//!
+//! // S1 hears from no leader. It votes for itself, which must be durable before it asks S2.
+//! let stands = one.step(Input::Timeout(Timer::Election));
+//! assert_eq!(stands.persist, [Record::Ballot { current_term: 1, voted_for: Some(s1) }]);
+//! let (to, request) = &stands.send[0];
+//! assert_eq!(*to, s2);
+//!
+//! // S2 gives its vote: with S1's own, two of three. S1 leads, and shows itself.
+//! let votes = hears(&mut two, s1, request);
+//! let leads = hears(&mut one, s2, &votes.send[0].1);
+//! assert!(one.is_leader());
+//! let heartbeat = hears(&mut two, s1, &leads.send[0].1);
+//! assert_eq!(two.leader(), Some(s1));
+//! hears(&mut one, s2, &heartbeat.send[0].1);
+//!
+//! // A client proposes. The entry goes to S2, is durable there, and S2 says so.
+//! let payloads = vec![Payload::Command(Command::from(&b"x = 1"[..]))];
+//! let accepts = one.step(Input::Propose { payloads });
+//! assert_eq!(accepts.proposal, Some(Proposal::Accepted { term: 1, first_index: 1 }));
+//! let stores = hears(&mut two, s1, &accepts.send[0].1);
+//! assert_eq!(stores.persist.len(), 1);
+//!
+//! // A quorum has it: S1 commits it and applies it. S2 will with the next heartbeat.
+//! let commits = hears(&mut one, s2, &stores.send[0].1);
+//! assert_eq!(one.volatile().commit_index, 1);
+//! assert_eq!(commits.apply[0].0, 1);
+//! ```
 //!
 //! # Departures from the paper
 //!
@@ -50,7 +108,7 @@ pub use append_entries::{AppendEntries, AppendEntriesReply, AppendOutcome};
 pub use breach::{Breach, LEAP, LIMIT};
 pub use log::{Command, Entries, Entry, Index, Log, MAX_ENTRIES, Payload, Term};
 pub use request_vote::{RequestVote, RequestVoteReply};
-pub use state::{BadRecord, Config, Persistent, Record, Role, ServerId, Volatile};
+pub use state::{BadRecord, Config, Leader, Persistent, Record, Role, ServerId, Volatile};
 
 /// A message between servers: the two RPCs of Figure 2 and their replies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -209,6 +267,14 @@ impl TryFrom<Parts> for Server {
     }
 }
 
+impl Persistent {
+    /// Changes the persistent state and returns the record of it, always both.
+    fn record(&mut self, record: Record, output: &mut Output) {
+        self.write(record.clone());
+        output.persist.push(record);
+    }
+}
+
 impl Server {
     /// A server that starts, for the first time or after a crash: it follows, with what its
     /// records fold to. `floor` is the highest index that is known to have been handed to the
@@ -258,7 +324,7 @@ impl Server {
             output.breach = Some(breach);
             return;
         }
-        self.observe_term(message.term(), output);
+        self.update_term(message.term(), output);
         match message {
             Message::RequestVote(request) => self.receive_request_vote(request, output),
             Message::RequestVoteReply(reply) => {
@@ -271,10 +337,8 @@ impl Server {
         }
     }
 
-    /// Changes the persistent state and returns the record of it, always both.
     fn write(&mut self, record: Record, output: &mut Output) {
-        self.persistent.write(record.clone());
-        output.persist.push(record);
+        self.persistent.record(record, output);
     }
 
     /// What the server was told at its start.
@@ -304,7 +368,7 @@ impl Server {
 
     /// Whether this server leads its current term.
     pub fn is_leader(&self) -> bool {
-        matches!(self.volatile.role, Role::Leader { .. })
+        matches!(self.volatile.role, Role::Leader(_))
     }
 
     /// The leader of the current term, if known.
@@ -312,7 +376,7 @@ impl Server {
         match self.volatile.role {
             Role::Follower { leader } => leader,
             Role::Candidate { .. } => None,
-            Role::Leader { .. } => Some(self.config.id),
+            Role::Leader(_) => Some(self.config.id),
         }
     }
 }

@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use super::breach::LIMIT;
 use super::log::{Entries, Entry, Index, Payload, Term};
 use super::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Message, Output, Proposal, Record,
-    RequestVote, RequestVoteReply, Role, Server, ServerId, Timer, TimerDuty,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Config, Leader, Message, Output, Persistent,
+    Proposal, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Timer, TimerDuty,
+    Volatile,
 };
 
 /// All servers.
@@ -22,7 +23,7 @@ impl Server {
     }
 
     /// `ALL.2`: whoever hears of a greater term adopts it and follows.
-    pub(super) fn observe_term(&mut self, term: Term, output: &mut Output) {
+    pub(super) fn update_term(&mut self, term: Term, output: &mut Output) {
         if term > self.current_term() {
             self.write(Record::Ballot { current_term: term, voted_for: None }, output);
             if self.is_leader() {
@@ -41,7 +42,7 @@ impl Server {
     pub(super) fn election_timeout(&mut self, output: &mut Output) {
         match self.volatile.role {
             Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
-            Role::Leader { .. } => {}
+            Role::Leader(_) => {}
         }
     }
 
@@ -82,93 +83,40 @@ impl Server {
     fn collect_vote(&mut self, voter: ServerId, output: &mut Output) {
         let Role::Candidate { votes_granted } = &mut self.volatile.role else { return };
         votes_granted.insert(voter);
-        if self.config.is_majority(votes_granted.len()) {
+        if self.config.is_quorum(|server| votes_granted.contains(&server)) {
             self.become_leader(output);
         }
     }
 }
 
-/// Leaders.
+/// Leaders: how a server comes to lead, and what is for leaders only.
 impl Server {
     /// `LE.1a`: a new leader shows itself at once with an empty AppendEntries to each peer.
     fn become_leader(&mut self, output: &mut Output) {
         let next_index = self.log().last_index() + 1;
-        self.volatile.role = Role::Leader {
+        self.volatile.role = Role::Leader(Leader {
             next_index: self.config.peers().map(|peer| (peer, next_index)).collect(),
             match_index: self.config.peers().map(|peer| (peer, 0)).collect(),
-        };
+        });
         output.timers.push(TimerDuty::Cancel(Timer::Election));
-        self.send_heartbeats(output);
+        self.heartbeat_timeout(output);
     }
 
     /// `LE.1b`: a leader repeats its heartbeat, so that no election timeout passes without it.
-    /// Entries that a peer has not acknowledged follow it, for they may have been lost.
     pub(super) fn heartbeat_timeout(&mut self, output: &mut Output) {
-        if self.is_leader() {
-            self.send_heartbeats(output);
+        if let Some(leading) = self.leading() {
+            leading.send_heartbeats(output);
         }
-    }
-
-    fn send_heartbeats(&self, output: &mut Output) {
-        let Role::Leader { next_index, .. } = &self.volatile.role else { return };
-        for (&peer, &next_index) in next_index {
-            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
-            self.replicate(peer, output);
-        }
-        output.timers.push(TimerDuty::Set(Timer::Heartbeat));
     }
 
     /// `LE.2`: a leader appends the commands of clients to its log. The answer follows once
     /// they are applied: see [`Proposal::Accepted`].
     pub(super) fn propose(&mut self, payloads: Vec<Payload>, output: &mut Output) {
-        let term = self.current_term();
-        let Role::Leader { next_index, .. } = &self.volatile.role else {
-            output.proposal = Some(Proposal::NotLeader { term, leader: self.leader() });
-            return;
-        };
-        let first_index = self.log().last_index() + 1;
-        let waiting = next_index.iter().filter(|&(_, &next)| next == first_index);
-        let waiting: Vec<ServerId> = waiting.map(|(&peer, _)| peer).collect();
-        output.proposal = Some(Proposal::Accepted { term, first_index });
-        if payloads.is_empty() {
-            return;
-        }
-        assert!(first_index <= LIMIT, "there are no more indices");
-        let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();
-        self.write(Record::Append { entries }, output);
-        for peer in waiting {
-            self.replicate(peer, output);
-        }
-        self.advance_commit_index();
-    }
-
-    /// `LE.3`: if the log reaches to `next_index`, the peer is sent the entries from there on.
-    fn replicate(&self, peer: ServerId, output: &mut Output) {
-        let Role::Leader { next_index, .. } = &self.volatile.role else { return };
-        let first = next_index[&peer];
-        let entries = self.log().batch(first, self.config.max_append_bytes);
-        if !entries.is_empty() {
-            self.send_append_entries(peer, first - 1, entries, output);
-        }
-    }
-
-    fn send_append_entries(
-        &self,
-        peer: ServerId,
-        prev_log_index: Index,
-        entries: Entries,
-        output: &mut Output,
-    ) {
-        let prev_log_term = self.log().term_at(prev_log_index);
-        let request = AppendEntries {
-            term: self.current_term(),
-            leader_id: self.config.id,
-            prev_log_index,
-            prev_log_term: prev_log_term.expect("a leader's log reaches to every next_index - 1"),
-            entries,
-            leader_commit: self.volatile.commit_index,
-        };
-        output.send.push((peer, Message::AppendEntries(request)));
+        let (term, leader) = (self.current_term(), self.leader());
+        output.proposal = Some(match self.leading() {
+            Some(leading) => leading.append(payloads, output),
+            None => Proposal::NotLeader { term, leader },
+        });
     }
 
     /// A peer answered an AppendEntries. Answers to a leader of an older term mean nothing,
@@ -182,26 +130,104 @@ impl Server {
         if reply.term != self.current_term() {
             return;
         }
+        let Some(leading) = self.leading() else { return };
         match reply.outcome {
-            AppendOutcome::Success { match_index } => self.acknowledged(from, match_index, output),
+            AppendOutcome::Success { match_index } => {
+                leading.acknowledged(from, match_index, output);
+            }
             AppendOutcome::Conflict { prev_log_index, conflict_term, conflict_index } => {
-                self.back_up(from, prev_log_index, conflict_term, conflict_index, output);
+                leading.back_up(from, prev_log_index, conflict_term, conflict_index, output);
             }
             AppendOutcome::StaleTerm => {}
         }
     }
 
+    /// The one door to what only leaders do.
+    fn leading(&mut self) -> Option<Leading<'_>> {
+        let Server { config, persistent, volatile } = self;
+        let Volatile { role, commit_index, last_applied: _, floor: _ } = volatile;
+        match role {
+            Role::Leader(leader) => Some(Leading { config, persistent, commit_index, leader }),
+            Role::Follower { .. } | Role::Candidate { .. } => None,
+        }
+    }
+}
+
+/// A server that leads.
+struct Leading<'a> {
+    config: &'a Config,
+    persistent: &'a mut Persistent,
+    commit_index: &'a mut Index,
+    leader: &'a mut Leader,
+}
+
+impl Leading<'_> {
+    /// A heartbeat to each peer. Entries that a peer has not acknowledged follow it, for they
+    /// may have been lost.
+    fn send_heartbeats(&self, output: &mut Output) {
+        for (&peer, &next_index) in &self.leader.next_index {
+            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+            self.replicate(peer, output);
+        }
+        output.timers.push(TimerDuty::Set(Timer::Heartbeat));
+    }
+
+    /// Appends entries; who lacks nothing but them is sent them at once.
+    fn append(mut self, payloads: Vec<Payload>, output: &mut Output) -> Proposal {
+        let term = self.persistent.current_term();
+        let first_index = self.persistent.log().last_index() + 1;
+        let accepted = Proposal::Accepted { term, first_index };
+        if payloads.is_empty() {
+            return accepted;
+        }
+        assert!(first_index <= LIMIT, "there are no more indices");
+        let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();
+        self.persistent.record(Record::Append { entries }, output);
+        for (&peer, &next_index) in &self.leader.next_index {
+            if next_index == first_index {
+                self.replicate(peer, output);
+            }
+        }
+        self.advance_commit_index();
+        accepted
+    }
+
+    /// `LE.3`: if the log reaches to `next_index`, the peer is sent the entries from there on.
+    fn replicate(&self, peer: ServerId, output: &mut Output) {
+        let first = self.leader.next_index[&peer];
+        let entries = self.persistent.log().batch(first, self.config.max_append_bytes);
+        if !entries.is_empty() {
+            self.send_append_entries(peer, first - 1, entries, output);
+        }
+    }
+
+    fn send_append_entries(
+        &self,
+        peer: ServerId,
+        prev_log_index: Index,
+        entries: Entries,
+        output: &mut Output,
+    ) {
+        let prev_log_term = self.persistent.log().term_at(prev_log_index);
+        let request = AppendEntries {
+            term: self.persistent.current_term(),
+            leader_id: self.config.id,
+            prev_log_index,
+            prev_log_term: prev_log_term.expect("a leader's log reaches to every next_index - 1"),
+            entries,
+            leader_commit: *self.commit_index,
+        };
+        output.send.push((peer, Message::AppendEntries(request)));
+    }
+
     /// `LE.3a`: success moves `next_index` and `match_index` of the peer forward, and the next
     /// batch follows.
-    fn acknowledged(&mut self, peer: ServerId, match_index: Index, output: &mut Output) {
-        let Role::Leader { next_index, match_index: matched } = &mut self.volatile.role else {
-            return;
-        };
-        if match_index <= matched[&peer] {
+    fn acknowledged(mut self, peer: ServerId, match_index: Index, output: &mut Output) {
+        if match_index <= self.leader.match_index[&peer] {
             return;
         }
-        matched.insert(peer, match_index);
-        next_index.insert(peer, match_index + 1);
+        self.leader.match_index.insert(peer, match_index);
+        self.leader.next_index.insert(peer, match_index + 1);
         self.advance_commit_index();
         self.replicate(peer, output);
     }
@@ -212,38 +238,40 @@ impl Server {
     /// If the leader has entries of that term too, the logs may agree up to the last of those;
     /// otherwise none of the term's entries can stand.
     fn back_up(
-        &mut self,
+        self,
         peer: ServerId,
         prev_log_index: Index,
         conflict_term: Option<Term>,
         conflict_index: Index,
         output: &mut Output,
     ) {
-        let Role::Leader { next_index, match_index } = &mut self.volatile.role else { return };
-        if prev_log_index <= match_index[&peer] {
+        let match_index = self.leader.match_index[&peer];
+        if prev_log_index <= match_index {
             return;
         }
         let next = conflict_term
             .and_then(|term| self.persistent.log().last_index_of_term(term))
             .filter(|&last| last < prev_log_index)
             .map_or(conflict_index, |last| last + 1);
-        next_index.insert(peer, next.max(match_index[&peer] + 1));
+        self.leader.next_index.insert(peer, next.max(match_index + 1));
         self.replicate(peer, output);
     }
 
-    /// `LE.4`: an index that a majority has replicated is committed, if its entry is of the
+    /// `LE.4`: an index that a quorum has replicated is committed, if its entry is of the
     /// leader's own term; entries of earlier terms are committed with it, never by counting
     /// (§5.4.2, Figure 8).
     fn advance_commit_index(&mut self) {
-        let Role::Leader { match_index, .. } = &self.volatile.role else { return };
-        let mut replicated: Vec<Index> = match_index.values().copied().collect();
-        replicated.push(self.log().last_index());
-        replicated.sort_unstable();
-        let majority_has = replicated[(replicated.len() - 1) / 2];
-        if majority_has > self.volatile.commit_index
-            && self.log().term_at(majority_has) == Some(self.current_term())
-        {
-            self.volatile.commit_index = majority_has;
-        }
+        let Leader { next_index: _, match_index } = &*self.leader;
+        let log = self.persistent.log();
+        let replicated = |server, index| match match_index.get(&server) {
+            Some(&matched) => matched >= index,
+            None => log.last_index() >= index,
+        };
+        let newly = match_index.values().copied().chain([log.last_index()]).filter(|&index| {
+            index > *self.commit_index
+                && self.config.is_quorum(|server| replicated(server, index))
+                && log.term_at(index) == Some(self.persistent.current_term())
+        });
+        *self.commit_index = newly.max().unwrap_or(*self.commit_index);
     }
 }

@@ -33,9 +33,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether `count` servers are a majority of the cluster.
-    pub fn is_majority(&self, count: usize) -> bool {
-        count > self.servers.len() / 2
+    /// Whether the servers of which `holds` is true are a quorum: more than half of the cluster.
+    /// Two quorums share a server, on which all of Raft rests. Strangers never count.
+    pub fn is_quorum(&self, holds: impl Fn(ServerId) -> bool) -> bool {
+        let holding = self.servers.iter().filter(|&&server| holds(server)).count();
+        holding > self.servers.len() / 2
     }
 
     /// The other servers.
@@ -246,14 +248,18 @@ pub enum Role {
         votes_granted: BTreeSet<ServerId>,
     },
     /// Leads the current term.
-    Leader {
-        /// `LS.1`: for each peer, the index of the next entry to send; after an election,
-        /// the leader's last index + 1.
-        next_index: BTreeMap<ServerId, Index>,
-        /// `LS.2`: for each peer, the highest index known to be replicated there; 0 after an
-        /// election, never falls.
-        match_index: BTreeMap<ServerId, Index>,
-    },
+    Leader(Leader),
+}
+
+/// Volatile state on leaders: begun anew after each election.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Leader {
+    /// `LS.1`: for each peer, the index of the next entry to send; after an election, the
+    /// leader's last index + 1.
+    pub next_index: BTreeMap<ServerId, Index>,
+    /// `LS.2`: for each peer, the highest index known to be replicated there; 0 after an
+    /// election, never falls.
+    pub match_index: BTreeMap<ServerId, Index>,
 }
 
 impl Default for Role {

@@ -15,7 +15,8 @@ use super::readmit::{Other, Readmission, ReadmitError, Waiting, all_hold};
 use super::server_loop::ServerLoop;
 use super::watch::Sign;
 use crate::figure2::{
-    AppendEntriesReply, Index, Input, Message, Payload, RequestVoteReply, Role, ServerId, Term,
+    AppendEntriesReply, Index, Input, Leader, Message, Payload, RequestVoteReply, Role, ServerId,
+    Term,
 };
 
 /// What a thread of the node asks of the server loop.
@@ -139,7 +140,8 @@ impl<R> ServerLoop<R> {
 
     /// The members other than this leader of `term` and `server`; none if it leads no more.
     fn others(&self, now: Instant, term: Term, server: ServerId) -> Option<Vec<Other>> {
-        let Role::Leader { next_index: _, match_index } = &self.server.volatile().role else {
+        let Role::Leader(Leader { next_index: _, match_index }) = &self.server.volatile().role
+        else {
             return None;
         };
         if term != self.server.current_term() {
@@ -178,7 +180,8 @@ impl<R> ServerLoop<R> {
 
     /// A leader looks whether a peer still holds what it acknowledged.
     pub(super) fn watch_reply(&mut self, from: ServerId, reply: &AppendEntriesReply) {
-        let Role::Leader { next_index: _, match_index } = &self.server.volatile().role else {
+        let Role::Leader(Leader { next_index: _, match_index }) = &self.server.volatile().role
+        else {
             return;
         };
         let held = match_index.get(&from).copied().unwrap_or(0);

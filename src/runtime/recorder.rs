@@ -215,7 +215,7 @@ pub(super) fn open(path: &Path) -> io::Result<impl Write + Send + 'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure2::{Role, Timer};
+    use crate::figure2::{Leader, Role, Timer};
     use std::collections::BTreeMap;
     use std::string::ToString;
 
@@ -228,7 +228,8 @@ mod tests {
         let output = server.step(input.clone());
         let mut state = State::from(&server);
         let indices = BTreeMap::from([(ServerId(2), 4)]);
-        state.volatile.role = Role::Leader { next_index: indices.clone(), match_index: indices };
+        state.volatile.role =
+            Role::Leader(Leader { next_index: indices.clone(), match_index: indices });
         let lines = [
             Line::Start { format: FORMAT, config, persistent: Persistent::default(), floor: 7 },
             Line::Step { step: 1, input, output, state },
