@@ -13,8 +13,12 @@ const GATE: &str = "src/runtime/gate.rs";
 const MAILBOX: &str = "src/runtime/mailbox.rs";
 const OUTBOX: &str = "src/runtime/outbox.rs";
 const SERVER_LOOP: &str = "src/runtime/server_loop.rs";
-const TIMING: &str = "src/runtime/timing.rs";
+const DRIVER_GATE: &str = "src/driver/gate.rs";
+const TIMERS: &str = "src/driver/timers.rs";
+const WAITERS: &str = "src/driver/waiters.rs";
 
+const GATE_IN_ORDER: &str =
+    "driver::gate::tests::what_waits_for_nothing_leaves_at_once_and_all_else_in_order";
 const IN_ORDER: &str =
     "runtime::interleavings::messages_leave_in_order_once_their_records_are_durable";
 const WOKEN: &str = "runtime::interleavings::threads_that_sleep_are_woken";
@@ -53,7 +57,7 @@ pub const MUTANTS: &[Mutant] = &[
                 Payload::Blank => None,
             };
             counters.applied_index.store(index, Ordering::Release);
-            waiting.applied(index, entry.term, response);
+            answer(&mut waiting, index, entry.term, response);
         }",
             "        let (odd, even): (Vec<_>, Vec<_>) =
             committed.into_iter().partition(|(index, _)| index % 2 == 1);
@@ -66,7 +70,7 @@ pub const MUTANTS: &[Mutant] = &[
                         let mut parts = shared.lock().unwrap();
                         let response = entry.payload.command().map(|command| parts.0.apply(index, command));
                         counters.applied_index.store(index, Ordering::Release);
-                        parts.1.applied(index, entry.term, response);
+                        answer(&mut *parts.1, index, entry.term, response);
                     }
                 });
             }
@@ -83,16 +87,20 @@ pub const MUTANTS: &[Mutant] = &[
         name: "R1",
         rule: "gate",
         about: "lets what has records leave at once while the disk is idle",
-        edits: &[edit(GATE, "if !has_to_wait && !state.busy", "if !(has_to_wait && state.busy)")],
+        edits: &[edit(
+            DRIVER_GATE,
+            "if !has_to_wait && !self.under_way",
+            "if !(has_to_wait && self.under_way)",
+        )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Interleavings, IN_ORDER),
+        expected: fails_test(Unit, GATE_IN_ORDER),
     },
     Mutant {
         name: "R2",
         rule: "gate",
         about: "lets what has no records overtake a write under way",
-        edits: &[edit(GATE, "!has_to_wait && !state.busy && ", "!has_to_wait && ")],
+        edits: &[edit(DRIVER_GATE, "!has_to_wait && !self.under_way && ", "!has_to_wait && ")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, IN_ORDER),
@@ -101,10 +109,10 @@ pub const MUTANTS: &[Mutant] = &[
         name: "R3",
         rule: "gate",
         about: "lets what has no records overtake what waits",
-        edits: &[edit(GATE, "!state.busy && state.waiting.is_empty()", "!state.busy")],
+        edits: &[edit(DRIVER_GATE, "!self.under_way && self.waiting.is_empty()", "!self.under_way")],
         searches: &[],
         blind: &[],
-        expected: fails_test(Interleavings, IN_ORDER),
+        expected: fails_test(Unit, GATE_IN_ORDER),
     },
     Mutant {
         name: "R4",
@@ -136,9 +144,9 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "lets a heartbeat pass a write of any age",
         edits: &[edit(
-            GATE,
-            "self.patience.contains(&since.elapsed())",
-            "since.elapsed() >= self.patience.start",
+            DRIVER_GATE,
+            "age.is_some_and(|age| patience.contains(&age))",
+            "age.is_some_and(|age| age >= patience.start)",
         )],
         searches: &[],
         blind: &[],
@@ -152,9 +160,9 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "lets no heartbeat pass a write",
         edits: &[edit(
-            GATE,
-            "self.patience.contains(&since.elapsed())",
-            "false && since.elapsed() > self.patience.end",
+            DRIVER_GATE,
+            "age.is_some_and(|age| patience.contains(&age))",
+            "age.is_some_and(|age| age < patience.start && age > patience.end)",
         )],
         searches: &[],
         blind: &[],
@@ -218,9 +226,9 @@ pub const MUTANTS: &[Mutant] = &[
             ),
             edit(
                 APPLICATION,
-                "            waiting.applied(index, entry.term, response);
+                "            answer(&mut waiting, index, entry.term, response);
         }",
-                "            waiting.applied(index, entry.term, response);
+                "            answer(&mut waiting, index, entry.term, response);
         }
         accepted.into_iter().for_each(|run| waiting.add(run));",
             ),
@@ -261,16 +269,62 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "timer",
         about: "gives every election timer the shortest length",
         edits: &[edit(
-            TIMING,
-            "let length = self.random.random_range(self.timing.election.clone());",
-            "let _ = self.random.random_range(self.timing.election.clone());
-                let length = *self.timing.election.start();",
+            TIMERS,
+            "let length = draw(self.timing.election().clone());",
+            "let _ = draw(self.timing.election().clone());
+                let length = *self.timing.election().start();",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(
             Unit,
-            "runtime::timing::tests::election_timeouts_fill_the_range_and_fall_on_the_grid",
+            "driver::timers::tests::timers_fire_on_the_grid_at_or_after_their_time",
+        ),
+    },
+    Mutant {
+        name: "lose-a-reset",
+        rule: "timer",
+        about: "lets an election timer run on that is set anew",
+        edits: &[edit(
+            TIMERS,
+            "                self.election = Some(self.on_grid(now + length));",
+            "                let at = self.on_grid(now + length);
+                self.election = Some(self.election.unwrap_or(at));",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::timers::tests::a_timer_is_due_when_its_time_has_come_and_not_when_cancelled_or_fired",
+        ),
+    },
+    Mutant {
+        name: "release-a-write-early",
+        rule: "gate",
+        about: "counts the first write of a batch among what waits for none",
+        edits: &[edit(
+            DRIVER_GATE,
+            "position(writes).unwrap_or(free.len())",
+            "position(writes).map_or(free.len(), |first| first + 1)",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, GATE_IN_ORDER),
+    },
+    Mutant {
+        name: "answer-for-another",
+        rule: "apply",
+        about: "answers a proposal for the entry of a later term that took its place",
+        edits: &[edit(
+            WAITERS,
+            "let own = run.term == term && at == index;",
+            "let own = run.term <= term && at == index;",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "runtime::application::tests::the_same_index_in_two_terms_is_told_apart",
         ),
     },
     Mutant {

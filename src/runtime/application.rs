@@ -2,7 +2,6 @@
 
 use crate::runtime::std;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
@@ -10,6 +9,7 @@ use std::vec::Vec;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::metrics::Counters;
 use super::proposal::{Accepted, ProposeError, Waiter};
+use crate::driver::{Fate, Run, Waiters};
 use crate::figure2::{Command, Entry, Index, Payload, Term};
 
 /// What the cluster replicates: the application's own state.
@@ -31,7 +31,7 @@ pub trait StateMachine: Send + 'static {
 /// Work for the application thread.
 pub(super) struct Work<R> {
     /// Proposals of this node whose commands stand in its log, not committed yet.
-    pub(super) accepted: Vec<Run<R>>,
+    pub(super) accepted: Vec<Run<Waiter<R>>>,
     /// Entries to apply.
     pub(super) committed: Vec<(Index, Entry)>,
 }
@@ -58,7 +58,7 @@ pub(super) fn run<S: StateMachine>(
     jobs: &Jobs<S::Response>,
     counters: &Arc<Counters>,
 ) {
-    let mut waiting = Waiting::default();
+    let mut waiting = Waiters::default();
     while let Taken::All(Work { accepted, committed }) = jobs.take(None) {
         // What was committed before a proposal was accepted stands before it in the log, and in
         // no later term: that the proposal waits already changes nothing for it.
@@ -69,62 +69,17 @@ pub(super) fn run<S: StateMachine>(
                 Payload::Blank => None,
             };
             counters.applied_index.store(index, Ordering::Release);
-            waiting.applied(index, entry.term, response);
+            answer(&mut waiting, index, entry.term, response);
         }
     }
 }
 
-/// The proposals whose entries are not applied yet: one run of them for each term, in the order
-/// of the terms.
-struct Waiting<R> {
-    runs: VecDeque<Run<R>>,
-}
-
-/// Waiters for consecutive indices, accepted in one term.
-pub(super) struct Run<R> {
-    pub(super) term: Term,
-    pub(super) first_index: Index,
-    pub(super) waiters: VecDeque<Waiter<R>>,
-}
-
-impl<R> Run<R> {
-    fn goes_on_with(&self, next: &Run<R>) -> bool {
-        self.term == next.term && self.first_index + self.waiters.len() as Index == next.first_index
-    }
-}
-
-impl<R> Default for Waiting<R> {
-    fn default() -> Self {
-        Waiting { runs: VecDeque::new() }
-    }
-}
-
-impl<R> Waiting<R> {
-    /// A leader never removes entries, so what it accepts in one term is one run, but for the
-    /// blanks in between.
-    fn add(&mut self, new: Run<R>) {
-        match self.runs.back_mut() {
-            Some(run) if run.goes_on_with(&new) => run.waiters.extend(new.waiters),
-            Some(_) | None => self.runs.push_back(new),
-        }
-    }
-
-    /// Answers the proposal whose entry was applied, and those that it rules out: the ones at
-    /// the same index, and all of earlier terms, since terms never decrease along a log.
-    fn applied(&mut self, index: Index, term: Term, mut response: Option<R>) {
-        for run in &mut self.runs {
-            while run.first_index <= index || run.term < term {
-                let Some(waiter) = run.waiters.pop_front() else { break };
-                let at = run.first_index;
-                run.first_index += 1;
-                match run.term == term && at == index {
-                    true => waiter.applied(Accepted { term, index }, response.take()),
-                    false => waiter.fail(ProposeError::Superseded { term: run.term, index: at }),
-                }
-            }
-        }
-        self.runs.retain(|run| !run.waiters.is_empty());
-    }
+/// An entry was applied: whoever waits for it, or waits in vain, is told.
+fn answer<R>(waiting: &mut Waiters<Waiter<R>>, index: Index, term: Term, mut response: Option<R>) {
+    waiting.applied(index, term, |waiter, fate| match fate {
+        Fate::Applied => waiter.applied(Accepted { term, index }, response.take()),
+        Fate::Superseded { term, index } => waiter.fail(ProposeError::Superseded { term, index }),
+    });
 }
 
 #[cfg(test)]
@@ -139,7 +94,7 @@ mod tests {
         term: Term,
         first_index: Index,
         waiters: Vec<Waiter<&'static str>>,
-    ) -> Run<&'static str> {
+    ) -> Run<Waiter<&'static str>> {
         Run { term, first_index, waiters: waiters.into() }
     }
 
@@ -162,12 +117,12 @@ mod tests {
     #[test]
     fn a_proposal_gets_the_response_of_its_own_entry() {
         let (pending, ends) = waiters(2);
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiters::default();
         waiting.add(run(3, 5, ends));
-        waiting.applied(4, 2, Some("older"));
+        answer(&mut waiting, 4, 2, Some("older"));
         assert!(pending.iter().all(|pending| !pending.is_done()));
-        waiting.applied(5, 3, Some("first"));
-        waiting.applied(6, 3, Some("second"));
+        answer(&mut waiting, 5, 3, Some("first"));
+        answer(&mut waiting, 6, 3, Some("second"));
         let answers: Vec<_> = pending.into_iter().map(|one| one.wait().unwrap()).collect();
         assert_eq!(answers[0], Applied { term: 3, index: 5, response: "first" });
         assert_eq!(answers[1], Applied { term: 3, index: 6, response: "second" });
@@ -176,10 +131,10 @@ mod tests {
     #[test]
     fn an_entry_of_a_later_term_supersedes_all_of_earlier_ones() {
         let (mut pending, ends) = waiters(3);
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiters::default();
         waiting.add(run(3, 5, ends));
-        waiting.applied(5, 3, Some("mine"));
-        waiting.applied(6, 4, Some("another's"));
+        answer(&mut waiting, 5, 3, Some("mine"));
+        answer(&mut waiting, 6, 4, Some("another's"));
         assert_eq!(superseded(pending.pop().unwrap()), (3, 7));
         assert_eq!(superseded(pending.pop().unwrap()), (3, 6));
         assert!(pending.pop().unwrap().wait().is_ok());
@@ -189,10 +144,10 @@ mod tests {
     fn an_entry_of_an_earlier_term_supersedes_what_stood_at_its_index() {
         let (mut pending, ends) = waiters(2);
         let (mut later, later_ends) = waiters(1);
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiters::default();
         waiting.add(run(3, 5, ends));
         waiting.add(run(6, 5, later_ends));
-        waiting.applied(5, 2, Some("an old one"));
+        answer(&mut waiting, 5, 2, Some("an old one"));
         assert_eq!(superseded(later.pop().unwrap()), (6, 5));
         assert!(!pending.pop().unwrap().is_done());
         assert_eq!(superseded(pending.pop().unwrap()), (3, 5));
@@ -202,12 +157,12 @@ mod tests {
     fn a_blank_between_two_proposals_moves_no_answer() {
         let (mut pending, ends) = waiters(1);
         let (later, later_ends) = waiters(1);
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiters::default();
         waiting.add(run(3, 5, ends));
         waiting.add(run(3, 7, later_ends));
-        waiting.applied(5, 3, Some("first"));
-        waiting.applied(6, 3, None);
-        waiting.applied(7, 3, Some("second"));
+        answer(&mut waiting, 5, 3, Some("first"));
+        answer(&mut waiting, 6, 3, None);
+        answer(&mut waiting, 7, 3, Some("second"));
         pending.extend(later);
         let answers: Vec<_> = pending.into_iter().map(|one| one.wait().unwrap()).collect();
         assert_eq!((answers[0].index, answers[0].response), (5, "first"));
@@ -218,10 +173,10 @@ mod tests {
     fn the_same_index_in_two_terms_is_told_apart() {
         let (mut old, old_ends) = waiters(1);
         let (mut new, new_ends) = waiters(1);
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiters::default();
         waiting.add(run(1, 5, old_ends));
         waiting.add(run(3, 5, new_ends));
-        waiting.applied(5, 3, Some("new"));
+        answer(&mut waiting, 5, 3, Some("new"));
         assert_eq!(superseded(old.pop().unwrap()), (1, 5));
         assert_eq!(new.pop().unwrap().wait().unwrap().response, "new");
     }

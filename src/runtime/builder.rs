@@ -4,6 +4,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
@@ -18,8 +19,8 @@ use super::limits::{LimitError, Limits};
 use super::node::{Node, Parts};
 use super::recorder;
 use super::storage::{Storage, StorageError};
-use super::timing::Timing;
 use super::transport::{Transport, TransportError};
+use crate::driver::Timing;
 use crate::figure2::{Config, ServerId};
 
 /// Collects what a node needs; [`start`](NodeBuilder::start) starts it.
@@ -32,6 +33,15 @@ pub struct NodeBuilder {
     pub(super) recording: Option<Recording>,
     pub(super) cluster: Option<String>,
     pub(super) blanks: bool,
+}
+
+impl fmt::Debug for NodeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeBuilder")
+            .field("config", &self.config)
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
+    }
 }
 
 pub(super) enum Recording {

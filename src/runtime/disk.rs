@@ -18,6 +18,7 @@ use super::outlets::{Gated, Note, Outlets};
 use super::reception::Identities;
 use super::recorder::Recorder;
 use super::storage::{Storage, StorageError};
+use crate::driver::Batch;
 use crate::figure2::{Index, Record};
 
 /// How far peers have come is written beside one in so many batches: it grows with each, and what
@@ -50,7 +51,7 @@ impl<S: Storage, R> Disk<S, R> {
     /// # Errors
     /// When a write fails, or after a step that must be the last.
     pub(super) fn run(&mut self) -> Result<(), Failure<R>> {
-        while let Some(batch) = self.gate.take() {
+        while let Some(batch) = self.gate.take(Gated::writes) {
             self.serve(batch)?;
         }
         Ok(())
@@ -61,17 +62,16 @@ impl<S: Storage, R> Disk<S, R> {
     /// # Errors
     /// When a write fails, or after a step that must be the last.
     pub(super) fn run_once(&mut self) -> Result<(), Failure<R>> {
-        while let Some(batch) = self.gate.take_now() {
+        while let Some(batch) = self.gate.take_now(Gated::writes) {
             self.serve(batch)?;
         }
         Ok(())
     }
 
-    fn serve(&mut self, mut batch: Vec<Gated<R>>) -> Result<(), Failure<R>> {
+    fn serve(&mut self, batch: Batch<Gated<R>>) -> Result<(), Failure<R>> {
         self.wait_for_recorder();
-        let first = batch.iter().position(Gated::writes);
-        let mut writes = batch.split_off(first.unwrap_or(batch.len()));
-        self.release(batch);
+        let Batch { free, mut writes } = batch;
+        self.release(free);
         let last = writes.iter().position(|gated| gated.stop.is_some());
         let never = writes.split_off(last.unwrap_or(writes.len()));
         if let Err(error) = self.write(&mut writes) {

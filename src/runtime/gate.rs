@@ -1,22 +1,13 @@
-//! The gate between the server and everything that may see what it did.
-//!
-//! ```text
-//!   server loop ──enter──►  waiting  ──take──►  disk thread: append all, sync once, release
-//!        │                                                                     │
-//!        └── nothing waits, nothing to write ──────────────────────────────────┴──► leaves
-//! ```
-//!
-//! Outputs leave in the order in which they entered, each once its records and all earlier ones
-//! are durable. Heartbeats alone may pass: see [`Gate::lets_heartbeats_pass`].
+//! The gate of a node: the driver's, between the thread of the server and that of the disk.
 
 use crate::runtime::std;
 
 use std::mem;
 use std::ops::Range;
 use std::time::{Duration, Instant};
-use std::vec::Vec;
 
 use super::sync::{Condvar, Mutex, lock, wait};
+use crate::driver::{self, Batch, lets_heartbeats_pass};
 
 /// One thread enters, one takes.
 pub(super) struct Gate<T> {
@@ -27,9 +18,7 @@ pub(super) struct Gate<T> {
 }
 
 struct State<T> {
-    waiting: Vec<T>,
-    /// Whether the disk thread has taken items and not yet released them all.
-    busy: bool,
+    gate: driver::Gate<T>,
     /// Since when the disk thread writes.
     writing_since: Option<Instant>,
     sleeping: bool,
@@ -41,8 +30,7 @@ impl<T> Gate<T> {
     /// than `patience.start`.
     pub(super) fn new(patience: Range<Duration>) -> Self {
         let state = State {
-            waiting: Vec::new(),
-            busy: false,
+            gate: driver::Gate::default(),
             writing_since: None,
             sleeping: false,
             closed: false,
@@ -59,30 +47,26 @@ impl<T> Gate<T> {
         if state.closed {
             return None;
         }
-        if !has_to_wait && !state.busy && state.waiting.is_empty() {
-            return Some(item);
-        }
-        state.waiting.push(item);
-        let wake = mem::take(&mut state.sleeping);
+        let free = state.gate.enter(item, has_to_wait);
+        let wake = free.is_none() && mem::take(&mut state.sleeping);
         drop(state);
         if wake {
             self.work.notify_one();
         }
-        None
+        free
     }
 
     /// Takes everything that waits, as soon as anything does. Whoever takes must have released
     /// what it took before. `None` once the gate is closed.
-    pub(super) fn take(&self) -> Option<Vec<T>> {
+    pub(super) fn take(&self, writes: impl Fn(&T) -> bool) -> Option<Batch<T>> {
         let mut state = lock(&self.state);
-        state.busy = false;
+        state.gate.written();
         loop {
             if state.closed {
                 return None;
             }
-            if !state.waiting.is_empty() {
-                state.busy = true;
-                return Some(mem::take(&mut state.waiting));
+            if let Some(batch) = state.gate.take(&writes) {
+                return Some(batch);
             }
             state.sleeping = true;
             state = wait(&self.work, state);
@@ -91,10 +75,13 @@ impl<T> Gate<T> {
 
     /// Takes what waits, without waiting for more: for a node that writes on the thread that
     /// enters. Like [`take`](Self::take) otherwise.
-    pub(super) fn take_now(&self) -> Option<Vec<T>> {
+    pub(super) fn take_now(&self, writes: impl Fn(&T) -> bool) -> Option<Batch<T>> {
         let mut state = lock(&self.state);
-        state.busy = !state.closed && !state.waiting.is_empty();
-        state.busy.then(|| mem::take(&mut state.waiting))
+        state.gate.written();
+        match state.closed {
+            true => None,
+            false => state.gate.take(writes),
+        }
     }
 
     /// The disk thread begins to write.
@@ -107,27 +94,22 @@ impl<T> Gate<T> {
         lock(&self.state).writing_since = None;
     }
 
-    /// Whether a heartbeat may overtake what waits: a write is under way and neither young nor
-    /// old.
-    ///
-    /// Not young: on a disk that is well, a heartbeat that overtakes the entries before it is
-    /// refused, and they are sent twice. Not old: a leader that cannot write must not keep
-    /// others from leading.
+    /// See [`lets_heartbeats_pass`].
     pub(super) fn lets_heartbeats_pass(&self) -> bool {
         let since = lock(&self.state).writing_since;
-        since.is_some_and(|since| self.patience.contains(&since.elapsed()))
+        lets_heartbeats_pass(&self.patience, since.map(|since| since.elapsed()))
     }
 
     /// How many items wait for the disk thread.
     pub(super) fn depth(&self) -> usize {
-        lock(&self.state).waiting.len()
+        lock(&self.state).gate.len()
     }
 
     /// Ends the gate; what waits never leaves, as in a crash.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        let discarded = mem::take(&mut state.waiting);
+        let discarded = state.gate.discard();
         drop(state);
         self.work.notify_one();
         drop(discarded);

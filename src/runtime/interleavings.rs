@@ -23,6 +23,7 @@ use shuttle::thread;
 
 use super::application::{self, Jobs, StateMachine, Work};
 use super::breaches::Logged;
+use super::clock::Clock;
 use super::disk::Disk;
 use super::errands::Errands;
 use super::gate::Gate;
@@ -38,12 +39,12 @@ use super::reception::Identities;
 use super::server_loop::{Arrived, ServerLoop};
 use super::status::Standing;
 use super::storage::{Notes, Storage, StorageError};
-use super::timing::{Timers, Timing};
 use super::transport::Link;
 use super::watch::Watch;
+use crate::driver::Timing;
 use crate::figure2::{
-    Command, Config, Index, Message, Output, Persistent, Record, RequestVoteReply, Role, Server,
-    ServerId, Term, Volatile,
+    Command, Config, Index, Leader, Message, Output, Persistent, Record, RequestVoteReply, Role,
+    Server, ServerId, Term, Volatile,
 };
 
 const SCHEDULES: usize = 5_000;
@@ -319,13 +320,13 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             max_append_bytes: 100,
         };
         let ballot = Record::Ballot { current_term: 1, voted_for: Some(ServerId(1)) };
-        let role = Role::Leader { next_index: BTreeMap::new(), match_index: BTreeMap::new() };
+        let role = Role::Leader(Leader::default());
         let volatile = Volatile { role, ..Volatile::default() };
         let server = Server::from_parts(config, [ballot].into_iter().collect(), volatile);
         let server_loop = ServerLoop {
             noticeboard: Arc::new(Noticeboard::new(Standing::of(&server))),
             server,
-            timers: Timers::new(Timing::default(), StdRng::seed_from_u64(1)),
+            clock: Clock::new(Timing::default(), StdRng::seed_from_u64(1)),
             arrived: arrived.clone(),
             gate: parts.gate.clone(),
             outlets: parts.outlets.clone(),

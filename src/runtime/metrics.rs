@@ -11,6 +11,7 @@ use crate::figure2::{Index, ServerId};
 
 /// A snapshot of what a node has counted since it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Metrics {
     /// Elections that this server stood in.
     pub elections_started: u64,
@@ -36,6 +37,7 @@ pub struct Metrics {
 
 /// What went to a peer and came from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeerMetrics {
     /// Messages given to the transport.
     pub messages_sent: u64,

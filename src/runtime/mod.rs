@@ -75,6 +75,7 @@ extern crate std;
 mod application;
 mod breaches;
 mod builder;
+mod clock;
 mod disk;
 mod errands;
 mod gate;
@@ -100,10 +101,10 @@ mod server_loop;
 mod status;
 mod storage;
 mod sync;
-mod timing;
 mod transport;
 mod watch;
 
+pub use crate::driver::{Timing, TimingError};
 pub use application::StateMachine;
 pub use builder::{NodeBuilder, StartError};
 pub use identity::UnfitStore;
@@ -118,7 +119,6 @@ pub use status::{RoleName, Status};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
-pub use timing::{Timing, TimingError};
 pub use transport::{
     Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
     TransportError, is_urgent,

@@ -4,6 +4,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::string::ToString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -17,6 +18,7 @@ use rand::rngs::StdRng;
 use super::application::{self, Jobs, StateMachine, Work};
 use super::breaches::Logged;
 use super::builder::{NodeBuilder, StartError};
+use super::clock::Clock;
 use super::disk::{Disk, Failure};
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
@@ -37,7 +39,6 @@ use super::server_loop::{Arrived, ServerLoop};
 use super::status::{Standing, Status};
 use super::storage::Storage;
 use super::sync::{Condvar, Mutex, lock, wait};
-use super::timing::Timers;
 use super::transport::{Inbox, Transport};
 use super::watch::Watch;
 use crate::figure2::{Command, Payload, Server, ServerId};
@@ -52,6 +53,12 @@ pub struct Node<R> {
     own_threads: Vec<ThreadId>,
     max_command_bytes: usize,
     max_in_flight: usize,
+}
+
+impl<R> fmt::Debug for Node<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// What a user of the library brings.
@@ -173,7 +180,7 @@ impl<R: Send + 'static> Node<R> {
         };
         let mut server_loop = ServerLoop {
             server,
-            timers: Timers::new(timing, random),
+            clock: Clock::new(timing, random),
             arrived: inner.arrived.clone(),
             gate: inner.gate.clone(),
             outlets: inner.outlets.clone(),

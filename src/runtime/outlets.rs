@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
-use super::application::{Jobs, Run};
+use super::application::Jobs;
 use super::outbox::Outbox;
 use super::proposal::{Accepted, ProposeError, Waiter};
+use crate::driver::Run;
 use crate::figure2::{Entry, Index, Message, Proposal, Record, ServerId};
 
 /// What one step owes, but for its timers: the form in which it waits at the gate.

@@ -38,7 +38,6 @@ readable!(
     super::proposal::ProposeError,
     super::readmit::ReadmitError,
     super::storage::StorageError,
-    super::timing::TimingError,
     super::transport::Refused,
     super::transport::TransportError,
 );

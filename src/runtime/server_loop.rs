@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
-use rand::rngs::StdRng;
-
 use super::breaches::Logged;
+use super::clock::Clock;
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Progress;
@@ -22,10 +21,9 @@ use super::proposal::{ProposeError, Waiter};
 use super::reception::Identities;
 use super::recorder::{Line, Recorder, State};
 use super::status::{RoleName, Standing};
-use super::timing::Timers;
 use super::watch::Watch;
 use crate::figure2::{
-    Breach, Input, Message, Output, Payload, Role, Server, ServerId, Term, Timer, TimerDuty,
+    Breach, Input, Leader, Message, Output, Payload, Role, Server, ServerId, Term, Timer,
 };
 
 /// How many messages wait for the server at most; the oldest go first.
@@ -72,7 +70,7 @@ impl<R> Queue for Arrived<R> {
 /// The server loop of one node.
 pub(super) struct ServerLoop<R> {
     pub(super) server: Server,
-    pub(super) timers: Timers<StdRng>,
+    pub(super) clock: Clock,
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) gate: Arc<Gate<Gated<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
@@ -102,8 +100,8 @@ impl<R> ServerLoop<R> {
         loop {
             // An election timer gives way, once, to what came in while this thread slept or was
             // busy: it may be a sign of life from the leader.
-            let overdue = self.timers.is_due(Timer::Election);
-            match self.arrived.take(self.timers.next()) {
+            let overdue = self.clock.is_due(Timer::Election);
+            match self.arrived.take(self.clock.next()) {
                 Taken::All(arrived) => self.serve(arrived, overdue),
                 Taken::TimedOut => {
                     self.fire(Timer::Heartbeat);
@@ -169,10 +167,12 @@ impl<R> ServerLoop<R> {
     /// has acknowledged.
     fn note_progress(&mut self, from: ServerId, term: Term) {
         let index = match &self.server.volatile().role {
-            Role::Leader { next_index: _, match_index } if term == self.server.current_term() => {
+            Role::Leader(Leader { next_index: _, match_index })
+                if term == self.server.current_term() =>
+            {
                 match_index.get(&from).copied().unwrap_or(0)
             }
-            Role::Leader { .. } | Role::Follower { .. } | Role::Candidate { .. } => 0,
+            Role::Leader(_) | Role::Follower { .. } | Role::Candidate { .. } => 0,
         };
         let (shown, progress) = (self.shown.entry(from).or_default(), Progress { term, index });
         if *shown < progress {
@@ -199,8 +199,7 @@ impl<R> ServerLoop<R> {
 
     /// Fires `timer` if it is due.
     fn fire(&mut self, timer: Timer) {
-        if self.timers.is_due(timer) {
-            self.timers.obey(TimerDuty::Cancel(timer));
+        if self.clock.fires(timer) {
             self.step(Input::Timeout(timer), Vec::new());
         }
     }
@@ -230,7 +229,7 @@ impl<R> ServerLoop<R> {
     /// Timers at once; heartbeats past a slow write; all else through the gate.
     fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
         let Output { persist, mut send, timers, apply, proposal, breach } = output;
-        timers.into_iter().for_each(|duty| self.timers.obey(duty));
+        timers.into_iter().for_each(|duty| self.clock.obey(duty));
         if send.iter().any(|(_, message)| !message.waits_for_records())
             && self.gate.lets_heartbeats_pass()
         {

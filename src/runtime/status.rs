@@ -13,6 +13,7 @@ use crate::figure2::{Index, Role, Server, ServerId, Term};
 /// What a node knows of itself and its cluster. It may be outdated when it is read: another
 /// server may lead a later term already.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Status {
     /// The server.
     pub id: ServerId,
@@ -71,7 +72,7 @@ impl Standing {
             role: match server.volatile().role {
                 Role::Follower { .. } => RoleName::Follower,
                 Role::Candidate { .. } => RoleName::Candidate,
-                Role::Leader { .. } => RoleName::Leader,
+                Role::Leader(_) => RoleName::Leader,
             },
             leader: server.leader(),
             last_log_index: server.log().last_index(),

@@ -50,6 +50,14 @@ pub enum Violation {
         /// The index after.
         to: Index,
     },
+    /// A proposer was told of an entry that is not its own.
+    #[error("a proposal to S{server} was answered for another one's entry at index {index}")]
+    AnsweredAnother {
+        /// The server that answered.
+        server: usize,
+        /// The index of the entry.
+        index: Index,
+    },
     /// State Machine Safety.
     #[error("S{server} applied {command:?} at index {index}, where others applied {agreed:?}")]
     AppliedAnother {

@@ -54,6 +54,7 @@ fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
         refused_by,
         lost,
         disowned,
+        ..
     } = status;
     let role = match role {
         RoleName::Follower => "follower",

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use veraft::figure2::{Command, Index, ServerId};
-use veraft::runtime::{DiskStorage, NodeBuilder, StateMachine, TcpTransport};
+use veraft::{Command, DiskStorage, Index, NodeBuilder, ServerId, StateMachine, TcpTransport};
 
 /// Adds up the lengths of the commands, on every server.
 struct Total(usize);

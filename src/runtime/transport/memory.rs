@@ -7,6 +7,7 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::string::String;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,12 @@ impl Conditions {
 #[derive(Clone)]
 pub struct MemoryNetwork {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for MemoryNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryNetwork").finish_non_exhaustive()
+    }
 }
 
 struct Shared {
@@ -422,6 +429,12 @@ pub struct MemoryTransport {
     network: MemoryNetwork,
     /// The number of this life of the node; 0 unless it has begun.
     life: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryTransport").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Transport for MemoryTransport {

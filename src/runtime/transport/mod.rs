@@ -8,6 +8,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::time::Duration;
@@ -320,6 +321,15 @@ pub struct Inbox {
     id: ServerId,
     servers: Arc<BTreeSet<ServerId>>,
     reception: Arc<dyn Reception>,
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("id", &self.id)
+            .field("servers", &self.servers)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inbox {

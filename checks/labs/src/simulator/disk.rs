@@ -1,9 +1,8 @@
 //! The simulated disk as a gate: what a step owes waits until its records are durable.
 
-use std::collections::VecDeque;
-use std::mem;
 use std::time::Duration;
 
+use veraft::driver::{Batch, Gate};
 use veraft::figure2::{Entry, Index, Message, Persistent, Proposal, Record, ServerId};
 
 /// What leaves a server once the disk lets it.
@@ -25,22 +24,30 @@ struct Held {
     duties: Duties,
 }
 
-/// One server's disk.
+/// One server's disk, behind the [gate](Gate) that ships.
 ///
-/// Outputs queue in order. One sync makes all the records that wait durable; what waited for
-/// them leaves when it ends, and what came meanwhile waits for the next.
+/// One sync makes all the records of a batch durable; what waited for them leaves when it ends,
+/// and what came meanwhile waits for the next.
 #[derive(Default)]
 pub struct Disk {
     /// What the durable records fold to: what a restart finds.
     durable: Persistent,
-    /// In the sync that is under way, if any.
+    gate: Gate<Held>,
+    /// The sync that is under way, if any.
     syncing: Option<Sync>,
-    waiting: VecDeque<Held>,
 }
 
 struct Sync {
     began: Duration,
     batch: Vec<Held>,
+}
+
+/// What a disk does next.
+pub struct Taken {
+    /// What leaves at once.
+    pub free: Vec<Duties>,
+    /// Whether a sync has begun.
+    pub syncs: bool,
 }
 
 impl Disk {
@@ -54,30 +61,31 @@ impl Disk {
         self.syncing.as_ref().map(|sync| now - sync.began)
     }
 
-    /// Takes over what a step owes.
-    pub fn hold(&mut self, records: Vec<Record>, duties: Duties) {
-        self.waiting.push_back(Held { records, duties });
+    /// Takes over what a step owes; what may leave at once, it gives back.
+    pub fn hold(&mut self, records: Vec<Record>, duties: Duties) -> Option<Duties> {
+        let writes = !records.is_empty();
+        self.gate.enter(Held { records, duties }, writes).map(|held| held.duties)
     }
 
-    /// What leaves now because nothing before it waits for a record.
-    pub fn release(&mut self) -> Option<Duties> {
-        let free = self.syncing.is_none() && self.waiting.front()?.records.is_empty();
-        free.then(|| self.waiting.pop_front())?.map(|held| held.duties)
-    }
-
-    /// Starts a sync of everything that waits; false if nothing does, or one is under way.
-    pub fn start_sync(&mut self, now: Duration) -> bool {
-        if self.syncing.is_some() || self.waiting.is_empty() {
-            return false;
+    /// Takes everything that waits, unless a sync is under way.
+    pub fn take(&mut self, now: Duration) -> Option<Taken> {
+        if self.gate.is_under_way() {
+            return None;
         }
-        let batch = mem::take(&mut self.waiting).into();
-        self.syncing = Some(Sync { began: now, batch });
-        true
+        let Batch { free, writes } = self.gate.take(|held| !held.records.is_empty())?;
+        let free = free.into_iter().map(|held| held.duties).collect();
+        let syncs = !writes.is_empty();
+        match syncs {
+            true => self.syncing = Some(Sync { began: now, batch: writes }),
+            false => self.gate.written(),
+        }
+        Some(Taken { free, syncs })
     }
 
     /// The sync under way has ended: its records are durable, and what waited for them leaves.
     pub fn synced(&mut self) -> Vec<Duties> {
         let batch = self.syncing.take().map_or_else(Vec::new, |sync| sync.batch);
+        self.gate.written();
         let mut released = Vec::with_capacity(batch.len());
         for Held { records, duties } in batch {
             records.into_iter().for_each(|record| self.durable.write(record));
@@ -99,7 +107,7 @@ impl Disk {
         let batch = self.syncing.take().map_or_else(Vec::new, |sync| sync.batch);
         let records = batch.into_iter().flat_map(|held| held.records);
         records.take(kept).for_each(|record| self.durable.write(record));
-        self.waiting.clear();
+        self.gate = Gate::default();
     }
 }
 
@@ -123,25 +131,23 @@ mod tests {
     #[test]
     fn what_a_step_owes_leaves_in_order_and_never_before_its_records_are_durable() {
         let mut disk = Disk::default();
-        disk.hold(Vec::new(), answer(0));
-        assert_eq!(tickets(disk.release()), [0], "nothing to wait for");
+        assert_eq!(tickets(disk.hold(Vec::new(), answer(0))), [0], "nothing to wait for");
 
-        disk.hold(ballot(1), answer(1));
-        assert!(disk.release().is_none());
-        assert!(disk.start_sync(Duration::ZERO));
-        disk.hold(Vec::new(), answer(2));
-        assert!(disk.release().is_none(), "not before the one ahead of it");
-        disk.hold(ballot(2), answer(3));
-        assert!(!disk.start_sync(Duration::ZERO), "one sync at a time");
+        assert!(disk.hold(ballot(1), answer(1)).is_none());
+        assert!(disk.take(Duration::ZERO).is_some_and(|taken| taken.syncs));
+        assert!(disk.hold(Vec::new(), answer(2)).is_none(), "not before the one ahead of it");
+        assert!(disk.hold(ballot(2), answer(3)).is_none());
+        assert!(disk.take(Duration::ZERO).is_none(), "one sync at a time");
 
         assert_eq!(disk.durable().current_term(), 0);
         assert_eq!(tickets(disk.synced()), [1]);
         assert_eq!(disk.durable().current_term(), 1);
-        assert_eq!(tickets(disk.release()), [2]);
-        assert!(disk.release().is_none());
-        assert!(disk.start_sync(Duration::ZERO));
+        let taken = disk.take(Duration::ZERO).unwrap();
+        assert_eq!(tickets(taken.free), [2]);
+        assert!(taken.syncs);
         assert_eq!(tickets(disk.synced()), [3]);
         assert_eq!(disk.durable().current_term(), 2);
+        assert!(disk.take(Duration::ZERO).is_none());
     }
 
     #[test]
@@ -150,13 +156,12 @@ mod tests {
             let mut disk = Disk::default();
             disk.hold(ballot(1), answer(1));
             disk.hold(ballot(2), answer(2));
-            assert!(disk.start_sync(Duration::ZERO));
+            assert!(disk.take(Duration::ZERO).is_some_and(|taken| taken.syncs));
             disk.hold(ballot(3), answer(3));
             assert_eq!(disk.unsynced(), 2);
             disk.crash(kept);
             assert_eq!(disk.durable().current_term(), term);
-            assert!(disk.synced().is_empty() && disk.release().is_none());
-            assert!(!disk.start_sync(Duration::ZERO));
+            assert!(disk.synced().is_empty() && disk.take(Duration::ZERO).is_none());
         }
     }
 }

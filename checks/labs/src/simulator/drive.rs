@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use veraft::figure2::{
-    Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Timer, TimerDuty,
-};
+use veraft::driver::{Fate as Became, Run, lets_heartbeats_pass};
+use veraft::figure2::{Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Timer};
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
-use super::disk::Duties;
+use super::disk::{Duties, Taken};
 use super::journal::{Happening, Summary};
 use super::network::Fate;
 use super::safety::logs_match;
-use super::{AUDIT_PERIOD, Event, MAX_EVENTS, Process, Simulator};
+use super::{AUDIT_PERIOD, Event, MAX_EVENTS, Node, Process, Simulator};
 use crate::failure::Violation;
 
 impl<P: Process> Simulator<P> {
@@ -49,7 +48,7 @@ impl<P: Process> Simulator<P> {
             return;
         }
         let outcome = match event {
-            Event::Timer { server, timer, ticket } => self.fire(server, timer, ticket),
+            Event::Wake { server, life } => self.wake(server, life),
             Event::Arrival { from, to, message } => self.arrive(from, to, message),
             Event::SyncEnds { server, life } => self.end_sync(server, life),
             Event::Audit => {
@@ -75,21 +74,25 @@ impl<P: Process> Simulator<P> {
         }
     }
 
-    fn fire(&mut self, id: usize, timer: Timer, ticket: u64) -> Result<(), Violation> {
-        let running = self.running(id, timer);
-        if *running != Some(ticket) {
-            return Ok(());
+    /// The time of a timer may have come: the heartbeat's first, as on threads.
+    fn wake(&mut self, id: usize, life: u64) -> Result<(), Violation> {
+        for timer in [Timer::Heartbeat, Timer::Election] {
+            let now = self.queue.now();
+            let node = &mut self.nodes[id];
+            if node.life == life && node.process.is_some() && node.timers.fires(now, timer) {
+                self.write(id, Happening::TimedOut(timer));
+                self.step(id, Input::Timeout(timer), None)?;
+            }
         }
-        *running = None;
-        self.write(id, Happening::TimedOut(timer));
-        self.step(id, Input::Timeout(timer), None)
+        self.wait_for_timers(id);
+        Ok(())
     }
 
-    /// The ticket of a timer, if it runs.
-    fn running(&mut self, id: usize, timer: Timer) -> &mut Option<u64> {
-        match timer {
-            Timer::Election => &mut self.nodes[id].election,
-            Timer::Heartbeat => &mut self.nodes[id].heartbeat,
+    /// Wakes the server when its next timer fires.
+    fn wait_for_timers(&mut self, id: usize) {
+        let Node { timers, life, .. } = &self.nodes[id];
+        if let Some(at) = timers.next() {
+            self.queue.schedule(at, Event::Wake { server: id, life: *life });
         }
     }
 
@@ -154,19 +157,20 @@ impl<P: Process> Simulator<P> {
         if let Some(breach) = breach {
             return Err(Violation::Breach { server: id, breach });
         }
-        for duty in timers {
-            match duty {
-                TimerDuty::Set(timer) => self.set_timer(id, timer),
-                TimerDuty::Cancel(timer) => *self.running(id, timer) = None,
-            }
-        }
         let now = self.queue.now();
+        for &duty in &timers {
+            let draw = |range| self.rng.random_range(range);
+            self.nodes[id].timers.obey(now, duty, draw);
+        }
+        if !timers.is_empty() {
+            self.wait_for_timers(id);
+        }
         for (to, message) in &send {
             self.safety.owes(id, to.0 as usize, message, now)?;
         }
         // A sync that is slow does not silence a leader, and one that is stuck does.
         let busy = self.nodes[id].disk.busy(now);
-        let passes = busy.is_some_and(|busy| self.options.timing.patience().contains(&busy));
+        let passes = lets_heartbeats_pass(&self.options.timing.patience(), busy);
         let waits = |(_, message): &(_, Message)| !passes || message.waits_for_records();
         let (send, passing): (Vec<_>, Vec<_>) = send.into_iter().partition(waits);
         for (to, message) in passing {
@@ -175,37 +179,30 @@ impl<P: Process> Simulator<P> {
         let answer = ticket.zip(proposal);
         let step = self.nodes[id].steps;
         if !(persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none()) {
-            self.nodes[id].disk.hold(persist, Duties { step, send, apply, answer });
+            let duties = Duties { step, send, apply, answer };
+            if let Some(free) = self.nodes[id].disk.hold(persist, duties) {
+                self.discharge(id, free)?;
+            }
         }
         self.use_disk(id)
     }
 
-    fn set_timer(&mut self, id: usize, timer: Timer) {
-        let timing = &self.options.timing;
-        let lasts = match timer {
-            Timer::Election => self.rng.random_range(timing.election().clone()),
-            Timer::Heartbeat => timing.heartbeat(),
-        };
-        let fires = on_grid(self.queue.now() + lasts, timing.resolution());
-        let ticket = self.ticket();
-        *self.running(id, timer) = Some(ticket);
-        self.queue.schedule(fires, Event::Timer { server: id, timer, ticket });
-    }
-
     /// Lets out what waits for nothing any more, and syncs the rest.
     fn use_disk(&mut self, id: usize) -> Result<(), Violation> {
-        while let Some(duties) = self.nodes[id].disk.release() {
-            self.discharge(id, duties)?;
-        }
         let now = self.queue.now();
-        if self.nodes[id].disk.start_sync(now) {
-            let (chance, longest) = self.options.stalls;
-            let stalls = self.rng.random_bool(chance);
-            let stall = if stalls { self.rng.random_range(0..=longest) } else { 0 };
-            let usual = self.rng.random_range(self.options.sync.clone());
-            let takes = Duration::from_micros(usual + stall);
-            let life = self.nodes[id].life;
-            self.queue.schedule(now + takes, Event::SyncEnds { server: id, life });
+        while let Some(Taken { free, syncs }) = self.nodes[id].disk.take(now) {
+            for duties in free {
+                self.discharge(id, duties)?;
+            }
+            if syncs {
+                let (chance, longest) = self.options.stalls;
+                let stalls = self.rng.random_bool(chance);
+                let stall = if stalls { self.rng.random_range(0..=longest) } else { 0 };
+                let usual = self.rng.random_range(self.options.sync.clone());
+                let takes = Duration::from_micros(usual + stall);
+                let life = self.nodes[id].life;
+                self.queue.schedule(now + takes, Event::SyncEnds { server: id, life });
+            }
         }
         Ok(())
     }
@@ -214,6 +211,10 @@ impl<P: Process> Simulator<P> {
         let Duties { step: _, send, apply, answer } = duties;
         for (to, message) in send {
             self.send(id, to, message);
+        }
+        if let Some((ticket, Proposal::Accepted { term, first_index })) = answer {
+            let waiters = [ticket].into();
+            self.nodes[id].waiters.add(Run { term, first_index, waiters });
         }
         for (index, entry) in apply {
             self.apply(id, index, entry)?;
@@ -245,6 +246,16 @@ impl<P: Process> Simulator<P> {
             return Err(Violation::Blank { server: id, index });
         };
         self.write(id, Happening::Applied { index, command: command.clone() });
+        let mut answered = Vec::new();
+        self.nodes[id].waiters.applied(index, entry.term, |ticket, became| {
+            answered.push((ticket, became));
+        });
+        for (ticket, became) in answered {
+            let proposed = self.proposed.remove(&ticket);
+            if became == Became::Applied && proposed.as_ref() != Some(command) {
+                return Err(Violation::AnsweredAnother { server: id, index });
+            }
+        }
         if self.oracle.apply(id, index, command)? {
             let term = self.server(id).map_or(entry.term, |server| server.current_term());
             let disks = self.nodes.iter().map(|node| node.disk.durable());
@@ -262,14 +273,6 @@ impl<P: Process> Simulator<P> {
             }
         }
         Ok(())
-    }
-}
-
-/// The first moment at or after `at` on a grid.
-fn on_grid(at: Duration, grid: Duration) -> Duration {
-    match at.as_nanos() % grid.as_nanos().max(1) {
-        0 => at,
-        past => at + grid - Duration::from_nanos(past as u64),
     }
 }
 

@@ -78,7 +78,7 @@ impl Summary {
             role: match server.volatile().role {
                 Role::Follower { leader: _ } => "follows",
                 Role::Candidate { votes_granted: _ } => "stands for election",
-                Role::Leader { next_index: _, match_index: _ } => "leads",
+                Role::Leader(_) => "leads",
             },
             term: server.current_term(),
             last_index: server.log().last_index(),

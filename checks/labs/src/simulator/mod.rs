@@ -25,8 +25,9 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use veraft::driver::{Timers, Waiters};
 use veraft::figure2::{
-    Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId, Timer,
+    Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId,
 };
 use veraft::runtime::recorder;
 
@@ -65,16 +66,18 @@ pub struct Simulator<P = Server> {
     journal: Journal,
     /// How many events there were since the logs were compared.
     events: u64,
-    /// Numbers proposals and settings of timers.
+    /// Numbers proposals.
     tickets: u64,
     answers: BTreeMap<u64, Proposal>,
+    /// The commands of proposals, until something becomes of them.
+    proposed: BTreeMap<u64, Command>,
     violation: Option<Violation>,
 }
 
 /// What is going to happen.
 enum Event {
-    /// A timer fires, unless it was set again or cancelled.
-    Timer { server: usize, timer: Timer, ticket: u64 },
+    /// The time of a timer has come, unless it was set again or cancelled.
+    Wake { server: usize, life: u64 },
     /// A message arrives.
     Arrival { from: usize, to: usize, message: Message },
     /// A sync ends, unless the server has crashed.
@@ -95,9 +98,9 @@ struct Node<P> {
     steps: u64,
     /// What it has recorded, in all its lives.
     recording: Vec<recorder::Line>,
-    /// The tickets of the timers that run.
-    election: Option<u64>,
-    heartbeat: Option<u64>,
+    timers: Timers,
+    /// The tickets of proposals that it accepted and has not applied.
+    waiters: Waiters<u64>,
 }
 
 impl<P: Process> Simulator<P> {
@@ -115,8 +118,8 @@ impl<P: Process> Simulator<P> {
             life: 0,
             steps: 0,
             recording: Vec::new(),
-            election: None,
-            heartbeat: None,
+            timers: Timers::new(options.timing.clone()),
+            waiters: Waiters::default(),
         };
         let mut network = Network::new(servers);
         network.set_weather(options.reliable.clone());
@@ -131,6 +134,7 @@ impl<P: Process> Simulator<P> {
             events: 0,
             tickets: 0,
             answers: BTreeMap::new(),
+            proposed: BTreeMap::new(),
             violation: None,
             options,
         };
@@ -219,6 +223,7 @@ impl<P: Process> Harness for Simulator<P> {
         for command in commands {
             self.write(server, Happening::Proposed(command.clone()));
             let ticket = self.ticket();
+            self.proposed.insert(ticket, command.clone());
             let input = Input::Propose { payloads: vec![Payload::Command(command.clone())] };
             let stepped = self.step(server, input, Some(ticket));
             self.note(stepped);
@@ -253,7 +258,8 @@ impl<P: Process> Harness for Simulator<P> {
         let node = &mut self.nodes[server];
         node.disk.crash(kept);
         node.process = None;
-        (node.election, node.heartbeat) = (None, None);
+        node.timers = Timers::new(self.options.timing.clone());
+        node.waiters = Waiters::default();
     }
 
     fn restart(&mut self, server: usize) -> Result<(), Violation> {

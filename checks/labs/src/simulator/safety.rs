@@ -173,7 +173,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::lab::command;
-    use veraft::figure2::{AppendEntries, Config, Record, Role, ServerId, Volatile};
+    use veraft::figure2::{AppendEntries, Config, Leader, Record, Role, ServerId, Volatile};
 
     fn stored(term: Term, log: &[(Term, u64)]) -> Persistent {
         let entries = log.iter().map(|&(term, number)| Entry::command(term, command(number)));
@@ -185,7 +185,7 @@ mod tests {
         let servers = Arc::new([0, 1, 2].map(ServerId).into());
         let config = Config { id: ServerId(0), servers, max_append_bytes: 100 };
         let role = match leads {
-            true => Role::Leader { next_index: [].into(), match_index: [].into() },
+            true => Role::Leader(Leader::default()),
             false => Role::default(),
         };
         let volatile = Volatile { role, commit_index, last_applied: commit_index, floor: 0 };

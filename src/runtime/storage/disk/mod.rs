@@ -7,6 +7,7 @@
 
 use crate::runtime::std;
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,12 @@ pub struct DiskStorage {
     file: PathBuf,
     /// The index of the last entry, those of the open transaction included.
     last_index: Index,
+}
+
+impl fmt::Debug for DiskStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskStorage").field("file", &self.file).finish_non_exhaustive()
+    }
 }
 
 impl DiskStorage {

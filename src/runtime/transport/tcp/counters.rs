@@ -22,6 +22,7 @@ struct Counters {
 
 /// A snapshot of what happened at the port where peers connect, since the transport was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TcpMetrics {
     /// Connections of peers that were accepted, by both ends.
     pub accepted: u64,

@@ -23,6 +23,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::string::{String, ToString};
@@ -83,6 +84,15 @@ pub struct TcpTransport {
     /// What the accepting thread takes over when it starts.
     listener: Mutex<Option<(Poll, mio::net::TcpListener)>>,
     acceptor: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for TcpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpTransport")
+            .field("id", &self.shared.id)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the threads of the transport share.

@@ -3,6 +3,7 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
+use std::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,12 @@ use super::security::{Socket, Stream};
 pub struct Tls {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
 }
 
 /// Why certificates were refused.

@@ -1,14 +1,8 @@
 //! How long timers run.
 
-use crate::runtime::std;
-
-use std::ops::{Range, RangeInclusive};
-use std::time::{Duration, Instant};
-
-use rand::{Rng, RngExt};
-use thiserror::Error;
-
-use crate::figure2::{Timer, TimerDuty};
+use core::fmt;
+use core::ops::{Range, RangeInclusive};
+use core::time::Duration;
 
 /// How long the timers of a node run.
 ///
@@ -21,14 +15,10 @@ pub struct Timing {
 }
 
 /// Why a [`Timing`] was refused.
-#[derive(Clone, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimingError {
     /// The range of election timeouts holds no room for chance.
-    #[error(
-        "the election timeouts must span a range, or candidates collide for ever: \
-         give a shortest below the longest, not {shortest:?} to {longest:?}"
-    )]
     ElectionRange {
         /// The shortest election timeout that was asked for.
         shortest: Duration,
@@ -36,10 +26,6 @@ pub enum TimingError {
         longest: Duration,
     },
     /// An election timeout may be longer than any use that a cluster has for it.
-    #[error(
-        "election timeouts go up to {limit:?}, and {longest:?} was asked for: a cluster without \
-         a leader waits that long before it chooses one"
-    )]
     TooLong {
         /// The longest election timeout that was asked for.
         longest: Duration,
@@ -47,10 +33,6 @@ pub enum TimingError {
         limit: Duration,
     },
     /// The heartbeat is too slow, or 0.
-    #[error(
-        "the heartbeat must be above 0 and at most a third of the shortest election timeout \
-         ({shortest:?}), so that one delayed heartbeat deposes no leader; it is {heartbeat:?}"
-    )]
     Heartbeat {
         /// The time between two heartbeats that was asked for.
         heartbeat: Duration,
@@ -58,6 +40,38 @@ pub enum TimingError {
         shortest: Duration,
     },
 }
+
+impl fmt::Display for TimingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TimingError::ElectionRange { shortest, longest } => write!(
+                f,
+                "the election timeouts must span a range, or candidates collide for ever: give a \
+                 shortest below the longest, not {shortest:?} to {longest:?}"
+            ),
+            TimingError::TooLong { longest, limit } => write!(
+                f,
+                "election timeouts go up to {limit:?}, and {longest:?} was asked for: a cluster \
+                 without a leader waits that long before it chooses one"
+            ),
+            TimingError::Heartbeat { heartbeat, shortest } => write!(
+                f,
+                "the heartbeat must be above 0 and at most a third of the shortest election \
+                 timeout ({shortest:?}), so that one delayed heartbeat deposes no leader; it is \
+                 {heartbeat:?}"
+            ),
+        }
+    }
+}
+
+/// The text: `main` and `unwrap` print this form.
+impl fmt::Debug for TimingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl core::error::Error for TimingError {}
 
 impl Timing {
     /// The longest election timeout that is taken: an hour.
@@ -134,69 +148,9 @@ impl Default for Timing {
     }
 }
 
-/// The two timers of a node.
-pub(super) struct Timers<R> {
-    timing: Timing,
-    random: R,
-    started: Instant,
-    election: Option<Instant>,
-    heartbeat: Option<Instant>,
-}
-
-impl<R: Rng> Timers<R> {
-    pub(super) fn new(timing: Timing, random: R) -> Self {
-        Timers { timing, random, started: Instant::now(), election: None, heartbeat: None }
-    }
-
-    /// Sets or cancels a timer.
-    pub(super) fn obey(&mut self, duty: TimerDuty) {
-        match duty {
-            TimerDuty::Set(Timer::Election) => {
-                let length = self.random.random_range(self.timing.election.clone());
-                self.election = Some(self.on_grid(Instant::now() + length));
-            }
-            TimerDuty::Set(Timer::Heartbeat) => {
-                self.heartbeat = Some(self.on_grid(Instant::now() + self.timing.heartbeat));
-            }
-            TimerDuty::Cancel(Timer::Election) => self.election = None,
-            TimerDuty::Cancel(Timer::Heartbeat) => self.heartbeat = None,
-        }
-    }
-
-    /// When the next timer fires.
-    pub(super) fn next(&self) -> Option<Instant> {
-        match (self.election, self.heartbeat) {
-            (Some(election), Some(heartbeat)) => Some(election.min(heartbeat)),
-            (one, other) => one.or(other),
-        }
-    }
-
-    /// Whether `timer` runs and its time has come.
-    pub(super) fn is_due(&self, timer: Timer) -> bool {
-        let at = match timer {
-            Timer::Election => self.election,
-            Timer::Heartbeat => self.heartbeat,
-        };
-        at.is_some_and(|at| at <= Instant::now())
-    }
-
-    /// The first moment at or after `at` on the grid of the resolution.
-    fn on_grid(&self, at: Instant) -> Instant {
-        let resolution = self.timing.resolution.as_nanos();
-        if resolution == 0 {
-            return at;
-        }
-        let past = at.duration_since(self.started).as_nanos() % resolution;
-        let wait = if past == 0 { 0 } else { resolution - past };
-        at + Duration::from_nanos(wait as u64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -215,9 +169,8 @@ mod tests {
         assert_eq!(Timing::new(150 * MS..=300 * MS, 50 * MS), Ok(Timing::default()));
     }
 
-    /// What is taken can be waited for: no clock ends before it.
     #[test]
-    fn timers_of_any_timing_that_is_taken_can_be_set() {
+    fn what_no_clock_could_wait_for_is_refused() {
         let limit = Timing::LONGEST;
         for longest in [limit + Duration::from_nanos(1), Duration::MAX] {
             assert_eq!(
@@ -233,41 +186,5 @@ mod tests {
         }
         let empty = Timing::new(Duration::MAX..=Duration::MAX, MS);
         assert!(matches!(empty, Err(TimingError::ElectionRange { .. })), "{empty:?}");
-        let timing = Timing::new(limit - MS..=limit, limit / 4).unwrap();
-        let mut timers = Timers::new(timing, StdRng::seed_from_u64(1));
-        timers.obey(TimerDuty::Set(Timer::Election));
-        timers.obey(TimerDuty::Set(Timer::Heartbeat));
-        assert!(!timers.is_due(Timer::Election) && !timers.is_due(Timer::Heartbeat));
-        assert!(timers.next().unwrap() - timers.started >= limit / 4);
-    }
-
-    #[test]
-    fn election_timeouts_fill_the_range_and_fall_on_the_grid() {
-        let mut timers = Timers::new(Timing::lab(), StdRng::seed_from_u64(1));
-        let lengths: std::vec::Vec<u128> = (0..300)
-            .map(|_| {
-                timers.obey(TimerDuty::Set(Timer::Election));
-                timers.next().unwrap().duration_since(timers.started).as_nanos()
-            })
-            .collect();
-        assert!(lengths.iter().all(|length| length % 10_000_000 == 0));
-        let (shortest, longest) = (lengths.iter().min().unwrap(), lengths.iter().max().unwrap());
-        assert!(*shortest >= 700_000_000 && *shortest < 730_000_000, "{shortest}");
-        assert!(*longest > 970_000_000, "{longest}");
-    }
-
-    #[test]
-    fn a_timer_is_due_when_its_time_has_come_and_not_when_cancelled() {
-        let timing = Timing::new(MS..=2 * MS, MS / 3).unwrap();
-        let mut timers = Timers::new(timing, StdRng::seed_from_u64(1));
-        timers.obey(TimerDuty::Set(Timer::Election));
-        timers.obey(TimerDuty::Set(Timer::Heartbeat));
-        timers.obey(TimerDuty::Cancel(Timer::Election));
-        std::thread::sleep(3 * MS);
-        assert!(timers.is_due(Timer::Heartbeat));
-        assert!(!timers.is_due(Timer::Election));
-        timers.obey(TimerDuty::Cancel(Timer::Heartbeat));
-        assert!(!timers.is_due(Timer::Heartbeat));
-        assert_eq!(timers.next(), None);
     }
 }

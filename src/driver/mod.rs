@@ -1,0 +1,21 @@
+//! What stands between the core and the threads, and needs none: timers, the gate, and the
+//! proposals that wait for their answers. Pure, like the core: `now` is an argument, counted from
+//! the node's start, and chance is given from outside. The runtime puts locks and threads around
+//! these parts; the simulator of the labs runs the same ones in virtual time.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `timing.rs` | how long timers run |
+//! | `timers.rs` | the two timers of a server: when they fire |
+//! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
+//! | `waiters.rs` | who proposed what, and what became of it |
+
+mod gate;
+mod timers;
+mod timing;
+mod waiters;
+
+pub use gate::{Batch, Gate, lets_heartbeats_pass};
+pub use timers::Timers;
+pub use timing::{Timing, TimingError};
+pub use waiters::{Fate, Run, Waiters};

@@ -1,0 +1,82 @@
+//! Who proposed what, and what became of it.
+
+use alloc::collections::VecDeque;
+
+use crate::figure2::{Index, Term};
+
+/// The proposals whose entries are not applied yet: one run of them for each term, in the order
+/// of the terms. `W` is whoever waits.
+#[derive(Clone, Debug)]
+pub struct Waiters<W> {
+    runs: VecDeque<Run<W>>,
+}
+
+/// Waiters for consecutive indices, accepted in one term.
+#[derive(Clone, Debug)]
+pub struct Run<W> {
+    /// The term in which they were accepted.
+    pub term: Term,
+    /// The index of the entry of the first of them.
+    pub first_index: Index,
+    /// They, in the order of their entries.
+    pub waiters: VecDeque<W>,
+}
+
+/// What became of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its own entry was applied.
+    Applied,
+    /// Another entry took the place of its own, which never will be.
+    Superseded {
+        /// The term in which it was accepted.
+        term: Term,
+        /// The index at which it stood.
+        index: Index,
+    },
+}
+
+impl<W> Run<W> {
+    fn goes_on_with(&self, next: &Run<W>) -> bool {
+        self.term == next.term && self.first_index + self.waiters.len() as Index == next.first_index
+    }
+}
+
+impl<W> Default for Waiters<W> {
+    fn default() -> Self {
+        Waiters { runs: VecDeque::new() }
+    }
+}
+
+impl<W> Waiters<W> {
+    /// A leader never removes entries, so what it accepts in one term is one run, but for the
+    /// entries of its own in between.
+    pub fn add(&mut self, new: Run<W>) {
+        match self.runs.back_mut() {
+            Some(run) if run.goes_on_with(&new) => run.waiters.extend(new.waiters),
+            Some(_) | None => self.runs.push_back(new),
+        }
+    }
+
+    /// The entry at `index`, of `term`, was applied: tells the one that waits for it, and those
+    /// that it rules out: the ones at the same index, and all of earlier terms, since terms never
+    /// decrease along a log.
+    pub fn applied(&mut self, index: Index, term: Term, mut tell: impl FnMut(W, Fate)) {
+        for run in &mut self.runs {
+            while run.first_index <= index || run.term < term {
+                let Some(waiter) = run.waiters.pop_front() else { break };
+                let at = run.first_index;
+                run.first_index += 1;
+                let own = run.term == term && at == index;
+                tell(
+                    waiter,
+                    match own {
+                        true => Fate::Applied,
+                        false => Fate::Superseded { term: run.term, index: at },
+                    },
+                );
+            }
+        }
+        self.runs.retain(|run| !run.waiters.is_empty());
+    }
+}
