@@ -36,7 +36,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();",
-            "let term = self.log().last_term().max(1);
+            "let term = self.persistent.log().last_term().max(1);
         let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();",
         )],
         searches: &[RANDOM_WORLDS],
