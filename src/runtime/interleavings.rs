@@ -43,8 +43,8 @@ use super::transport::Link;
 use super::watch::Watch;
 use crate::driver::Timing;
 use crate::figure2::{
-    Command, Config, Index, Leader, Message, Output, Persistent, Record, RequestVoteReply, Role,
-    Server, ServerId, Term, Volatile,
+    Command, Config, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply,
+    Role, Server, ServerId, Term, Volatile,
 };
 
 const SCHEDULES: usize = 5_000;
