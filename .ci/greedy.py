@@ -8,6 +8,7 @@ no node may come to 512 MiB. What only depends on speed is measured again before
 machine must not decide.
 """
 
+import functools
 import itertools
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ BASE = int(os.environ.get("KV_PORT", "24379"))
 SECONDS = float(os.environ.get("KV_SECONDS", "1"))
 ROUNDS = int(os.environ.get("KV_ROUNDS", "3"))
 IDLE = int(os.environ.get("KV_IDLE", "5000"))
+MEGABYTES = 300
 MOST = 512 * 1024 * 1024
 
 
@@ -241,6 +243,39 @@ def cut_off(port):
     return [] if all(times) else ["clients that do not read are not cut off"]
 
 
+def at_once(kv, directory):
+    """Clients that send a megabyte each at the same time: each is answered, and nodes hold little
+    more than the log, which has all of them."""
+    os.mkdir(directory)
+    cluster = Cluster(kv, directory)
+    answers = []
+
+    def one(port):
+        try:
+            with connect(port) as stream:
+                stream.sendall(words("SET", "at-once", b"v" * 1_000_000))
+                answers.append(stream.recv(100))
+        except OSError as error:
+            answers.append(error)
+
+    try:
+        port = BASE + cluster.leader()
+        clients = [threading.Thread(target=one, args=(port,)) for _ in range(MEGABYTES)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+    finally:
+        ended = cluster.end()
+    name = f"{MEGABYTES} that set a megabyte at once"
+    others = [answer for answer in answers if answer != b"+OK\r\n"]
+    print(f"{name}: the most a node has held: {cluster.peak >> 20} MiB", flush=True)
+    failures = [OfSpeed(f"{name}: {len(others)} got {others[0]}")] if others else []
+    if cluster.peak >= MOST:
+        failures.append(f"{name}: a node has held {cluster.peak >> 20} MiB")
+    return failures + ended
+
+
 SCENES = (
     ("three that never read", [never_reads] * 3),
     ("one that pipelines megabytes", [megabytes]),
@@ -266,11 +301,15 @@ def main(kv, directory):
     assert hard >= IDLE + 500, f"{IDLE} connections need more open files than {hard}: ulimit -Hn"
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, IDLE + 500), hard))
     failures = []
-    for number, (on_leader, scene) in enumerate(itertools.product((True, False), SCENES)):
-        found = in_a_cluster_of_its_own(kv, f"{directory}/{number}", on_leader, scene)
+    runs = [
+        functools.partial(in_a_cluster_of_its_own, kv, on_leader=on_leader, scene=scene)
+        for on_leader, scene in itertools.product((True, False), SCENES)
+    ]
+    for number, run in enumerate([functools.partial(at_once, kv), *runs]):
+        found = run(f"{directory}/{number}")
         if found and all(isinstance(failure, OfSpeed) for failure in found):
             print("again, for", "; ".join(found), flush=True)
-            found = in_a_cluster_of_its_own(kv, f"{directory}/{number}-again", on_leader, scene)
+            found = run(f"{directory}/{number}-again")
         failures += found
     if failures:
         sys.exit("FAILED: " + "; ".join(failures))

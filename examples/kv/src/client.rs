@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::budget::Held;
 use crate::command::{Action, Session};
 use crate::connections::{Kind, Place};
 use crate::execute::Executor;
@@ -14,7 +15,7 @@ use crate::info;
 use crate::operation::Operation;
 use crate::outgoing::Outgoing;
 use crate::reply::{self, Reply, Version};
-use crate::request::{Breach, LARGE, Requests};
+use crate::request::{Breach, LARGE, MAX_REQUEST, Requests};
 use crate::service::Shared;
 use crate::turn::{Appetite, End, Turn};
 
@@ -32,6 +33,12 @@ const LINGER_BYTES: usize = 16 * 1024 * 1024;
 /// From how many bytes of values on, the replies of a turn need room of the node's budget.
 const SMALL_REPLIES: usize = 64 * 1024;
 
+/// What is told to whoever comes when as many clients are connected as may be.
+pub const FULL: &str = "ERR max number of clients reached";
+
+/// What is told to whoever waited in vain with a large request.
+const NO_ROOM: &str = "CLUSTERDOWN not executed, try again: too many large requests arrive at once";
+
 /// Why a connection ended.
 #[derive(Debug, Error)]
 pub enum Ended {
@@ -41,6 +48,8 @@ pub enum Ended {
     NotReading,
     #[error("it did not send the rest of a request")]
     NotSending,
+    #[error("too many large requests arrive at once")]
+    NoRoom,
     #[error("the most clients that may be are connected")]
     Full,
     #[error(transparent)]
@@ -53,6 +62,8 @@ pub struct Client<'a> {
     shared: &'a Arc<Shared>,
     place: &'a Place,
     requests: Requests,
+    /// Room for a large request, from its arrival until it is executed.
+    room: Option<Held<'a>>,
     executor: Executor,
     appetite: Appetite,
     version: Version,
@@ -66,6 +77,7 @@ impl<'a> Client<'a> {
             shared,
             place,
             requests: Requests::default(),
+            room: None,
             executor: Executor::new(shared.clone()),
             appetite: Appetite::default(),
             version: Version::default(),
@@ -117,15 +129,16 @@ impl<'a> Client<'a> {
             };
         }
         // The rest of a request. Large ones need room before they have arrived.
-        let shared = self.shared.clone();
-        let deadline = Instant::now() + ARRIVAL;
-        let mut held = None;
+        let mut deadline = Instant::now() + ARRIVAL;
         while !self.requests.is_whole() {
-            if self.requests.buffered() > LARGE && held.is_none() {
-                held = shared.requests.hold(crate::request::MAX_REQUEST, deadline);
-                if held.is_none() {
-                    return Err(Ended::NotSending);
+            if self.requests.buffered() > LARGE && self.room.is_none() {
+                let give_up = Instant::now() + ARRIVAL;
+                self.room = self.shared.requests.hold(MAX_REQUEST, give_up);
+                if self.room.is_none() {
+                    return Err(self.end_with(NO_ROOM, Ended::NoRoom));
                 }
+                // The client could not send meanwhile.
+                deadline = Instant::now() + ARRIVAL;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -161,6 +174,7 @@ impl<'a> Client<'a> {
         let deadline = Instant::now() + shared.timeout + Outgoing::PATIENCE;
         let mut held = shared.replies.hold(needs, deadline).ok_or(Ended::NotReading)?;
         let answers = self.executor.run(&operations);
+        self.room = None;
         let bytes = answers.iter().map(Reply::value_bytes).sum();
         self.appetite.ate(turn, bytes);
         held.set(bytes);
@@ -245,10 +259,13 @@ impl<'a> Client<'a> {
     }
 
     fn turn_away(&self) -> Ended {
-        match refuse(self.stream) {
-            Ok(()) => Ended::Full,
-            Err(error) => error.into(),
-        }
+        self.end_with(FULL, Ended::Full)
+    }
+
+    /// Tells an error as the last thing, and how the connection has ended.
+    fn end_with(&self, text: &str, ended: Ended) -> Ended {
+        let told = refuse(self.stream, text).and_then(|()| linger(self.stream));
+        told.map_or_else(Ended::from, |()| ended)
     }
 }
 
@@ -287,10 +304,10 @@ fn linger(mut stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Turns a client away, for whom there is no room.
-pub fn refuse(mut stream: &TcpStream) -> io::Result<()> {
+/// Tells an error to a client that is not served.
+pub fn refuse(mut stream: &TcpStream, text: &str) -> io::Result<()> {
     stream.set_write_timeout(Some(LINGER))?;
     let mut bytes = Vec::new();
-    reply::error("ERR max number of clients reached").write_to(&mut bytes, Version::Two)?;
+    reply::error(text).write_to(&mut bytes, Version::Two)?;
     stream.write_all(&bytes)
 }

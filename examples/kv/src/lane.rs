@@ -91,14 +91,15 @@ impl Lane {
         state.waiting.insert(place);
         loop {
             let now = Instant::now();
-            let first = state.waiting.first() == Some(&place);
-            if first && state.is_open(cost, now) {
-                break;
-            }
+            // First of all: what went now would have no time left to be answered.
             if now >= deadline {
                 state.waiting.remove(&place);
                 self.changed.notify_all();
                 return None;
+            }
+            let first = state.waiting.first() == Some(&place);
+            if first && state.is_open(cost, now) {
+                break;
             }
             // Whoever changes something else than the time tells.
             let until = state.rest_until.filter(|until| first && *until > now);
@@ -238,7 +239,9 @@ mod tests {
         let lane = Lane::default();
         let now = Instant::now();
         let mut account = Account::default();
-        let heavy = lane.enter(&mut account, 2 * WINDOW, now).unwrap();
+        // However open the lane is: it would be proposed, and nobody would wait for it.
+        assert!(lane.enter(&mut account, HEAVY, now).is_none());
+        let heavy = lane.enter(&mut account, 2 * WINDOW, now + Duration::from_secs(600)).unwrap();
         assert!(lane.enter(&mut Account::default(), HEAVY, now).is_none());
         assert!(lane.enter(&mut Account::default(), LIGHT, now).is_some());
         drop(heavy);

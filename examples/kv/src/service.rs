@@ -21,10 +21,10 @@ use crate::operation::Answer;
 use crate::pool::Pools;
 use crate::ticker::Ticker;
 
-/// How many bytes of values the replies under way may hold, and how many large requests may be
-/// arriving. More wait.
+/// How many bytes of values the replies under way may hold, and how many the large requests that
+/// arrive or wait for their turn; in memory, a request is there twice or three times. More wait.
 const REPLIES: usize = 64 * 1024 * 1024;
-const REQUESTS: usize = 64 * 1024 * 1024;
+const REQUESTS: usize = 16 * 1024 * 1024;
 
 /// How long a shutdown waits for the answers to what clients have asked.
 const GRACE: Duration = Duration::from_secs(1);
@@ -202,7 +202,7 @@ fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) -> Resu
     stream.set_nodelay(true)?;
     let stream = Arc::new(stream);
     let Some(place) = Place::take(shared, &stream) else {
-        client::refuse(&stream)?;
+        client::refuse(&stream, client::FULL)?;
         return Err(Ended::Full);
     };
     let span = tracing::Span::current();
