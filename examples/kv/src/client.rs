@@ -36,8 +36,9 @@ const SMALL_REPLIES: usize = 64 * 1024;
 /// What is told to whoever comes when as many clients are connected as may be.
 pub const FULL: &str = "ERR max number of clients reached";
 
-/// What is told to whoever waited in vain with a large request.
-const NO_ROOM: &str = "CLUSTERDOWN not executed, try again: too many large requests arrive at once";
+/// What is told to whoever waited in vain for room for a large request or reply.
+const NO_ROOM: &str =
+    "CLUSTERDOWN not executed, try again: too many large requests and replies are under way";
 
 /// Why a connection ended.
 #[derive(Debug, Error)]
@@ -48,7 +49,7 @@ pub enum Ended {
     NotReading,
     #[error("it did not send the rest of a request")]
     NotSending,
-    #[error("too many large requests arrive at once")]
+    #[error("too many large requests and replies were under way")]
     NoRoom,
     #[error("the most clients that may be are connected")]
     Full,
@@ -172,7 +173,9 @@ impl<'a> Client<'a> {
         let needs = if expected > SMALL_REPLIES { expected } else { 0 };
         // Whoever reads too little for the others to go on is cut off before this.
         let deadline = Instant::now() + shared.timeout + Outgoing::PATIENCE;
-        let mut held = shared.replies.hold(needs, deadline).ok_or(Ended::NotReading)?;
+        let Some(mut held) = shared.replies.hold(needs, deadline) else {
+            return Err(self.end_with(NO_ROOM, Ended::NoRoom));
+        };
         let answers = self.executor.run(&operations);
         self.room = None;
         let bytes = answers.iter().map(Reply::value_bytes).sum();
