@@ -97,11 +97,14 @@ where
 pub fn summary(verdict: &Verdict) -> String {
     let count = |word| verdict.with(word).count();
     let (held, found) = (count(Word::Holds), count(Word::Found));
-    match () {
-        () if verdict.is_violated() => "FAILS".to_owned(),
-        () if verdict.is_failure() => "changed".to_owned(),
-        () if !verdict.exhausted => "not exhausted".to_owned(),
-        () => format!("{held} hold, {found} found"),
+    if verdict.is_violated() {
+        "FAILS".to_owned()
+    } else if verdict.is_failure() {
+        "changed".to_owned()
+    } else if !verdict.exhausted {
+        "not exhausted".to_owned()
+    } else {
+        format!("{held} hold, {found} found")
     }
 }
 

@@ -9,7 +9,6 @@
 //! Outputs leave in the order in which they entered, each once its records and all earlier ones
 //! are durable. Heartbeats alone may pass: see [`lets_heartbeats_pass`].
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
@@ -18,7 +17,7 @@ use core::time::Duration;
 /// What waits for the disk, in order. One batch is under way at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Gate<T> {
-    waiting: VecDeque<T>,
+    waiting: Vec<T>,
     under_way: bool,
 }
 
@@ -33,7 +32,7 @@ pub struct Batch<T> {
 
 impl<T> Default for Gate<T> {
     fn default() -> Self {
-        Gate { waiting: VecDeque::new(), under_way: false }
+        Gate { waiting: Vec::new(), under_way: false }
     }
 }
 
@@ -44,7 +43,7 @@ impl<T> Gate<T> {
         if !has_to_wait && !self.under_way && self.waiting.is_empty() {
             return Some(item);
         }
-        self.waiting.push_back(item);
+        self.waiting.push(item);
         None
     }
 
@@ -59,7 +58,7 @@ impl<T> Gate<T> {
             return None;
         }
         self.under_way = true;
-        let mut free: Vec<T> = mem::take(&mut self.waiting).into();
+        let mut free = mem::take(&mut self.waiting);
         let first = free.iter().position(writes).unwrap_or(free.len());
         let writes = free.split_off(first);
         Some(Batch { free, writes })
@@ -87,7 +86,7 @@ impl<T> Gate<T> {
 
     /// What waits is never to leave, as in a crash; what is under way is left to whoever took it.
     pub fn discard(&mut self) -> Vec<T> {
-        mem::take(&mut self.waiting).into()
+        mem::take(&mut self.waiting)
     }
 }
 

@@ -74,7 +74,7 @@ impl Timers {
         let resolution = self.timing.resolution().as_nanos();
         match at.as_nanos().checked_rem(resolution) {
             None | Some(0) => at,
-            // Both are below a resolution, which is a `Duration`'s nanoseconds and small.
+            // At most the resolution, which is a few milliseconds.
             Some(past) => at + Duration::from_nanos((resolution - past) as u64),
         }
     }

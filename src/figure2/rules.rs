@@ -265,6 +265,7 @@ impl Leading<'_> {
         let log = self.persistent.log();
         let replicated = |server, index| match match_index.get(&server) {
             Some(&matched) => matched >= index,
+            // The leader itself, which is no peer of its own.
             None => log.last_index() >= index,
         };
         let newly = match_index.values().copied().chain([log.last_index()]).filter(|&index| {

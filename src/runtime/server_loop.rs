@@ -183,9 +183,10 @@ impl<R> ServerLoop<R> {
 
     /// All proposals that waited enter the log as one batch.
     fn propose(&mut self, payloads: Vec<Payload>, waiters: Vec<Waiter<R>>) {
-        let (payloads, mut waiters) = match self.may_append_blanks() {
-            true => (payloads, waiters),
-            false => refuse_barriers(payloads, waiters),
+        let barred = payloads.contains(&Payload::Blank) && !self.may_append_blanks();
+        let (payloads, mut waiters) = match barred {
+            true => refuse_barriers(payloads, waiters),
+            false => (payloads, waiters),
         };
         if payloads.is_empty() {
             return;

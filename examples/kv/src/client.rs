@@ -167,7 +167,7 @@ impl<'a> Client<'a> {
 
     /// Does what is asked in a turn, and writes the replies.
     fn act(&mut self, turn: &Turn) -> Result<(), Ended> {
-        let shared = self.shared.clone();
+        let shared = self.shared;
         let operations: Vec<&Operation> = turn.actions.iter().filter_map(operation).collect();
         let expected = self.appetite.expects(turn);
         let needs = if expected > SMALL_REPLIES { expected } else { 0 };
@@ -190,7 +190,7 @@ impl<'a> Client<'a> {
                 }
                 Action::Reply(reply) | Action::Quit(reply) => reply.clone(),
                 Action::Session(session) => self.session(session),
-                Action::Info(sections) => Reply::Text(info::text(&shared, sections)),
+                Action::Info(sections) => Reply::Text(info::text(shared, sections)),
                 Action::Readmit(server) => match shared.node.readmit(*server) {
                     Ok(()) => reply::ok(),
                     Err(error) => reply::error(format!("ERR not readmitted: {error:?}")),
@@ -205,16 +205,12 @@ impl<'a> Client<'a> {
             }
             Some(End::Quit) | None => Ok(()),
         });
-        match written.and_then(|()| out.flush()) {
-            Err(error) if is_timeout(&error) => {
-                // What is left unwritten is not tried again.
-                drop(out.into_parts());
-                Err(Ended::NotReading)
-            }
-            result => {
-                drop(out.into_parts());
-                Ok(result?)
-            }
+        let flushed = written.and_then(|()| out.flush());
+        // What is left unwritten is not tried again.
+        drop(out.into_parts());
+        match flushed {
+            Err(error) if is_timeout(&error) => Err(Ended::NotReading),
+            result => Ok(result?),
         }
     }
 

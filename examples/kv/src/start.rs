@@ -36,7 +36,7 @@ pub enum Refusal {
     Timing(#[from] TimingError),
     #[error("cannot listen for clients on {address}: {source}{}", in_use(source))]
     Clients { address: String, source: io::Error },
-    #[error(transparent)]
+    #[error("{0:?}")]
     Tls(#[from] TlsError),
     #[error("{0:?}")]
     Storage(#[from] StorageError),

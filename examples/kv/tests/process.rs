@@ -53,8 +53,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        common::end([&mut self.process]);
     }
 }
 

@@ -48,7 +48,7 @@ impl<P: Process> Simulator<P> {
             return;
         }
         let outcome = match event {
-            Event::Wake { server, life } => self.wake(server, life),
+            Event::Wake { server } => self.wake(server),
             Event::Arrival { from, to, message } => self.arrive(from, to, message),
             Event::SyncEnds { server, life } => self.end_sync(server, life),
             Event::Audit => {
@@ -75,11 +75,14 @@ impl<P: Process> Simulator<P> {
     }
 
     /// The time of a timer may have come: the heartbeat's first, as on threads.
-    fn wake(&mut self, id: usize, life: u64) -> Result<(), Violation> {
+    fn wake(&mut self, id: usize) -> Result<(), Violation> {
+        let now = self.queue.now();
+        if self.nodes[id].wakes != Some(now) {
+            return Ok(());
+        }
+        self.nodes[id].wakes = None;
         for timer in [Timer::Heartbeat, Timer::Election] {
-            let now = self.queue.now();
-            let node = &mut self.nodes[id];
-            if node.life == life && node.process.is_some() && node.timers.fires(now, timer) {
+            if self.nodes[id].timers.fires(now, timer) {
                 self.write(id, Happening::TimedOut(timer));
                 self.step(id, Input::Timeout(timer), None)?;
             }
@@ -88,11 +91,13 @@ impl<P: Process> Simulator<P> {
         Ok(())
     }
 
-    /// Wakes the server when its next timer fires.
+    /// Sees to it that the server wakes when its next timer fires. A timer that is set later than
+    /// that, as most are, costs no event.
     fn wait_for_timers(&mut self, id: usize) {
-        let Node { timers, life, .. } = &self.nodes[id];
-        if let Some(at) = timers.next() {
-            self.queue.schedule(at, Event::Wake { server: id, life: *life });
+        let Node { timers, wakes, .. } = &mut self.nodes[id];
+        if let Some(at) = timers.next().filter(|at| wakes.is_none_or(|wakes| *at < wakes)) {
+            *wakes = Some(at);
+            self.queue.schedule(at, Event::Wake { server: id });
         }
     }
 
@@ -212,8 +217,11 @@ impl<P: Process> Simulator<P> {
         for (to, message) in send {
             self.send(id, to, message);
         }
-        if let Some((ticket, Proposal::Accepted { term, first_index })) = answer {
-            let waiters = [ticket].into();
+        let proposed = answer.and_then(|(ticket, _)| self.proposed.remove(&ticket));
+        if let (Some((_, Proposal::Accepted { term, first_index })), Some(command)) =
+            (answer, proposed)
+        {
+            let waiters = [command].into();
             self.nodes[id].waiters.add(Run { term, first_index, waiters });
         }
         for (index, entry) in apply {
@@ -246,15 +254,12 @@ impl<P: Process> Simulator<P> {
             return Err(Violation::Blank { server: id, index });
         };
         self.write(id, Happening::Applied { index, command: command.clone() });
-        let mut answered = Vec::new();
-        self.nodes[id].waiters.applied(index, entry.term, |ticket, became| {
-            answered.push((ticket, became));
+        let mut answered_another = false;
+        self.nodes[id].waiters.applied(index, entry.term, |proposed, became| {
+            answered_another |= became == Became::Applied && proposed != *command;
         });
-        for (ticket, became) in answered {
-            let proposed = self.proposed.remove(&ticket);
-            if became == Became::Applied && proposed.as_ref() != Some(command) {
-                return Err(Violation::AnsweredAnother { server: id, index });
-            }
+        if answered_another {
+            return Err(Violation::AnsweredAnother { server: id, index });
         }
         if self.oracle.apply(id, index, command)? {
             let term = self.server(id).map_or(entry.term, |server| server.current_term());

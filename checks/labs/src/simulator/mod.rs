@@ -69,7 +69,7 @@ pub struct Simulator<P = Server> {
     /// Numbers proposals.
     tickets: u64,
     answers: BTreeMap<u64, Proposal>,
-    /// The commands of proposals, until something becomes of them.
+    /// The commands of proposals that are not answered.
     proposed: BTreeMap<u64, Command>,
     violation: Option<Violation>,
 }
@@ -77,7 +77,7 @@ pub struct Simulator<P = Server> {
 /// What is going to happen.
 enum Event {
     /// The time of a timer has come, unless it was set again or cancelled.
-    Wake { server: usize, life: u64 },
+    Wake { server: usize },
     /// A message arrives.
     Arrival { from: usize, to: usize, message: Message },
     /// A sync ends, unless the server has crashed.
@@ -99,8 +99,10 @@ struct Node<P> {
     /// What it has recorded, in all its lives.
     recording: Vec<recorder::Line>,
     timers: Timers,
-    /// The tickets of proposals that it accepted and has not applied.
-    waiters: Waiters<u64>,
+    /// When it wakes next: one event, however often timers are set.
+    wakes: Option<Duration>,
+    /// The commands of the proposals that it accepted and has not applied.
+    waiters: Waiters<Command>,
 }
 
 impl<P: Process> Simulator<P> {
@@ -119,6 +121,7 @@ impl<P: Process> Simulator<P> {
             steps: 0,
             recording: Vec::new(),
             timers: Timers::new(options.timing.clone()),
+            wakes: None,
             waiters: Waiters::default(),
         };
         let mut network = Network::new(servers);
@@ -259,6 +262,7 @@ impl<P: Process> Harness for Simulator<P> {
         node.disk.crash(kept);
         node.process = None;
         node.timers = Timers::new(self.options.timing.clone());
+        node.wakes = None;
         node.waiters = Waiters::default();
     }
 

@@ -1,8 +1,10 @@
 //! What the suites share.
 
+#![allow(dead_code, reason = "each suite uses its own share")]
+
 use std::net::TcpListener;
 use std::ops::Range;
-use std::process;
+use std::process::{self, Child};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Below the ports that the system gives to outgoing connections: one of those could take the
@@ -24,5 +26,13 @@ pub fn free_ports(count: u16) -> u16 {
         if (first..first + count).all(free) {
             return first;
         }
+    }
+}
+
+/// Ends processes, as a test ends.
+pub fn end<'a>(processes: impl IntoIterator<Item = &'a mut Child>) {
+    for process in processes {
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }
