@@ -53,12 +53,26 @@ impl<T> Gate<T> {
     /// # Panics
     /// When a batch is under way: two at once would leave in no order.
     pub fn take(&mut self, writes: impl Fn(&T) -> bool) -> Option<Batch<T>> {
+        self.take_while(writes, |_| true)
+    }
+
+    /// The same, up to the first item that is not `within` the batch.
+    ///
+    /// # Panics
+    /// When a batch is under way.
+    pub fn take_while(
+        &mut self,
+        writes: impl Fn(&T) -> bool,
+        mut within: impl FnMut(&T) -> bool,
+    ) -> Option<Batch<T>> {
         assert!(!self.under_way, "a batch is under way");
-        if self.waiting.is_empty() {
+        let end = self.waiting.iter().position(|item| !within(item));
+        let rest = end.map_or_else(Vec::new, |end| self.waiting.split_off(end));
+        let mut free = mem::replace(&mut self.waiting, rest);
+        if free.is_empty() {
             return None;
         }
         self.under_way = true;
-        let mut free = mem::take(&mut self.waiting);
         let first = free.iter().position(writes).unwrap_or(free.len());
         let writes = free.split_off(first);
         Some(Batch { free, writes })
@@ -77,6 +91,11 @@ impl<T> Gate<T> {
     /// Whether nothing waits to be taken.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// What waits to be taken, in order.
+    pub fn waiting(&self) -> &[T] {
+        &self.waiting
     }
 
     /// How many items wait to be taken.
@@ -129,6 +148,19 @@ mod tests {
         gate.written();
         assert_eq!(take(&mut gate), None);
         assert_eq!(enter(&mut gate, 2), Some(2));
+    }
+
+    #[test]
+    fn a_batch_may_end_before_all_that_waits() {
+        let mut gate = Gate::default();
+        [1, 2, 3, 4].map(|item| assert_eq!(enter(&mut gate, item), None));
+        let writes = |item: &u64| item % 2 == 1;
+        let taken = gate.take_while(writes, |item| *item < 3);
+        assert_eq!(taken, Some(Batch { free: vec![], writes: vec![1, 2] }));
+        gate.written();
+        assert_eq!(gate.take_while(writes, |item| !writes(item)), None, "a write comes first");
+        assert!(!gate.is_under_way());
+        assert_eq!(take(&mut gate), Some((vec![], vec![3, 4])));
     }
 
     #[test]

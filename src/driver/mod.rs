@@ -5,17 +5,20 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `protocol.rs` | what is driven |
 //! | `timing.rs` | how long timers run |
 //! | `timers.rs` | the two timers of a server: when they fire |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `waiters.rs` | who proposed what, and what became of it |
 
 mod gate;
+mod protocol;
 mod timers;
 mod timing;
 mod waiters;
 
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
+pub use protocol::Protocol;
 pub use timers::Timers;
 pub use timing::{Timing, TimingError};
 pub use waiters::{Fate, Run, Waiters};

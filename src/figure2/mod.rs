@@ -169,9 +169,10 @@ pub enum TimerDuty {
     Cancel(Timer),
 }
 
-/// What can happen to a server.
+/// What can happen to a server. `M` is what servers say to each other: [`Message`], or something
+/// around it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Input {
+pub enum Input<M = Message> {
     /// A timer fired. One that was cancelled meanwhile changes nothing.
     Timeout(Timer),
     /// A message arrived: once, twice, late, or out of order.
@@ -179,7 +180,7 @@ pub enum Input {
         /// The server that sent it.
         from: ServerId,
         /// The message.
-        message: Message,
+        message: M,
     },
     /// The application proposes commands for the state machine, or the driver a blank, to be
     /// appended in this order.
@@ -196,12 +197,12 @@ pub enum Input {
 /// Take it apart whole, without `..`: a new duty then does not compile until each driver
 /// handles it.
 #[must_use]
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Output {
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Output<M = Message> {
     /// Records to append to stable storage, in this order.
     pub persist: Vec<Record>,
     /// Messages, each with the peer it is for.
-    pub send: Vec<(ServerId, Message)>,
+    pub send: Vec<(ServerId, M)>,
     /// Timers to set or cancel, in this order.
     pub timers: Vec<TimerDuty>,
     /// Entries newly committed, each with its index, to be applied in this order.
@@ -211,6 +212,19 @@ pub struct Output {
     /// Why the message that arrived is none that a correct peer sends. Nothing else is owed
     /// then, and nothing changed; after a [fatal](Breach::is_fatal) one, nothing ever must.
     pub breach: Option<Breach>,
+}
+
+impl<M> Default for Output<M> {
+    fn default() -> Self {
+        Output {
+            persist: Vec::new(),
+            send: Vec::new(),
+            timers: Vec::new(),
+            apply: Vec::new(),
+            proposal: None,
+            breach: None,
+        }
+    }
 }
 
 /// The answer to a proposal.
