@@ -8,16 +8,22 @@
 //! | `protocol.rs` | what is driven |
 //! | `timing.rs` | how long timers run |
 //! | `timers.rs` | the two timers of a server: when they fire |
+//! | `drive.rs` | a server and its timers, and what its steps owe: composes the others |
+//! | `held.rs` | what a step owes, while it waits at the gate, and how it leaves |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `waiters.rs` | who proposed what, and what became of it |
 
+mod drive;
 mod gate;
+mod held;
 mod protocol;
 mod timers;
 mod timing;
 mod waiters;
 
+pub use drive::{Driver, Owed};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
+pub use held::{Exits, Held};
 pub use protocol::Protocol;
 pub use timers::Timers;
 pub use timing::{Timing, TimingError};

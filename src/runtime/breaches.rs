@@ -26,7 +26,7 @@ impl<R> ServerLoop<R> {
         if breach.is_fatal() {
             self.stops = true;
             let text = std::format!("a request of {from} contradicts this store: {breach}");
-            self.enter(Gated { step: self.steps, stop: Some(text), ..Gated::default() });
+            self.enter(Gated { stop: Some(text), ..Gated::behind(self.driver.steps()) });
             return;
         }
         if self.logged.insert((from, discriminant(&breach))) {

@@ -1,51 +1,36 @@
-//! A server's timers on the clock of the operating system.
+//! The time of a node, and its chance.
 
 use crate::runtime::std;
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::driver::{Timers, Timing};
-use crate::figure2::{Timer, TimerDuty};
-
-/// The timers of one node.
+/// The clock from which one node's timers count, and the source of its election timeouts.
 pub(super) struct Clock {
-    /// The moment from which its timers count.
     started: Instant,
-    timers: Timers,
     random: StdRng,
 }
 
 impl Clock {
-    pub(super) fn new(timing: Timing, random: StdRng) -> Self {
-        Clock { started: Instant::now(), timers: Timers::new(timing), random }
+    pub(super) fn new(random: StdRng) -> Self {
+        Clock { started: Instant::now(), random }
     }
 
-    fn now(&self) -> Duration {
+    /// The time since the node started.
+    pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Sets or cancels a timer.
-    pub(super) fn obey(&mut self, duty: TimerDuty) {
-        let now = self.now();
-        self.timers.obey(now, duty, |range| self.random.random_range(range));
+    /// The moment at which that time is `at`.
+    pub(super) fn moment(&self, at: Duration) -> Instant {
+        self.started + at
     }
 
-    /// When the next timer fires.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.timers.next().map(|at| self.started + at)
-    }
-
-    /// Whether `timer` runs and its time has come.
-    pub(super) fn is_due(&self, timer: Timer) -> bool {
-        self.timers.is_due(self.now(), timer)
-    }
-
-    /// Whether `timer` runs and its time has come; it does not run any more then.
-    pub(super) fn fires(&mut self, timer: Timer) -> bool {
-        let now = self.now();
-        self.timers.fires(now, timer)
+    /// Draws evenly from a range.
+    pub(super) fn draw(&mut self, range: RangeInclusive<Duration>) -> Duration {
+        self.random.random_range(range)
     }
 }

@@ -92,7 +92,7 @@ impl<S: Storage, R> Disk<S, R> {
     fn write(&mut self, batch: &mut [Gated<R>]) -> Result<(), StorageError> {
         let notes = batch.iter_mut().flat_map(|gated| mem::take(&mut gated.notes));
         let notes: Vec<Note> = notes.collect();
-        let persist = batch.iter_mut().flat_map(|gated| mem::take(&mut gated.persist));
+        let persist = batch.iter_mut().flat_map(|gated| mem::take(&mut gated.held.persist));
         let records: Vec<Record> = persist.collect();
         if records.is_empty() && notes.is_empty() {
             return Ok(());
@@ -112,7 +112,7 @@ impl<S: Storage, R> Disk<S, R> {
         self.counters.synced(records.len(), start.elapsed());
         self.show_term(&records);
         if let (Some(recorder), Some(last)) = (&self.recorder, batch.last()) {
-            recorder.durable(last.step);
+            recorder.durable(last.held.step);
             self.wait_for_recorder();
         }
         Ok(())
@@ -173,6 +173,7 @@ impl<S: Storage, R> Disk<S, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Held;
     use crate::figure2::{Command, Entry, Message, Persistent, RequestVoteReply, ServerId};
     use crate::runtime::application::{Jobs, Work};
     use crate::runtime::identity::{Asked, IDENTITY, PEERS, Registry, UnfitStore};
@@ -182,7 +183,6 @@ mod tests {
     use std::boxed::Box;
     use std::string::ToString;
     use std::sync::mpsc;
-    use std::time::Duration;
 
     const PEER: ServerId = ServerId(2);
 
@@ -197,7 +197,7 @@ mod tests {
         let registry = Registry::open(&notes, &Persistent::default(), asked(), || 1).unwrap();
         Disk {
             storage,
-            gate: Arc::new(Gate::new(Duration::ZERO..Duration::ZERO)),
+            gate: Arc::new(Gate::new()),
             outlets: Arc::new(Outlets {
                 outboxes: [(PEER, Arc::new(Outbox::new(Arc::default())))].into(),
                 jobs: Arc::new(Jobs::new(Work::default())),
@@ -215,12 +215,12 @@ mod tests {
     fn step(term: u64) -> Gated<u64> {
         let entry = Entry::command(term, Command::from(&b"x"[..]));
         let reply = RequestVoteReply { term, vote_granted: false };
-        Gated {
+        Gated::of(Held {
             persist: Vec::from([Record::Ballot { current_term: term, voted_for: None }]),
             send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
             apply: Vec::from([(term, entry)]),
-            ..Gated::default()
-        }
+            ..Held::default()
+        })
     }
 
     fn synced(platter: &MemoryDisk) -> Notes {
@@ -273,7 +273,7 @@ mod tests {
             disk.run_once().ok().unwrap();
         };
         serve(step(1));
-        serve(Gated { persist: Vec::new(), ..step(2) });
+        serve(Gated::of(Held { persist: Vec::new(), ..step(2).held }));
         let notes = |disk: &mut Disk<MemoryStorage, u64>| disk.storage.notes().unwrap();
         assert_eq!(notes(&mut disk).get(FLOOR), None, "nothing was given before the last write");
         assert!(notes(&mut disk).contains_key(IDENTITY));

@@ -49,7 +49,7 @@ impl<R> ServerLoop<R> {
             Errand::Remember => {
                 let notes = self.identities.registry().unwritten(false);
                 if !notes.is_empty() {
-                    self.enter(Gated { step: self.steps, notes, ..Gated::default() });
+                    self.enter(Gated { notes, ..Gated::behind(self.driver.steps()) });
                 }
             }
             Errand::Disconnect(peer) => (self.errands.disconnect)(peer),
@@ -69,7 +69,7 @@ impl<R> ServerLoop<R> {
     /// server before.
     fn adopt(&mut self, peer: ServerId, adoption: Adoption) {
         let known = self.identities.registry().own().generation;
-        if known >= adoption.generation || self.server.log().last_index() > 0 {
+        if known >= adoption.generation || self.server().log().last_index() > 0 {
             return;
         }
         let Adoption { generation, term } = adoption;
@@ -80,7 +80,7 @@ impl<R> ServerLoop<R> {
         let notes = Vec::from([self.identities.registry().adopting(adoption)]);
         let identities = self.identities.clone();
         let then = Box::new(move || identities.registry().adopt(adoption));
-        self.enter(Gated { step: self.steps, notes, then: Some(then), ..Gated::default() });
+        self.enter(Gated { notes, then: Some(then), ..Gated::behind(self.driver.steps()) });
     }
 
     /// Answers what can be answered at once; what has to wait for the others, it returns.
@@ -92,19 +92,19 @@ impl<R> ServerLoop<R> {
         }
         let payloads = Vec::from([Payload::Blank]);
         self.step(Input::Propose { payloads }, Vec::new());
-        let (term, index) = (self.server.current_term(), self.server.log().last_index());
+        let (term, index) = (self.server().current_term(), self.server().log().last_index());
         Some(Waiting { asked, term, index })
     }
 
     fn may_readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
-        let mut peers = self.server.config().peers();
-        if !self.server.is_leader() {
-            return Err(ReadmitError::NotLeader { leader: self.server.leader() });
+        let mut peers = self.server().config().peers();
+        if !self.server().is_leader() {
+            return Err(ReadmitError::NotLeader { leader: self.server().leader() });
         }
-        if !self.server.config().peers().any(|peer| peer == server) {
+        if !self.server().config().peers().any(|peer| peer == server) {
             return Err(ReadmitError::NotAPeer(server));
         }
-        if self.watch.is_connected(Instant::now(), self.server.current_term(), server) {
+        if self.watch.is_connected(Instant::now(), self.server().current_term(), server) {
             return Err(ReadmitError::TakesPart(server));
         }
         let registry = self.identities.registry();
@@ -124,7 +124,7 @@ impl<R> ServerLoop<R> {
             let Waiting { asked, term, index } = &waiting;
             let server = asked.server;
             let Some(others) = self.others(now, *term, server) else {
-                let leader = self.server.leader();
+                let leader = self.server().leader();
                 let _ = waiting.asked.answer.send(Err(ReadmitError::NotLeader { leader }));
                 continue;
             };
@@ -140,11 +140,11 @@ impl<R> ServerLoop<R> {
 
     /// The members other than this leader of `term` and `server`; none if it leads no more.
     fn others(&self, now: Instant, term: Term, server: ServerId) -> Option<Vec<Other>> {
-        let Role::Leader(Leader { next_index: _, match_index }) = &self.server.volatile().role
+        let Role::Leader(Leader { next_index: _, match_index }) = &self.server().volatile().role
         else {
             return None;
         };
-        if term != self.server.current_term() {
+        if term != self.server().current_term() {
             return None;
         }
         let other = |(&peer, &match_index): (&ServerId, &Index)| Other {
@@ -173,19 +173,19 @@ impl<R> ServerLoop<R> {
         let then = Box::new(move || {
             let _ = answer.send(Ok(()));
         });
-        self.enter(Gated { step: self.steps, notes, then: Some(then), ..Gated::default() });
-        let peers: Vec<ServerId> = self.server.config().peers().collect();
+        self.enter(Gated { notes, then: Some(then), ..Gated::behind(self.driver.steps()) });
+        let peers: Vec<ServerId> = self.server().config().peers().collect();
         peers.into_iter().for_each(|peer| (self.errands.disconnect)(peer));
     }
 
     /// A leader looks whether a peer still holds what it acknowledged.
     pub(super) fn watch_reply(&mut self, from: ServerId, reply: &AppendEntriesReply) {
-        let Role::Leader(Leader { next_index: _, match_index }) = &self.server.volatile().role
+        let Role::Leader(Leader { next_index: _, match_index }) = &self.server().volatile().role
         else {
             return;
         };
         let held = match_index.get(&from).copied().unwrap_or(0);
-        let term = self.server.current_term();
+        let term = self.server().current_term();
         match self.watch.answered(Instant::now(), term, from, reply, held) {
             Sign::None => return,
             Sign::Lost => {
@@ -205,8 +205,8 @@ impl<R> ServerLoop<R> {
 
     /// Shows which peers have lost what they acknowledged to this leader.
     pub(super) fn show_lost(&self) {
-        let lost: BTreeSet<ServerId> = match self.server.is_leader() {
-            true => self.watch.lost(self.server.current_term()).collect(),
+        let lost: BTreeSet<ServerId> = match self.server().is_leader() {
+            true => self.watch.lost(self.server().current_term()).collect(),
             false => BTreeSet::new(),
         };
         self.identities.lost(lost);

@@ -3,18 +3,15 @@
 use crate::runtime::std;
 
 use std::mem;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::sync::{Condvar, Mutex, lock, wait};
-use crate::driver::{self, Batch, lets_heartbeats_pass};
+use crate::driver::{self, Batch};
 
 /// One thread enters, one takes.
 pub(super) struct Gate<T> {
     state: Mutex<State<T>>,
     work: Condvar,
-    /// How long a write lasts when heartbeats pass it.
-    patience: Range<Duration>,
 }
 
 struct State<T> {
@@ -26,16 +23,15 @@ struct State<T> {
 }
 
 impl<T> Gate<T> {
-    /// A gate that lets heartbeats pass while a write is younger than `patience.end` and older
-    /// than `patience.start`.
-    pub(super) fn new(patience: Range<Duration>) -> Self {
+    /// A gate at which nothing waits.
+    pub(super) fn new() -> Self {
         let state = State {
             gate: driver::Gate::default(),
             writing_since: None,
             sleeping: false,
             closed: false,
         };
-        Gate { state: Mutex::new(state), work: Condvar::new(), patience }
+        Gate { state: Mutex::new(state), work: Condvar::new() }
     }
 
     /// Queues `item` for the disk thread; gives it back if it may leave at once, because there is
@@ -94,10 +90,10 @@ impl<T> Gate<T> {
         lock(&self.state).writing_since = None;
     }
 
-    /// See [`lets_heartbeats_pass`].
-    pub(super) fn lets_heartbeats_pass(&self) -> bool {
+    /// How long the write under way has lasted, if there is one.
+    pub(super) fn writing(&self) -> Option<Duration> {
         let since = lock(&self.state).writing_since;
-        lets_heartbeats_pass(&self.patience, since.map(|since| since.elapsed()))
+        since.map(|since| since.elapsed())
     }
 
     /// How many items wait for the disk thread.

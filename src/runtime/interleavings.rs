@@ -41,7 +41,7 @@ use super::status::Standing;
 use super::storage::{Notes, Storage, StorageError};
 use super::transport::Link;
 use super::watch::Watch;
-use crate::driver::Timing;
+use crate::driver::{Driver, Held, Timing};
 use crate::figure2::{
     Command, Config, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply,
     Role, Server, ServerId, Term, Volatile,
@@ -157,7 +157,7 @@ impl Parts {
     fn new() -> Parts {
         let outbox = Arc::new(Outbox::new(Arc::new(PeerCounters::default())));
         Parts {
-            gate: Arc::new(Gate::new(Duration::ZERO..Duration::ZERO)),
+            gate: Arc::new(Gate::new()),
             outlets: Arc::new(Outlets {
                 outboxes: BTreeMap::from([(PEER, outbox)]),
                 jobs: Arc::new(Jobs::new(Work::default())),
@@ -216,12 +216,12 @@ fn messages_leave_in_order_once_their_records_are_durable() {
             records += u64::from(writes);
             let reply = RequestVoteReply { term: records, vote_granted: true };
             let persist = writes.then_some(Record::Truncate { last_index: 0 });
-            let gated = Gated {
+            let gated = Gated::of(Held {
                 step,
                 persist: persist.into_iter().collect(),
                 send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
-                ..Gated::default()
-            };
+                ..Held::default()
+            });
             if let Some(free) = parts.gate.enter(gated, writes) {
                 parts.outlets.release(free);
             }
@@ -234,12 +234,12 @@ fn messages_leave_in_order_once_their_records_are_durable() {
 /// What a server owes that has voted: a record, and a message that waits for it.
 fn vote() -> Gated<Index> {
     let reply = RequestVoteReply { term: 1, vote_granted: true };
-    Gated {
+    Gated::of(Held {
         step: 1,
         persist: Vec::from([Record::Truncate { last_index: 0 }]),
         send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
-        ..Gated::default()
-    }
+        ..Held::default()
+    })
 }
 
 /// Nothing comes by later that would wake a thread by chance. (Who waits here for ever takes
@@ -325,14 +325,13 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
         let server = Server::from_parts(config, [ballot].into_iter().collect(), volatile);
         let server_loop = ServerLoop {
             noticeboard: Arc::new(Noticeboard::new(Standing::of(&server))),
-            server,
-            clock: Clock::new(Timing::default(), StdRng::seed_from_u64(1)),
+            driver: Driver::new(server, Timing::default()),
+            clock: Clock::new(StdRng::seed_from_u64(1)),
             arrived: arrived.clone(),
             gate: parts.gate.clone(),
             outlets: parts.outlets.clone(),
             counters: parts.counters.clone(),
             recorder: None,
-            steps: 0,
             write_here: None,
             identities: parts.identities.clone(),
             errands: Errands { disconnect: Box::new(|_| {}), readmissions: Vec::new() },

@@ -41,6 +41,7 @@ use super::storage::Storage;
 use super::sync::{Condvar, Mutex, lock, wait};
 use super::transport::{Inbox, Transport};
 use super::watch::Watch;
+use crate::driver::Driver;
 use crate::figure2::{Command, Payload, Server, ServerId};
 
 /// A running node of a cluster. Share it between threads in an [`Arc`]; when the last one goes,
@@ -157,13 +158,13 @@ impl<R: Send + 'static> Node<R> {
         let identities = Arc::new(Identities::new(registry));
         let (shortest, longest) = (*timing.election().start(), *timing.election().end());
         let servers = config.servers.clone();
-        let (server, started) = Server::start(config, persistent, floor);
+        let (driver, started) = Driver::<Server>::start(config, persistent, floor, timing);
         let inner = Arc::new(Inner {
             life: Arc::default(),
             arrived: Arc::new(Mailbox::new(Arrived::default())),
-            gate: Arc::new(Gate::new(timing.patience())),
+            gate: Arc::new(Gate::new()),
             outlets,
-            noticeboard: Arc::new(Noticeboard::new(Standing::of(&server))),
+            noticeboard: Arc::new(Noticeboard::new(Standing::of(driver.server()))),
             counters,
             identities: identities.clone(),
             longest_election: longest,
@@ -179,15 +180,14 @@ impl<R: Send + 'static> Node<R> {
             readmissions: Vec::new(),
         };
         let mut server_loop = ServerLoop {
-            server,
-            clock: Clock::new(timing, random),
+            driver,
+            clock: Clock::new(random),
             arrived: inner.arrived.clone(),
             gate: inner.gate.clone(),
             outlets: inner.outlets.clone(),
             noticeboard: inner.noticeboard.clone(),
             counters: inner.counters.clone(),
             recorder: recorder.clone(),
-            steps: 0,
             write_here: None,
             identities: identities.clone(),
             errands,

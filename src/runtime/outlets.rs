@@ -12,18 +12,14 @@ use std::vec::Vec;
 use super::application::Jobs;
 use super::outbox::Outbox;
 use super::proposal::{Accepted, ProposeError, Waiter};
-use crate::driver::Run;
-use crate::figure2::{Entry, Index, Message, Proposal, Record, ServerId};
+use crate::driver::{Exits, Held, Run};
+use crate::figure2::{Entry, Index, Message, ServerId, Term};
 
-/// What one step owes, but for its timers: the form in which it waits at the gate.
+/// What waits at the gate: what a step owes, and what the node does beside the server.
 pub(super) struct Gated<R> {
-    pub(super) step: u64,
+    pub(super) held: Held<Message, Waiter<R>>,
     /// Notes to write, in this order, before the records; what the node does beside the server.
     pub(super) notes: Vec<Note>,
-    pub(super) persist: Vec<Record>,
-    pub(super) send: Vec<(ServerId, Message)>,
-    pub(super) apply: Vec<(Index, Entry)>,
-    pub(super) answer: Option<(Proposal, Vec<Waiter<R>>)>,
     /// What to do once all of it is durable.
     pub(super) then: Option<Then>,
     /// The node must not go on from here, and not start again: the text of why is made durable,
@@ -37,25 +33,20 @@ pub(super) type Note = (&'static str, Vec<u8>);
 /// What is done once something is durable. Must not block.
 pub(super) type Then = Box<dyn FnOnce() + Send>;
 
-impl<R> Default for Gated<R> {
-    fn default() -> Self {
-        Gated {
-            step: 0,
-            notes: Vec::new(),
-            persist: Vec::new(),
-            send: Vec::new(),
-            apply: Vec::new(),
-            answer: None,
-            then: None,
-            stop: None,
-        }
-    }
-}
-
 impl<R> Gated<R> {
+    /// What a step owes, and nothing beside it.
+    pub(super) fn of(held: Held<Message, Waiter<R>>) -> Self {
+        Gated { held, notes: Vec::new(), then: None, stop: None }
+    }
+
+    /// Nothing yet, behind the step of this number.
+    pub(super) fn behind(step: u64) -> Self {
+        Gated::of(Held { step, ..Held::default() })
+    }
+
     /// Whether something of it has to be made durable.
     pub(super) fn writes(&self) -> bool {
-        !self.persist.is_empty() || !self.notes.is_empty() || self.stop.is_some()
+        !self.held.persist.is_empty() || !self.notes.is_empty() || self.stop.is_some()
     }
 }
 
@@ -70,38 +61,10 @@ pub(super) struct Outlets<R> {
 impl<R> Outlets<R> {
     /// Lets everything out whose records are durable.
     pub(super) fn release(&self, gated: Gated<R>) {
-        let Gated { step: _, notes, persist, send, apply, answer, then, stop } = gated;
-        debug_assert!(persist.is_empty() && notes.is_empty(), "nobody made it durable");
+        let Gated { held, notes, then, stop } = gated;
+        debug_assert!(notes.is_empty(), "nobody made it durable");
         debug_assert!(stop.is_none(), "the last step of a node has left it");
-        self.send(send);
-        let mut accepted = None;
-        match answer {
-            Some((Proposal::Accepted { term, first_index }, waiters)) => {
-                for (index, waiter) in (first_index..).zip(&waiters) {
-                    waiter.accept(Accepted { term, index });
-                }
-                accepted = (!waiters.is_empty()).then(|| Run {
-                    term,
-                    first_index,
-                    waiters: waiters.into(),
-                });
-            }
-            Some((Proposal::NotLeader { term, leader }, waiters)) => {
-                for waiter in waiters {
-                    waiter.fail(ProposeError::NotLeader { term, leader });
-                }
-            }
-            None => {}
-        }
-        if let Some((index, _)) = apply.last() {
-            self.given.store(*index, Ordering::Release);
-        }
-        if accepted.is_some() || !apply.is_empty() {
-            self.jobs.put(|work| {
-                work.accepted.extend(accepted);
-                work.committed.extend(apply);
-            });
-        }
+        held.leave(&mut Leaving { outlets: self, accepted: None });
         if let Some(then) = then {
             then();
         }
@@ -113,6 +76,46 @@ impl<R> Outlets<R> {
             if let Some(outbox) = self.outboxes.get(&peer) {
                 outbox.put(Vec::from([message]));
             }
+        }
+    }
+}
+
+/// A step that leaves. What it accepted and what it applies reach the application's thread
+/// together.
+struct Leaving<'o, R> {
+    outlets: &'o Outlets<R>,
+    accepted: Option<Run<Waiter<R>>>,
+}
+
+impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
+    fn send(&mut self, messages: Vec<(ServerId, Message)>) {
+        self.outlets.send(messages);
+    }
+
+    fn accepted(&mut self, run: Run<Waiter<R>>) {
+        for (index, waiter) in (run.first_index..).zip(&run.waiters) {
+            waiter.accept(Accepted { term: run.term, index });
+        }
+        // Nobody waits for what the node proposed itself.
+        self.accepted = (!run.waiters.is_empty()).then_some(run);
+    }
+
+    fn refused(&mut self, term: Term, leader: Option<ServerId>, waiters: Vec<Waiter<R>>) {
+        for waiter in waiters {
+            waiter.fail(ProposeError::NotLeader { term, leader });
+        }
+    }
+
+    fn apply(&mut self, entries: Vec<(Index, Entry)>) {
+        if let Some((index, _)) = entries.last() {
+            self.outlets.given.store(*index, Ordering::Release);
+        }
+        let accepted = self.accepted.take();
+        if accepted.is_some() || !entries.is_empty() {
+            self.outlets.jobs.put(|work| {
+                work.accepted.extend(accepted);
+                work.committed.extend(entries);
+            });
         }
     }
 }

@@ -22,8 +22,9 @@ use super::reception::Identities;
 use super::recorder::{Line, Recorder, State};
 use super::status::{RoleName, Standing};
 use super::watch::Watch;
+use crate::driver::{Driver, Owed};
 use crate::figure2::{
-    Breach, Input, Leader, Message, Output, Payload, Role, Server, ServerId, Term, Timer,
+    Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term,
 };
 
 /// How many messages wait for the server at most; the oldest go first.
@@ -69,7 +70,7 @@ impl<R> Queue for Arrived<R> {
 
 /// The server loop of one node.
 pub(super) struct ServerLoop<R> {
-    pub(super) server: Server,
+    pub(super) driver: Driver<Server>,
     pub(super) clock: Clock,
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) gate: Arc<Gate<Gated<R>>>,
@@ -77,7 +78,6 @@ pub(super) struct ServerLoop<R> {
     pub(super) noticeboard: Arc<Noticeboard>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
-    pub(super) steps: u64,
     /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
     /// does.
     pub(super) write_here: Option<Box<dyn FnMut() + Send>>,
@@ -96,38 +96,40 @@ pub(super) struct ServerLoop<R> {
 impl<R> ServerLoop<R> {
     /// The life of the server thread. `started` is what the start of the server owes.
     pub(super) fn run(mut self, started: Output) {
-        self.fulfil(started, Vec::new());
+        self.carry_out(started, Vec::new());
         loop {
-            // An election timer gives way, once, to what came in while this thread slept or was
-            // busy: it may be a sign of life from the leader.
-            let overdue = self.clock.is_due(Timer::Election);
-            match self.arrived.take(self.clock.next()) {
-                Taken::All(arrived) => self.serve(arrived, overdue),
-                Taken::TimedOut => {
-                    self.fire(Timer::Heartbeat);
-                    self.fire(Timer::Election);
-                }
+            self.driver.begin_turn(self.clock.now());
+            let next = self.driver.next().map(|at| self.clock.moment(at));
+            match self.arrived.take(next) {
+                Taken::All(arrived) => self.serve(arrived),
+                Taken::TimedOut => self.driver.begin_turn(self.clock.now()),
                 Taken::Closed => break,
+            }
+            let now = self.clock.now();
+            while !self.stops
+                && let Some(input) = self.driver.due(now)
+            {
+                self.step(input, Vec::new());
             }
             self.look_at_readmissions();
         }
         if let Some(recorder) = &self.recorder {
-            recorder.record(Line::Stop { step: self.steps });
+            recorder.record(Line::Stop { step: self.driver.steps() });
         }
     }
 
-    fn serve(&mut self, arrived: Arrived<R>, overdue: bool) {
+    pub(super) fn server(&self) -> &Server {
+        self.driver.server()
+    }
+
+    fn serve(&mut self, arrived: Arrived<R>) {
         let Arrived { errands, messages, payloads, waiters } = arrived;
         // What a peer's hello said stands before its messages.
         errands.into_iter().for_each(|errand| self.run_errand(errand));
         self.receive(messages);
-        if self.stops {
-            return self.wait_for_the_end(waiters);
-        }
-        self.propose(payloads, waiters);
-        self.fire(Timer::Heartbeat);
-        if overdue {
-            self.fire(Timer::Election);
+        match self.stops {
+            true => self.wait_for_the_end(waiters),
+            false => self.propose(payloads, waiters),
         }
     }
 
@@ -166,9 +168,9 @@ impl<R> ServerLoop<R> {
     /// Notes how far a peer has come: its message states its term, and a leader knows what it
     /// has acknowledged.
     fn note_progress(&mut self, from: ServerId, term: Term) {
-        let index = match &self.server.volatile().role {
+        let index = match &self.server().volatile().role {
             Role::Leader(Leader { next_index: _, match_index })
-                if term == self.server.current_term() =>
+                if term == self.server().current_term() =>
             {
                 match_index.get(&from).copied().unwrap_or(0)
             }
@@ -184,40 +186,35 @@ impl<R> ServerLoop<R> {
     /// All proposals that waited enter the log as one batch.
     fn propose(&mut self, payloads: Vec<Payload>, waiters: Vec<Waiter<R>>) {
         let barred = payloads.contains(&Payload::Blank) && !self.may_append_blanks();
-        let (payloads, mut waiters) = match barred {
+        let (payloads, waiters) = match barred {
             true => refuse_barriers(payloads, waiters),
             false => (payloads, waiters),
         };
-        if payloads.is_empty() {
-            return;
-        }
-        if self.server.is_leader() {
-            self.counters.proposal_batch.add(payloads.len() as u64);
-            waiters.iter_mut().for_each(Waiter::enter);
-        }
-        self.step(Input::Propose { payloads }, waiters);
-    }
-
-    /// Fires `timer` if it is due.
-    fn fire(&mut self, timer: Timer) {
-        if self.clock.fires(timer) {
-            self.step(Input::Timeout(timer), Vec::new());
+        if !payloads.is_empty() {
+            self.step(Input::Propose { payloads }, waiters);
         }
     }
 
-    /// One step of the server; why it was none, if the message is not one of a correct peer.
-    pub(super) fn step(&mut self, input: Input, waiters: Vec<Waiter<R>>) -> Option<Breach> {
-        self.steps += 1;
+    /// One step of the server, and what follows it at once; why it was none, if the message is
+    /// not one of a correct peer.
+    pub(super) fn step(&mut self, input: Input, mut waiters: Vec<Waiter<R>>) -> Option<Breach> {
         let recorded = self.recorder.as_ref().map(|_| input.clone());
-        let output = self.server.step(input);
+        let output = self.driver.step(input);
         if let (Some(recorder), Some(input)) = (&self.recorder, recorded) {
-            let (output, state) = (output.clone(), State::from(&self.server));
-            recorder.record(Line::Step { step: self.steps, input, output, state });
+            let (output, state) = (output.clone(), State::from(self.server()));
+            recorder.record(Line::Step { step: self.driver.steps(), input, output, state });
         }
-        let won = self.publish();
-        let breach = self.fulfil(output, waiters);
-        if won && self.blanks && self.may_append_blanks() {
-            self.step(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Vec::new());
+        match output.proposal {
+            Some(Proposal::Accepted { .. }) if !waiters.is_empty() => {
+                self.counters.proposal_batch.add(waiters.len() as u64);
+                waiters.iter_mut().for_each(Waiter::enter);
+            }
+            Some(Proposal::Accepted { .. } | Proposal::NotLeader { .. }) | None => {}
+        }
+        self.publish();
+        let breach = self.carry_out(output, waiters);
+        if let Some(input) = self.driver.follow_up(self.blanks && self.may_append_blanks()) {
+            self.step(input, Vec::new());
         }
         breach
     }
@@ -228,23 +225,20 @@ impl<R> ServerLoop<R> {
     }
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
-    fn fulfil(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
-        let Output { persist, mut send, timers, apply, proposal, breach } = output;
-        timers.into_iter().for_each(|duty| self.clock.obey(duty));
-        if send.iter().any(|(_, message)| !message.waits_for_records())
-            && self.gate.lets_heartbeats_pass()
-        {
-            let (waits, passes) =
-                send.into_iter().partition(|(_, message)| message.waits_for_records());
-            send = waits;
-            self.outlets.send(passes);
+    fn carry_out(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
+        let (gate, clock) = (&self.gate, &mut self.clock);
+        let now = clock.now();
+        let Owed { passing, held, breach } = self.driver.carry_out(
+            now,
+            output,
+            waiters,
+            || gate.writing(),
+            |range| clock.draw(range),
+        );
+        self.outlets.send(passing);
+        if let Some(held) = held {
+            self.enter(Gated::of(held));
         }
-        let answer = proposal.map(|proposal| (proposal, waiters));
-        if persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none() {
-            return breach;
-        }
-        let step = self.steps;
-        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });
         breach
     }
 
@@ -258,24 +252,22 @@ impl<R> ServerLoop<R> {
         }
     }
 
-    /// Shows where the server stands, and logs and counts what changed; whether the server was
-    /// elected.
-    fn publish(&mut self) -> bool {
-        let new = Standing::of(&self.server);
+    /// Shows where the server stands, and logs and counts what changed.
+    fn publish(&mut self) {
+        let new = Standing::of(self.server());
         let old = self.noticeboard.read();
         if new == old {
-            return false;
+            return;
         }
         self.noticeboard.show(new);
         old.log_change_to(&new);
-        let stood = new.term > old.term && self.server.persistent().voted_for() == Some(new.id);
+        let stood = new.term > old.term && self.server().persistent().voted_for() == Some(new.id);
         self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
         let won = new.role == RoleName::Leader && (old.role, old.term) != (new.role, new.term);
         self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
         if (old.role, old.term) != (new.role, new.term) {
             self.show_lost();
         }
-        won
     }
 }
 

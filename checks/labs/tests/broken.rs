@@ -2,10 +2,13 @@
 
 use std::num::NonZero;
 
-use veraft::figure2::{AppendOutcome, Config, Input, Message, Output, Persistent, Record, Server};
+use veraft::driver::Protocol;
+use veraft::figure2::{
+    AppendOutcome, Config, Index, Input, Message, Output, Persistent, Record, Server,
+};
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{Run, Simulation, run, simulate_on};
-use veraft_labs::simulator::{Options, Process};
+use veraft_labs::simulator::Options;
 use veraft_labs::suites::{LabTest, TESTS};
 
 /// A server with a fault in what it hands to its driver.
@@ -18,9 +21,11 @@ struct Broken<F> {
     fault: std::marker::PhantomData<F>,
 }
 
-impl<F: Fault> Process for Broken<F> {
-    fn start(config: Config, persistent: Persistent) -> (Self, Output) {
-        let (server, mut output) = Server::start(config, persistent, 0);
+impl<F: Fault> Protocol for Broken<F> {
+    type Message = Message;
+
+    fn start(config: Config, persistent: Persistent, floor: Index) -> (Self, Output) {
+        let (server, mut output) = Server::start(config, persistent, floor);
         F::spoil(&mut output);
         (Broken { server, fault: std::marker::PhantomData }, output)
     }
@@ -31,8 +36,16 @@ impl<F: Fault> Process for Broken<F> {
         output
     }
 
-    fn server(&self) -> &Server {
+    fn figure2(&self) -> &Server {
         &self.server
+    }
+
+    fn core_message(message: &Message) -> Option<&Message> {
+        Some(message)
+    }
+
+    fn waits_for_records(message: &Message) -> bool {
+        message.waits_for_records()
     }
 }
 

@@ -1,14 +1,14 @@
-//! The driver: what happens goes into the core, what the core owes is done.
+//! The driver that ships, on virtual time: what happens goes into it, what it owes is done.
 
 use std::time::Duration;
 
 use rand::RngExt;
-use veraft::driver::{Fate as Became, Run, lets_heartbeats_pass};
-use veraft::figure2::{Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Timer};
+use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run};
+use veraft::figure2::{Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Term};
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
-use super::disk::{Duties, Taken};
+use super::disk::{Asked, Taken};
 use super::journal::{Happening, Summary};
 use super::network::Fate;
 use super::safety::logs_match;
@@ -20,7 +20,6 @@ impl<P: Process> Simulator<P> {
     pub(super) fn start_server(&mut self, id: usize) -> Result<(), Violation> {
         let node = &mut self.nodes[id];
         node.life += 1;
-        node.steps = 0;
         let persistent = node.disk.durable().clone();
         let term = persistent.current_term();
         let last_index = persistent.log().last_index();
@@ -32,12 +31,13 @@ impl<P: Process> Simulator<P> {
             persistent: stored,
             floor: 0,
         });
-        let (process, output) = guarded(id, || P::start(config, persistent))?;
-        self.safety.started(id, process.server())?;
+        let timing = self.options.timing.clone();
+        let (driver, output) = guarded(id, || Driver::<P>::start(config, persistent, 0, timing))?;
+        self.safety.started(id, driver.server().figure2())?;
         self.oracle.started(id);
-        self.nodes[id].process = Some(process);
+        self.nodes[id].driver = Some(driver);
         self.write(id, Happening::Started { term, last_index });
-        self.interpret(id, output, None)
+        self.carry_out(id, output, Vec::new())
     }
 
     /// Lets an event happen.
@@ -74,121 +74,113 @@ impl<P: Process> Simulator<P> {
         }
     }
 
-    /// The time of a timer may have come: the heartbeat's first, as on threads.
+    /// The time of a timer may have come: a turn begins, in which nothing arrived.
     fn wake(&mut self, id: usize) -> Result<(), Violation> {
         let now = self.queue.now();
         if self.nodes[id].wakes != Some(now) {
             return Ok(());
         }
         self.nodes[id].wakes = None;
-        for timer in [Timer::Heartbeat, Timer::Election] {
-            if self.nodes[id].timers.fires(now, timer) {
+        if let Some(driver) = &mut self.nodes[id].driver {
+            driver.begin_turn(now);
+        }
+        while let Some(input) = self.due(id, now) {
+            if let Input::Timeout(timer) = input {
                 self.write(id, Happening::TimedOut(timer));
-                self.step(id, Input::Timeout(timer), None)?;
             }
+            self.step(id, input, Vec::new())?;
         }
         self.wait_for_timers(id);
         Ok(())
     }
 
+    fn due(&mut self, id: usize, now: Duration) -> Option<Input> {
+        self.nodes[id].driver.as_mut()?.due(now)
+    }
+
     /// Sees to it that the server wakes when its next timer fires. A timer that is set later than
     /// that, as most are, costs no event.
     fn wait_for_timers(&mut self, id: usize) {
-        let Node { timers, wakes, .. } = &mut self.nodes[id];
-        if let Some(at) = timers.next().filter(|at| wakes.is_none_or(|wakes| *at < wakes)) {
+        let Node { driver, wakes, .. } = &mut self.nodes[id];
+        let next = driver.as_ref().and_then(Driver::next);
+        if let Some(at) = next.filter(|at| wakes.is_none_or(|wakes| *at < wakes)) {
             *wakes = Some(at);
             self.queue.schedule(at, Event::Wake { server: id });
         }
     }
 
     fn arrive(&mut self, from: usize, to: usize, message: Message) -> Result<(), Violation> {
-        if self.nodes[to].process.is_none() || !self.network.connects(from, to) {
+        if self.nodes[to].driver.is_none() || !self.network.connects(from, to) {
             return Ok(());
         }
         self.network.arrived(to, &message);
         self.write(to, Happening::Received { from, message: message.clone() });
-        self.step(to, Input::Receive { from: ServerId(from as u64), message }, None)
+        self.step(to, Input::Receive { from: ServerId(from as u64), message }, Vec::new())
     }
 
     fn end_sync(&mut self, id: usize, life: u64) -> Result<(), Violation> {
-        if self.nodes[id].life != life || self.nodes[id].process.is_none() {
+        if self.nodes[id].life != life || self.nodes[id].driver.is_none() {
             return Ok(());
         }
         self.write(id, Happening::Synced);
         let released = self.nodes[id].disk.synced();
-        if let Some(&Duties { step, .. }) = released.last() {
+        if let Some(step) = released.last().map(|held| held.step) {
             self.record(id, || Line::Durable { step });
         }
-        for duties in released {
-            self.discharge(id, duties)?;
-        }
+        released.into_iter().for_each(|held| held.leave(&mut Leaving { simulator: self, id }));
+        self.sound()?;
         self.use_disk(id)
     }
 
-    /// One step of the core; `ticket` numbers a proposal.
+    /// One step; `asked` wait for the answer to a proposal. Leaders append no blanks: the labs
+    /// count on every entry being theirs.
     pub(super) fn step(
         &mut self,
         id: usize,
         input: Input,
-        ticket: Option<u64>,
+        asked: Vec<Asked>,
     ) -> Result<(), Violation> {
         let node = &mut self.nodes[id];
-        let Some(process) = &mut node.process else { return Ok(()) };
-        node.steps += 1;
-        let before = Summary::of(process.server());
+        let Some(driver) = &mut node.driver else { return Ok(()) };
+        let before = Summary::of(driver.server().figure2());
         let recorded = self.options.record.then(|| input.clone());
-        let output = guarded(id, || process.step(input))?;
+        let output = guarded(id, || driver.step(input))?;
         if let Some(input) = recorded {
-            let (output, state) = (output.clone(), State::from(process.server()));
-            node.recording.push(Line::Step { step: node.steps, input, output, state });
+            let (output, state) = (output.clone(), State::from(driver.server().figure2()));
+            node.recording.push(Line::Step { step: driver.steps(), input, output, state });
         }
-        let after = Summary::of(process.server());
-        let sound = self.safety.stepped(id, process.server());
+        let after = Summary::of(driver.server().figure2());
+        let sound = self.safety.stepped(id, driver.server().figure2());
         if before != after {
             self.write(id, Happening::Became(after));
         }
         sound?;
-        self.interpret(id, output, ticket)
+        self.carry_out(id, output, asked)
     }
 
     /// Does what a step owes, or hands it to the disk.
-    fn interpret(
-        &mut self,
-        id: usize,
-        output: Output,
-        ticket: Option<u64>,
-    ) -> Result<(), Violation> {
-        let Output { persist, send, timers, apply, proposal, breach } = output;
+    fn carry_out(&mut self, id: usize, output: Output, asked: Vec<Asked>) -> Result<(), Violation> {
+        let now = self.queue.now();
+        for (to, message) in &output.send {
+            self.safety.owes(id, to.0 as usize, message, now)?;
+        }
+        let Node { driver, disk, .. } = &mut self.nodes[id];
+        let Some(driver) = driver else { return Ok(()) };
+        // A sync that is slow does not silence a leader, and one that is stuck does.
+        let draw = |range| self.rng.random_range(range);
+        let Owed { passing, held, breach } =
+            driver.carry_out(now, output, asked, || disk.busy(now), draw);
         if let Some(breach) = breach {
             return Err(Violation::Breach { server: id, breach });
         }
-        let now = self.queue.now();
-        for &duty in &timers {
-            let draw = |range| self.rng.random_range(range);
-            self.nodes[id].timers.obey(now, duty, draw);
+        let free = held.and_then(|held| disk.hold(held));
+        self.wait_for_timers(id);
+        let mut leaving = Leaving { simulator: self, id };
+        leaving.send(passing);
+        if let Some(free) = free {
+            free.leave(&mut leaving);
         }
-        if !timers.is_empty() {
-            self.wait_for_timers(id);
-        }
-        for (to, message) in &send {
-            self.safety.owes(id, to.0 as usize, message, now)?;
-        }
-        // A sync that is slow does not silence a leader, and one that is stuck does.
-        let busy = self.nodes[id].disk.busy(now);
-        let passes = lets_heartbeats_pass(&self.options.timing.patience(), busy);
-        let waits = |(_, message): &(_, Message)| !passes || message.waits_for_records();
-        let (send, passing): (Vec<_>, Vec<_>) = send.into_iter().partition(waits);
-        for (to, message) in passing {
-            self.send(id, to, message);
-        }
-        let answer = ticket.zip(proposal);
-        let step = self.nodes[id].steps;
-        if !(persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none()) {
-            let duties = Duties { step, send, apply, answer };
-            if let Some(free) = self.nodes[id].disk.hold(persist, duties) {
-                self.discharge(id, free)?;
-            }
-        }
+        self.sound()?;
         self.use_disk(id)
     }
 
@@ -196,9 +188,8 @@ impl<P: Process> Simulator<P> {
     fn use_disk(&mut self, id: usize) -> Result<(), Violation> {
         let now = self.queue.now();
         while let Some(Taken { free, syncs }) = self.nodes[id].disk.take(now) {
-            for duties in free {
-                self.discharge(id, duties)?;
-            }
+            free.into_iter().for_each(|held| held.leave(&mut Leaving { simulator: self, id }));
+            self.sound()?;
             if syncs {
                 let (chance, longest) = self.options.stalls;
                 let stalls = self.rng.random_bool(chance);
@@ -208,28 +199,6 @@ impl<P: Process> Simulator<P> {
                 let life = self.nodes[id].life;
                 self.queue.schedule(now + takes, Event::SyncEnds { server: id, life });
             }
-        }
-        Ok(())
-    }
-
-    fn discharge(&mut self, id: usize, duties: Duties) -> Result<(), Violation> {
-        let Duties { step: _, send, apply, answer } = duties;
-        for (to, message) in send {
-            self.send(id, to, message);
-        }
-        let proposed = answer.and_then(|(ticket, _)| self.proposed.remove(&ticket));
-        if let (Some((_, Proposal::Accepted { term, first_index })), Some(command)) =
-            (answer, proposed)
-        {
-            let waiters = [command].into();
-            self.nodes[id].waiters.add(Run { term, first_index, waiters });
-        }
-        for (index, entry) in apply {
-            self.apply(id, index, entry)?;
-        }
-        if let Some((ticket, answer)) = answer {
-            self.write(id, Happening::Answered(answer));
-            self.answers.insert(ticket, answer);
         }
         Ok(())
     }
@@ -255,8 +224,8 @@ impl<P: Process> Simulator<P> {
         };
         self.write(id, Happening::Applied { index, command: command.clone() });
         let mut answered_another = false;
-        self.nodes[id].waiters.applied(index, entry.term, |proposed, became| {
-            answered_another |= became == Became::Applied && proposed != *command;
+        self.nodes[id].waiters.applied(index, entry.term, |asked, became| {
+            answered_another |= became == Became::Applied && asked.command != *command;
         });
         if answered_another {
             return Err(Violation::AnsweredAnother { server: id, index });
@@ -278,6 +247,47 @@ impl<P: Process> Simulator<P> {
             }
         }
         Ok(())
+    }
+}
+
+/// The ways out of a simulated server.
+struct Leaving<'s, P> {
+    simulator: &'s mut Simulator<P>,
+    id: usize,
+}
+
+impl<P: Process> Leaving<'_, P> {
+    fn answer(&mut self, ticket: u64, answer: Proposal) {
+        self.simulator.write(self.id, Happening::Answered(answer));
+        self.simulator.answers.insert(ticket, answer);
+    }
+}
+
+impl<P: Process> Exits<Message, Asked> for Leaving<'_, P> {
+    fn send(&mut self, messages: Vec<(ServerId, Message)>) {
+        for (to, message) in messages {
+            self.simulator.send(self.id, to, message);
+        }
+    }
+
+    fn accepted(&mut self, run: Run<Asked>) {
+        for (first_index, asked) in (run.first_index..).zip(&run.waiters) {
+            self.answer(asked.ticket, Proposal::Accepted { term: run.term, first_index });
+        }
+        self.simulator.nodes[self.id].waiters.add(run);
+    }
+
+    fn refused(&mut self, term: Term, leader: Option<ServerId>, waiters: Vec<Asked>) {
+        for asked in waiters {
+            self.answer(asked.ticket, Proposal::NotLeader { term, leader });
+        }
+    }
+
+    fn apply(&mut self, entries: Vec<(Index, Entry)>) {
+        for (index, entry) in entries {
+            let applied = self.simulator.apply(self.id, index, entry);
+            self.simulator.note(applied);
+        }
     }
 }
 

@@ -14,7 +14,6 @@ mod drive;
 mod journal;
 mod network;
 mod options;
-mod process;
 mod queue;
 mod safety;
 
@@ -25,7 +24,7 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use veraft::driver::{Timers, Waiters};
+use veraft::driver::{Driver, Protocol, Waiters};
 use veraft::figure2::{
     Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId,
 };
@@ -34,12 +33,11 @@ use veraft::runtime::recorder;
 pub use journal::{Happening, Journal, Line, Summary};
 pub use network::Weather;
 pub use options::Options;
-pub use process::Process;
 
 use crate::failure::Violation;
 use crate::harness::{self, Harness, Started, Status};
 use crate::oracle::Oracle;
-use disk::Disk;
+use disk::{Asked, Disk};
 use network::Network;
 use queue::Queue;
 use safety::Safety;
@@ -53,6 +51,11 @@ const MAX_EVENTS: u64 = 100_000;
 
 /// How many bytes of commands an AppendEntries carries at most: all that the labs can offer.
 const MAX_APPEND_BYTES: usize = 1 << 20;
+
+/// What the simulator runs: the core, or in a test the core with something wrong around it.
+pub trait Process: Protocol<Message = Message> {}
+
+impl<P: Protocol<Message = Message>> Process for P {}
 
 /// A cluster on virtual time.
 pub struct Simulator<P = Server> {
@@ -69,8 +72,6 @@ pub struct Simulator<P = Server> {
     /// Numbers proposals.
     tickets: u64,
     answers: BTreeMap<u64, Proposal>,
-    /// The commands of proposals that are not answered.
-    proposed: BTreeMap<u64, Command>,
     violation: Option<Violation>,
 }
 
@@ -86,23 +87,20 @@ enum Event {
     Audit,
 }
 
-/// One server, its disk and its timers.
+/// One server in its driver, and its disk.
 struct Node<P> {
     config: Config,
     /// None while the server is down.
-    process: Option<P>,
+    driver: Option<Driver<P>>,
     disk: Disk,
     /// How often the server has started.
     life: u64,
-    /// How many steps it has taken since it did.
-    steps: u64,
     /// What it has recorded, in all its lives.
     recording: Vec<recorder::Line>,
-    timers: Timers,
     /// When it wakes next: one event, however often timers are set.
     wakes: Option<Duration>,
-    /// The commands of the proposals that it accepted and has not applied.
-    waiters: Waiters<Command>,
+    /// The proposals that it accepted and has not applied.
+    waiters: Waiters<Asked>,
 }
 
 impl<P: Process> Simulator<P> {
@@ -115,12 +113,10 @@ impl<P: Process> Simulator<P> {
                 servers: Arc::clone(&all),
                 max_append_bytes: MAX_APPEND_BYTES,
             },
-            process: None,
+            driver: None,
             disk: Disk::default(),
             life: 0,
-            steps: 0,
             recording: Vec::new(),
-            timers: Timers::new(options.timing.clone()),
             wakes: None,
             waiters: Waiters::default(),
         };
@@ -137,7 +133,6 @@ impl<P: Process> Simulator<P> {
             events: 0,
             tickets: 0,
             answers: BTreeMap::new(),
-            proposed: BTreeMap::new(),
             violation: None,
             options,
         };
@@ -156,7 +151,7 @@ impl<P: Process> Simulator<P> {
 
     /// The state of a server; none while it is down.
     pub fn server(&self, server: usize) -> Option<&Server> {
-        self.nodes[server].process.as_ref().map(Process::server)
+        self.nodes[server].driver.as_ref().map(|driver| driver.server().figure2())
     }
 
     /// What a server has recorded, if the [`Options`] ask for it.
@@ -219,16 +214,16 @@ impl<P: Process> Harness for Simulator<P> {
         server: usize,
         commands: &[Command],
     ) -> Result<Vec<Option<Started>>, Violation> {
-        if self.nodes[server].process.is_none() {
+        if self.nodes[server].driver.is_none() {
             return Ok(vec![None; commands.len()]);
         }
         let mut tickets = Vec::with_capacity(commands.len());
         for command in commands {
             self.write(server, Happening::Proposed(command.clone()));
             let ticket = self.ticket();
-            self.proposed.insert(ticket, command.clone());
             let input = Input::Propose { payloads: vec![Payload::Command(command.clone())] };
-            let stepped = self.step(server, input, Some(ticket));
+            let asked = Asked { ticket, command: command.clone() };
+            let stepped = self.step(server, input, vec![asked]);
             self.note(stepped);
             tickets.push(ticket);
         }
@@ -260,8 +255,7 @@ impl<P: Process> Harness for Simulator<P> {
         self.write(server, Happening::Crashed { unsynced, kept });
         let node = &mut self.nodes[server];
         node.disk.crash(kept);
-        node.process = None;
-        node.timers = Timers::new(self.options.timing.clone());
+        node.driver = None;
         node.wakes = None;
         node.waiters = Waiters::default();
     }
@@ -286,7 +280,7 @@ impl<P: Process> Harness for Simulator<P> {
     }
 
     fn applied(&self, server: usize, index: Index) -> Option<Command> {
-        self.oracle.applied(server, index).filter(|_| self.nodes[server].process.is_some())
+        self.oracle.applied(server, index).filter(|_| self.nodes[server].driver.is_some())
     }
 
     fn violation(&self) -> Option<Violation> {

@@ -1,24 +1,23 @@
 //! One life of a server: what it has taken, and what of it may have left.
 
-use std::collections::VecDeque;
-
-use veraft::figure2::{Entry, Index, Persistent, Record, Server};
+use veraft::driver::{Batch, Gate};
+use veraft::figure2::{Entry, Index, Persistent, Record};
 
 use super::cluster::{Cluster, Letter};
 use super::{Finding, Position, Problem};
 
 /// One life of a server.
-pub struct Life {
+pub struct Life<P> {
     /// The server.
-    pub server: Server,
+    pub server: P,
     /// The number of the last step.
     pub steps: u64,
     /// Whether the life ended in order.
     pub stopped: bool,
     /// What durable records fold to.
     pub durable: Persistent,
-    /// Steps that wait for records, their own or those of steps before, oldest first.
-    pub waiting: VecDeque<Waiting>,
+    /// Steps that wait for records, their own or those of steps before.
+    gate: Gate<Waiting>,
     /// The step up to which all records are durable.
     durable_step: u64,
     /// The index of the last entry that reached the state machine.
@@ -39,17 +38,30 @@ pub struct Waiting {
     pub apply: Vec<(Index, Entry)>,
 }
 
-impl Life {
+fn writes(waiting: &Waiting) -> bool {
+    !waiting.records.is_empty()
+}
+
+impl<P> Life<P> {
     /// A life that begins.
-    pub fn new(server: Server, durable: Persistent) -> Life {
+    pub fn new(server: P, durable: Persistent) -> Life<P> {
         Life {
             server,
             steps: 0,
             stopped: false,
             durable,
-            waiting: VecDeque::new(),
+            gate: Gate::default(),
             durable_step: 0,
             applied: 0,
+        }
+    }
+
+    /// A step was taken: what it owes goes to the gate; what need not wait there leaves at once.
+    pub fn stepped(&mut self, owed: Waiting, cluster: &mut Cluster) -> Result<(), Problem> {
+        let has_to_wait = writes(&owed);
+        match self.gate.enter(owed, has_to_wait) {
+            Some(free) => self.leave(free, cluster).map_err(|finding| finding.problem),
+            None => Ok(()),
         }
     }
 
@@ -72,28 +84,36 @@ impl Life {
         }
     }
 
-    /// Lets out what waits for no record any more.
+    /// Lets out what waits for no record any more. Where batches ended is not recorded, only which
+    /// steps are durable.
     pub fn release(&mut self, cluster: &mut Cluster) -> Result<(), Finding> {
-        while let Some(free) = self.next_free() {
-            let Waiting { step: _, at, records, letters, apply } = free;
-            records.into_iter().for_each(|record| self.durable.write(record));
-            letters.into_iter().for_each(|letter| cluster.sent(letter));
-            for (index, entry) in apply {
-                let expected = self.applied + 1;
-                if index != expected {
-                    return Err(at.finds(Problem::AppliedOutOfTurn { expected, found: index }));
-                }
-                self.applied = index;
-                cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;
+        let durable_step = self.durable_step;
+        let is_free = |waiting: &Waiting| waiting.step <= durable_step || !writes(waiting);
+        let Some(Batch { free, writes }) = self.gate.take_while(writes, is_free) else {
+            return Ok(());
+        };
+        self.gate.written();
+        free.into_iter().chain(writes).try_for_each(|waiting| self.leave(waiting, cluster))
+    }
+
+    fn leave(&mut self, free: Waiting, cluster: &mut Cluster) -> Result<(), Finding> {
+        let Waiting { step: _, at, records, letters, apply } = free;
+        records.into_iter().for_each(|record| self.durable.write(record));
+        letters.into_iter().for_each(|letter| cluster.sent(letter));
+        for (index, entry) in apply {
+            let expected = self.applied + 1;
+            if index != expected {
+                return Err(at.finds(Problem::AppliedOutOfTurn { expected, found: index }));
             }
+            self.applied = index;
+            cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;
         }
         Ok(())
     }
 
-    fn next_free(&mut self) -> Option<Waiting> {
-        let first = self.waiting.front()?;
-        let free = first.records.is_empty() || first.step <= self.durable_step;
-        free.then(|| self.waiting.pop_front()).flatten()
+    /// The life is over: what still waits never left.
+    pub fn end(&mut self) -> Vec<Waiting> {
+        self.gate.discard()
     }
 }
 

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use veraft::figure2::{Config, Index, Input, Log, Output, Persistent, Record, Server, ServerId};
+use veraft::driver::Protocol;
+use veraft::figure2::{
+    Config, Index, Input, Log, Message, Output, Persistent, Record, Server, ServerId,
+};
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
 use super::cluster::{Cluster, Letter};
@@ -17,7 +20,7 @@ pub fn file(path: &Path, cluster: &mut Cluster) -> Result<(), Finding> {
     let unreadable = |error: std::io::Error| Problem::Unreadable(error.to_string());
     let file = File::open(path).map_err(|error| at.finds(unreadable(error)))?;
 
-    let mut replay = Replay { cluster, id: None, life: None };
+    let mut replay = Replay::<Server> { cluster, id: None, life: None };
     // Half a line: a crash has cut it off, if the life ends with it.
     let mut half: Option<Finding> = None;
     for line in BufReader::new(file).split(b'\n') {
@@ -49,14 +52,14 @@ fn malformed(error: &serde_json::Error) -> Problem {
 }
 
 /// The server of a file, at some line.
-struct Replay<'c> {
+struct Replay<'c, P> {
     cluster: &'c mut Cluster,
     /// The server, in all its lives.
     id: Option<ServerId>,
-    life: Option<Life>,
+    life: Option<Life<P>>,
 }
 
-impl Replay<'_> {
+impl<P: Protocol<Message = Message>> Replay<'_, P> {
     fn line(&mut self, line: Line, at: &Position) -> Result<(), Finding> {
         let recorded = match line {
             Line::Start { format, config, persistent, floor } => {
@@ -103,7 +106,7 @@ impl Replay<'_> {
             return Err(Problem::PastDiffers);
         }
         let durable = persistent.clone();
-        let (server, _timers) = guarded(|| Server::start(config, persistent, floor))?;
+        let (server, _timers) = guarded(|| P::start(config, persistent, floor))?;
         self.life = Some(Life::new(server, durable));
         Ok(())
     }
@@ -119,17 +122,18 @@ impl Replay<'_> {
         let life = living(&mut self.life)?;
         numbered(life.steps + 1, step)?;
         life.steps = step;
-        let id = life.server.config().id;
+        let id = life.server.figure2().config().id;
         if let Input::Receive { from, message } = &input {
             self.cluster.received(*from, id, message, at);
         }
-        let mut stored = life.server.persistent().clone();
+        let mut stored = life.server.figure2().persistent().clone();
         let returned = guarded(|| life.server.step(input))?;
         compare::outputs(&returned, &output)?;
-        compare::states(&State::from(&life.server), &state)?;
+        compare::states(&State::from(life.server.figure2()), &state)?;
         self.cluster.step();
-        if life.server.is_leader() {
-            self.cluster.leads(id, life.server.current_term(), at)?;
+        let server = life.server.figure2();
+        if server.is_leader() {
+            self.cluster.leads(id, server.current_term(), at)?;
         }
 
         let Output { persist, send, timers: _, apply, proposal: _, breach: _ } = output;
@@ -147,14 +151,14 @@ impl Replay<'_> {
                 false => self.cluster.sent(letter),
             }
         }
-        life.waiting.push_back(Waiting { step, at: at.clone(), records: persist, letters, apply });
-        Ok(())
+        let at = at.clone();
+        life.stepped(Waiting { step, at, records: persist, letters, apply }, self.cluster)
     }
 
     /// What the next life may start with.
     fn end_of_life(&mut self) -> Past {
-        let Some(life) = self.life.take() else { return Past::default() };
-        let id = life.server.config().id;
+        let Some(mut life) = self.life.take() else { return Past::default() };
+        let id = life.server.figure2().config().id;
         let lossy = self.cluster.endings() == Endings::MayBeLost && !life.stopped;
         if !life.stopped {
             self.cluster.killed(id);
@@ -163,7 +167,7 @@ impl Replay<'_> {
             self.cluster.incomplete(id);
         }
         let mut unsure = Vec::new();
-        for Waiting { step: _, at, records, letters, apply: _ } in life.waiting {
+        for Waiting { step: _, at, records, letters, apply: _ } in life.end() {
             letters.into_iter().for_each(|letter| self.cluster.held(letter, &at));
             unsure.extend(records);
         }
@@ -171,7 +175,7 @@ impl Replay<'_> {
     }
 }
 
-fn living(life: &mut Option<Life>) -> Result<&mut Life, Problem> {
+fn living<P>(life: &mut Option<Life<P>>) -> Result<&mut Life<P>, Problem> {
     life.as_mut().filter(|life| !life.stopped).ok_or(Problem::OutsideALife)
 }
 

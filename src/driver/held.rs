@@ -1,0 +1,66 @@
+//! What a step owes while it waits at the gate, and how it leaves.
+
+use alloc::vec::Vec;
+
+use super::waiters::Run;
+use crate::figure2::{Entry, Index, Proposal, Record, ServerId, Term};
+
+/// What a step owes, but for its timers and what passes the gate. `W` is whoever waits for a
+/// proposal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held<M, W> {
+    /// The number of the step since the start.
+    pub step: u64,
+    /// Records to make durable before anything else of it leaves.
+    pub persist: Vec<Record>,
+    /// Messages to send.
+    pub send: Vec<(ServerId, M)>,
+    /// Entries to apply.
+    pub apply: Vec<(Index, Entry)>,
+    /// The answer to proposals, and who waits for them, in the order of their entries.
+    pub answer: Option<(Proposal, Vec<W>)>,
+}
+
+/// The ways out of a node.
+pub trait Exits<M, W> {
+    /// Messages leave.
+    fn send(&mut self, messages: Vec<(ServerId, M)>);
+
+    /// Proposals stand durably in the leader's log. Who made them waits on, until their entries
+    /// are applied.
+    fn accepted(&mut self, run: Run<W>);
+
+    /// Proposals that nothing came of: this server does not lead `term`.
+    fn refused(&mut self, term: Term, leader: Option<ServerId>, waiters: Vec<W>);
+
+    /// Entries go to the state machine.
+    fn apply(&mut self, entries: Vec<(Index, Entry)>);
+}
+
+impl<M, W> Default for Held<M, W> {
+    fn default() -> Self {
+        Held { step: 0, persist: Vec::new(), send: Vec::new(), apply: Vec::new(), answer: None }
+    }
+}
+
+impl<M, W> Held<M, W> {
+    /// Lets it out, in the order of duty. Whoever proposed waits before anything is applied.
+    ///
+    /// # Panics
+    /// When it still holds records: nobody made them durable.
+    pub fn leave(self, exits: &mut impl Exits<M, W>) {
+        let Held { step: _, persist, send, apply, answer } = self;
+        assert!(persist.is_empty(), "nobody made its records durable");
+        exits.send(send);
+        match answer {
+            Some((Proposal::Accepted { term, first_index }, waiters)) => {
+                exits.accepted(Run { term, first_index, waiters: waiters.into() });
+            }
+            Some((Proposal::NotLeader { term, leader }, waiters)) => {
+                exits.refused(term, leader, waiters);
+            }
+            None => {}
+        }
+        exits.apply(apply);
+    }
+}
