@@ -7,6 +7,7 @@ use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Entries, Index, Message, Persistent, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
+use crate::held::{Held, Pending};
 use crate::orbit::{Component, Rename, Renaming};
 
 /// One server of the cluster and what belongs to it.
@@ -19,24 +20,11 @@ pub struct Node {
     /// The timers that run.
     pub timers: BTreeSet<Timer>,
     /// What the disk has yet to write, in order: empty unless steps can be torn.
-    pub pending: Vec<Pending>,
+    pub pending: Held,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
     /// The assertion that failed in the server, if one did; it does nothing more then.
     pub failed: Option<String>,
-}
-
-/// A write that the disk has not finished, and the messages that wait for it.
-///
-/// They leave together once it has: a crash between two of them would look like the loss of the
-/// later ones, which the network does anyway. For the same reason a message that waits already
-/// need not wait twice, and so the queue is bounded by the number of records.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Pending {
-    /// What will be durable.
-    pub save: Persistent,
-    /// What leaves then.
-    pub send: BTreeSet<(ServerId, Message)>,
 }
 
 /// Ghost state beside one server, from what left it or became durable. In a correct server all
@@ -60,7 +48,7 @@ impl Node {
             replica,
             disk: Persistent::default(),
             timers: BTreeSet::new(),
-            pending: Vec::new(),
+            pending: Held::default(),
             witness: Witness::default(),
             failed: None,
         };
@@ -78,7 +66,7 @@ impl Node {
     pub fn restart(&mut self, replica: Replica, out: Out<Raft>) -> Vec<(ServerId, Message)> {
         self.replica = replica;
         self.timers.clear();
-        self.pending.clear();
+        self.pending = Held::default();
         self.witness.commit_index = 0;
         self.interpret(out, false)
     }
@@ -89,16 +77,14 @@ impl Node {
         let mut sent = Vec::new();
         for command in out {
             match command {
-                ActorCommand::Save(save) if torn => {
-                    self.pending.push(Pending { save, send: BTreeSet::new() });
-                }
+                ActorCommand::Save(save) if torn => self.pending.write(save),
                 ActorCommand::Save(storage) => self.disk = storage,
-                ActorCommand::Send(to, message) => match self.pending.last_mut() {
-                    Some(last) if message.waits_for_records() => {
-                        last.send.insert((server_id(to), message));
-                    }
-                    Some(_) | None => sent.push((server_id(to), message)),
-                },
+                ActorCommand::Send(to, message) if message.waits_for_records() => {
+                    sent.extend(self.pending.send(server_id(to), message));
+                }
+                // A heartbeat may pass what waits. That it does so at once covers that it waits:
+                // it then is under way for longer.
+                ActorCommand::Send(to, message) => sent.push((server_id(to), message)),
                 ActorCommand::SetTimer(timer, _) => {
                     self.timers.insert(timer);
                 }
@@ -117,17 +103,18 @@ impl Node {
     /// those messages.
     pub fn queued_since(&self, before: &Node) -> Option<Vec<(ServerId, Message)>> {
         let quiet = Node { pending: before.pending.clone(), ..self.clone() } == *before;
-        let (Some(now), Some(then)) = (self.pending.last(), before.pending.last()) else {
-            return (quiet && self.pending.len() == before.pending.len()).then(Vec::new);
-        };
         let saves = |node: &Node| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
-        let queued = now.send.difference(&then.send).cloned().collect();
-        (quiet && saves(self) == saves(before)).then_some(queued)
+        if !quiet || saves(self) != saves(before) {
+            return None;
+        }
+        let last = self.pending.iter().zip(before.pending.iter()).next_back();
+        let queued = last.map(|(now, then)| now.send.difference(&then.send).cloned().collect());
+        Some(queued.unwrap_or_default())
     }
 
     /// The disk finishes its first write, and what waited for it leaves.
     pub fn carry_out(&mut self) -> Vec<(ServerId, Message)> {
-        let Pending { save, send } = self.pending.remove(0);
+        let Some(Pending { save, send }) = self.pending.carry_out() else { return Vec::new() };
         self.disk = save;
         let sent: Vec<_> = send.into_iter().collect();
         self.observe(&sent);
@@ -181,13 +168,6 @@ impl Rename for Replica {
             applied: applied.rename(renaming),
             breach: breach.rename(renaming),
         }
-    }
-}
-
-impl Rename for Pending {
-    fn rename(&self, renaming: &Renaming) -> Self {
-        let Pending { save, send } = self;
-        Pending { save: save.rename(renaming), send: send.rename(renaming) }
     }
 }
 
