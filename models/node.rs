@@ -4,23 +4,25 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
-use veraft::figure2::{Entries, Index, Message, Persistent, ServerId, Term, Timer};
+use veraft::figure2::{Entries, Index, Message, Persistent, Server, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
 use crate::held::{Held, Pending};
+use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
 
 /// One server of the cluster and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Node {
+#[serde(bound = "")]
+pub struct Node<P: Modelled = Server> {
     /// The actor's state: what a crash loses, and what was handed to the disk.
-    pub replica: Replica,
+    pub replica: Replica<P>,
     /// What is durable.
     pub disk: Persistent,
     /// The timers that run.
     pub timers: BTreeSet<Timer>,
     /// What the disk has yet to write, in order: empty unless steps can be torn.
-    pub pending: Held,
+    pub pending: Held<P::Message>,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
     /// The assertion that failed in the server, if one did; it does nothing more then.
@@ -41,9 +43,9 @@ pub struct Witness {
     pub commit_index: Index,
 }
 
-impl Node {
+impl<P: Modelled> Node<P> {
     /// A server that was never up before.
-    pub fn new(replica: Replica, out: Out<Raft>) -> Node {
+    pub fn new(replica: Replica<P>, out: Out<Raft<P>>) -> Node<P> {
         let mut node = Node {
             replica,
             disk: Persistent::default(),
@@ -59,11 +61,20 @@ impl Node {
 
     /// The server's name.
     pub fn id(&self) -> ServerId {
-        self.replica.server.config().id
+        self.server().config().id
+    }
+
+    /// The server of Figure 2 in it.
+    pub fn server(&self) -> &Server {
+        self.replica.server.figure2()
     }
 
     /// Everything volatile is lost, and the server starts from its disk.
-    pub fn restart(&mut self, replica: Replica, out: Out<Raft>) -> Vec<(ServerId, Message)> {
+    pub fn restart(
+        &mut self,
+        replica: Replica<P>,
+        out: Out<Raft<P>>,
+    ) -> Vec<(ServerId, P::Message)> {
         self.replica = replica;
         self.timers.clear();
         self.pending = Held::default();
@@ -73,13 +84,13 @@ impl Node {
 
     /// The actor's commands, as the environment carries them out; answers what left at once. If
     /// steps are `torn`, records wait for the disk, and messages for the records before them.
-    pub fn interpret(&mut self, out: Out<Raft>, torn: bool) -> Vec<(ServerId, Message)> {
+    pub fn interpret(&mut self, out: Out<Raft<P>>, torn: bool) -> Vec<(ServerId, P::Message)> {
         let mut sent = Vec::new();
         for command in out {
             match command {
                 ActorCommand::Save(save) if torn => self.pending.write(save),
                 ActorCommand::Save(storage) => self.disk = storage,
-                ActorCommand::Send(to, message) if message.waits_for_records() => {
+                ActorCommand::Send(to, message) if P::waits_for_records(&message) => {
                     sent.extend(self.pending.send(server_id(to), message));
                 }
                 // A heartbeat may pass what waits. That it does so at once covers that it waits:
@@ -101,9 +112,10 @@ impl Node {
 
     /// If this node differs from `before` by messages that joined the queue and by nothing else:
     /// those messages.
-    pub fn queued_since(&self, before: &Node) -> Option<Vec<(ServerId, Message)>> {
+    pub fn queued_since(&self, before: &Node<P>) -> Option<Vec<(ServerId, P::Message)>> {
         let quiet = Node { pending: before.pending.clone(), ..self.clone() } == *before;
-        let saves = |node: &Node| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
+        let saves =
+            |node: &Node<P>| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
         if !quiet || saves(self) != saves(before) {
             return None;
         }
@@ -113,7 +125,7 @@ impl Node {
     }
 
     /// The disk finishes its first write, and what waited for it leaves.
-    pub fn carry_out(&mut self) -> Vec<(ServerId, Message)> {
+    pub fn carry_out(&mut self) -> Vec<(ServerId, P::Message)> {
         let Some(Pending { save, send }) = self.pending.carry_out() else { return Vec::new() };
         self.disk = save;
         let sent: Vec<_> = send.into_iter().collect();
@@ -122,12 +134,13 @@ impl Node {
     }
 
     /// The witness looks at what became durable and at what left.
-    fn observe(&mut self, sent: &[(ServerId, Message)]) {
+    fn observe(&mut self, sent: &[(ServerId, P::Message)]) {
         let id = self.id();
-        let server = &self.replica.server;
+        let server = self.replica.server.figure2();
         let witness = &mut self.witness;
         witness.see_ballot(self.disk.current_term(), self.disk.voted_for());
         for (to, message) in sent {
+            let Some(message) = P::core_message(message) else { continue };
             let vote = match message {
                 Message::RequestVote(_) => Some(id),
                 Message::RequestVoteReply(reply) => reply.vote_granted.then_some(*to),
@@ -159,7 +172,7 @@ impl Witness {
     }
 }
 
-impl Rename for Replica {
+impl<P: Modelled> Rename for Replica<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Replica { server, stored, applied, breach } = self;
         Replica {
@@ -183,7 +196,7 @@ impl Rename for Witness {
     }
 }
 
-impl Rename for Node {
+impl<P: Modelled> Rename for Node<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Node { replica, disk, timers, pending, witness, failed } = self;
         Node {
@@ -197,6 +210,6 @@ impl Rename for Node {
     }
 }
 
-impl Component for Node {
+impl<P: Modelled> Component for Node<P> {
     const KIND: u8 = 1;
 }

@@ -5,6 +5,7 @@ use veraft::figure2::{Entry, Index, Leader, Log, Payload, Role, Server, Term};
 
 use crate::cluster::{Bounds, Cluster, Environment};
 use crate::history::Event;
+use crate::modelled::Modelled;
 use crate::node::Node;
 use crate::orbit::Ref;
 use crate::state::ClusterState;
@@ -57,7 +58,7 @@ pub const BLANK_COMMITS: &str = "a blank commits an entry of an earlier term";
 pub const LOGS_AGREE: &str = "every log holds the leader's entries";
 
 /// For a cluster whose logs differ from the beginning: [`LOGS_AGREE`].
-pub fn logs_agree() -> Property<Cluster> {
+pub fn logs_agree<P: Modelled>() -> Property<Cluster<P>> {
     Property::sometimes(LOGS_AGREE, |_, state| {
         let log = |server: &'static Server| server.log().entries();
         servers(state)
@@ -67,7 +68,7 @@ pub fn logs_agree() -> Property<Cluster> {
 }
 
 /// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
-pub fn of(bounds: &Bounds, environment: &Environment) -> Vec<Property<Cluster>> {
+pub fn of<P: Modelled>(bounds: &Bounds, environment: &Environment) -> Vec<Property<Cluster<P>>> {
     let mut properties = vec![
         Property::always(ELECTION_SAFETY, election_safety),
         Property::always(ONE_VOTE, one_vote),
@@ -109,25 +110,29 @@ pub fn of(bounds: &Bounds, environment: &Environment) -> Vec<Property<Cluster>> 
     properties
 }
 
-fn servers(state: &ClusterState) -> impl Iterator<Item = &'static Server> + Clone {
-    state.nodes.iter().map(|node| &node.value.replica.server)
+fn servers<P: Modelled>(state: &ClusterState<P>) -> impl Iterator<Item = &'static Server> + Clone {
+    state.nodes.iter().map(|node| node.value.server())
 }
 
-fn committed(state: &ClusterState) -> impl Iterator<Item = (Index, &'static Entry, Term)> {
+fn committed<P: Modelled>(
+    state: &ClusterState<P>,
+) -> impl Iterator<Item = (Index, &'static Entry, Term)> {
     state.committed.iter().filter_map(|event| match &event.value {
         Event::Committed { index, entry, term } => Some((*index, entry, *term)),
         Event::Led { .. } => None,
     })
 }
 
-fn led(state: &ClusterState) -> impl Iterator<Item = (Term, veraft::figure2::ServerId)> + Clone {
+fn led<P: Modelled>(
+    state: &ClusterState<P>,
+) -> impl Iterator<Item = (Term, veraft::figure2::ServerId)> + Clone {
     state.led.iter().filter_map(|event| match event.value {
         Event::Led { term, server } => Some((term, server)),
         Event::Committed { .. } => None,
     })
 }
 
-fn election_safety(_: &Cluster, state: &ClusterState) -> bool {
+fn election_safety<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     let mut others = led(state);
     while let Some((term, _)) = others.next() {
         if others.clone().any(|(other, _)| other == term) {
@@ -137,22 +142,22 @@ fn election_safety(_: &Cluster, state: &ClusterState) -> bool {
     true
 }
 
-fn one_vote(_: &Cluster, state: &ClusterState) -> bool {
+fn one_vote<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.nodes.iter().all(|node| node.witness.votes.len() <= 1)
 }
 
-fn monotone_term(_: &Cluster, state: &ClusterState) -> bool {
-    state.nodes.iter().all(|node| node.replica.server.current_term() >= node.witness.term)
+fn monotone_term<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
+    state.nodes.iter().all(|node| node.server().current_term() >= node.witness.term)
 }
 
-fn leader_append_only(_: &Cluster, state: &ClusterState) -> bool {
+fn leader_append_only<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.nodes.iter().all(|node| match &node.witness.led {
-        Some((_, seen)) => seen.is_prefix_of(node.replica.server.log().entries()),
+        Some((_, seen)) => seen.is_prefix_of(node.server().log().entries()),
         None => true,
     })
 }
 
-fn log_matching(_: &Cluster, state: &ClusterState) -> bool {
+fn log_matching<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     let mut others = servers(state);
     while let Some(one) = others.next() {
         if !others.clone().all(|other| match_up(one, other)) {
@@ -172,7 +177,7 @@ fn match_up(one: &Server, other: &Server) -> bool {
     pairs.all(|(a, b)| a == b)
 }
 
-fn leader_completeness(_: &Cluster, state: &ClusterState) -> bool {
+fn leader_completeness<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     servers(state).filter(|server| server.is_leader()).all(|leader| {
         committed(state)
             .filter(|&(_, _, term)| term < leader.current_term())
@@ -180,7 +185,7 @@ fn leader_completeness(_: &Cluster, state: &ClusterState) -> bool {
     })
 }
 
-fn state_machine_safety(_: &Cluster, state: &ClusterState) -> bool {
+fn state_machine_safety<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.nodes.iter().all(|node| {
         let expected = committed(state).map(|(index, entry, _)| (index, entry));
         let applied = &node.replica.applied;
@@ -189,14 +194,14 @@ fn state_machine_safety(_: &Cluster, state: &ClusterState) -> bool {
     })
 }
 
-fn monotone_commit(_: &Cluster, state: &ClusterState) -> bool {
+fn monotone_commit<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state
         .nodes
         .iter()
-        .all(|node| node.replica.server.volatile().commit_index >= node.witness.commit_index)
+        .all(|node| node.server().volatile().commit_index >= node.witness.commit_index)
 }
 
-fn commit_durability(cluster: &Cluster, state: &ClusterState) -> bool {
+fn commit_durability<P: Modelled>(cluster: &Cluster<P>, state: &ClusterState<P>) -> bool {
     committed(state).all(|(index, entry, _)| {
         let holders = state.nodes.iter().filter(|node| node.disk.log().get(index) == Some(entry));
         holders.count() >= cluster.majority()
@@ -205,12 +210,12 @@ fn commit_durability(cluster: &Cluster, state: &ClusterState) -> bool {
 
 /// A server could win if its durable log is as up to date as those of a majority, its own
 /// included.
-fn electable_are_complete(cluster: &Cluster, state: &ClusterState) -> bool {
+fn electable_are_complete<P: Modelled>(cluster: &Cluster<P>, state: &ClusterState<P>) -> bool {
     if state.committed.is_empty() {
         return true;
     }
-    let rank = |node: &Ref<Node>| (node.disk.log().last_term(), node.disk.log().last_index());
-    let could_win = |node: &&Ref<Node>| {
+    let rank = |node: &Ref<Node<P>>| (node.disk.log().last_term(), node.disk.log().last_index());
+    let could_win = |node: &&Ref<Node<P>>| {
         let voters = state.nodes.iter().filter(|voter| rank(voter) <= rank(node));
         voters.count() >= cluster.majority()
     };
@@ -221,7 +226,7 @@ fn electable_are_complete(cluster: &Cluster, state: &ClusterState) -> bool {
 
 /// Only of peers that the leader's term has not ended for: a later leader may replace what was
 /// not committed.
-fn match_index_true(_: &Cluster, state: &ClusterState) -> bool {
+fn match_index_true<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     servers(state).all(|leader| match &leader.volatile().role {
         Role::Leader(Leader { match_index, .. }) => match_index.iter().all(|(&peer, &matched)| {
             let disk = &state.node(peer).disk;
@@ -233,46 +238,46 @@ fn match_index_true(_: &Cluster, state: &ClusterState) -> bool {
     })
 }
 
-fn terms_in_order(_: &Cluster, state: &ClusterState) -> bool {
+fn terms_in_order<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.nodes.iter().all(|node| {
         let in_order = |log: &Log| log.entries().iter().is_sorted_by_key(|entry| entry.term);
-        in_order(node.disk.log()) && in_order(node.replica.server.log())
+        in_order(node.disk.log()) && in_order(node.server().log())
     })
 }
 
-fn assertions(_: &Cluster, state: &ClusterState) -> bool {
+fn assertions<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.nodes.iter().all(|node| node.failed.is_none())
 }
 
-fn no_breach(_: &Cluster, state: &ClusterState) -> bool {
+fn no_breach<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.nodes.iter().all(|node| node.replica.breach.is_none())
 }
 
-fn leaders_elected(cluster: &Cluster, state: &ClusterState) -> bool {
+fn leaders_elected<P: Modelled>(cluster: &Cluster<P>, state: &ClusterState<P>) -> bool {
     (1..=cluster.bounds.terms).all(|term| led(state).any(|(led, _)| led == term))
 }
 
-fn leader_deposed(_: &Cluster, state: &ClusterState) -> bool {
+fn leader_deposed<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     led(state).any(|(term, leader)| {
         let node = state.node(leader);
-        node.replica.server.current_term() > term && state.restarts == 0
+        node.server().current_term() > term && state.restarts == 0
     })
 }
 
-fn entry_committed(_: &Cluster, state: &ClusterState) -> bool {
+fn entry_committed<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     !state.committed.is_empty()
 }
 
-fn earlier_term_committed(_: &Cluster, state: &ClusterState) -> bool {
+fn earlier_term_committed<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     committed(state).any(|(_, entry, term)| entry.term < term)
 }
 
-fn blank_commits(_: &Cluster, state: &ClusterState) -> bool {
+fn blank_commits<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     let mut events = committed(state).skip_while(|(_, entry, term)| entry.term == *term);
     let earlier = events.next().is_some_and(|(_, entry, _)| entry.payload != Payload::Blank);
     earlier && events.any(|(_, entry, term)| entry.term == term && entry.payload == Payload::Blank)
 }
 
-fn committed_after_restart(_: &Cluster, state: &ClusterState) -> bool {
+fn committed_after_restart<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
     state.committed_after_restart
 }
