@@ -213,11 +213,6 @@ impl<P: Modelled> Cluster<P> {
         self
     }
 
-    /// How many servers are the smallest majority.
-    pub fn majority(&self) -> usize {
-        self.bounds.servers / 2 + 1
-    }
-
     /// How many distinct nodes, letters, events and effects were met.
     pub fn sizes(&self) -> [usize; 4] {
         [self.nodes.len(), self.letters.len(), self.events.len(), self.effects.len()]
