@@ -2,22 +2,26 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out, model_timeout};
 use veraft::figure2::{
-    Breach, Command, Config, Entry, Index, Input, Message, Output, Payload, Persistent, Server,
-    ServerId, Timer, TimerDuty,
+    Breach, Command, Config, Entry, Index, Input, Output, Payload, Persistent, Server, ServerId,
+    Timer, TimerDuty,
 };
+
+use crate::modelled::Modelled;
 
 /// One server of a cluster, as an actor. Its id is its place in the cluster, from 0.
 #[derive(Clone, Debug)]
-pub struct Raft {
+pub struct Raft<P = Server> {
     /// Every server of the cluster.
     pub servers: Arc<BTreeSet<ServerId>>,
     /// See [`Config::max_append_bytes`]; each command of the model takes [`COMMAND_BYTES`].
     pub max_append_bytes: usize,
+    protocol: PhantomData<fn() -> P>,
 }
 
 /// How many bytes each command of the model is long.
@@ -26,9 +30,9 @@ pub const COMMAND_BYTES: usize = 2;
 /// What an actor holds while it is up: the server, the storage as its records add up to it, and
 /// a state machine that keeps what it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Replica {
-    /// The server of Figure 2.
-    pub server: Server,
+pub struct Replica<P = Server> {
+    /// The server.
+    pub server: P,
     /// All records that the server returned, folded; never copied out of the server, so that a
     /// record somebody forgot is missing here.
     pub stored: Persistent,
@@ -41,10 +45,9 @@ pub struct Replica {
 }
 
 impl Raft {
-    /// The actors of a cluster of `servers` servers.
+    /// The actors of a cluster of `servers` servers of Figure 2.
     pub fn cluster(servers: usize, max_append_bytes: usize) -> Raft {
-        let servers = Arc::new((0..servers as u64).map(ServerId).collect());
-        Raft { servers, max_append_bytes }
+        Raft::of(servers, max_append_bytes)
     }
 
     /// What a client proposes to server `id` as its `number`th entry. It names the server, so
@@ -54,8 +57,18 @@ impl Raft {
         let command: [u8; COMMAND_BYTES] = [id.0 as u8, number as u8];
         Command::from(command.as_slice())
     }
+}
 
-    fn step(replica: &mut Cow<'_, Replica>, input: Input, out: &mut Out<Raft>) {
+impl<P> Raft<P> {
+    /// The actors of a cluster of `servers` servers.
+    pub fn of(servers: usize, max_append_bytes: usize) -> Raft<P> {
+        let servers = Arc::new((0..servers as u64).map(ServerId).collect());
+        Raft { servers, max_append_bytes, protocol: PhantomData }
+    }
+}
+
+impl<P: Modelled> Raft<P> {
+    fn step(replica: &mut Cow<'_, Replica<P>>, input: Input<P::Message>, out: &mut Out<Self>) {
         let mut next = replica.as_ref().clone();
         let output = next.server.step(input);
         next.interpret(output, out);
@@ -65,10 +78,10 @@ impl Raft {
     }
 }
 
-impl Replica {
+impl<P: Modelled> Replica<P> {
     /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere: the
     /// clients of the model do not wait.
-    fn interpret(&mut self, output: Output, out: &mut Out<Raft>) {
+    fn interpret(&mut self, output: Output<P::Message>, out: &mut Out<Raft<P>>) {
         let Output { persist, send, timers, apply, proposal: _, breach } = output;
         for record in persist {
             self.stored.write(record);
@@ -109,20 +122,20 @@ pub enum Proposes {
     Blank,
 }
 
-impl Actor for Raft {
-    type Msg = Message;
+impl<P: Modelled> Actor for Raft<P> {
+    type Msg = P::Message;
     type Timer = Timer;
-    type State = Replica;
+    type State = Replica<P>;
     type Storage = Persistent;
     /// The choice of when to propose what.
     type Random = Proposes;
 
-    fn on_start(&self, id: Id, storage: &Option<Persistent>, out: &mut Out<Self>) -> Replica {
+    fn on_start(&self, id: Id, storage: &Option<Persistent>, out: &mut Out<Self>) -> Replica<P> {
         let id = server_id(id);
         let stored = storage.clone().unwrap_or_default();
         let servers = Arc::clone(&self.servers);
         let config = Config { id, servers, max_append_bytes: self.max_append_bytes };
-        let (server, output) = Server::start(config, stored.clone(), 0);
+        let (server, output) = P::start(config, stored.clone(), 0);
         let mut replica = Replica { server, stored, applied: Vec::new(), breach: None };
         replica.interpret(output, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
@@ -132,39 +145,39 @@ impl Actor for Raft {
     fn on_msg(
         &self,
         _: Id,
-        replica: &mut Cow<'_, Replica>,
+        replica: &mut Cow<'_, Replica<P>>,
         from: Id,
-        message: Message,
+        message: P::Message,
         out: &mut Out<Self>,
     ) {
-        Raft::step(replica, Input::Receive { from: server_id(from), message }, out);
+        Self::step(replica, Input::Receive { from: server_id(from), message }, out);
     }
 
     fn on_timeout(
         &self,
         _: Id,
-        replica: &mut Cow<'_, Replica>,
+        replica: &mut Cow<'_, Replica<P>>,
         timer: &Timer,
         out: &mut Out<Self>,
     ) {
-        Raft::step(replica, Input::Timeout(*timer), out);
+        Self::step(replica, Input::Timeout(*timer), out);
     }
 
     fn on_random(
         &self,
         id: Id,
-        replica: &mut Cow<'_, Replica>,
+        replica: &mut Cow<'_, Replica<P>>,
         proposes: &Proposes,
         out: &mut Out<Self>,
     ) {
         let payload = match proposes {
             Proposes::Command => {
-                let number = replica.server.log().last_index() + 1;
+                let number = replica.server.figure2().log().last_index() + 1;
                 Payload::Command(Raft::command_to(server_id(id), number))
             }
             Proposes::Blank => Payload::Blank,
         };
-        Raft::step(replica, Input::Propose { payloads: vec![payload] }, out);
+        Self::step(replica, Input::Propose { payloads: vec![payload] }, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
     }
 }

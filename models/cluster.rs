@@ -9,15 +9,15 @@
 //!   server goes on, messages wait for the records before them, and a restart can fall between
 //!   any two.
 
-use dashmap::DashMap;
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
-use veraft::figure2::{Index, ServerId, Term, Timer};
+use veraft::figure2::{Index, Server, ServerId, Term, Timer};
 
 use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
-use crate::effects::{Effect, Stimulus};
+use crate::effects::{Effect, KnownEffects, Stimulus};
 use crate::history::Event;
 use crate::letters::{Letter, Shared};
+use crate::modelled::{LetterRef, Modelled};
 use crate::node::Node;
 use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
@@ -79,31 +79,31 @@ impl Default for Environment {
 
 /// A cluster of actors as a `stateright::Model`.
 #[derive(Debug)]
-pub struct Cluster {
+pub struct Cluster<P: Modelled = Server> {
     /// How far the search goes.
     pub bounds: Bounds,
     /// How the environment behaves.
     pub environment: Environment,
-    pub(crate) actor: Raft,
+    pub(crate) actor: Raft<P>,
     property: Option<String>,
-    start: Option<ClusterState>,
-    draw: Option<Draw>,
+    start: Option<ClusterState<P>>,
+    draw: Option<Draw<P>>,
     pub(crate) renamings: Vec<Renaming>,
-    pub(crate) nodes: Table<Node>,
-    pub(crate) letters: Table<Letter>,
+    pub(crate) nodes: Table<Node<P>>,
+    pub(crate) letters: Table<Letter<P::Message>>,
     pub(crate) shared: Table<Shared>,
     pub(crate) events: Table<Event>,
-    pub(crate) effects: DashMap<(Ref<Node>, Stimulus), &'static Effect>,
+    pub(crate) effects: KnownEffects<P>,
 }
 
 /// Draws a path, as SVG.
-pub type Draw = fn(&Cluster, Path<ClusterState, Action>) -> String;
+pub type Draw<P = Server> = fn(&Cluster<P>, Path<ClusterState<P>, Action<LetterRef<P>>>) -> String;
 
-/// What can happen to the cluster in one step.
+/// What can happen to the cluster in one step. `L` is a reference to a letter.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum Action<L = Ref<Letter>> {
     /// A message arrives; it stays in the network and may arrive again.
-    Deliver(Ref<Letter>),
+    Deliver(L),
     /// A timer fires.
     Timeout(ServerId, Timer),
     /// A client proposes a command, or the driver of a leader a blank.
@@ -114,8 +114,8 @@ pub enum Action {
     CarryOut(ServerId),
 }
 
-impl Action {
-    pub(crate) fn parts(self) -> (ServerId, Stimulus) {
+impl<M> Action<Ref<Letter<M>>> {
+    pub(crate) fn parts(self) -> (ServerId, Stimulus<Ref<Letter<M>>>) {
         match self {
             Action::Deliver(letter) => (letter.to, Stimulus::Deliver(letter)),
             Action::Timeout(id, timer) => (id, Stimulus::Timeout(timer)),
@@ -132,8 +132,15 @@ impl Action {
 }
 
 impl Cluster {
-    /// A cluster within `bounds`.
+    /// A cluster of servers of Figure 2 within `bounds`.
     pub fn new(bounds: Bounds, environment: Environment) -> Cluster {
+        Cluster::of(bounds, environment)
+    }
+}
+
+impl<P: Modelled> Cluster<P> {
+    /// A cluster within `bounds`.
+    pub fn of(bounds: Bounds, environment: Environment) -> Cluster<P> {
         let renamings = match environment.symmetry {
             true => Renaming::all(bounds.servers),
             false => vec![Renaming::identity(bounds.servers)],
@@ -141,7 +148,7 @@ impl Cluster {
         Cluster {
             bounds,
             environment,
-            actor: Raft::cluster(bounds.servers, environment.max_append_bytes()),
+            actor: Raft::of(bounds.servers, environment.max_append_bytes()),
             property: None,
             start: None,
             draw: None,
@@ -150,13 +157,13 @@ impl Cluster {
             letters: Table::default(),
             shared: Table::default(),
             events: Table::default(),
-            effects: DashMap::new(),
+            effects: KnownEffects::default(),
         }
     }
 
     /// The same cluster, in which an AppendEntries carries so many bytes of commands: for traces
     /// that were saved when bytes were counted.
-    pub fn with_max_append_bytes(mut self, bytes: usize) -> Cluster {
+    pub fn with_max_append_bytes(mut self, bytes: usize) -> Cluster<P> {
         self.actor.max_append_bytes = bytes;
         self
     }
@@ -167,19 +174,19 @@ impl Cluster {
     }
 
     /// The same cluster with the property called `name` alone, if one is named.
-    pub fn only(mut self, name: Option<&str>) -> Cluster {
+    pub fn only(mut self, name: Option<&str>) -> Cluster<P> {
         self.property = name.map(str::to_owned);
         self
     }
 
     /// The same cluster, whose paths stateright's Explorer shows as `draw` draws them.
-    pub fn drawn_by(mut self, draw: Draw) -> Cluster {
+    pub fn drawn_by(mut self, draw: Draw<P>) -> Cluster<P> {
         self.draw = Some(draw);
         self
     }
 
     /// The state in which every server starts for the first time.
-    pub(crate) fn boot(&self) -> ClusterState {
+    pub(crate) fn boot(&self) -> ClusterState<P> {
         let start = |id: &ServerId| {
             let mut out = Out::new();
             let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
@@ -190,7 +197,7 @@ impl Cluster {
     }
 
     /// Lets every search begin at `state`, with all restarts still to come.
-    pub(crate) fn begin_at(&mut self, mut state: ClusterState) {
+    pub(crate) fn begin_at(&mut self, mut state: ClusterState<P>) {
         let letters: Vec<_> = state.letters().collect();
         state.lose_all();
         letters.into_iter().for_each(|letter| self.send(None, &mut state, letter));
@@ -200,15 +207,10 @@ impl Cluster {
     }
 
     /// The same cluster with fingerprints of 128 bits beside those of 64.
-    pub fn wide(mut self) -> Cluster {
+    pub fn wide(mut self) -> Cluster<P> {
         let second = self.renamings.iter().map(Renaming::with_second_key).collect::<Vec<_>>();
         self.renamings.extend(second);
         self
-    }
-
-    /// How many servers are the smallest majority.
-    pub fn majority(&self) -> usize {
-        self.bounds.servers / 2 + 1
     }
 
     /// How many distinct nodes, letters, events and effects were met.
@@ -217,7 +219,11 @@ impl Cluster {
     }
 
     /// The messages that leave a server when `action` happens in `state`.
-    pub fn sent(&self, state: &ClusterState, action: Action) -> &'static [Ref<Letter>] {
+    pub fn sent(
+        &self,
+        state: &ClusterState<P>,
+        action: Action<LetterRef<P>>,
+    ) -> &'static [LetterRef<P>] {
         let (id, stimulus) = action.parts();
         &self.effect(None, state.node(id), stimulus).sent
     }
@@ -225,10 +231,10 @@ impl Cluster {
     /// What `action` does in `state`, if it does anything.
     pub(crate) fn change(
         &self,
-        memo: Option<&Effects>,
-        state: &ClusterState,
-        action: Action,
-    ) -> Option<&'static Effect> {
+        memo: Option<&Effects<P>>,
+        state: &ClusterState<P>,
+        action: Action<LetterRef<P>>,
+    ) -> Option<&'static Effect<P>> {
         let (id, stimulus) = action.parts();
         let node = state.node(id);
         let effect = self.effect(memo, node, stimulus);
@@ -239,10 +245,10 @@ impl Cluster {
     /// Turns the state before `action` into the one behind it.
     pub(crate) fn apply(
         &self,
-        memo: Option<&Effects>,
-        state: &mut ClusterState,
-        action: Action,
-        effect: &'static Effect,
+        memo: Option<&Effects<P>>,
+        state: &mut ClusterState<P>,
+        action: Action<LetterRef<P>>,
+        effect: &'static Effect<P>,
     ) {
         let (id, stimulus) = action.parts();
         state.restarts += u32::from(stimulus == Stimulus::Restart);
@@ -258,8 +264,8 @@ impl Cluster {
 
     /// Remembers who leads, and what a step committed. A commit whose records still wait has
     /// not happened for anybody else.
-    fn record(&self, state: &mut ClusterState, node: Ref<Node>) {
-        let server = &node.replica.server;
+    fn record(&self, state: &mut ClusterState<P>, node: Ref<Node<P>>) {
+        let server = node.server();
         let term = server.current_term();
         if server.is_leader() {
             let led = Event::Led { term, server: node.id() };
@@ -281,23 +287,23 @@ impl Cluster {
     }
 }
 
-impl Model for Cluster {
-    type State = ClusterState;
-    type Action = Action;
+impl<P: Modelled> Model for Cluster<P> {
+    type State = ClusterState<P>;
+    type Action = Action<LetterRef<P>>;
 
-    fn init_states(&self) -> Vec<ClusterState> {
+    fn init_states(&self) -> Vec<Self::State> {
         vec![self.start.clone().unwrap_or_else(|| self.boot())]
     }
 
-    fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        let alive = |letter: &Ref<Letter>| state.node(letter.to).failed.is_none();
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
+        let alive = |letter: &LetterRef<P>| state.node(letter.to).failed.is_none();
         actions.extend(state.letters().filter(alive).map(Action::Deliver));
         for node in &state.nodes {
             let id = node.id();
             if node.failed.is_some() {
                 continue;
             }
-            let server = &node.replica.server;
+            let server = node.server();
             for &timer in &node.timers {
                 let within = match timer {
                     Timer::Election => server.current_term() < self.bounds.terms,
@@ -322,22 +328,22 @@ impl Model for Cluster {
         }
     }
 
-    fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
+    fn next_state(&self, state: &Self::State, action: Self::Action) -> Option<Self::State> {
         let effect = self.change(None, state, action)?;
         let mut next = state.clone();
         self.apply(None, &mut next, action, effect);
         Some(next)
     }
 
-    fn format_action(&self, action: &Action) -> String {
+    fn format_action(&self, action: &Self::Action) -> String {
         action.to_string()
     }
 
-    fn format_step(&self, state: &ClusterState, action: Action) -> Option<String> {
+    fn format_step(&self, state: &Self::State, action: Self::Action) -> Option<String> {
         self.next_state(state, action).map(|next| words::difference(state, &next))
     }
 
-    fn as_svg(&self, path: Path<ClusterState, Action>) -> Option<String> {
+    fn as_svg(&self, path: Path<Self::State, Self::Action>) -> Option<String> {
         self.draw.map(|draw| draw(self, path))
     }
 

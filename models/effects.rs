@@ -5,27 +5,29 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use dashmap::DashMap;
 use stateright::actor::{Actor, Command, Out};
-use veraft::figure2::{Message, Role, ServerId, Term, Timer};
+use veraft::figure2::{Role, Server, ServerId, Term, Timer};
 
 use crate::actor::{Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
 use crate::letters::Letter;
+use crate::modelled::{LetterRef, Modelled};
 use crate::node::Node;
 use crate::orbit::Ref;
 use crate::successors::{Effects, Memo};
 
-/// What a node reacts to: an action, without the node.
+/// What a node reacts to: an action, without the node. `L` is a reference to a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Stimulus {
-    Deliver(Ref<Letter>),
+pub(crate) enum Stimulus<L> {
+    Deliver(L),
     Timeout(Timer),
     Propose(Proposes),
     Restart,
     CarryOut,
 }
 
-impl Stimulus {
+impl<M> Stimulus<Ref<Letter<M>>> {
     /// A number of its own.
     pub(crate) fn code(self) -> u32 {
         match self {
@@ -42,27 +44,27 @@ impl Stimulus {
 
 /// What a stimulus does to a node: a function of the two, so it is computed once.
 #[derive(Debug)]
-pub struct Effect {
+pub struct Effect<P: Modelled = Server> {
     /// The node afterwards.
-    pub node: Ref<Node>,
+    pub node: Ref<Node<P>>,
     /// The letters that leave because of it, in the order in which they were sent.
-    pub sent: Vec<Ref<Letter>>,
+    pub sent: Vec<LetterRef<P>>,
     /// Whether the election timer starts from anew. A node says only that a timer runs, so that
     /// a search need not tell apart since when.
     pub sets_election_timer: bool,
     /// If nothing came of it but answers, sent or waiting to be: those.
-    answers: Option<Vec<Ref<Letter>>>,
+    answers: Option<Vec<LetterRef<P>>>,
 }
 
-impl Effect {
+impl<P: Modelled> Effect<P> {
     /// Whether nothing came of it but answers that all are `as_claimed`.
-    pub(crate) fn is_answer_only(&self, as_claimed: impl FnMut(Ref<Letter>) -> bool) -> bool {
+    pub(crate) fn is_answer_only(&self, as_claimed: impl FnMut(LetterRef<P>) -> bool) -> bool {
         self.answers.as_ref().is_some_and(|answers| answers.iter().copied().all(as_claimed))
     }
 
     /// Whether all that came of it is a follower in `term`, without leader or vote.
     pub(crate) fn makes_follower(&self, term: Term) -> bool {
-        let server = &self.node.replica.server;
+        let server = self.node.server();
         self.sent.is_empty()
             && server.current_term() == term
             && server.persistent().voted_for().is_none()
@@ -70,25 +72,34 @@ impl Effect {
     }
 }
 
+/// Every effect that a model has met.
+pub(crate) type KnownEffects<P> =
+    DashMap<(Ref<Node<P>>, Stimulus<LetterRef<P>>), &'static Effect<P>>;
+
 /// What an actor asked the environment for.
-struct Asked {
-    sent: Vec<(ServerId, Message)>,
+struct Asked<M> {
+    sent: Vec<(ServerId, M)>,
     sets_election_timer: bool,
 }
 
-impl Cluster {
+impl<P: Modelled> Cluster<P> {
     /// What `action` does to `node`, the server that it happens to: for those who keep a network
     /// and a clock of their own.
-    pub fn effect_on(&self, memo: &Memo, node: Ref<Node>, action: Action) -> &'static Effect {
+    pub fn effect_on(
+        &self,
+        memo: &Memo<P>,
+        node: Ref<Node<P>>,
+        action: Action<LetterRef<P>>,
+    ) -> &'static Effect<P> {
         self.effect(Some(&memo.effects), node, action.parts().1)
     }
 
     pub(crate) fn effect(
         &self,
-        memo: Option<&Effects>,
-        node: Ref<Node>,
-        stimulus: Stimulus,
-    ) -> &'static Effect {
+        memo: Option<&Effects<P>>,
+        node: Ref<Node<P>>,
+        stimulus: Stimulus<LetterRef<P>>,
+    ) -> &'static Effect<P> {
         let find = || self.shared_effect(node, stimulus);
         match memo {
             Some(memo) => memo.get(node, stimulus, find),
@@ -96,7 +107,11 @@ impl Cluster {
         }
     }
 
-    fn shared_effect(&self, node: Ref<Node>, stimulus: Stimulus) -> &'static Effect {
+    fn shared_effect(
+        &self,
+        node: Ref<Node<P>>,
+        stimulus: Stimulus<LetterRef<P>>,
+    ) -> &'static Effect<P> {
         if let Some(known) = self.effects.get(&(node, stimulus)) {
             return *known;
         }
@@ -107,9 +122,9 @@ impl Cluster {
     /// Lets the actor handle something, and carries out its commands.
     fn ask(
         &self,
-        node: &mut Node,
-        handler: impl FnOnce(&Raft, &mut Cow<'_, Replica>, &mut Out<Raft>),
-    ) -> Asked {
+        node: &mut Node<P>,
+        handler: impl FnOnce(&Raft<P>, &mut Cow<'_, Replica<P>>, &mut Out<Raft<P>>),
+    ) -> Asked<P::Message> {
         let before = node.replica.clone();
         let mut replica = Cow::Borrowed(&before);
         let mut out = Out::new();
@@ -120,7 +135,7 @@ impl Cluster {
     }
 
     /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
-    fn react(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
+    fn react(&self, node: Ref<Node<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
         let reaction = || self.reaction(node, stimulus);
         catch_unwind(AssertUnwindSafe(reaction)).unwrap_or_else(|panic| {
             let failed = Some(panic_message(panic.as_ref()));
@@ -130,7 +145,7 @@ impl Cluster {
         })
     }
 
-    fn reaction(&self, node: Ref<Node>, stimulus: Stimulus) -> Effect {
+    fn reaction(&self, node: Ref<Node<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
         let id = node.id();
         let me = actor_id(id);
         let mut next = node.value.clone();
@@ -170,7 +185,7 @@ impl Cluster {
     }
 }
 
-fn sets_election_timer(out: &Out<Raft>) -> bool {
+fn sets_election_timer<P: Modelled>(out: &Out<Raft<P>>) -> bool {
     out.iter().any(|command| matches!(command, Command::SetTimer(Timer::Election, _)))
 }
 

@@ -1,26 +1,22 @@
-//! What a letter under way means, given its sender and its receiver: nothing more, the same as
-//! others, or itself. A state keeps one letter of each meaning.
-//!
-//! Whatever is said here is a claim about the code, and code with a bug may not fulfil it. So
-//! the cluster delivers each letter on trial before it believes it.
+//! A letter under way, and what it can mean, given its sender and its receiver: nothing more, the
+//! same as others, or itself. A state keeps one letter of each meaning.
+
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
-use veraft::figure2::{
-    AppendEntriesReply, AppendOutcome, Leader, Message, RequestVoteReply, Role, ServerId, Term,
-};
+use veraft::figure2::{Message, ServerId, Term};
 
-use crate::node::Node;
 use crate::orbit::{Component, Rename, Renaming};
 
 /// A message under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Letter {
+pub struct Letter<M = Message> {
     /// The server that sent it.
     pub from: ServerId,
     /// The server that it is for.
     pub to: ServerId,
     /// What it says.
-    pub message: Message,
+    pub message: M,
 }
 
 /// What a letter means from now on.
@@ -54,84 +50,7 @@ pub enum Shared {
     },
 }
 
-/// What `letter` means to `receiver`. `last_term` is the scope's last.
-///
-/// Terms and votes are read on the disks, for a crash takes a server back to that; they never
-/// go back further.
-pub fn meaning(letter: &Letter, sender: &Node, receiver: &Node, last_term: Term) -> Meaning {
-    match &letter.message {
-        Message::RequestVoteReply(reply) => vote_meaning(letter, reply, receiver),
-        Message::AppendEntriesReply(reply) => outcome_meaning(letter, reply, receiver),
-        Message::RequestVote(_) | Message::AppendEntries(_) => {
-            request_meaning(letter, sender, receiver, last_term)
-        }
-    }
-}
-
-/// A request of a term below the receiver's is answered with the receiver's term, whatever else
-/// it says. So is a candidate of the receiver's own term that asks for a vote already given: to
-/// another, or to itself in an answer that no longer counts (the cluster asks about that one).
-/// Once both servers have reached the scope's last term, the answer says nothing new.
-fn request_meaning(letter: &Letter, sender: &Node, receiver: &Node, last_term: Term) -> Meaning {
-    let term = letter.message.term();
-    let receiver_term = receiver.disk.current_term();
-    let vote_is_given = matches!(letter.message, Message::RequestVote(_))
-        && term == receiver_term
-        && term == receiver.replica.server.current_term()
-        && receiver.disk.voted_for().is_some();
-    if term >= receiver_term && !vote_is_given {
-        Meaning::Itself
-    } else if receiver_term == last_term && sender.disk.current_term() == last_term {
-        Meaning::Nothing
-    } else {
-        Meaning::Shared(Shared::Stale { from: letter.from, to: letter.to })
-    }
-}
-
-/// A vote counts for the candidate of its term that has not counted it yet. Nobody becomes a
-/// candidate in a term that it is in already, and votes counted stay so.
-fn vote_meaning(letter: &Letter, reply: &RequestVoteReply, receiver: &Node) -> Meaning {
-    let counts = match &receiver.replica.server.volatile().role {
-        Role::Candidate { votes_granted } => !votes_granted.contains(&letter.from),
-        Role::Follower { .. } | Role::Leader(_) => false,
-    };
-    reply_meaning(letter, !reply.vote_granted, reply.vote_granted && counts, receiver)
-}
-
-/// An acknowledgement counts for the leader of its term above `match_index`, which never falls,
-/// and so does a refusal; also for a candidate of that term, which may lead it yet.
-fn outcome_meaning(letter: &Letter, reply: &AppendEntriesReply, receiver: &Node) -> Meaning {
-    let (only_term, index) = match reply.outcome {
-        AppendOutcome::Success { match_index } => (false, match_index),
-        AppendOutcome::Conflict { prev_log_index, .. } => (false, prev_log_index),
-        AppendOutcome::StaleTerm => (true, 0),
-    };
-    let counts = match &receiver.replica.server.volatile().role {
-        Role::Leader(Leader { match_index, .. }) => index > match_index[&letter.from],
-        Role::Candidate { .. } => index > 0,
-        Role::Follower { .. } => false,
-    };
-    reply_meaning(letter, only_term, counts, receiver)
-}
-
-/// A reply of a term below the receiver's is ignored, and terms never go back.
-///
-/// News is told by the disk too: while the receiver's own term runs ahead of it, the news means
-/// nothing, but a crash makes it news again. Its meaning must not become more special meanwhile,
-/// for which of several letters was kept is an accident of the path.
-fn reply_meaning(letter: &Letter, only_term: bool, counts: bool, receiver: &Node) -> Meaning {
-    let term = letter.message.term();
-    let current_term = receiver.replica.server.current_term();
-    if only_term && term > receiver.disk.current_term() {
-        Meaning::Shared(Shared::News { to: letter.to, term })
-    } else if term > receiver.disk.current_term() || (term == current_term && counts) {
-        Meaning::Itself
-    } else {
-        Meaning::Nothing
-    }
-}
-
-impl Rename for Letter {
+impl<M: Rename> Rename for Letter<M> {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Letter { from, to, message } = self;
         Letter {
@@ -153,7 +72,7 @@ impl Rename for Shared {
     }
 }
 
-impl Component for Letter {
+impl<M: Rename + Eq + Hash> Component for Letter<M> {
     const KIND: u8 = 2;
 }
 

@@ -5,20 +5,21 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use stateright::Model;
-use veraft::figure2::{ServerId, Timer};
+use veraft::figure2::{Message, Server, ServerId, Timer};
 
 use crate::actor::Proposes;
 use crate::cluster::{Action, Cluster};
 use crate::letters::Letter;
+use crate::modelled::{LetterRef, Modelled};
 use crate::orbit::Ref;
 use crate::state::ClusterState;
 
 /// An [`Action`] by value, or the loss of all letters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Move {
+pub enum Move<M = Message> {
     /// See [`Action::Deliver`].
-    Deliver(Letter),
+    Deliver(Letter<M>),
     /// See [`Action::Timeout`].
     Timeout {
         /// The server whose timer fires.
@@ -51,8 +52,8 @@ pub enum Move {
     LoseAll,
 }
 
-impl From<Action> for Move {
-    fn from(action: Action) -> Move {
+impl<M: Clone> From<Action<Ref<Letter<M>>>> for Move<M> {
+    fn from(action: Action<Ref<Letter<M>>>) -> Move<M> {
         match action {
             Action::Deliver(letter) => Move::Deliver(letter.value.clone()),
             Action::Timeout(server, timer) => Move::Timeout { server, timer },
@@ -64,7 +65,7 @@ impl From<Action> for Move {
     }
 }
 
-impl Move {
+impl<M> Move<M> {
     /// The server that it happens to, if it happens to one.
     pub fn server(&self) -> Option<ServerId> {
         match self {
@@ -135,17 +136,21 @@ impl fmt::Display for Stuck {
 
 /// What came of a move.
 #[derive(Clone, Debug)]
-pub struct Followed {
+pub struct Followed<P: Modelled = Server> {
     /// The letters that left because of it.
-    pub sent: &'static [Ref<Letter>],
+    pub sent: &'static [LetterRef<P>],
     /// The state after it.
-    pub state: ClusterState,
+    pub state: ClusterState<P>,
 }
 
-impl Cluster {
+impl<P: Modelled> Cluster<P> {
     /// Makes a move, whatever the bounds say about it. One that a server ignores is possible
     /// and changes nothing.
-    pub fn follow(&self, state: &ClusterState, next: &Move) -> Result<Followed, Impossible> {
+    pub fn follow(
+        &self,
+        state: &ClusterState<P>,
+        next: &Move<P::Message>,
+    ) -> Result<Followed<P>, Impossible> {
         let Some(action) = self.action(state, next)? else {
             let mut state = state.clone();
             state.lose_all();
@@ -157,7 +162,11 @@ impl Cluster {
     }
 
     /// The action that a move is in `state`; none for the loss of all letters.
-    fn action(&self, state: &ClusterState, next: &Move) -> Result<Option<Action>, Impossible> {
+    fn action(
+        &self,
+        state: &ClusterState<P>,
+        next: &Move<P::Message>,
+    ) -> Result<Option<Action<LetterRef<P>>>, Impossible> {
         let Some(id) = next.server() else { return Ok(None) };
         if id.0 >= state.nodes.len() as u64 {
             return Err(Impossible::NoSuchServer(id));
@@ -174,9 +183,7 @@ impl Cluster {
             Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
                 return Err(Impossible::NotRunning(id, *timer));
             }
-            Move::Propose { .. } | Move::ProposeBlank { .. }
-                if !node.replica.server.is_leader() =>
-            {
+            Move::Propose { .. } | Move::ProposeBlank { .. } if !node.server().is_leader() => {
                 return Err(Impossible::NotLeader(id));
             }
             Move::DiskWrite { .. } if node.pending.is_empty() => {
@@ -196,7 +203,7 @@ impl Cluster {
     /// cluster that went this way from its first boot. Restarts are counted from there on.
     ///
     /// The prefix names letters that a reduction might have dropped, so it runs without any.
-    pub fn after(mut self, prefix: &[Move]) -> Result<Cluster, Stuck> {
+    pub fn after(mut self, prefix: &[Move<P::Message>]) -> Result<Cluster<P>, Stuck> {
         let environment = self.environment;
         self.environment.keep_dead_letters = true;
         let mut state = self.boot();

@@ -4,18 +4,18 @@ use veraft::figure2::ServerId;
 
 use crate::cluster::Cluster;
 use crate::effects::Stimulus;
-use crate::letters::{self, Letter, Meaning, Shared};
-use crate::orbit::Ref;
+use crate::letters::{Meaning, Shared};
+use crate::modelled::{LetterRef, Modelled};
 use crate::state::{ClusterState, Post};
 use crate::successors::Effects;
 
-impl Cluster {
+impl<P: Modelled> Cluster<P> {
     /// A letter joins the network, unless another stands for it or it is dead on arrival.
     pub(crate) fn send(
         &self,
-        memo: Option<&Effects>,
-        state: &mut ClusterState,
-        letter: Ref<Letter>,
+        memo: Option<&Effects<P>>,
+        state: &mut ClusterState<P>,
+        letter: LetterRef<P>,
     ) {
         match self.proven_meaning(memo, state, letter) {
             Meaning::Nothing => self.audit(state, letter),
@@ -27,8 +27,8 @@ impl Cluster {
     /// Letters to and from server `id` that mean less than before are looked at again.
     pub(crate) fn reconsider(
         &self,
-        memo: Option<&Effects>,
-        state: &mut ClusterState,
+        memo: Option<&Effects<P>>,
+        state: &mut ClusterState<P>,
         id: ServerId,
     ) {
         let mut changed = Vec::new();
@@ -50,7 +50,7 @@ impl Cluster {
         changed.iter().rev().for_each(|&letter| self.send(memo, state, letter));
     }
 
-    fn post(&self, state: &mut ClusterState, letter: Ref<Letter>, shared: Option<Shared>) {
+    fn post(&self, state: &mut ClusterState<P>, letter: LetterRef<P>, shared: Option<Shared>) {
         let shared = shared.map(|shared| self.shared.intern(shared, &self.renamings));
         let Err(there) = state.post(Post { letter, shared }) else { return };
         if there.letter != letter {
@@ -58,12 +58,12 @@ impl Cluster {
         }
     }
 
-    fn meaning(&self, state: &ClusterState, letter: Ref<Letter>) -> Meaning {
+    fn meaning(&self, state: &ClusterState<P>, letter: LetterRef<P>) -> Meaning {
         if self.environment.keep_dead_letters {
             return Meaning::Itself;
         }
         let (sender, receiver) = (state.node(letter.from), state.node(letter.to));
-        match letters::meaning(letter, sender, receiver, self.bounds.terms) {
+        match P::meaning(&letter.value, &sender.value, &receiver.value, self.bounds.terms) {
             // Answers that wait for the disk are part of the receiver's node, and those to two
             // stale requests differ: which of the two was kept would show in the states behind.
             Meaning::Shared(Shared::Stale { .. }) if self.environment.torn => Meaning::Itself,
@@ -76,9 +76,9 @@ impl Cluster {
     /// news at most; news makes a follower in its term, who says nothing.
     fn proven_meaning(
         &self,
-        memo: Option<&Effects>,
-        state: &ClusterState,
-        letter: Ref<Letter>,
+        memo: Option<&Effects<P>>,
+        state: &ClusterState<P>,
+        letter: LetterRef<P>,
     ) -> Meaning {
         let claimed = self.meaning(state, letter);
         let receiver = state.node(letter.to);
@@ -89,13 +89,13 @@ impl Cluster {
                 self.proven_meaning(memo, state, answer) == Meaning::Nothing
             }),
             Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
-                let term = state.node(to).replica.server.current_term();
+                let term = state.node(to).server().current_term();
                 let news = Meaning::Shared(Shared::News { to: from, term });
                 let meaning = self.proven_meaning(memo, state, answer);
                 meaning == Meaning::Nothing || meaning == news
             }),
             Meaning::Shared(Shared::News { term, .. }) => {
-                match term > receiver.replica.server.current_term() {
+                match term > receiver.server().current_term() {
                     true => trial().makes_follower(term),
                     false => trial().node == receiver && trial().sent.is_empty(),
                 }
@@ -104,7 +104,7 @@ impl Cluster {
         if proven { claimed } else { Meaning::Itself }
     }
 
-    fn audit(&self, state: &mut ClusterState, letter: Ref<Letter>) {
+    fn audit(&self, state: &mut ClusterState<P>, letter: LetterRef<P>) {
         if self.environment.audit {
             state.set_aside(letter);
         }

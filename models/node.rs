@@ -4,39 +4,29 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
-use veraft::figure2::{Entries, Index, Message, Persistent, ServerId, Term, Timer};
+use veraft::figure2::{Entries, Index, Message, Persistent, Server, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
+use crate::held::{Held, Pending};
+use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
 
 /// One server of the cluster and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Node {
+#[serde(bound = "")]
+pub struct Node<P: Modelled = Server> {
     /// The actor's state: what a crash loses, and what was handed to the disk.
-    pub replica: Replica,
+    pub replica: Replica<P>,
     /// What is durable.
     pub disk: Persistent,
     /// The timers that run.
     pub timers: BTreeSet<Timer>,
     /// What the disk has yet to write, in order: empty unless steps can be torn.
-    pub pending: Vec<Pending>,
+    pub pending: Held<P::Message>,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
     /// The assertion that failed in the server, if one did; it does nothing more then.
     pub failed: Option<String>,
-}
-
-/// A write that the disk has not finished, and the messages that wait for it.
-///
-/// They leave together once it has: a crash between two of them would look like the loss of the
-/// later ones, which the network does anyway. For the same reason a message that waits already
-/// need not wait twice, and so the queue is bounded by the number of records.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Pending {
-    /// What will be durable.
-    pub save: Persistent,
-    /// What leaves then.
-    pub send: BTreeSet<(ServerId, Message)>,
 }
 
 /// Ghost state beside one server, from what left it or became durable. In a correct server all
@@ -53,14 +43,14 @@ pub struct Witness {
     pub commit_index: Index,
 }
 
-impl Node {
+impl<P: Modelled> Node<P> {
     /// A server that was never up before.
-    pub fn new(replica: Replica, out: Out<Raft>) -> Node {
+    pub fn new(replica: Replica<P>, out: Out<Raft<P>>) -> Node<P> {
         let mut node = Node {
             replica,
             disk: Persistent::default(),
             timers: BTreeSet::new(),
-            pending: Vec::new(),
+            pending: Held::default(),
             witness: Witness::default(),
             failed: None,
         };
@@ -71,34 +61,41 @@ impl Node {
 
     /// The server's name.
     pub fn id(&self) -> ServerId {
-        self.replica.server.config().id
+        self.server().config().id
+    }
+
+    /// The server of Figure 2 in it.
+    pub fn server(&self) -> &Server {
+        self.replica.server.figure2()
     }
 
     /// Everything volatile is lost, and the server starts from its disk.
-    pub fn restart(&mut self, replica: Replica, out: Out<Raft>) -> Vec<(ServerId, Message)> {
+    pub fn restart(
+        &mut self,
+        replica: Replica<P>,
+        out: Out<Raft<P>>,
+    ) -> Vec<(ServerId, P::Message)> {
         self.replica = replica;
         self.timers.clear();
-        self.pending.clear();
+        self.pending = Held::default();
         self.witness.commit_index = 0;
         self.interpret(out, false)
     }
 
     /// The actor's commands, as the environment carries them out; answers what left at once. If
     /// steps are `torn`, records wait for the disk, and messages for the records before them.
-    pub fn interpret(&mut self, out: Out<Raft>, torn: bool) -> Vec<(ServerId, Message)> {
+    pub fn interpret(&mut self, out: Out<Raft<P>>, torn: bool) -> Vec<(ServerId, P::Message)> {
         let mut sent = Vec::new();
         for command in out {
             match command {
-                ActorCommand::Save(save) if torn => {
-                    self.pending.push(Pending { save, send: BTreeSet::new() });
-                }
+                ActorCommand::Save(save) if torn => self.pending.write(save),
                 ActorCommand::Save(storage) => self.disk = storage,
-                ActorCommand::Send(to, message) => match self.pending.last_mut() {
-                    Some(last) if message.waits_for_records() => {
-                        last.send.insert((server_id(to), message));
-                    }
-                    Some(_) | None => sent.push((server_id(to), message)),
-                },
+                ActorCommand::Send(to, message) if P::waits_for_records(&message) => {
+                    sent.extend(self.pending.send(server_id(to), message));
+                }
+                // A heartbeat may pass what waits. That it does so at once covers that it waits:
+                // it then is under way for longer.
+                ActorCommand::Send(to, message) => sent.push((server_id(to), message)),
                 ActorCommand::SetTimer(timer, _) => {
                     self.timers.insert(timer);
                 }
@@ -115,19 +112,21 @@ impl Node {
 
     /// If this node differs from `before` by messages that joined the queue and by nothing else:
     /// those messages.
-    pub fn queued_since(&self, before: &Node) -> Option<Vec<(ServerId, Message)>> {
+    pub fn queued_since(&self, before: &Node<P>) -> Option<Vec<(ServerId, P::Message)>> {
         let quiet = Node { pending: before.pending.clone(), ..self.clone() } == *before;
-        let (Some(now), Some(then)) = (self.pending.last(), before.pending.last()) else {
-            return (quiet && self.pending.len() == before.pending.len()).then(Vec::new);
-        };
-        let saves = |node: &Node| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
-        let queued = now.send.difference(&then.send).cloned().collect();
-        (quiet && saves(self) == saves(before)).then_some(queued)
+        let saves =
+            |node: &Node<P>| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
+        if !quiet || saves(self) != saves(before) {
+            return None;
+        }
+        let last = self.pending.iter().zip(before.pending.iter()).next_back();
+        let queued = last.map(|(now, then)| now.send.difference(&then.send).cloned().collect());
+        Some(queued.unwrap_or_default())
     }
 
     /// The disk finishes its first write, and what waited for it leaves.
-    pub fn carry_out(&mut self) -> Vec<(ServerId, Message)> {
-        let Pending { save, send } = self.pending.remove(0);
+    pub fn carry_out(&mut self) -> Vec<(ServerId, P::Message)> {
+        let Some(Pending { save, send }) = self.pending.carry_out() else { return Vec::new() };
         self.disk = save;
         let sent: Vec<_> = send.into_iter().collect();
         self.observe(&sent);
@@ -135,12 +134,13 @@ impl Node {
     }
 
     /// The witness looks at what became durable and at what left.
-    fn observe(&mut self, sent: &[(ServerId, Message)]) {
+    fn observe(&mut self, sent: &[(ServerId, P::Message)]) {
         let id = self.id();
-        let server = &self.replica.server;
+        let server = self.replica.server.figure2();
         let witness = &mut self.witness;
         witness.see_ballot(self.disk.current_term(), self.disk.voted_for());
         for (to, message) in sent {
+            let Some(message) = P::core_message(message) else { continue };
             let vote = match message {
                 Message::RequestVote(_) => Some(id),
                 Message::RequestVoteReply(reply) => reply.vote_granted.then_some(*to),
@@ -172,7 +172,7 @@ impl Witness {
     }
 }
 
-impl Rename for Replica {
+impl<P: Modelled> Rename for Replica<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Replica { server, stored, applied, breach } = self;
         Replica {
@@ -181,13 +181,6 @@ impl Rename for Replica {
             applied: applied.rename(renaming),
             breach: breach.rename(renaming),
         }
-    }
-}
-
-impl Rename for Pending {
-    fn rename(&self, renaming: &Renaming) -> Self {
-        let Pending { save, send } = self;
-        Pending { save: save.rename(renaming), send: send.rename(renaming) }
     }
 }
 
@@ -203,7 +196,7 @@ impl Rename for Witness {
     }
 }
 
-impl Rename for Node {
+impl<P: Modelled> Rename for Node<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Node { replica, disk, timers, pending, witness, failed } = self;
         Node {
@@ -217,6 +210,6 @@ impl Rename for Node {
     }
 }
 
-impl Component for Node {
+impl<P: Modelled> Component for Node<P> {
     const KIND: u8 = 1;
 }

@@ -3,11 +3,13 @@
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use veraft::figure2::Server;
 
 use crate::cluster::Cluster;
 use crate::history::Event;
 use crate::interned::Interned;
 use crate::letters::{Letter, Shared};
+use crate::modelled::{LetterRef, Modelled};
 use crate::node::Node;
 use crate::orbit::Ref;
 use crate::state::{ClusterState, Post};
@@ -19,12 +21,19 @@ use crate::successors::Memo;
 pub struct Malformed;
 
 /// The components that numbers stand for: those of this process, or of one that told them.
-#[derive(Debug, Default)]
-pub struct Names {
-    nodes: Vec<Ref<Node>>,
-    letters: Vec<Ref<Letter>>,
+#[derive(Debug)]
+pub struct Names<P: Modelled = Server> {
+    nodes: Vec<Ref<Node<P>>>,
+    letters: Vec<LetterRef<P>>,
     shared: Vec<Ref<Shared>>,
     events: Vec<Ref<Event>>,
+}
+
+impl<P: Modelled> Default for Names<P> {
+    fn default() -> Self {
+        let (shared, events) = (Vec::new(), Vec::new());
+        Names { nodes: Vec::new(), letters: Vec::new(), shared, events }
+    }
 }
 
 /// How many components of each kind another process was told of: always the first ones.
@@ -38,16 +47,17 @@ pub struct Told {
 
 /// Components that a process has not told of yet, in the order of their numbers.
 #[derive(Debug, Serialize, Deserialize)]
-struct Telling {
-    nodes: Vec<Node>,
-    letters: Vec<Letter>,
+#[serde(bound = "")]
+struct Telling<P: Modelled> {
+    nodes: Vec<Node<P>>,
+    letters: Vec<Letter<P::Message>>,
     shared: Vec<Shared>,
     events: Vec<Event>,
 }
 
-impl Cluster {
+impl<P: Modelled> Cluster<P> {
     /// Appends `state` in the numbers of this process.
-    pub fn write_state(&self, state: &ClusterState, out: &mut Vec<u8>) {
+    pub fn write_state(&self, state: &ClusterState<P>, out: &mut Vec<u8>) {
         let ClusterState {
             nodes,
             network,
@@ -77,9 +87,9 @@ impl Cluster {
     /// When the bytes are no state, or one of components that `names` lacks.
     pub fn read_state(
         &self,
-        names: &Names,
+        names: &Names<P>,
         bytes: &mut &[u8],
-        state: &mut ClusterState,
+        state: &mut ClusterState<P>,
     ) -> Result<(), Malformed> {
         state.clear();
         for _ in 0..self.bounds.servers {
@@ -114,9 +124,9 @@ impl Cluster {
     /// When the bytes are no state.
     pub fn read_own_state(
         &self,
-        memo: &mut Memo,
+        memo: &mut Memo<P>,
         bytes: &mut &[u8],
-        state: &mut ClusterState,
+        state: &mut ClusterState<P>,
     ) -> Result<(), Malformed> {
         let start = *bytes;
         if self.read_state(&memo.names, bytes, state).is_ok() {
@@ -129,7 +139,7 @@ impl Cluster {
     }
 
     /// Brings `names` up to date with the components of this process.
-    pub fn mirror(&self, names: &mut Names) {
+    pub fn mirror(&self, names: &mut Names<P>) {
         self.nodes.mirror(&mut names.nodes);
         self.letters.mirror(&mut names.letters);
         self.shared.mirror(&mut names.shared);
@@ -138,9 +148,9 @@ impl Cluster {
 
     /// What another process, `told` so much, has to learn to read every state of this one that
     /// exists by now; empty if it knows. `names` are this process's own.
-    pub fn tell(&self, names: &mut Names, told: &mut Told) -> Vec<u8> {
+    pub fn tell(&self, names: &mut Names<P>, told: &mut Told) -> Vec<u8> {
         self.mirror(names);
-        let news = Telling {
+        let news: Telling<P> = Telling {
             nodes: values(&names.nodes[told.nodes..]),
             letters: values(&names.letters[told.letters..]),
             shared: values(&names.shared[told.shared..]),
@@ -163,11 +173,11 @@ impl Cluster {
     ///
     /// # Errors
     /// When the bytes are not what a process of this model tells.
-    pub fn learn(&self, names: &mut Names, told: &[u8]) -> Result<(), Malformed> {
+    pub fn learn(&self, names: &mut Names<P>, told: &[u8]) -> Result<(), Malformed> {
         if told.is_empty() {
             return Ok(());
         }
-        let told: Telling = postcard::from_bytes(told).map_err(|_| Malformed)?;
+        let told: Telling<P> = postcard::from_bytes(told).map_err(|_| Malformed)?;
         let Telling { nodes, letters, shared, events } = told;
         let renamings = &self.renamings;
         names.nodes.extend(nodes.into_iter().map(|node| self.nodes.intern(node, renamings)));

@@ -2,23 +2,24 @@
 
 use std::hash::{Hash, Hasher};
 
-use veraft::figure2::ServerId;
+use veraft::figure2::{Server, ServerId};
 
 use crate::history::Event;
 use crate::interned::keyed_hash_of;
 use crate::letters::{Letter, Shared};
+use crate::modelled::{LetterRef, Modelled};
 use crate::node::Node;
 use crate::orbit::{Lanes, Ref};
 
 /// The state of a cluster. Its `Debug` is in Raft's words.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ClusterState {
+pub struct ClusterState<P: Modelled = Server> {
     /// The servers, by id.
-    pub nodes: Vec<Ref<Node>>,
+    pub nodes: Vec<Ref<Node<P>>>,
     /// The letters that may still be delivered, ordered by [`Post::key`].
-    pub network: Vec<Post>,
+    pub network: Vec<Post<LetterRef<P>>>,
     /// Under audit, the letters that were dropped: beside the state, outside its fingerprint.
-    pub dropped: Vec<Ref<Letter>>,
+    pub dropped: Vec<LetterRef<P>>,
     /// Who led which term.
     pub led: Vec<Ref<Event>>,
     /// What was committed, by index from 1.
@@ -30,16 +31,17 @@ pub struct ClusterState {
     pub(crate) lanes: Lanes,
 }
 
-/// A letter under way, and what it shares with others, if that is all it means.
+/// A letter under way, and what it shares with others, if that is all it means. `L` is a
+/// reference to a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Post {
+pub struct Post<L = Ref<Letter>> {
     /// The letter.
-    pub letter: Ref<Letter>,
+    pub letter: L,
     /// Its meaning; none if it means what it says.
     pub shared: Option<Ref<Shared>>,
 }
 
-impl Post {
+impl<M> Post<Ref<Letter<M>>> {
     /// Names what the letter means.
     pub fn key(&self) -> u64 {
         match self.shared {
@@ -49,9 +51,9 @@ impl Post {
     }
 }
 
-impl ClusterState {
+impl<P: Modelled> ClusterState<P> {
     /// A cluster of which nobody has heard.
-    pub(crate) fn new(nodes: Vec<Ref<Node>>, mut lanes: Lanes) -> ClusterState {
+    pub(crate) fn new(nodes: Vec<Ref<Node<P>>>, mut lanes: Lanes) -> ClusterState<P> {
         nodes.iter().for_each(|&node| lanes.add(node));
         ClusterState {
             nodes,
@@ -94,7 +96,7 @@ impl ClusterState {
     }
 
     /// Becomes `other`, without an allocation if it ever was as large.
-    pub(crate) fn copy_from(&mut self, other: &ClusterState) {
+    pub(crate) fn copy_from(&mut self, other: &ClusterState<P>) {
         let ClusterState {
             nodes,
             network,
@@ -126,18 +128,18 @@ impl ClusterState {
     }
 
     /// Adds the node of the next server.
-    pub(crate) fn add_node(&mut self, node: Ref<Node>) {
+    pub(crate) fn add_node(&mut self, node: Ref<Node<P>>) {
         self.lanes.add(node);
         self.nodes.push(node);
     }
 
     /// Adds a letter behind all others of the network.
-    pub(crate) fn add_post(&mut self, post: Post) {
+    pub(crate) fn add_post(&mut self, post: Post<LetterRef<P>>) {
         self.add_lanes(post);
         self.network.push(post);
     }
 
-    fn add_lanes(&mut self, post: Post) {
+    fn add_lanes(&mut self, post: Post<LetterRef<P>>) {
         match post.shared {
             Some(shared) => self.lanes.add(shared),
             None => self.lanes.add(post.letter),
@@ -145,12 +147,12 @@ impl ClusterState {
     }
 
     /// The node of server `id`.
-    pub fn node(&self, id: ServerId) -> Ref<Node> {
+    pub fn node(&self, id: ServerId) -> Ref<Node<P>> {
         self.nodes[id.0 as usize]
     }
 
     /// Puts a node in the place of the one with its id.
-    pub(crate) fn replace(&mut self, new: Ref<Node>) {
+    pub(crate) fn replace(&mut self, new: Ref<Node<P>>) {
         let place = &mut self.nodes[new.id().0 as usize];
         self.lanes.remove(*place);
         self.lanes.add(new);
@@ -168,7 +170,7 @@ impl ClusterState {
 
     /// Puts a letter into the network; gives back the one with this meaning that is there
     /// already, if any.
-    pub(crate) fn post(&mut self, post: Post) -> Result<(), Post> {
+    pub(crate) fn post(&mut self, post: Post<LetterRef<P>>) -> Result<(), Post<LetterRef<P>>> {
         match self.network.binary_search_by_key(&post.key(), Post::key) {
             Ok(place) => Err(self.network[place]),
             Err(place) => {
@@ -180,7 +182,7 @@ impl ClusterState {
     }
 
     /// Keeps a dropped letter beside the state.
-    pub(crate) fn set_aside(&mut self, letter: Ref<Letter>) {
+    pub(crate) fn set_aside(&mut self, letter: LetterRef<P>) {
         let place = self.dropped.binary_search_by_key(&letter.fingerprint(), |l| l.fingerprint());
         if let Err(place) = place {
             self.dropped.insert(place, letter);
@@ -196,12 +198,12 @@ impl ClusterState {
     }
 
     /// Every letter that may be delivered, the dropped ones last.
-    pub fn letters(&self) -> impl Iterator<Item = Ref<Letter>> + '_ {
+    pub fn letters(&self) -> impl Iterator<Item = LetterRef<P>> + '_ {
         self.network.iter().map(|post| post.letter).chain(self.dropped.iter().copied())
     }
 
     /// Takes the letter at `place` out of the network.
-    pub(crate) fn unpost(&mut self, place: usize) -> Post {
+    pub(crate) fn unpost(&mut self, place: usize) -> Post<LetterRef<P>> {
         let post = self.network.remove(place);
         match post.shared {
             Some(shared) => self.lanes.remove(shared),
@@ -211,7 +213,7 @@ impl ClusterState {
     }
 }
 
-impl Hash for ClusterState {
+impl<P: Modelled> Hash for ClusterState<P> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.fingerprint());
     }

@@ -5,9 +5,11 @@ use std::cell::RefCell;
 
 use rustc_hash::FxHashMap;
 use stateright::Model;
+use veraft::figure2::Server;
 
 use crate::cluster::{Action, Cluster};
 use crate::effects::{Effect, Stimulus};
+use crate::modelled::{LetterRef, Modelled};
 use crate::node::Node;
 use crate::orbit::Ref;
 use crate::portable::Names;
@@ -15,26 +17,33 @@ use crate::state::ClusterState;
 
 /// What one thread remembers between states, so that it seldom asks what all threads share and
 /// a successor costs no allocation.
-#[derive(Debug, Default)]
-pub struct Memo {
-    pub(crate) effects: Effects,
-    pub(crate) names: Names,
-    actions: Vec<Action>,
-    next: Option<ClusterState>,
+#[derive(Debug)]
+pub struct Memo<P: Modelled = Server> {
+    pub(crate) effects: Effects<P>,
+    pub(crate) names: Names<P>,
+    actions: Vec<Action<LetterRef<P>>>,
+    next: Option<ClusterState<P>>,
+}
+
+impl<P: Modelled> Default for Memo<P> {
+    fn default() -> Self {
+        let effects = Effects(RefCell::default());
+        Memo { effects, names: Names::default(), actions: Vec::new(), next: None }
+    }
 }
 
 /// The effects that one thread has met, by node and stimulus.
-#[derive(Debug, Default)]
-pub(crate) struct Effects(RefCell<FxHashMap<u64, &'static Effect>>);
+#[derive(Debug)]
+pub(crate) struct Effects<P: Modelled>(RefCell<FxHashMap<u64, &'static Effect<P>>>);
 
-impl Effects {
+impl<P: Modelled> Effects<P> {
     /// The known effect, or the one that `find` finds.
     pub(crate) fn get(
         &self,
-        node: Ref<Node>,
-        stimulus: Stimulus,
-        find: impl FnOnce() -> &'static Effect,
-    ) -> &'static Effect {
+        node: Ref<Node<P>>,
+        stimulus: Stimulus<LetterRef<P>>,
+        find: impl FnOnce() -> &'static Effect<P>,
+    ) -> &'static Effect<P> {
         let key = u64::from(node.number()) << 32 | u64::from(stimulus.code());
         if let Some(known) = self.0.borrow().get(&key) {
             return known;
@@ -46,20 +55,20 @@ impl Effects {
     }
 }
 
-impl Memo {
+impl<P: Modelled> Memo<P> {
     /// What the numbers of this process stand for.
-    pub fn names(&mut self) -> &mut Names {
+    pub fn names(&mut self) -> &mut Names<P> {
         &mut self.names
     }
 }
 
-impl Cluster {
+impl<P: Modelled> Cluster<P> {
     /// Shows each successor of `state` to `visit`, in the order of [`Model::next_states`].
     pub fn successors(
         &self,
-        memo: &mut Memo,
-        state: &ClusterState,
-        mut visit: impl FnMut(&ClusterState),
+        memo: &mut Memo<P>,
+        state: &ClusterState<P>,
+        mut visit: impl FnMut(&ClusterState<P>),
     ) {
         let Memo { effects, names: _, actions, next } = memo;
         let next = next.get_or_insert_with(|| state.clone());

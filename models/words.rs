@@ -10,8 +10,10 @@ use veraft::figure2::{
 use crate::cluster::Action;
 use crate::history::Event;
 use crate::letters::Letter;
+use crate::modelled::{Modelled, Said};
 use crate::moves::Move;
 use crate::node::Node;
+use crate::orbit::Ref;
 use crate::state::ClusterState;
 
 /// A message, as one would say it.
@@ -108,8 +110,8 @@ pub fn server(server: &Server) -> String {
 }
 
 /// A node, in one line: the server, and the disk where that lags behind.
-pub fn node(node: &Node) -> String {
-    let mut server = server(&node.replica.server);
+pub fn node<P: Modelled>(node: &Node<P>) -> String {
+    let mut server = server(node.server());
     if let Some(breach) = node.replica.breach {
         server = format!("{server}, got a message that is a breach: {breach}");
     }
@@ -126,8 +128,8 @@ pub fn node(node: &Node) -> String {
 }
 
 /// A letter, as one would say it.
-pub fn letter(letter: &Letter) -> String {
-    format!("{} to {}: {}", letter.from, letter.to, message(&letter.message))
+pub fn letter<M: Said>(letter: &Letter<M>) -> String {
+    format!("{} to {}: {}", letter.from, letter.to, letter.message.in_words())
 }
 
 /// Something that a property remembers.
@@ -142,7 +144,7 @@ pub fn event(event: &Event) -> String {
 }
 
 /// A state, line by line, under headings.
-fn lines(state: &ClusterState) -> Vec<(&'static str, String)> {
+fn lines<P: Modelled>(state: &ClusterState<P>) -> Vec<(&'static str, String)> {
     let servers = state.nodes.iter().map(|n| ("servers", format!("{}: {}", n.id(), node(n))));
     let letters = state.letters().map(|l| ("under way", letter(l)));
     let events = state.led.iter().chain(&state.committed);
@@ -152,14 +154,14 @@ fn lines(state: &ClusterState) -> Vec<(&'static str, String)> {
 }
 
 /// What a step changed, line by line.
-pub fn difference(before: &ClusterState, after: &ClusterState) -> String {
+pub fn difference<P: Modelled>(before: &ClusterState<P>, after: &ClusterState<P>) -> String {
     let (before, after) = (lines(before), lines(after));
     let gone = before.iter().filter(|line| !after.contains(line)).map(|(_, line)| ("- ", line));
     let new = after.iter().filter(|line| !before.contains(line)).map(|(_, line)| ("+ ", line));
     gone.chain(new).map(|(sign, line)| format!("{sign}{line}\n")).collect()
 }
 
-impl fmt::Debug for ClusterState {
+impl<P: Modelled> fmt::Debug for ClusterState<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut under = "";
         for (heading, line) in lines(self) {
@@ -173,23 +175,23 @@ impl fmt::Debug for ClusterState {
     }
 }
 
-impl fmt::Debug for Action {
+impl<M: Said> fmt::Debug for Action<Ref<Letter<M>>> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl fmt::Display for Action {
+impl<M: Said> fmt::Display for Action<Ref<Letter<M>>> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Move::from(*self).fmt(f)
     }
 }
 
-impl fmt::Display for Move {
+impl<M: Said> fmt::Display for Move<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Move::Deliver(Letter { from, to, message: said }) => {
-                write!(f, "{to} receives from {from}: {}", message(said))
+            Move::Deliver(Letter { from, to, message }) => {
+                write!(f, "{to} receives from {from}: {}", message.in_words())
             }
             Move::Timeout { server, timer: Timer::Election } => {
                 write!(f, "{server}'s election timer fires")

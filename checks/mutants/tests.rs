@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use stateright::Expectation;
+use veraft::figure2::Server;
 use veraft_models::{Bounds, Environment, properties};
 
 use super::places::{INDUCTIVE, RECOVERY};
@@ -38,7 +39,7 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
     let mut names = BTreeSet::new();
     let widest = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
     let mut known: BTreeMap<_, _> =
-        properties::of(&widest, &Environment { blanks: true, ..Environment::default() })
+        properties::of::<Server>(&widest, &Environment { blanks: true, ..Environment::default() })
             .into_iter()
             .map(|p| (p.name, p.expectation))
             .collect();

@@ -1,0 +1,26 @@
+//! Figure 2 as the model sees it: what its letters mean, how they are renamed and told.
+
+mod meaning;
+mod rename;
+
+use veraft::figure2::{Message, Server, Term};
+
+pub use meaning::meaning;
+
+use crate::letters::{Letter, Meaning};
+use crate::modelled::{Modelled, Said};
+use crate::node::Node;
+use crate::words;
+
+impl Said for Message {
+    fn in_words(&self) -> String {
+        words::message(self)
+    }
+}
+
+impl Modelled for Server {
+    fn meaning(letter: &Letter, sender: &Node, receiver: &Node, last_term: Term) -> Meaning {
+        let Letter { from, to, message } = letter;
+        meaning(&Letter { from: *from, to: *to, message }, sender, receiver, last_term)
+    }
+}

@@ -1,0 +1,50 @@
+//! What the model has to know of servers beyond how they are driven. A cluster of Figure 2 is
+//! what is meant where no other protocol is named.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use veraft::driver::Protocol;
+use veraft::figure2::Term;
+
+use crate::interned::Ref;
+use crate::letters::{Letter, Meaning};
+use crate::node::Node;
+use crate::orbit::Rename;
+
+/// What can be part of a state: compared, hashed, renamed, shown, and sent to another process.
+pub trait Value:
+    Clone + Debug + Eq + Hash + Rename + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+impl<T> Value for T where
+    T: Clone + Debug + Eq + Hash + Rename + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+/// What servers say to each other.
+pub trait Said: Value + Ord {
+    /// A message, as one would say it.
+    fn in_words(&self) -> String;
+}
+
+/// A server that the model can host.
+pub trait Modelled: Protocol<Message: Said> + Value {
+    /// What `letter` means to `receiver`; [`Meaning::Itself`] is always right. `last_term` is
+    /// the scope's last.
+    ///
+    /// Whatever is said here is a claim about the code, and code with a bug may not fulfil it.
+    /// So the cluster delivers each letter on trial before it believes it.
+    fn meaning(
+        letter: &Letter<Self::Message>,
+        sender: &Node<Self>,
+        receiver: &Node<Self>,
+        last_term: Term,
+    ) -> Meaning;
+}
+
+/// A letter between servers of a protocol, as states hold it.
+pub type LetterRef<P> = Ref<Letter<<P as Protocol>::Message>>;

@@ -1,0 +1,112 @@
+//! What must always hold, and what must be reachable for that to mean anything.
+//!
+//! Each rule is a function of the smallest part of a cluster that it speaks of, or of a [`View`]
+//! of all of it, and answers with what it found wrong. Whoever looks at clusters calls the same
+//! ones: this model, a simulator, a proof by induction, a validator of recordings.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `names.rs` | what the properties are called |
+//! | `view.rs` | a cluster as its properties see it |
+//! | `elections.rs` | terms, votes and leaders |
+//! | `logs.rs` | logs, and parts of logs that travel |
+//! | `commits.rs` | what is committed and applied |
+//! | `reachable.rs` | what must be reachable |
+
+mod commits;
+mod elections;
+#[cfg(test)]
+mod fixtures;
+mod logs;
+mod names;
+mod reachable;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use stateright::Property;
+use veraft::figure2::Index;
+
+pub use commits::{
+    Lacks, NotStored, applied_agrees, applied_in_turn, commit_durability, commit_is_durable,
+    electable_are_complete, leader_completeness, leader_is_complete, match_index_is_true,
+};
+pub use elections::{
+    Fell, Two, election_safety, never_falls, one_leader_per_term, one_vote_per_term,
+};
+pub use logs::{
+    LogsDiffer, Placed, Segment, leader_appends_only, log_matching, logs_match, terms_in_order,
+};
+pub use names::*;
+pub use reachable::logs_agree;
+pub use view::{Committed, View};
+
+use crate::cluster::{Bounds, Cluster, Environment};
+use crate::modelled::Modelled;
+use crate::node::Node;
+use crate::state::ClusterState;
+
+/// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
+pub fn of<P: Modelled>(bounds: &Bounds, environment: &Environment) -> Vec<Property<Cluster<P>>> {
+    let mut properties = invariants();
+    properties.extend(reachable::of(bounds, environment));
+    properties
+}
+
+fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
+    vec![
+        Property::always(ELECTION_SAFETY, |_, state| election_safety(state).is_ok()),
+        Property::always(ONE_VOTE, |_, state| each(state, one_vote)),
+        Property::always(MONOTONE_TERM, |_, state| each(state, monotone_term)),
+        Property::always(LEADER_APPEND_ONLY, |_, state| each(state, leader_append_only)),
+        Property::always(LOG_MATCHING, |_, state| log_matching(state).is_ok()),
+        Property::always(LEADER_COMPLETENESS, |_, state| leader_completeness(state).is_ok()),
+        Property::always(STATE_MACHINE_SAFETY, |_, state| state_machine_safety(state)),
+        Property::always(MONOTONE_COMMIT, |_, state| each(state, monotone_commit)),
+        Property::always(COMMIT_DURABILITY, |_, state| commit_durability(state).is_ok()),
+        Property::always(ELECTABLE, |_, state| electable_are_complete(state).is_ok()),
+        Property::always(MATCH_INDEX_TRUE, |_, state| match_index_is_true(state).is_ok()),
+        Property::always(TERMS_IN_ORDER, |_, state| each(state, both_logs_in_order)),
+        Property::always(ASSERTIONS, |_, state| each(state, |node| node.failed.is_none())),
+        Property::always(NO_BREACH, |_, state| each(state, |node| node.replica.breach.is_none())),
+    ]
+}
+
+fn each<P: Modelled>(state: &ClusterState<P>, holds: impl Fn(&Node<P>) -> bool) -> bool {
+    state.nodes.iter().all(|node| holds(&node.value))
+}
+
+fn one_vote<P: Modelled>(node: &Node<P>) -> bool {
+    let (term, voter) = (node.witness.term, node.id());
+    let votes = node.witness.votes.iter().map(|&candidate| ((term, voter), candidate));
+    one_vote_per_term(votes).is_ok()
+}
+
+fn monotone_term<P: Modelled>(node: &Node<P>) -> bool {
+    never_falls(node.witness.term, node.server().current_term()).is_ok()
+}
+
+fn monotone_commit<P: Modelled>(node: &Node<P>) -> bool {
+    never_falls(node.witness.commit_index, node.server().volatile().commit_index).is_ok()
+}
+
+fn leader_append_only<P: Modelled>(node: &Node<P>) -> bool {
+    let seen = node.witness.led.as_ref().map(|(_, seen)| seen);
+    seen.is_none_or(|seen| leader_appends_only(seen, node.server().log()).is_ok())
+}
+
+fn both_logs_in_order<P: Modelled>(node: &Node<P>) -> bool {
+    terms_in_order(node.disk.log()).is_ok() && terms_in_order(node.server().log()).is_ok()
+}
+
+fn state_machine_safety<P: Modelled>(state: &ClusterState<P>) -> bool {
+    let known = |index: Index| {
+        let place = usize::try_from(index.checked_sub(1)?).ok()?;
+        state.committed().nth(place).map(|committed| committed.entry)
+    };
+    state.nodes.iter().all(|node| {
+        let applied = node.replica.applied.iter().map(|(index, entry)| (*index, entry));
+        let in_turn = applied_in_turn(0, applied.clone().map(|(index, _)| index));
+        in_turn.is_ok() && applied_agrees(applied, known).is_ok()
+    })
+}

@@ -1,0 +1,48 @@
+//! What the properties are called.
+
+/// At most one server leads a term, at the same moment or at different ones (§5.2).
+pub const ELECTION_SAFETY: &str = "Election Safety";
+/// A leader never overwrites or deletes entries of its log; it only appends (§5.3).
+pub const LEADER_APPEND_ONLY: &str = "Leader Append-Only";
+/// Two logs that hold an entry of the same index and term are identical up to it (§5.3).
+pub const LOG_MATCHING: &str = "Log Matching";
+/// An entry committed in a term is in the log of every leader of a later term (§5.4).
+pub const LEADER_COMPLETENESS: &str = "Leader Completeness";
+/// No two servers apply different entries at the same index (§5.4.3).
+pub const STATE_MACHINE_SAFETY: &str = "State Machine Safety";
+/// `currentTerm` never falls, not by a restart either (Figure 2).
+pub const MONOTONE_TERM: &str = "Monotone currentTerm";
+/// A server votes for at most one candidate in a term, restarts or not (§5.2).
+pub const ONE_VOTE: &str = "One vote per term";
+/// `commitIndex` falls only by a restart (Figure 2).
+pub const MONOTONE_COMMIT: &str = "Monotone commitIndex";
+/// Whatever is committed is durably stored by a majority (§5.3).
+pub const COMMIT_DURABILITY: &str = "Commit durability";
+/// No server that could still win an election lacks a committed entry (§5.4.1). It falls sooner
+/// than Leader Completeness, which needs the election too.
+pub const ELECTABLE: &str = "Electable servers are complete";
+/// What a leader believes a peer to hold, the peer durably holds (§5.3).
+pub const MATCH_INDEX_TRUE: &str = "matchIndex is true";
+/// Terms never decrease along a log (§5.3).
+pub const TERMS_IN_ORDER: &str = "Terms in order";
+
+/// No assertion of the core fails.
+pub const ASSERTIONS: &str = "Assertions";
+
+/// No server takes a message of a peer for one that no correct peer sends.
+pub const NO_BREACH: &str = "No breach";
+
+/// In every term of the scope, one after the other, there is a leader.
+pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
+/// A leader loses its office.
+pub const LEADER_DEPOSED: &str = "a leader is deposed";
+/// An entry is committed.
+pub const ENTRY_COMMITTED: &str = "an entry is committed";
+/// An entry is committed by a leader of a later term than its own.
+pub const EARLIER_TERM_COMMITTED: &str = "an entry of an earlier term is committed";
+/// The cluster still commits after a server has crashed.
+pub const COMMITTED_AFTER_RESTART: &str = "an entry is committed after a restart";
+/// A blank of a later term commits a client's entry.
+pub const BLANK_COMMITS: &str = "a blank commits an entry of an earlier term";
+/// A leader has brought all its entries to everybody.
+pub const LOGS_AGREE: &str = "every log holds the leader's entries";
