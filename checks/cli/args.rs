@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::engine::EngineArgs;
 use crate::commands::output::OutputArgs;
 use crate::commands::pins::PinsArgs;
+use crate::commands::recover::RecoverArgs;
+use crate::commands::replay::Format;
 use crate::commands::simulate::SimulateArgs;
-use crate::engine_args::EngineArgs;
-use crate::mutants::suite::Choice;
-use crate::recovery::args::RecoverArgs;
-use crate::replay::Format;
-use crate::scope_args::ScopeArgs;
+use crate::evidence::mutants::suite::Choice;
+use crate::scopes::args::ScopeArgs;
 
 /// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
 /// the bounds of each scope.
@@ -31,7 +31,7 @@ pub(super) enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
-    /// Counts scopes anew, and prints checks/pins.rs as it then has to be
+    /// Counts scopes anew, and prints checks/scopes/pins.rs as it then has to be
     Pins(PinsArgs),
     /// From every state of a scope, lets faults stop, and demands that the cluster recovers
     Recover(RecoverArgs),

@@ -9,21 +9,21 @@ use clap::{CommandFactory, Parser};
 
 use args::{BenchArgs, Cli, Command, InvariantArgs, ReplayArgs, RunArgs, TraceArgs};
 
-use crate::bench;
+use crate::commands::bench;
+use crate::commands::explore;
+use crate::commands::invariant;
 use crate::commands::output::OutputArgs;
+use crate::commands::recover::RecoverArgs;
+use crate::commands::replay::{self, Format};
 use crate::commands::search::search;
-use crate::commands::{pins, simulate};
-use crate::explore;
-use crate::invariant;
-use crate::mutants;
-use crate::mutants::suite;
-use crate::printer::{Printer, note};
-use crate::recovery::args::RecoverArgs;
-use crate::replay::{self, Format};
-use crate::rules;
-use crate::run::{self, Options};
+use crate::commands::{pins, simulate, trace};
+use crate::evidence::mutants;
+use crate::evidence::mutants::suite;
+use crate::evidence::rules;
+use crate::evidence::search::Options;
+use crate::evidence::verdict::NOT_EXHAUSTED;
 use crate::scopes::{self, Kind, SCOPES, Scope, named};
-use crate::verdict::NOT_EXHAUSTED;
+use crate::terminal::printer::{Printer, note};
 
 /// Bad usage.
 const USAGE: u8 = 2;
@@ -77,9 +77,9 @@ fn run(cli: Cli, out: &mut Printer) -> Result<u8, String> {
         Command::Bench(args) => bench(&args, out),
         Command::Mutants(args) => suite::run(&args.choice(), out),
         Command::Simulate(args) => simulate::run(&args, out),
-        Command::Trace(args) => trace(&args, out),
+        Command::Trace(args) => traces(&args, out),
         Command::Invariant(InvariantArgs { worlds, seed, json }) => {
-            Ok(invariant::report::run(worlds, seed, json || output.json, out))
+            Ok(invariant::run(worlds, seed, json || output.json, out))
         }
         Command::Rules => {
             out.text(rules::page::page());
@@ -196,9 +196,9 @@ fn recover(args: RecoverArgs, before: OutputArgs, out: &mut Printer) -> Result<u
     search(&[scope], &Options { recovery, ..Options::default() }, &output, out)
 }
 
-fn trace(args: &TraceArgs, out: &mut Printer) -> Result<u8, String> {
+fn traces(args: &TraceArgs, out: &mut Printer) -> Result<u8, String> {
     if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
         return Err(format!("{} is not a file", missing.display()));
     }
-    Ok(run::trace(&args.files, args.whole, out))
+    Ok(trace::run(&args.files, args.whole, out))
 }
