@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use clap::Args;
 use comfy_table::{Table, presets};
 use indicatif::HumanCount;
 use plotters::prelude::*;
@@ -14,7 +15,45 @@ use thiserror::Error;
 use veraft_models::Bounds;
 
 use crate::commands::output::try_file;
-use crate::scopes::Scope;
+use crate::evidence::verdict::NOT_EXHAUSTED;
+use crate::scopes::{Kind, Scope, named};
+use crate::terminal::printer::{Printer, note};
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The scope: see `check list`
+    #[arg(default_value = "replication")]
+    scope: String,
+    /// Measure so often, and take the fastest
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Draw the growth into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+/// Measures the scope; answers with the exit status.
+///
+/// # Errors
+/// When there is no such scope, or the plot cannot be drawn.
+pub fn run(args: &BenchArgs, out: &mut Printer) -> Result<u8, String> {
+    let scope = named(&args.scope)?;
+    if scope.kind == Kind::ActorModel {
+        return Err("actor-model does not grow: measure a cluster".to_owned());
+    }
+    match report(&scope, args.rounds.into(), args.plot.as_deref()) {
+        Ok(tables) => {
+            out.text(tables);
+            Ok(0)
+        }
+        Err(error @ BenchError::Plot { .. }) => Err(error.to_string()),
+        Err(error) => {
+            note(format_args!("check: {error}"));
+            Ok(NOT_EXHAUSTED)
+        }
+    }
+}
 
 /// What a run says about itself; the rest of its JSON is not looked at.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,7 +67,7 @@ struct Run {
 
 /// Why there is no report.
 #[derive(Debug, Error)]
-pub enum BenchError {
+enum BenchError {
     /// A run could not be started, or its files not be written.
     #[error("cannot run the scope: {0}")]
     Io(#[from] io::Error),
@@ -52,7 +91,7 @@ pub enum BenchError {
 ///
 /// # Errors
 /// When a run fails.
-pub fn report(scope: &Scope, rounds: usize, svg: Option<&Path>) -> Result<String, BenchError> {
+fn report(scope: &Scope, rounds: usize, svg: Option<&Path>) -> Result<String, BenchError> {
     if let Some(path) = svg {
         // Before the measurement, which takes its time.
         let plot = |error: io::Error| BenchError::Plot {
@@ -77,7 +116,7 @@ fn speeds(scope: &Scope, rounds: usize) -> Result<Vec<Speed>, BenchError> {
     let mut speeds: Vec<Speed> = Vec::new();
     for _ in 0..rounds.max(1) {
         for (place, (workers, processes)) in [(1, 1), (2, 1), (1, 2)].into_iter().enumerate() {
-            let run = run(scope.name, scope.bounds, workers, processes)?;
+            let run = measured(scope.name, scope.bounds, workers, processes)?;
             match speeds.get_mut(place) {
                 Some((_, _, fastest)) if fastest.seconds <= run.seconds => {}
                 Some((_, _, fastest)) => *fastest = run,
@@ -133,7 +172,7 @@ fn growth(scope: &Scope) -> Result<Growth, BenchError> {
         .into_iter()
         .map(|(name, least, most_of_it, with)| {
             let point = |value| {
-                let run = run(scope.name, with(most, value), 1, 1)?;
+                let run = measured(scope.name, with(most, value), 1, 1)?;
                 Ok((value, run.unique_states))
             };
             Ok((name, (least..=most_of_it).map(point).collect::<Result<_, BenchError>>()?))
@@ -181,7 +220,12 @@ fn plot(scope: &Scope, growth: &Growth, path: &Path) -> Result<(), Box<dyn std::
 }
 
 /// Runs a scope in processes of its own.
-fn run(scope: &str, bounds: Bounds, workers: usize, processes: usize) -> Result<Run, BenchError> {
+fn measured(
+    scope: &str,
+    bounds: Bounds,
+    workers: usize,
+    processes: usize,
+) -> Result<Run, BenchError> {
     let folder = tempfile::tempdir()?;
     let hosts = folder.path().join("hosts");
     // The ports are free now, and a moment later most likely still.

@@ -5,17 +5,28 @@ use std::io;
 use std::net::{TcpListener, ToSocketAddrs};
 
 use askama::Template;
+use clap::Args;
 use stateright::{Model, Path};
 use veraft_models::{Action, Cluster, ClusterState};
 
 use crate::scopes::story::Story;
-use crate::scopes::{Kind, Scope};
+use crate::scopes::{Kind, Scope, named};
 use crate::telling::report::Diagram;
 use crate::terminal::printer::note;
 
+/// What to explore, and where.
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    /// The scope: see `check list`
+    scope: String,
+    /// Where to listen
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:3000")]
+    address: String,
+}
+
 /// Why there is nothing to look at.
 #[derive(Debug)]
-pub enum ExploreError {
+enum ExploreError {
     /// The address is none, or something listens there already.
     Address(String, io::Error),
     /// The scope is no cluster.
@@ -44,8 +55,18 @@ impl fmt::Display for ExploreError {
     }
 }
 
+/// Serves the Explorer for as long as the process lives.
+///
+/// # Errors
+/// When there is no such scope, or it cannot be served there.
+pub fn run(args: &ExploreArgs) -> Result<u8, String> {
+    let scope = named(&args.scope)?;
+    serve(&scope, &args.address).map_err(|error| error.to_string())?;
+    Ok(0)
+}
+
 /// Serves the Explorer at `address` for as long as the process lives.
-pub fn serve(scope: &Scope, address: &str) -> Result<(), ExploreError> {
+fn serve(scope: &Scope, address: &str) -> Result<(), ExploreError> {
     let Kind::Cluster(environment) = scope.kind else {
         return Err(ExploreError::NoCluster(scope.name));
     };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use clap::Args;
 use serde_json::json;
 
 use crate::evidence::invariant::conjuncts::CONJUNCTS;
@@ -10,9 +11,24 @@ use crate::evidence::invariant::{Exit, INDUCTIVE, Tried, check};
 use crate::evidence::verdict::Word;
 use crate::terminal::printer::{Printer, note};
 
+/// How many worlds, and which.
+#[derive(Debug, Args)]
+pub struct InvariantArgs {
+    /// How many worlds
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    worlds: u32,
+    /// What they are drawn from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object on stdout, and the rest on stderr
+    #[arg(long)]
+    json: bool,
+}
+
 /// Tries so many worlds of this seed; answers with the exit status. What was drawn at random is
-/// never said to hold.
-pub fn run(worlds: u32, seed: u64, as_json: bool, out: &mut Printer) -> u8 {
+/// never said to hold. `as_json`: `--json` stood before the command.
+pub fn run(args: &InvariantArgs, as_json: bool, out: &mut Printer) -> u8 {
+    let InvariantArgs { worlds, seed, json } = *args;
     let started = Instant::now();
     let tried = check(CONJUNCTS, worlds, seed);
     let seconds = started.elapsed().as_secs_f64();
@@ -24,7 +40,7 @@ pub fn run(worlds: u32, seed: u64, as_json: bool, out: &mut Printer) -> u8 {
         ),
         Err(exit) => format!("{} is broken (seed {seed}):\n\n{exit}", exit.broken),
     };
-    match as_json {
+    match json || as_json {
         true => {
             note(told);
             out.line(as_verdict(&tried, worlds, seconds));

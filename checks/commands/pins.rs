@@ -39,7 +39,7 @@ const BEGIN: &str = " = &[\n";
 /// When there is no such scope, or the engine does not count depths.
 pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
     let scopes: Vec<Scope> = match &args.scopes[..] {
-        [] => SCOPES.iter().copied().filter(|scope| scope.default).collect(),
+        [] => scopes::default_run(),
         names => names.iter().map(|name| scopes::named(name)).collect::<Result<_, _>>()?,
     };
     let options = Options::default();

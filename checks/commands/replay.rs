@@ -1,16 +1,36 @@
 //! `check replay`: a saved trace, made again and told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::commands::output::Page;
+use crate::commands::output::{OutputArgs, Page};
 use crate::evidence::recovery::{LostAfter, RECOVERY, ROUNDS, replayed};
 use crate::evidence::saved::{Saved, SavedError};
 use crate::scopes::story::Story;
 use crate::scopes::trace::{Step, conversation};
 use crate::telling::{mermaid, regression, report};
+use crate::terminal::printer::Printer;
+
+/// Which trace, and how to tell it.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A file that `--save` wrote
+    file: PathBuf,
+    /// How to tell it [default: text]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The same as `--format test`
+    #[arg(long, conflicts_with = "format")]
+    emit_test: bool,
+    /// The same as `--format json`
+    #[arg(long, conflicts_with_all = ["format", "emit_test"])]
+    json: bool,
+    /// Write a self-contained page with the trace
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+}
 
 /// How to tell a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,9 +62,30 @@ struct Violation {
     property: &'static str,
 }
 
+/// Tells the trace; answers with the exit status.
+///
+/// # Errors
+/// When the file is no trace, options do not fit, or the page cannot be written.
+pub fn run(args: ReplayArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, String> {
+    let ReplayArgs { file, format, emit_test, json, report } = args;
+    let output = OutputArgs { json, report, save: None }.with(before)?;
+    let format = match (format, emit_test, output.json) {
+        (None, false, true) => Format::Json,
+        (None, true, false) => Format::Test,
+        (format, false, false) => format.unwrap_or(Format::Text),
+        _ => return Err("--json excludes --format and --emit-test".to_owned()),
+    };
+    let (text, violated) = tell(&file, format).map_err(|error| error.to_string())?;
+    if let Some(path) = &output.report {
+        report_to(&file, path)?;
+    }
+    out.text(text);
+    Ok(u8::from(violated))
+}
+
 /// The trace in `file`, told; and whether an invariant is violated in it, or the cluster does not
 /// recover where that is what it is about.
-pub fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
+fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
     let (saved, story) = Saved::read(file)?;
     let lost = match saved.property == RECOVERY {
         true => replayed::lost(saved.setting(), &saved.moves()),
@@ -103,7 +144,7 @@ fn recovery_text(saved: &Saved, lost: Option<&LostAfter>) -> String {
 ///
 /// # Errors
 /// When the file is no trace, or the page cannot be written.
-pub fn report(file: &Path, path: &Path) -> Result<(), String> {
+fn report_to(file: &Path, path: &Path) -> Result<(), String> {
     let (saved, story) = Saved::read(file).map_err(|error| error.to_string())?;
     let page = report::page_of(&saved, &story).map_err(|error| error.to_string())?;
     Page::open(path)?.write(&page)

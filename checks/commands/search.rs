@@ -6,10 +6,18 @@ use std::sync::atomic::Ordering;
 use crate::commands::output::{Files, OutputArgs};
 use crate::evidence::search::{self, Options};
 use crate::evidence::verdict::{NOT_EXHAUSTED, Verdict};
-use crate::scopes::Scope;
+use crate::scopes::{self, Scope};
 use crate::telling::summary;
 use crate::telling::table::Table;
 use crate::terminal::printer::{Printer, note};
+
+/// Explores the scopes of the default run; answers with the gravest exit status.
+///
+/// # Errors
+/// When a file that is asked for cannot be written.
+pub fn default_run(output: &OutputArgs, out: &mut Printer) -> Result<u8, String> {
+    search(&scopes::default_run(), &Options::default(), output, out)
+}
 
 /// Explores scopes one after the other; answers with the gravest exit status.
 ///

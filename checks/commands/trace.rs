@@ -2,12 +2,34 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use veraft_labs::trace::{Endings, validate};
 
 use crate::terminal::printer::Printer;
 
+/// Which recordings.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// One file per node
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Demand the last lines too, which a machine without power loses, but no killed process
+    #[arg(long)]
+    whole: bool,
+}
+
 /// Validates recordings; answers with the exit status.
-pub fn run(files: &[PathBuf], whole: bool, out: &mut Printer) -> u8 {
+///
+/// # Errors
+/// When one of the files is none.
+pub fn run(args: &TraceArgs, out: &mut Printer) -> Result<u8, String> {
+    if let Some(missing) = args.files.iter().find(|file| !file.is_file()) {
+        return Err(format!("{} is not a file", missing.display()));
+    }
+    Ok(told(&args.files, args.whole, out))
+}
+
+fn told(files: &[PathBuf], whole: bool, out: &mut Printer) -> u8 {
     let endings = if whole { Endings::Whole } else { Endings::MayBeLost };
     match validate(files, endings) {
         Ok(validated) => {

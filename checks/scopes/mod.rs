@@ -171,6 +171,11 @@ pub const SCOPES: &[Scope] = &[
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
 ];
 
+/// The scopes of the default run.
+pub fn default_run() -> Vec<Scope> {
+    SCOPES.iter().copied().filter(|scope| scope.default).collect()
+}
+
 /// The scope called `name`.
 pub fn find(name: &str) -> Option<Scope> {
     SCOPES.iter().copied().find(|scope| scope.name == name)
