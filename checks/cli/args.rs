@@ -1,17 +1,18 @@
 //! What the command line says.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
+use crate::commands::bench::BenchArgs;
+use crate::commands::explore::ExploreArgs;
+use crate::commands::invariant::InvariantArgs;
+use crate::commands::mutants::MutantsArgs;
 use crate::commands::output::OutputArgs;
 use crate::commands::pins::PinsArgs;
+use crate::commands::recover::RecoverArgs;
+use crate::commands::replay::ReplayArgs;
+use crate::commands::run::RunArgs;
 use crate::commands::simulate::SimulateArgs;
-use crate::engine_args::EngineArgs;
-use crate::mutants::suite::Choice;
-use crate::recovery::args::RecoverArgs;
-use crate::replay::Format;
-use crate::scope_args::ScopeArgs;
+use crate::commands::trace::TraceArgs;
 
 /// Explores veraft's Raft exhaustively: every schedule of messages, timers and crashes within
 /// the bounds of each scope.
@@ -31,7 +32,7 @@ pub(super) enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
-    /// Counts scopes anew, and prints checks/pins.rs as it then has to be
+    /// Counts scopes anew, and prints checks/scopes/pins.rs as it then has to be
     Pins(PinsArgs),
     /// From every state of a scope, lets faults stop, and demands that the cluster recovers
     Recover(RecoverArgs),
@@ -53,111 +54,6 @@ pub(super) enum Command {
     Rules,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct ExploreArgs {
-    /// The scope: see `check list`
-    pub(super) scope: String,
-    /// Where to listen
-    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:3000")]
-    pub(super) address: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
-    /// A file that `--save` wrote
-    pub(super) file: PathBuf,
-    /// How to tell it [default: text]
-    #[arg(long, value_enum)]
-    pub(super) format: Option<Format>,
-    /// The same as `--format test`
-    #[arg(long, conflicts_with = "format")]
-    pub(super) emit_test: bool,
-    /// The same as `--format json`
-    #[arg(long, conflicts_with_all = ["format", "emit_test"])]
-    pub(super) json: bool,
-    /// Write a self-contained page with the trace
-    #[arg(long, value_name = "FILE.html")]
-    pub(super) report: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct BenchArgs {
-    /// The scope: see `check list`
-    #[arg(default_value = "replication")]
-    pub(super) scope: String,
-    /// Measure so often, and take the fastest
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(super) rounds: u16,
-    /// Draw the growth into this file
-    #[arg(long, value_name = "FILE.svg")]
-    pub(super) plot: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TraceArgs {
-    /// One file per node
-    #[arg(required = true, value_name = "FILE")]
-    pub(super) files: Vec<PathBuf>,
-    /// Demand the last lines too, which a machine without power loses, but no killed process
-    #[arg(long)]
-    pub(super) whole: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct MutantsArgs {
-    /// The mutants: see `check list`; all, if none is named
-    pub(super) names: Vec<String>,
-    /// The dozen of this number, counted around the table: another each day, for one
-    #[arg(long, value_name = "N", conflicts_with = "names")]
-    pub(super) dozen: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct InvariantArgs {
-    /// How many worlds
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) worlds: u32,
-    /// What they are drawn from
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Print one JSON object on stdout, and the rest on stderr
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RunArgs {
-    #[command(flatten)]
-    pub(super) scope: ScopeArgs,
-    /// Tell renamed servers apart
-    #[arg(long)]
-    pub(super) no_symmetry: bool,
-    /// Keep letters that make no difference any more, and all that mean the same
-    #[arg(long)]
-    pub(super) keep_dead_letters: bool,
-    /// Try dropped letters again on every later state of a path
-    #[arg(long)]
-    pub(super) audit: bool,
-    /// At most this many commands in an AppendEntries
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(super) batch: Option<usize>,
-    /// Look at this property alone
-    #[arg(long, value_name = "NAME")]
-    pub(super) property: Option<String>,
-    #[command(flatten)]
-    pub(super) engine: EngineArgs,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("it must be a whole number".to_owned()),
-    }
-}
-
 impl Command {
     /// Its name on the command line.
     pub(super) fn name(&self) -> &'static str {
@@ -174,34 +70,6 @@ impl Command {
             Command::Trace(_) => "trace",
             Command::Invariant(_) => "invariant",
             Command::Rules => "rules",
-        }
-    }
-}
-
-impl RunArgs {
-    /// Complains about the first option that the actor model has no use for.
-    pub(super) fn refuse_for_actor_model(&self, output: &OutputArgs) -> Result<(), String> {
-        let given = [
-            ("--no-symmetry", self.no_symmetry, "has no reductions to switch"),
-            ("--keep-dead-letters", self.keep_dead_letters, "has no reductions to switch"),
-            ("--audit", self.audit, "has no reductions to switch"),
-            ("--batch", self.batch.is_some(), "sends batches of any size"),
-            ("--property", self.property.is_some(), "is always searched for all"),
-            ("--save", output.save.is_some(), "has no traces that `check replay` can make again"),
-        ];
-        match given.into_iter().find(|(_, given, _)| *given) {
-            Some((option, _, why)) => Err(format!("{option}: actor-model {why}")),
-            None => Ok(()),
-        }
-    }
-}
-
-impl MutantsArgs {
-    pub(super) fn choice(&self) -> Choice {
-        match (self.dozen, &self.names[..]) {
-            (Some(number), _) => Choice::Dozen(number),
-            (None, []) => Choice::All,
-            (None, names) => Choice::Named(names.to_vec()),
         }
     }
 }

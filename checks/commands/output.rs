@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::saved::SavedError;
-use crate::verdict::Verdict;
-use crate::{report, run};
+use crate::evidence::saved::SavedError;
+use crate::evidence::verdict::Verdict;
+use crate::telling::{report, summary};
 
 /// What is written, and where.
 #[derive(Clone, Debug, Default, Args)]
@@ -80,7 +80,7 @@ impl Files {
     /// # Errors
     /// When one of them cannot be written.
     pub fn write(self, verdicts: &[Verdict]) -> Result<Vec<PathBuf>, String> {
-        let saved = self.folder.map_or(Ok(Vec::new()), |folder| run::save(verdicts, &folder));
+        let saved = self.folder.map_or(Ok(Vec::new()), |folder| summary::save(verdicts, &folder));
         if let Some(page) = self.report {
             let text = report::page(verdicts).map_err(|error| error.to_string())?;
             page.write(&text)?;

@@ -1,17 +1,18 @@
-//! `check pins`: counts scopes anew, and prints `checks/pins.rs` as it then has to be.
+//! `check pins`: counts scopes anew, and prints `checks/scopes/pins.rs` as it then has to be.
 
 use std::slice;
 
 use clap::Args;
 use indicatif::HumanCount;
 
+use crate::commands::engine::EngineChoice;
 use crate::commands::search::listen_for_interrupts;
-use crate::engine_args::EngineChoice;
-use crate::pins::PINS;
-use crate::printer::{Printer, note};
-use crate::run::{self, Options};
+use crate::evidence::search::{self, Options};
+use crate::evidence::verdict::Verdict;
+use crate::scopes::pins::PINS;
 use crate::scopes::{self, SCOPES, Scope};
-use crate::verdict::Verdict;
+use crate::telling::summary;
+use crate::terminal::printer::{Printer, note};
 
 /// Which scopes, and how.
 #[derive(Clone, Debug, Args)]
@@ -26,7 +27,7 @@ pub struct PinsArgs {
 type Pin = (&'static str, u64, u64);
 
 /// The file in which the pins stand.
-const SOURCE: &str = include_str!("../pins.rs");
+const SOURCE: &str = include_str!("../scopes/pins.rs");
 
 /// The end of its line before the first pin.
 const BEGIN: &str = " = &[\n";
@@ -38,7 +39,7 @@ const BEGIN: &str = " = &[\n";
 /// When there is no such scope, or the engine does not count depths.
 pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
     let scopes: Vec<Scope> = match &args.scopes[..] {
-        [] => SCOPES.iter().copied().filter(|scope| scope.default).collect(),
+        [] => scopes::default_run(),
         names => names.iter().map(|name| scopes::named(name)).collect::<Result<_, _>>()?,
     };
     let options = Options::default();
@@ -51,9 +52,9 @@ pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
         }
         let place = Some((place, scopes.len()));
         let options = Options { engine, place, ..options.clone() };
-        let verdict = run::scope(scope, &options).map_err(|error| error.to_string())?;
+        let verdict = search::scope(scope, &options).map_err(|error| error.to_string())?;
         if verdict.is_violated() || !verdict.exhausted {
-            run::summarise(slice::from_ref(&verdict), &mut Printer::stderr())
+            summary::summarise(slice::from_ref(&verdict), &mut Printer::stderr())
                 .map_err(|e| e.to_string())?;
             return Ok(verdict.exit_status());
         }

@@ -4,11 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::commands::output::{Files, OutputArgs};
-use crate::printer::{Printer, note};
-use crate::run::{self, Options};
-use crate::scopes::Scope;
-use crate::table::Table;
-use crate::verdict::{NOT_EXHAUSTED, Verdict};
+use crate::evidence::search::{self, Options};
+use crate::evidence::verdict::{NOT_EXHAUSTED, Verdict};
+use crate::scopes::{self, Scope};
+use crate::telling::summary;
+use crate::telling::table::Table;
+use crate::terminal::printer::{Printer, note};
+
+/// Explores the scopes of the default run; answers with the gravest exit status.
+///
+/// # Errors
+/// When a file that is asked for cannot be written.
+pub fn default_run(output: &OutputArgs, out: &mut Printer) -> Result<u8, String> {
+    search(&scopes::default_run(), &Options::default(), output, out)
+}
 
 /// Explores scopes one after the other; answers with the gravest exit status.
 ///
@@ -32,14 +41,14 @@ pub fn search(
     let mut verdicts: Vec<Verdict> = Vec::new();
     for (place, scope) in (1..).zip(scopes) {
         if screen.out.is_lost() && files.is_empty() {
-            return Ok(run::exit_status(&verdicts, verdicts.len()));
+            return Ok(summary::exit_status(&verdicts, verdicts.len()));
         }
         if options.interrupted.load(Ordering::Relaxed) {
             note(format_args!("{}: not begun", scope.name));
             continue;
         }
         let options = Options { place: Some((place, scopes.len())), ..options.clone() };
-        let verdict = match run::scope(scope, &options) {
+        let verdict = match search::scope(scope, &options) {
             Ok(verdict) => verdict,
             Err(error) => {
                 note(format_args!("check: {}: {error}", scope.name));
@@ -57,12 +66,12 @@ pub fn search(
         verdicts.push(verdict);
     }
     if speaks {
-        run::summarise(&verdicts, screen.told()).map_err(|error| error.to_string())?;
+        summary::summarise(&verdicts, screen.told()).map_err(|error| error.to_string())?;
         for file in files.write(&verdicts)? {
             screen.told().line(format_args!("check replay {}", file.display()));
         }
     }
-    Ok(run::exit_status(&verdicts, scopes.len()))
+    Ok(summary::exit_status(&verdicts, scopes.len()))
 }
 
 /// Results go to stdout; if that takes JSON, what people read stands beside it.

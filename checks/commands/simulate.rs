@@ -7,10 +7,10 @@ use indicatif::ProgressBar;
 use veraft_labs::simulate::{Simulation, select, simulate};
 use veraft_labs::suites::{LabTest, Suite};
 
-use crate::printer::Printer;
+use crate::evidence::walk::{Walk, walk};
+use crate::scopes::trace::conversation;
 use crate::scopes::{self, Kind, SCOPES, Scope};
-use crate::trace::conversation;
-use crate::walk::{Walk, walk};
+use crate::terminal::printer::Printer;
 
 /// What to simulate, and how often.
 #[derive(Clone, Debug, Args)]

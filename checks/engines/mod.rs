@@ -10,6 +10,43 @@ use ::stateright::{Model, Path};
 use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
 
+/// Which engine searches, and how.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// stateright's, with so many threads.
+    Stateright {
+        /// Threads.
+        workers: usize,
+    },
+    /// The one on timely dataflow.
+    Timely(Box<timely::Settings>),
+}
+
+/// One thread of stateright's.
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine::Stateright { workers: 1 }
+    }
+}
+
+impl Engine {
+    /// Whether every search of a scope goes strictly by levels.
+    pub fn goes_by_levels(&self) -> bool {
+        match self {
+            Engine::Stateright { workers } => *workers == 1,
+            Engine::Timely(_) => true,
+        }
+    }
+
+    /// Whether the verdict is this process's to print.
+    pub fn speaks(&self) -> bool {
+        match self {
+            Engine::Stateright { .. } => true,
+            Engine::Timely(settings) => settings.hosts.as_ref().is_none_or(|h| h.process == 0),
+        }
+    }
+}
+
 /// What a search found.
 pub struct Outcome<M: Model> {
     /// The model that was searched.

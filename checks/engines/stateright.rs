@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
 
 use super::{Level, Outcome, Resources, Stopped};
-use crate::progress::{Progress, Reading};
+use crate::terminal::progress::{Progress, Reading};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
 /// shortest. Ends early at the first violation, or once `interrupted` is set. For `orbit`, see

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use veraft_checks::invariant::conjuncts::{CONJUNCTS, broken};
-use veraft_checks::invariant::world::World;
-use veraft_checks::invariant::{check, needed};
+use veraft_checks::evidence::invariant::conjuncts::{CONJUNCTS, broken};
+use veraft_checks::evidence::invariant::world::World;
+use veraft_checks::evidence::invariant::{check, needed};
 
 #[test]
 fn it_holds_at_the_first_boot() {

@@ -1,20 +1,21 @@
 //! Counts that are no longer what is pinned.
 
-use veraft_checks::run::{self, Options};
+use veraft_checks::evidence::search::{self, Options};
+use veraft_checks::evidence::verdict::Verdict;
 use veraft_checks::scopes::{self, Pinned, Scope};
-use veraft_checks::table::Table;
-use veraft_checks::verdict::Verdict;
+use veraft_checks::telling::summary;
+use veraft_checks::telling::table::Table;
 
 fn told(verdict: &Verdict) -> String {
     let mut text = Vec::new();
-    run::summarise(std::slice::from_ref(verdict), &mut text).unwrap();
+    summary::summarise(std::slice::from_ref(verdict), &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
 fn single(pinned: Pinned) -> Verdict {
     let named = scopes::find("single").expect("it exists");
     let scope = Scope { pinned: Some(pinned), ..named };
-    run::scope(&scope, &Options::default()).expect("it is searched in this process")
+    search::scope(&scope, &Options::default()).expect("it is searched in this process")
 }
 
 #[test]

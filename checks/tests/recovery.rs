@@ -7,16 +7,17 @@ use std::sync::atomic::AtomicBool;
 
 use stateright::Model;
 use veraft::figure2::ServerId;
-use veraft_checks::progress::Progress;
-use veraft_checks::recovery::failure::Failure;
-use veraft_checks::recovery::game::Game;
-use veraft_checks::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
-use veraft_checks::regression;
-use veraft_checks::saved::Saved;
+use veraft_checks::evidence::recovery::failure::Failure;
+use veraft_checks::evidence::recovery::game::Game;
+use veraft_checks::evidence::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
+use veraft_checks::evidence::saved::Saved;
+use veraft_checks::evidence::verdict::{Verdict, Word};
+use veraft_checks::scopes::script::Script;
+use veraft_checks::scopes::story::Setting;
 use veraft_checks::scopes::{self, Scope};
-use veraft_checks::script::Script;
-use veraft_checks::story::Setting;
-use veraft_checks::verdict::{Verdict, Word};
+use veraft_checks::telling;
+use veraft_checks::telling::regression;
+use veraft_checks::terminal::progress::Progress;
 use veraft_models::{Bounds, Cluster, Move};
 
 const ALL: Settings = Settings { rounds: ROUNDS, one_in: 1, seed: 0 };
@@ -86,7 +87,7 @@ fn a_sample_says_nothing_of_the_rest() {
     assert_eq!(tried.starts, 1_344);
     assert!((20..200).contains(&tried.played), "{}", tried.played);
     let mut told = Vec::new();
-    recovery::told::summarise(&verdict, &tried, &mut told).unwrap();
+    telling::recovery::summarise(&verdict, &tried, &mut told).unwrap();
     let told = String::from_utf8(told).unwrap();
     assert!(told.contains("sampled states (--sample 20 --seed 1)"), "{told}");
     assert!(!told.contains("every state (") && !told.contains("not exhausted"), "{told}");

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use veraft::figure2::{Message, RequestVoteReply, ServerId};
-use veraft_checks::regression;
-use veraft_checks::saved::Saved;
+use veraft_checks::evidence::saved::Saved;
+use veraft_checks::scopes::script::Script;
 use veraft_checks::scopes::{self, SCOPES};
-use veraft_checks::script::Script;
+use veraft_checks::telling::regression;
 use veraft_models::{Letter, Move};
 
 fn folder(name: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use stateright::{Expectation, Model, Path};
 use veraft::figure2::Message;
-use veraft_checks::trace::{Narrate, conversation};
+use veraft_checks::scopes::trace::{Narrate, conversation};
 use veraft_models::orbit::Ref;
 use veraft_models::{Action, Bounds, Cluster, ClusterState, Environment, Letter};
 

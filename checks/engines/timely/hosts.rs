@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 
-use crate::printer::note;
+use crate::terminal::printer::note;
 
 /// The processes of a search, as one of them sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ fn reach(address: &str, deadline: Instant) -> io::Result<TcpStream> {
 /// scope. The others notice, for their connections to this one end without a farewell.
 pub fn abort(reason: &str) -> ! {
     note(format_args!("check: {reason}: the search ends without a verdict"));
-    std::process::exit(i32::from(crate::verdict::NOT_EXHAUSTED));
+    std::process::exit(i32::from(crate::evidence::verdict::NOT_EXHAUSTED));
 }
 
 /// From here on a lost connection ends the process. timely's own threads, whose names begin with

@@ -43,7 +43,7 @@ use stateright::Expectation;
 use thiserror::Error;
 
 use super::{Outcome, Resources};
-use crate::progress::{Progress, Reading};
+use crate::terminal::progress::{Progress, Reading};
 use checkpoint::Checkpoints;
 use fingerprint::Fingerprint;
 use frontier::Budget;

@@ -11,7 +11,7 @@ use veraft_models::interned::keyed_hash_of;
 use veraft_models::orbit::hash_of;
 use veraft_models::{Cluster, ClusterState, Malformed, Memo, Names, Raft, Replica, Told};
 
-use crate::actor_model::Reference;
+use crate::scopes::actor_model::Reference;
 
 /// A model whose states can be fingerprinted, written down, and told to another process.
 pub trait Space:

@@ -24,7 +24,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             generated: self.generated,
             table_bytes: self.visited.bytes(),
             spilled_bytes: if first { self.shared.budget.spilled() } else { 0 },
-            memory: if first { crate::progress::memory() } else { 0 },
+            memory: if first { crate::terminal::progress::memory() } else { 0 },
             discoveries: self.discovered_now.iter().map(|d| d.as_ref().map(bytes)).collect(),
             checkpoint_due: checkpoints.is_some_and(|all| all.is_due(self.last_checkpoint)),
             stopped: self.stopped.clone(),

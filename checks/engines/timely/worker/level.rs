@@ -99,7 +99,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             self.stop(Stopped::Interrupted);
         }
         let limit = self.shared.max_memory;
-        if let Some(limit) = limit.filter(|limit| crate::progress::memory() > *limit) {
+        if let Some(limit) = limit.filter(|limit| crate::terminal::progress::memory() > *limit) {
             self.stop(Stopped::Memory(limit));
         }
         self.show_progress();

@@ -1,0 +1,161 @@
+//! `check mutants`: builds mutants, lets each explore, and tells what fell.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+
+use super::judge::{self, Showing};
+use super::workshop::{Problem, Workshop};
+use super::{Mutant, all};
+use crate::terminal::printer::{Printer, note};
+
+type Built = Result<PathBuf, Problem>;
+
+/// Which mutants to try.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// Every one.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+    /// The dozen of this number, counted around and around the table.
+    Dozen(usize),
+}
+
+/// Tries mutants; answers with the exit status: 0 if each behaved as its row states, 1
+/// otherwise.
+///
+/// # Errors
+/// When no mutant is called so, or another `check mutants` is at work.
+pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
+    let chosen = choose(choice)?;
+    let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
+    let started = Instant::now();
+    let progress = bar(chosen.len() as u64);
+    let mut table = table();
+    let mut complaints = Vec::new();
+    // One is built while another explores.
+    let (built, ready) = mpsc::sync_channel::<(&Mutant, Built)>(1);
+    std::thread::scope(|scope| {
+        let chosen = &chosen;
+        scope.spawn(move || {
+            for &mutant in chosen {
+                if built.send((mutant, workshop.build(mutant))).is_err() {
+                    break;
+                }
+            }
+        });
+        for (mutant, binary) in ready {
+            progress.set_message(mutant.name);
+            let showing = binary
+                .map_err(|problem| problem.to_string())
+                .and_then(|binary| judge_and_clear(mutant, &binary, choice));
+            progress.inc(1);
+            if progress.is_hidden() {
+                // Not on a terminal: a line each.
+                let fell = showing.as_ref().map_or("not tried", |showing| &showing.fell);
+                let seconds = started.elapsed().as_secs();
+                note(format_args!(
+                    "{}/{} {}: {fell} ({seconds} s)",
+                    progress.position(),
+                    chosen.len(),
+                    mutant.name
+                ));
+            }
+            match showing {
+                Ok(showing) => {
+                    table.add_row(row(mutant, &showing));
+                    let surprise = |text| format!("{} ({}): {text}", mutant.name, mutant.about);
+                    complaints.extend(showing.surprises.into_iter().map(surprise));
+                }
+                Err(problem) => complaints.push(format!("{}: {problem}", mutant.name)),
+            }
+        }
+    });
+    progress.finish_and_clear();
+    out.line(format_args!("{}\n", table.trim_fmt()));
+    complaints.iter().for_each(|complaint| out.line(complaint));
+    let (count, seconds) = (chosen.len(), started.elapsed().as_secs_f64());
+    match complaints.len() {
+        0 => {
+            out.line(format_args!("{count} mutants behaved as stated, in {seconds:.1} s"));
+            Ok(0)
+        }
+        surprises => {
+            out.line(format_args!("{count} mutants, {surprises} surprises, in {seconds:.1} s"));
+            Ok(1)
+        }
+    }
+}
+
+/// What was built from a mutant is kept for a closer look if the mutant was asked for by name,
+/// or did not behave as stated.
+fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Showing, String> {
+    let showing = judge::judge(mutant, binary)?;
+    if showing.surprises.is_empty() && !matches!(choice, Choice::Named(_)) {
+        fs::remove_file(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
+    }
+    Ok(showing)
+}
+
+/// The mutants of `choice`, in the order of the table.
+pub(super) fn choose(choice: &Choice) -> Result<Vec<&'static Mutant>, String> {
+    let named = |name: &String| {
+        let found = all().find(|mutant| mutant.name == name);
+        found.ok_or_else(|| format!("no mutant is called {name:?}: see `check list`"))
+    };
+    match choice {
+        Choice::All => Ok(all().collect()),
+        Choice::Named(names) => names.iter().map(named).collect(),
+        Choice::Dozen(number) => {
+            let count = all().count();
+            let first = (number % count) * 12 % count;
+            Ok(all().cycle().skip(first).take(12.min(count)).collect())
+        }
+    }
+}
+
+fn bar(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {pos}/{len} mutants {msg} {elapsed}");
+    let bar = ProgressBar::new(length)
+        .with_style(style.expect("the template is a constant and well-formed"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["name", "rule", "fell", "steps", "states", "seconds", "where"]);
+    for column in 3..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
+    [
+        mutant.name.to_owned(),
+        mutant.rule.to_owned(),
+        short(&showing.fell),
+        showing.steps.map_or(String::new(), |steps| steps.to_string()),
+        showing.states.map_or(String::new(), |states| HumanCount(states).to_string()),
+        format!("{:.1}", showing.seconds),
+        mutant.place(),
+    ]
+}
+
+/// Fits its column, so that the table has 80.
+fn short(text: &str) -> String {
+    const WIDTH: usize = 20;
+    match text.chars().count() {
+        ..=WIDTH => text.to_owned(),
+        _ => text.chars().take(WIDTH - 3).chain("...".chars()).collect(),
+    }
+}

@@ -1,0 +1,141 @@
+//! A cluster whose only property is that it recovers: any engine that searches a model can
+//! search it, and what it finds is a path like any other.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use stateright::{Model, Path, Property};
+use veraft_models::interned::hash_of;
+use veraft_models::{Action, Cluster, ClusterState, Move};
+
+use super::failure::Failure;
+use super::game::{Game, Lost};
+use super::{Settings, Tried};
+use crate::scopes::Scope;
+use crate::scopes::story::{Setting, Story};
+use crate::scopes::trace::{Narrate, Step};
+
+/// From every state the cluster recovers.
+pub const RECOVERY: &str = "Recovery";
+
+/// A cluster whose only property is [`RECOVERY`].
+pub struct Recovering {
+    cluster: Cluster,
+    /// What happens before the search begins.
+    prefix: Vec<Move>,
+    settings: Settings,
+    played: Mutex<Played>,
+}
+
+#[derive(Default)]
+struct Played {
+    game: Game,
+    /// The servers of all states, by their fingerprints.
+    starts: HashSet<u64>,
+    games: u64,
+    most_rounds: u32,
+}
+
+impl Recovering {
+    /// The cluster of `scope`, from whose states it is tried.
+    pub fn new(scope: &Scope, settings: Settings) -> Recovering {
+        Recovering {
+            cluster: scope.cluster(scope.environment()),
+            prefix: scope.prefix(),
+            settings,
+            played: Mutex::default(),
+        }
+    }
+
+    /// What was tried so far.
+    pub fn tried(&self) -> Tried {
+        let played = self.played();
+        let Settings { rounds, one_in, seed } = self.settings;
+        Tried {
+            starts: played.starts.len() as u64,
+            played: played.games,
+            positions: played.game.positions() as u64,
+            moments: played.game.moments(),
+            rounds,
+            most_rounds: played.most_rounds,
+            one_in,
+            seed,
+            lost: None,
+        }
+    }
+
+    /// Why the cluster does not recover from `state`, and what happens then; none if it does.
+    pub fn lost(&self, state: &ClusterState) -> Option<(Failure, Vec<Move>)> {
+        let lost = self.played().game.play(&self.cluster, state, self.settings.rounds).err();
+        lost.map(|Lost { failure, trail }| {
+            let moves = trail.into_iter().map(Move::from);
+            (failure, [Move::LoseAll].into_iter().chain(moves).collect())
+        })
+    }
+
+    /// Nothing panics between two writes of what the lock guards.
+    fn played(&self) -> MutexGuard<'_, Played> {
+        self.played.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recovers(&self, state: &ClusterState) -> bool {
+        let Settings { rounds, one_in, seed } = self.settings;
+        // When the disks have written, the state is another, and begins a game itself.
+        if state.nodes.iter().any(|node| !node.pending.is_empty()) {
+            return true;
+        }
+        let start = state.servers_fingerprint();
+        let mut played = self.played();
+        if !played.starts.insert(start) || hash_of(&(seed, start)) % one_in != 0 {
+            return true;
+        }
+        played.games += 1;
+        match played.game.play(&self.cluster, state, rounds) {
+            Ok(rounds) => {
+                played.most_rounds = played.most_rounds.max(rounds);
+                true
+            }
+            Err(Lost { .. }) => false,
+        }
+    }
+}
+
+impl Model for Recovering {
+    type State = ClusterState;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<ClusterState> {
+        self.cluster.init_states()
+    }
+
+    fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
+        self.cluster.actions(state, actions);
+    }
+
+    fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
+        self.cluster.next_state(state, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always(RECOVERY, Recovering::recovers)]
+    }
+}
+
+impl Narrate for Recovering {
+    /// The way to a state, and how it does not recover from there.
+    fn narrate(&self, path: Path<ClusterState, Action>) -> Vec<Step> {
+        let Some((_, recovery)) = self.lost(path.last_state()) else {
+            return self.cluster.narrate(path);
+        };
+        let way = path.into_actions().into_iter().map(Move::from);
+        let moves: Vec<Move> = self.prefix.iter().cloned().chain(way).chain(recovery).collect();
+        let setting = Setting {
+            servers: self.cluster.bounds.servers,
+            torn: self.cluster.environment.torn,
+            max_append_bytes: self.cluster.max_append_bytes(),
+        };
+        let story = Story::tell(setting, &moves);
+        let mut steps = story.expect("what happened to one cluster can happen to another").steps();
+        steps.split_off(self.prefix.len())
+    }
+}

@@ -1,0 +1,268 @@
+//! What a search showed: the JSON object and the table row of a scope.
+
+use indicatif::HumanCount;
+use serde::{Deserialize, Serialize};
+use stateright::{Expectation, Model, Property};
+
+use veraft_models::Move;
+
+use crate::engines::{Level, Outcome};
+use crate::evidence::recovery::Tried;
+use crate::evidence::saved::{FORMAT, Saved};
+use crate::scopes::trace::{Narrate, Step};
+use crate::scopes::{Pinned, Scope};
+
+/// The exit status of a search that was not exhausted.
+pub const NOT_EXHAUSTED: u8 = 3;
+
+/// The result of one scope.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// The scope's name.
+    pub scope: String,
+    /// The engine's name.
+    pub engine: &'static str,
+    /// How far the search went.
+    pub bounds: BoundsReport,
+    /// Distinct states.
+    pub unique_states: u64,
+    /// States generated, equal ones counted each time.
+    pub generated_states: u64,
+    /// The length of the longest shortest path, in states.
+    pub depth: u64,
+    /// Whether every state within the bounds was looked at.
+    pub exhausted: bool,
+    /// Why not, if not.
+    pub stopped: Option<String>,
+    /// Threads of each process.
+    pub workers: usize,
+    /// Processes.
+    pub processes: usize,
+    /// The bits of a state's fingerprint.
+    pub fingerprint_bits: u32,
+    /// The chance that two states share a fingerprint, so that one was not looked at.
+    pub collision_probability: f64,
+    /// The bytes of the table of states, where the engine can tell.
+    pub table_bytes: Option<u64>,
+    /// The bytes of states that were spilled to disk.
+    pub spilled_bytes: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// The search level by level.
+    pub levels: Vec<Level>,
+    /// The most memory that the process held at any moment, in bytes.
+    pub peak_rss_bytes: u64,
+    /// One line for each count that is not what it was; empty where nothing is pinned.
+    pub changed: Vec<String>,
+    /// What was pinned, if anything.
+    pub pinned: Option<Pinned>,
+    /// What happened before the search began, where it does not begin at the first boot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefix: Vec<Move>,
+    /// What was tried, where it is recovery that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Tried>,
+    /// What became of each property.
+    pub properties: Vec<PropertyVerdict>,
+}
+
+/// The bounds and switches of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields are those of Bounds and Environment")]
+pub struct BoundsReport {
+    pub servers: usize,
+    pub terms: u64,
+    pub entries: u64,
+    pub restarts: u32,
+    pub symmetry: bool,
+    pub keep_dead_letters: bool,
+    pub audit: bool,
+    pub torn: bool,
+    #[serde(default)]
+    pub blanks: bool,
+    /// The most commands in an AppendEntries; none for as many as there are.
+    pub batch: Option<usize>,
+}
+
+/// What became of one property.
+#[derive(Clone, Debug, Serialize)]
+pub struct PropertyVerdict {
+    /// The property's name.
+    pub name: &'static str,
+    /// `always` or `sometimes`.
+    pub expectation: &'static str,
+    /// What was shown.
+    pub verdict: Word,
+    /// The path to the violation, or to the state that was found.
+    pub trace: Option<Vec<Step>>,
+}
+
+/// The verdict on a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// It holds in every state within the bounds.
+    Holds,
+    /// It does not: there is a trace.
+    Violated,
+    /// A state of the kind was reached.
+    Found,
+    /// No state within the bounds is of the kind.
+    NotFound,
+    /// Not every state was looked at.
+    Unknown,
+}
+
+impl Word {
+    /// The word, as it is printed.
+    pub fn text(self) -> &'static str {
+        match self {
+            Word::Holds => "holds",
+            Word::Violated => "VIOLATED",
+            Word::Found => "found",
+            Word::NotFound => "NOT FOUND",
+            Word::Unknown => "unknown",
+        }
+    }
+}
+
+impl Verdict {
+    /// Judges an outcome.
+    pub fn new<M: Narrate>(scope: &Scope, engine: &'static str, outcome: Outcome<M>) -> Verdict
+    where
+        M::Action: Clone,
+        M::State: Clone,
+    {
+        let changed = changes(scope, &outcome);
+        let exhausted = outcome.stopped.is_none();
+        let resources = outcome.resources;
+        let model = &outcome.model;
+        let judge = |property: Property<M>| {
+            let discovery = outcome.discoveries.iter().find(|(name, _)| *name == property.name);
+            let sometimes = property.expectation == Expectation::Sometimes;
+            PropertyVerdict {
+                name: property.name,
+                expectation: if sometimes { "sometimes" } else { "always" },
+                verdict: match (discovery.is_some(), sometimes, exhausted) {
+                    (true, true, _) => Word::Found,
+                    (true, false, _) => Word::Violated,
+                    (false, _, false) => Word::Unknown,
+                    (false, true, true) => Word::NotFound,
+                    (false, false, true) => Word::Holds,
+                },
+                trace: discovery.map(|(_, path)| model.narrate(path.clone())),
+            }
+        };
+        let environment = scope.environment();
+        Verdict {
+            scope: scope.name.to_owned(),
+            engine,
+            bounds: BoundsReport {
+                servers: scope.bounds.servers,
+                terms: scope.bounds.terms,
+                entries: scope.bounds.entries,
+                restarts: scope.bounds.restarts,
+                symmetry: environment.symmetry,
+                keep_dead_letters: environment.keep_dead_letters,
+                audit: environment.audit,
+                torn: environment.torn,
+                blanks: environment.blanks,
+                batch: Some(environment.max_append_commands).filter(|&most| most != usize::MAX),
+            },
+            unique_states: outcome.unique_states,
+            generated_states: outcome.generated_states,
+            depth: outcome.depth,
+            exhausted,
+            stopped: outcome.stopped.as_ref().map(ToString::to_string),
+            workers: resources.workers,
+            processes: resources.processes,
+            fingerprint_bits: resources.fingerprint_bits,
+            collision_probability: resources.collision_probability(outcome.unique_states),
+            table_bytes: resources.table_bytes,
+            spilled_bytes: resources.spilled_bytes,
+            seconds: outcome.elapsed.as_secs_f64(),
+            levels: outcome.levels,
+            peak_rss_bytes: outcome.peak_rss_bytes,
+            changed,
+            pinned: scope.pinned,
+            prefix: scope.prefix(),
+            recovery: None,
+            properties: model.properties().into_iter().map(judge).collect(),
+        }
+    }
+
+    /// The trace of a property as something to keep; none if there is no trace, or not of a
+    /// cluster.
+    pub fn saved(&self, property: &PropertyVerdict) -> Option<Saved> {
+        let steps = property.trace.as_ref()?.iter().map(|step| step.happened.clone());
+        Some(Saved {
+            format: FORMAT,
+            scope: self.scope.clone(),
+            property: property.name.to_owned(),
+            bounds: self.bounds,
+            prefix: self.prefix.clone(),
+            steps: steps.collect::<Option<_>>()?,
+        })
+    }
+
+    /// Whether a property is violated or a reachability is missing.
+    pub fn is_violated(&self) -> bool {
+        let bad = |word| matches!(word, Word::Violated | Word::NotFound);
+        self.properties.iter().any(|property| bad(property.verdict))
+    }
+
+    /// Whether a property is violated, a reachability is missing or a pinned count changed.
+    pub fn is_failure(&self) -> bool {
+        !self.changed.is_empty() || self.is_violated()
+    }
+
+    /// Each count that is not what is pinned, and both numbers.
+    pub fn changes(&self) -> Vec<String> {
+        let Some(pinned) = self.pinned.filter(|_| !self.changed.is_empty()) else {
+            return Vec::new();
+        };
+        let compare = |what, found, pinned| {
+            (found != pinned).then(|| {
+                let (found, pinned) = (HumanCount(found), HumanCount(pinned));
+                format!("{what}: {pinned} pinned, {found} found")
+            })
+        };
+        let depth = pinned.depth.unwrap_or(self.depth);
+        let states = compare("states", self.unique_states, pinned.unique_states);
+        [states, compare("depth", self.depth, depth)].into_iter().flatten().collect()
+    }
+
+    /// The exit status: 0 for a full success, 1 for a failure, 3 for a search that was not
+    /// exhausted. A sample that was asked for and is complete is a success.
+    pub fn exit_status(&self) -> u8 {
+        let complete = self.exhausted || (self.recovery.is_some() && self.stopped.is_none());
+        match (self.is_failure(), complete) {
+            (true, _) => 1,
+            (false, false) => NOT_EXHAUSTED,
+            (false, true) => 0,
+        }
+    }
+
+    /// The properties with this verdict.
+    pub fn with(&self, word: Word) -> impl Iterator<Item = &PropertyVerdict> {
+        self.properties.iter().filter(move |property| property.verdict == word)
+    }
+}
+
+/// Counts are compared once a search is exhausted.
+fn changes<M: Model>(scope: &Scope, outcome: &Outcome<M>) -> Vec<String> {
+    let Some(pinned) = scope.pinned.filter(|_| outcome.stopped.is_none()) else {
+        return Vec::new();
+    };
+    let compare = |what, now, then| {
+        (now != then).then(|| format!("{what}: {now}, but {then} when last reviewed"))
+    };
+    [
+        compare("unique states", outcome.unique_states, pinned.unique_states),
+        compare("depth", outcome.depth, pinned.depth.unwrap_or(outcome.depth)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

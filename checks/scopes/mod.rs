@@ -1,0 +1,337 @@
+//! The scopes: how far `check` looks, and what it must find there.
+
+pub mod actor_model;
+pub mod args;
+pub mod pins;
+pub mod script;
+pub mod story;
+pub mod trace;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use indicatif::HumanCount;
+use serde::Serialize;
+use stateright::{Expectation, Model, Property};
+use veraft_models::{Bounds, Cluster, Environment, Move, properties};
+
+use crate::scopes::pins::PINS;
+use crate::scopes::script::Script;
+
+/// What is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A [`Cluster`] in this environment.
+    Cluster(Environment),
+    /// stateright's own `ActorModel`, each of its states compared with those of a cluster.
+    ActorModel,
+}
+
+/// The counts that a scope must reproduce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Pinned {
+    /// Distinct states.
+    pub unique_states: u64,
+    /// The length of the longest shortest path, in states; not looked at where the search is
+    /// not strictly by levels.
+    pub depth: Option<u64>,
+}
+
+/// A named search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is there for.
+    pub about: &'static str,
+    /// How far it looks.
+    pub bounds: Bounds,
+    /// What it looks at.
+    pub kind: Kind,
+    /// The [script](crate::scopes::script) after which the search begins; none to begin at the first
+    /// boot.
+    pub start: Option<&'static str>,
+    /// What it counted when it was last reviewed; none for bounds of one's own.
+    pub pinned: Option<Pinned>,
+    /// Whether it is part of the default run.
+    pub default: bool,
+}
+
+const REDUCED: Environment = Environment {
+    symmetry: true,
+    keep_dead_letters: false,
+    audit: false,
+    torn: false,
+    max_append_commands: usize::MAX,
+    blanks: false,
+};
+const PLAIN: Environment = Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
+const TORN: Environment = Environment { torn: true, ..REDUCED };
+const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
+
+const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
+    Bounds { servers, terms, entries, restarts }
+}
+
+const fn scope(
+    name: &'static str,
+    about: &'static str,
+    bounds: Bounds,
+    environment: Environment,
+) -> Scope {
+    let kind = Kind::Cluster(environment);
+    Scope { name, about, bounds, kind, start: None, pinned: pinned(name), default: true }
+}
+
+/// What [`PINS`] has for the scope called `name`; none for what was never exhausted yet.
+const fn pinned(name: &str) -> Option<Pinned> {
+    let mut place = 0;
+    while place < PINS.len() {
+        let (pinned, unique_states, depth) = PINS[place];
+        if is_same(pinned, name) {
+            return Some(Pinned { unique_states, depth: Some(depth) });
+        }
+        place += 1;
+    }
+    None
+}
+
+/// `==` of texts is not for constants yet.
+const fn is_same(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.as_bytes(), other.as_bytes());
+    while let ([first, rest @ ..], [second, others @ ..]) = (one, other) {
+        if *first != *second {
+            return false;
+        }
+        (one, other) = (rest, others);
+    }
+    one.is_empty() && other.is_empty()
+}
+
+const fn from(scope: Scope, start: &'static str) -> Scope {
+    Scope { start: Some(start), ..scope }
+}
+
+/// Too large for every run.
+const fn on_request(scope: Scope) -> Scope {
+    Scope { default: false, ..scope }
+}
+
+/// Servers with different pasts have few renamings that would make two states one.
+const APART: Environment = Environment { symmetry: false, ..REDUCED };
+const FIGURE_7: &str = include_str!("../traces/figure-7.txt");
+const FIGURE_8_OF_THREE: &str = include_str!("../traces/figure-8-of-three.txt");
+const FIGURE_8: &str = include_str!("../traces/figure-8.txt");
+
+/// Every scope, in the order of the default run.
+pub const SCOPES: &[Scope] = &[
+    scope("election", "elections with restarts", bounds(3, 3, 0, 2), REDUCED),
+    scope("replication", "log replication with a restart", bounds(3, 2, 2, 1), REDUCED),
+    scope("torn", "crashes between the parts of a step", bounds(3, 2, 0, 1), TORN),
+    scope("torn-log", "the same, with an entry", bounds(3, 1, 1, 1), TORN),
+    scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED),
+    scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED),
+    scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED),
+    scope("blank", "leaders that append blanks", bounds(3, 2, 2, 1), BLANKS),
+    scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN),
+    scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN),
+    Scope {
+        name: "actor-model",
+        about: "the Actor in stateright's ActorModel",
+        bounds: bounds(3, 1, 1, 0),
+        kind: Kind::ActorModel,
+        start: None,
+        pinned: pinned("actor-model"),
+        default: true,
+    },
+    from(scope("figure-8", "from Figure 8 (c)", bounds(3, 4, 2, 0), APART), FIGURE_8_OF_THREE),
+    from(
+        scope("figure-7", "from Figure 7: b, e and f catch up", bounds(7, 8, 10, 0), APART),
+        FIGURE_7,
+    ),
+    on_request(from(
+        scope("figure-7-all", "from Figure 7: a to f catch up", bounds(7, 8, 10, 0), APART),
+        FIGURE_7,
+    )),
+    on_request(from(
+        scope("figure-8-five", "Figure 8 (c) among five", bounds(5, 5, 1, 0), APART),
+        FIGURE_8,
+    )),
+    on_request(scope("election-deep", "elections up to term 4", bounds(3, 4, 0, 1), REDUCED)),
+    on_request(scope(
+        "replication-deep",
+        "log replication up to term 3",
+        bounds(3, 3, 1, 1),
+        REDUCED,
+    )),
+    on_request(scope(
+        "replication-huge",
+        "the largest exhausted so far",
+        bounds(3, 2, 3, 2),
+        REDUCED,
+    )),
+    scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
+];
+
+/// The scopes of the default run.
+pub fn default_run() -> Vec<Scope> {
+    SCOPES.iter().copied().filter(|scope| scope.default).collect()
+}
+
+/// The scope called `name`.
+pub fn find(name: &str) -> Option<Scope> {
+    SCOPES.iter().copied().find(|scope| scope.name == name)
+}
+
+/// The scope called `name`.
+///
+/// # Errors
+/// When there is none.
+pub fn named(name: &str) -> Result<Scope, String> {
+    let names = || SCOPES.iter().map(|scope| scope.name).collect::<Vec<_>>().join(", ");
+    find(name).ok_or_else(|| format!("no scope is called {name:?}; there are {}", names()))
+}
+
+/// The most servers whose renamings are all tried: 7! = 5040.
+pub const MOST_SYMMETRIC_SERVERS: usize = 7;
+
+impl Scope {
+    /// The environment; the reductions do not apply to [`Kind::ActorModel`].
+    pub fn environment(&self) -> Environment {
+        match self.kind {
+            Kind::Cluster(environment) => environment,
+            Kind::ActorModel => PLAIN,
+        }
+    }
+
+    /// What happens before the search begins.
+    pub fn prefix(&self) -> Vec<Move> {
+        let Some(start) = self.start else { return Vec::new() };
+        let moves = Script::parse(start).and_then(|script| script.before(self.name));
+        let moves = moves.expect("the scripts of all scopes are played by a test");
+        moves.expect("the script of each scope says where it begins: a test asks for it")
+    }
+
+    /// The cluster to search, in this environment.
+    pub fn cluster(&self, environment: Environment) -> Cluster {
+        self.begin(Cluster::new(self.bounds, environment))
+    }
+
+    /// `cluster`, as it is when the search begins.
+    pub fn begin(&self, cluster: Cluster) -> Cluster {
+        if self.start.is_none() {
+            return cluster;
+        }
+        cluster.after(&self.prefix()).expect("a script's moves can be made in any cluster")
+    }
+
+    /// How many properties hold in every state, and how many are reached.
+    pub fn expected(&self) -> (usize, usize) {
+        let expectations: Vec<Expectation> = match self.kind {
+            Kind::Cluster(environment) => {
+                self.cluster(environment).properties().into_iter().map(|p| p.expectation).collect()
+            }
+            Kind::ActorModel => {
+                crate::scopes::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
+            }
+        };
+        let found = expectations.iter().filter(|e| **e == Expectation::Sometimes).count();
+        (expectations.len() - found, found)
+    }
+
+    /// What is wrong with the bounds, if anything is.
+    pub fn problem(&self) -> Option<String> {
+        let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
+        let symmetry = self.environment().symmetry;
+        if self.start.is_some()
+            && find(self.name).is_some_and(|named| named.bounds.servers != servers)
+        {
+            Some(format!("{} begins where its own servers are: leave --servers out", self.name))
+        } else if servers == 0 {
+            Some("a cluster needs at least 1 server".to_owned())
+        } else if symmetry && servers > MOST_SYMMETRIC_SERVERS {
+            Some(format!(
+                "{servers} servers have too many renamings: add --no-symmetry, or use at most \
+                 {MOST_SYMMETRIC_SERVERS}"
+            ))
+        } else if servers > usize::from(u8::MAX) {
+            Some(format!("at most {} servers can be told apart in commands", u8::MAX))
+        } else if terms == 0 {
+            Some("no leader is elected in term 0: --terms must be at least 1".to_owned())
+        } else if terms == u64::MAX || entries == u64::MAX {
+            Some("--terms and --entries must leave room to count one further".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+/// The table of `check list`.
+pub fn list() -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found"]);
+    for scope in SCOPES {
+        let Bounds { servers, terms, entries, restarts } = scope.bounds;
+        let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
+        let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
+        let (hold, found) = scope.expected();
+        table.add_row([
+            scope.name.to_owned(),
+            format!("{servers}/{terms}/{entries}/{restarts}"),
+            pinned.unwrap_or_default(),
+            depth.unwrap_or_default(),
+            hold.to_string(),
+            found.to_string(),
+        ]);
+    }
+    for column in 2..=5 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let names = |wanted: Expectation| {
+        let all = all_properties().into_iter().filter(move |p| p.expectation == wanted);
+        all.map(|property| format!("  {}\n", property.name)).collect::<String>()
+    };
+    let about = |scope: &Scope| {
+        let on_request = if scope.default { "" } else { " (on request)" };
+        format!("  {}: {}{on_request}\n", scope.name, scope.about)
+    };
+    let abouts: String = SCOPES.iter().map(about).collect();
+    format!(
+        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+         hold, found: how many invariants hold, how much is reached; all pinned\n\n\
+         must hold in every state:\n{}\nmust be reached:\n{}",
+        table.trim_fmt(),
+        names(Expectation::Always),
+        names(Expectation::Sometimes)
+    )
+}
+
+/// Every property that a scope of the cluster can have.
+fn all_properties() -> Vec<Property<Cluster>> {
+    let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
+    let mut all = properties::of(&most, &BLANKS);
+    all.push(properties::logs_agree());
+    all
+}
+
+/// Whether some scope of the cluster has a property called `name`.
+pub fn is_property(name: &str) -> bool {
+    all_properties().iter().any(|property| property.name == name)
+}
+
+/// Complains if `scope` has no property called `name`.
+pub fn check_property(scope: &Scope, name: &str) -> Result<(), String> {
+    let names: Vec<&str> = match scope.kind {
+        Kind::Cluster(environment) => {
+            scope.cluster(environment).properties().iter().map(|p| p.name).collect()
+        }
+        Kind::ActorModel => crate::scopes::actor_model::EXPECTATIONS.map(|(name, _)| name).to_vec(),
+    };
+    match names.contains(&name) {
+        true => Ok(()),
+        false => {
+            Err(format!("no property is called {name:?} here; there are {}", names.join(", ")))
+        }
+    }
+}
