@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use veraft::figure2::{Entry, Index, Persistent, Record, Server};
+use veraft_models::properties::applied_in_turn;
 
 use super::cluster::{Cluster, Letter};
 use super::{Finding, Position, Problem};
@@ -79,10 +80,9 @@ impl Life {
             records.into_iter().for_each(|record| self.durable.write(record));
             letters.into_iter().for_each(|letter| cluster.sent(letter));
             for (index, entry) in apply {
-                let expected = self.applied + 1;
-                if index != expected {
-                    return Err(at.finds(Problem::AppliedOutOfTurn { expected, found: index }));
-                }
+                applied_in_turn(self.applied, [index]).map_err(|expected| {
+                    at.finds(Problem::AppliedOutOfTurn { expected, found: index })
+                })?;
                 self.applied = index;
                 cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;
             }
