@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dashmap::DashMap;
+use rustc_hash::FxBuildHasher;
 use stateright::actor::{Actor, Command, Out};
 use veraft::figure2::{Role, Server, ServerId, Term, Timer};
 
@@ -18,7 +19,7 @@ use crate::orbit::Ref;
 use crate::successors::{Effects, Memo};
 
 /// What a node reacts to: an action, without the node. `L` is a reference to a letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stimulus<L> {
     Deliver(L),
     Timeout(Timer),
@@ -72,9 +73,13 @@ impl<P: Modelled> Effect<P> {
     }
 }
 
-/// Every effect that a model has met.
-pub(crate) type KnownEffects<P> =
-    DashMap<(Ref<Node<P>>, Stimulus<LetterRef<P>>), &'static Effect<P>>;
+/// Effects by [what they are of](effect_key).
+pub(crate) type KnownEffects<P> = DashMap<u64, &'static Effect<P>, FxBuildHasher>;
+
+/// A number for each node and stimulus.
+pub(crate) fn effect_key<P: Modelled>(node: Ref<Node<P>>, stimulus: Stimulus<LetterRef<P>>) -> u64 {
+    u64::from(node.number()) << 32 | u64::from(stimulus.code())
+}
 
 /// What an actor asked the environment for.
 struct Asked<M> {
@@ -112,11 +117,12 @@ impl<P: Modelled> Cluster<P> {
         node: Ref<Node<P>>,
         stimulus: Stimulus<LetterRef<P>>,
     ) -> &'static Effect<P> {
-        if let Some(known) = self.effects.get(&(node, stimulus)) {
+        let key = effect_key(node, stimulus);
+        if let Some(known) = self.effects.get(&key) {
             return *known;
         }
         let new = Box::leak(Box::new(self.react(node, stimulus)));
-        *self.effects.entry((node, stimulus)).or_insert(new)
+        *self.effects.entry(key).or_insert(new)
     }
 
     /// Lets the actor handle something, and carries out its commands.

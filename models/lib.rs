@@ -2,9 +2,12 @@
 //! actors with everything that can go wrong around them, and the properties that must hold.
 //!
 //! ```text
-//!   properties ──► Cluster (stateright::Model) ──► Raft (stateright::Actor) ──► Server::step
-//!                  network, crashes, history        a thin adapter              figure2
+//!   properties ──► Cluster (stateright::Model) ──► Raft (stateright::Actor) ──► Protocol::step
+//!                  network, crashes, history        a thin adapter              figure2, ...
 //! ```
+//!
+//! Clusters, states, letters and moves are generic over what the servers run, see
+//! [`Modelled`]; where nothing is said, it is Figure 2.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::print_stdout, clippy::print_stderr)]

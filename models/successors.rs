@@ -8,7 +8,7 @@ use stateright::Model;
 use veraft::figure2::Server;
 
 use crate::cluster::{Action, Cluster};
-use crate::effects::{Effect, Stimulus};
+use crate::effects::{Effect, Stimulus, effect_key};
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::Node;
 use crate::orbit::Ref;
@@ -44,7 +44,7 @@ impl<P: Modelled> Effects<P> {
         stimulus: Stimulus<LetterRef<P>>,
         find: impl FnOnce() -> &'static Effect<P>,
     ) -> &'static Effect<P> {
-        let key = u64::from(node.number()) << 32 | u64::from(stimulus.code());
+        let key = effect_key(node, stimulus);
         if let Some(known) = self.0.borrow().get(&key) {
             return known;
         }

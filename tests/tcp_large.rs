@@ -16,7 +16,7 @@ use std::time::Duration;
 use common::{Journal, JournalNode, LONG, wait_until};
 use guest::Guest;
 use veraft::figure2::{AppendEntries, Command, Entry, Message, ServerId};
-use veraft::runtime::{MemoryStorage, NodeBuilder, TcpTransport, Timing, Transport};
+use veraft::runtime::{MemoryStorage, NodeBuilder, ProposeError, TcpTransport, Timing, Transport};
 
 const SERVERS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
 const MEGABYTE: usize = 1024 * 1024;
@@ -98,10 +98,15 @@ fn a_heartbeat_overtakes_a_large_message() {
     }
 }
 
-/// The slow way takes a large entry several times as long as a follower is patient; the entry
-/// arrives, and nobody stands for election.
+/// The slow way takes a large entry several times as long as a follower is patient. If heartbeats
+/// waited behind it, somebody would stand for election each time; on a machine that is busy
+/// somebody may for other reasons, so one quiet time of several is enough.
 #[test]
 fn heartbeats_pass_a_large_entry_on_a_slow_way() {
+    assert!((0..5).any(|_| nobody_stands_while_a_large_entry_travels()));
+}
+
+fn nobody_stands_while_a_large_entry_travels() -> bool {
     let listen = |id| TcpTransport::listen("large", id, "127.0.0.1:0").unwrap();
     let transports = SERVERS.map(listen);
     let addresses = transports.each_ref().map(TcpTransport::address);
@@ -119,11 +124,11 @@ fn heartbeats_pass_a_large_entry_on_a_slow_way() {
         let builder = builder.max_command_bytes(8 * MEGABYTE);
         nodes.push(builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap());
     }
-    common::commit(|| nodes.iter(), "first");
+    let first = common::commit(|| nodes.iter(), "first");
     let leader = common::leader(|| nodes.iter());
     let (at, _) = SERVERS.iter().enumerate().find(|(_, id)| **id != leader).unwrap();
     let slow = &nodes[at];
-    wait_until("it follows", || slow.status().unwrap().commit_index == 1);
+    wait_until("it follows", || slow.status().unwrap().commit_index >= first);
     let elections =
         || nodes.iter().map(|node| node.metrics().unwrap().elections_started).sum::<u64>();
     let before = elections();
@@ -131,7 +136,12 @@ fn heartbeats_pass_a_large_entry_on_a_slow_way() {
     way.2.is_slow.store(true, Ordering::SeqCst);
 
     let leads = nodes.iter().find(|node| node.id() == leader).unwrap();
-    leads.propose(vec![b'x'; 8 * MEGABYTE]).wait_timeout(LONG).unwrap();
-    wait_until("the entry arrives", || slow.status().unwrap().last_log_index == 2);
-    assert_eq!(elections(), before, "somebody stood for election");
+    match leads.propose(vec![b'x'; 8 * MEGABYTE]).wait_timeout(LONG) {
+        Ok(applied) => wait_until("the entry arrives", || {
+            slow.status().unwrap().last_log_index >= applied.index || elections() > before
+        }),
+        Err(ProposeError::NotLeader { .. } | ProposeError::Superseded { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+    elections() == before
 }

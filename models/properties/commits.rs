@@ -43,16 +43,16 @@ pub fn leader_completeness(view: &impl View) -> Result<(), Lacks> {
     view.servers().try_for_each(|server| leader_is_complete(server, view.committed()))
 }
 
-/// State Machine Safety: what is applied at an index is what others apply there, as far as it is
-/// known.
+/// State Machine Safety: what is applied at an index, an entry or a command, is what others apply
+/// there, as far as it is known.
 ///
 /// # Errors
 /// The first index at which something else is applied.
-pub fn applied_agrees<'a>(
-    applied: impl IntoIterator<Item = (Index, &'a Entry)>,
-    known: impl Fn(Index) -> Option<&'a Entry>,
+pub fn applied_agrees<'a, T: Eq + 'a>(
+    applied: impl IntoIterator<Item = (Index, &'a T)>,
+    known: impl Fn(Index) -> Option<&'a T>,
 ) -> Result<(), Index> {
-    let differs = |&(index, entry): &(Index, &Entry)| known(index).is_some_and(|k| k != entry);
+    let differs = |&(index, applied): &(Index, &T)| known(index).is_some_and(|k| k != applied);
     match applied.into_iter().find(differs) {
         Some((index, _)) => Err(index),
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! The oracle of the labs: whatever is applied, every server applies the same, in order.
 
 use veraft::figure2::{Command, Index};
+use veraft_models::properties::{applied_agrees, applied_in_turn};
 
 use crate::failure::Violation;
 
@@ -32,22 +33,18 @@ impl Oracle {
         command: &Command,
     ) -> Result<bool, Violation> {
         let held = self.applied[server];
-        let expected = held as Index + 1;
-        if index != expected {
-            return Err(Violation::AppliedOutOfTurn { server, index, expected });
-        }
+        applied_in_turn(held as Index, [index])
+            .map_err(|expected| Violation::AppliedOutOfTurn { server, index, expected })?;
         self.applied[server] += 1;
-        match self.agreed.get(held) {
-            None => {
-                self.agreed.push(command.clone());
-                Ok(true)
-            }
-            Some(agreed) if agreed == command => Ok(false),
-            Some(agreed) => {
-                let (command, agreed) = (command.clone(), agreed.clone());
-                Err(Violation::AppliedAnother { server, index, command, agreed })
-            }
-        }
+        let Some(agreed) = self.agreed.get(held) else {
+            self.agreed.push(command.clone());
+            return Ok(true);
+        };
+        applied_agrees([(index, command)], |_| Some(agreed)).map_err(|_| {
+            let (command, agreed) = (command.clone(), agreed.clone());
+            Violation::AppliedAnother { server, index, command, agreed }
+        })?;
+        Ok(false)
     }
 
     /// The command that a server has applied at `index` since it started.

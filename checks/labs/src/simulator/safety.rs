@@ -1,9 +1,14 @@
 //! Promises that the simulator checks as it goes, with a view into every server.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use veraft::figure2::{Entry, Index, Message, Persistent, Server, Term};
+use veraft::figure2::{Config, Entry, Index, Message, Persistent, Server, ServerId, Term};
+use veraft_models::properties::{
+    self, Committed, Fell, Lacks, LogsDiffer, NotStored, Two, commit_is_durable,
+    leader_is_complete, never_falls, one_leader_per_term,
+};
 
 use crate::failure::Violation;
 
@@ -13,6 +18,8 @@ const HEARTBEAT_WINDOW: Duration = Duration::from_secs(1);
 
 /// What has been seen of a cluster so far.
 pub struct Safety {
+    /// Of any server: all have the same cluster.
+    config: Config,
     /// Who led each term.
     leaders: BTreeMap<Term, usize>,
     /// The entries that were committed, and the term in which one was first known to be, or a
@@ -37,7 +44,10 @@ struct Seen {
 impl Safety {
     /// Nothing has been seen yet.
     pub fn new(servers: usize) -> Safety {
+        let all = (0..servers as u64).map(ServerId).collect();
+        let config = Config { id: ServerId(0), servers: Arc::new(all), max_append_bytes: 0 };
         Safety {
+            config,
             leaders: BTreeMap::new(),
             committed: Vec::new(),
             servers: vec![Seen::default(); servers],
@@ -50,23 +60,28 @@ impl Safety {
         let told = self.servers[id].told;
         let term = server.current_term();
         self.servers[id] = Seen { term, told, commit_index: 0, leads: None };
-        match told > term {
-            true => Err(Violation::TermFell { server: id, from: told, to: term }),
-            false => Ok(()),
-        }
+        never_falls(told, term).map_err(|Fell { from, to }| Violation::TermFell {
+            server: id,
+            from,
+            to,
+        })
     }
 
     /// A server has taken a step.
     pub fn stepped(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
         let Seen { term, told: _, commit_index, leads } = self.servers[id];
         let now = server.current_term();
-        if now < term {
-            return Err(Violation::TermFell { server: id, from: term, to: now });
-        }
+        never_falls(term, now).map_err(|Fell { from, to }| Violation::TermFell {
+            server: id,
+            from,
+            to,
+        })?;
         let commit = server.volatile().commit_index;
-        if commit < commit_index {
-            return Err(Violation::CommitFell { server: id, from: commit_index, to: commit });
-        }
+        never_falls(commit_index, commit).map_err(|Fell { from, to }| Violation::CommitFell {
+            server: id,
+            from,
+            to,
+        })?;
         let last_index = server.log().last_index();
         let seen = &mut self.servers[id];
         (seen.term, seen.commit_index) = (now, commit);
@@ -86,16 +101,21 @@ impl Safety {
     fn elected(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
         let term = server.current_term();
         let first = *self.leaders.entry(term).or_insert(id);
-        if first != id {
-            return Err(Violation::TwoLeaders { term, first, second: id });
-        }
-        let lacks = (1..).zip(&self.committed).find(|&(index, (entry, committed_in))| {
-            *committed_in < term && server.log().get(index) != Some(entry)
+        one_leader_per_term([(term, first), (term, id)]).map_err(
+            |Two { of: term, values: [first, second] }| Violation::TwoLeaders {
+                term,
+                first,
+                second,
+            },
+        )?;
+        let committed = (1..).zip(&self.committed);
+        let committed = committed.map(|(index, (entry, term))| {
+            let term = *term;
+            Committed { index, entry, term }
         });
-        match lacks {
-            Some((index, _)) => Err(Violation::LeaderIncomplete { server: id, term, index }),
-            None => Ok(()),
-        }
+        leader_is_complete(server, committed).map_err(|Lacks { server: _, index }| {
+            Violation::LeaderIncomplete { server: id, term, index }
+        })
     }
 
     /// A message leaves a server.
@@ -141,11 +161,10 @@ impl Safety {
         disks: impl Iterator<Item = &'p Persistent>,
     ) -> Result<(), Violation> {
         self.committed.push((entry.clone(), term));
-        let stored = disks.filter(|disk| disk.log().get(index) == Some(entry)).count();
-        match stored > self.servers.len() / 2 {
-            true => Ok(()),
-            false => Err(Violation::NotStored { server: id, index, stored }),
-        }
+        let disks: Vec<&Persistent> = disks.collect();
+        commit_is_durable(&self.config, index, entry, |server| disks[server.0 as usize]).map_err(
+            |NotStored { index, stored }| Violation::NotStored { server: id, index, stored },
+        )
     }
 }
 
@@ -155,25 +174,17 @@ pub fn logs_match(
     (first, one): (usize, &Server),
     (second, other): (usize, &Server),
 ) -> Result<(), Violation> {
-    let (one, other) = (one.log(), other.log());
-    let shared = 1..=one.last_index().min(other.last_index());
-    let Some(agree) = shared.rev().find(|&index| one.term_at(index) == other.term_at(index)) else {
-        return Ok(());
-    };
-    let mut entries = (1..=agree).zip(one.entries().iter().zip(other.entries().iter()));
-    match entries.find(|(_, (one, other))| one != other) {
-        Some((differ, _)) => Err(Violation::LogsDiffer { first, second, agree, differ }),
-        None => Ok(()),
-    }
+    properties::logs_match(one.log(), other.log()).map_err(|LogsDiffer { agree, differ }| {
+        Violation::LogsDiffer { first, second, agree, differ }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     use crate::lab::command;
-    use veraft::figure2::{AppendEntries, Config, Leader, Record, Role, ServerId, Volatile};
+    use veraft::figure2::{AppendEntries, Leader, Record, Role, Volatile};
 
     fn stored(term: Term, log: &[(Term, u64)]) -> Persistent {
         let entries = log.iter().map(|&(term, number)| Entry::command(term, command(number)));
@@ -238,7 +249,7 @@ mod tests {
     fn a_leader_holds_what_was_committed_in_earlier_terms() {
         let mut safety = Safety::new(3);
         let entry = Entry::command(1, command(7));
-        let disks = [stored(2, &[(1, 7)]), stored(2, &[(1, 7)])];
+        let disks = [stored(2, &[(1, 7)]), stored(2, &[(1, 7)]), stored(2, &[])];
         assert_eq!(safety.committed(0, 2, 1, &entry, disks.iter()), Ok(()));
         // Late votes may still make a leader of an old term.
         assert_eq!(safety.stepped(1, &server(2, true, &[], 0)), Ok(()));

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use veraft::figure2::{Config, Entries, Entry, Index, Log, Message, Payload, ServerId, Term};
+use veraft::figure2::{Config, Entries, Entry, Index, Log, Message, ServerId, Term};
+use veraft_models::properties::{Placed, Segment, Two, applied_agrees, one_leader_per_term};
 
 use super::replay;
 use super::{Endings, Finding, Position, Problem, Validated};
@@ -19,8 +20,8 @@ pub struct Cluster {
     files: BTreeMap<ServerId, Position>,
     servers: Option<Arc<BTreeSet<ServerId>>>,
     leaders: BTreeMap<Term, (ServerId, Position)>,
-    /// For each index and term: the command, the term before, and where it was seen first.
-    entries: HashMap<(Index, Term), (Payload, Term, Position)>,
+    /// For each index and term: the entry, the term before, and where it was seen first.
+    entries: HashMap<(Index, Term), (Entry, Term, Position)>,
     applied: BTreeMap<Index, (Entry, Position)>,
     sent: HashSet<Letter>,
     /// Messages that were still waiting for their records when the life ended.
@@ -165,16 +166,15 @@ impl Cluster {
 
     /// Election Safety: a server leads a term.
     pub fn leads(&mut self, leader: ServerId, term: Term, at: &Position) -> Result<(), Problem> {
-        match self.leaders.get(&term) {
-            Some((other, seen)) if *other != leader => {
-                Err(Problem::TwoLeaders { leader, term, other: *other, at: seen.clone() })
-            }
-            Some(_) => Ok(()),
-            None => {
-                self.leaders.insert(term, (leader, at.clone()));
-                Ok(())
-            }
-        }
+        let seen = self.leaders.entry(term).or_insert_with(|| (leader, at.clone()));
+        one_leader_per_term([(term, seen.0), (term, leader)]).map_err(
+            |Two { of: term, values: [other, leader] }| Problem::TwoLeaders {
+                leader,
+                term,
+                other,
+                at: seen.1.clone(),
+            },
+        )
     }
 
     /// Log Matching: entries enter a log at its end.
@@ -184,41 +184,29 @@ impl Cluster {
         entries: &Entries,
         at: &Position,
     ) -> Result<(), Problem> {
-        let mut prev_term = log.last_term();
-        for (index, entry) in (log.last_index() + 1..).zip(entries.iter()) {
-            self.enters_log(index, entry, prev_term, at)?;
-            prev_term = entry.term;
-        }
-        Ok(())
+        let behind = Segment { prev_index: log.last_index(), prev_term: log.last_term(), entries };
+        behind.placed().try_for_each(|placed| self.enters_log(placed, at))
     }
 
-    /// Where an index and a term determine the command and the term before, they determine
-    /// the whole log up to there.
-    fn enters_log(
-        &mut self,
-        index: Index,
-        entry: &Entry,
-        prev_term: Term,
-        at: &Position,
-    ) -> Result<(), Problem> {
-        let Entry { term, payload } = entry;
+    fn enters_log(&mut self, placed: Placed<'_>, at: &Position) -> Result<(), Problem> {
+        let Placed { index, prev_term, entry } = placed;
         let seen = self
             .entries
-            .entry((index, *term))
-            .or_insert_with(|| (payload.clone(), prev_term, at.clone()));
-        match (&seen.0, seen.1) == (payload, prev_term) {
-            true => Ok(()),
-            false => Err(Problem::LogsDiffer { index, term: *term, at: seen.2.clone() }),
-        }
+            .entry((index, entry.term))
+            .or_insert_with(|| (entry.clone(), prev_term, at.clone()));
+        let first = Placed { index, prev_term: seen.1, entry: &seen.0 };
+        placed.matches(first).map_err(|_| Problem::LogsDiffer {
+            index,
+            term: entry.term,
+            at: seen.2.clone(),
+        })
     }
 
     /// State Machine Safety: an entry is applied.
     pub fn applies(&mut self, index: Index, entry: &Entry, at: &Position) -> Result<(), Problem> {
         let seen = self.applied.entry(index).or_insert_with(|| (entry.clone(), at.clone()));
-        match seen.0 == *entry {
-            true => Ok(()),
-            false => Err(Problem::AppliedDiffers { index, at: seen.1.clone() }),
-        }
+        applied_agrees([(index, entry)], |_| Some(&seen.0))
+            .map_err(|index| Problem::AppliedDiffers { index, at: seen.1.clone() })
     }
 
     /// A message may have left its sender.

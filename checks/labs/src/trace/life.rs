@@ -2,6 +2,7 @@
 
 use veraft::driver::{Batch, Gate};
 use veraft::figure2::{Entry, Index, Persistent, Record};
+use veraft_models::properties::applied_in_turn;
 
 use super::cluster::{Cluster, Letter};
 use super::{Finding, Position, Problem};
@@ -101,10 +102,9 @@ impl<P> Life<P> {
         records.into_iter().for_each(|record| self.durable.write(record));
         letters.into_iter().for_each(|letter| cluster.sent(letter));
         for (index, entry) in apply {
-            let expected = self.applied + 1;
-            if index != expected {
-                return Err(at.finds(Problem::AppliedOutOfTurn { expected, found: index }));
-            }
+            applied_in_turn(self.applied, [index]).map_err(|expected| {
+                at.finds(Problem::AppliedOutOfTurn { expected, found: index })
+            })?;
             self.applied = index;
             cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;
         }
