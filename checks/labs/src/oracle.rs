@@ -20,6 +20,11 @@ impl Oracle {
         Oracle { agreed: Vec::new(), applied: vec![0; servers] }
     }
 
+    /// How many entries were applied, each counted once.
+    pub fn agreed(&self) -> u64 {
+        self.agreed.len() as u64
+    }
+
     /// A server starts, and applies everything again from the first entry on.
     pub fn started(&mut self, server: usize) {
         self.applied[server] = 0;

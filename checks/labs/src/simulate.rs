@@ -50,10 +50,21 @@ pub struct Run {
     pub virtual_time: Duration,
     /// How many things happened in it.
     pub happenings: u64,
+    /// What the cluster achieved.
+    pub achieved: Achieved,
     /// A digest of all that happened: two runs of one build are the same if it is.
     pub digest: u64,
     /// The last things that happened, oldest first.
     pub log: Vec<Line>,
+}
+
+/// What a cluster achieved: without any of it, a test that passes has shown nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Achieved {
+    /// How many terms had a leader.
+    pub led_terms: u64,
+    /// How many entries were applied, each counted once.
+    pub entries: u64,
 }
 
 /// What became of one test.
@@ -67,6 +78,8 @@ pub struct TestReport {
     pub virtual_time: Duration,
     /// How many things happened in them.
     pub happenings: u64,
+    /// The least that any of them achieved, in each respect.
+    pub least: Option<Achieved>,
     /// The time they took on a thread of this machine.
     pub time: Duration,
     /// The smallest seed that fails, and its run. Seeds behind it may not have run.
@@ -171,6 +184,7 @@ impl Run {
             outcome,
             virtual_time: cluster.now(),
             happenings: journal.count(),
+            achieved: cluster.achieved(),
             digest: journal.digest(),
             log: journal.lines().cloned().collect(),
         }
@@ -184,6 +198,7 @@ impl TestReport {
             runs: 0,
             virtual_time: Duration::ZERO,
             happenings: 0,
+            least: None,
             time: Duration::ZERO,
             failure: None,
         }
@@ -193,6 +208,11 @@ impl TestReport {
         self.runs += 1;
         self.virtual_time += run.virtual_time;
         self.happenings += run.happenings;
+        let least = self.least.unwrap_or(run.achieved);
+        self.least = Some(Achieved {
+            led_terms: least.led_terms.min(run.achieved.led_terms),
+            entries: least.entries.min(run.achieved.entries),
+        });
         self.time += time;
         let first = self.failure.as_ref().is_none_or(|&(failed, _)| seed < failed);
         if run.outcome.is_err() && first {
@@ -204,7 +224,7 @@ impl TestReport {
 /// The reason, the last events, and how to run it again.
 impl fmt::Display for TestReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TestReport { test, runs, virtual_time, happenings, time, failure } = self;
+        let TestReport { test, runs, virtual_time, happenings, least: _, time, failure } = self;
         let (suite, name) = (test.suite, test.name);
         let Some((seed, Run { outcome: Err(reason), log, .. })) = failure else {
             let hours = virtual_time.as_secs_f64() / 3600.0;

@@ -1,6 +1,6 @@
 //! The lab suites on the simulator, 200 seeds of each test.
 
-use veraft_labs::simulate::{Simulation, TestReport, select, simulate};
+use veraft_labs::simulate::{Achieved, Simulation, TestReport, select, simulate};
 use veraft_labs::simulator::{Options, Weather};
 
 fn assert_all_pass(name: &str, seeds: u64, options: Options) {
@@ -14,8 +14,18 @@ fn assert_all_pass(name: &str, seeds: u64, options: Options) {
     }
     let failed: Vec<&TestReport> = reports.iter().filter(|r| r.failure.is_some()).collect();
     assert!(failed.is_empty(), "{} of {} tests fail", failed.len(), reports.len());
-    assert!(reports.iter().all(|report| report.runs == seeds && report.happenings > seeds));
+    for TestReport { test, runs, least, .. } in reports {
+        let name = test.name;
+        assert_eq!(runs, seeds, "{name}");
+        let Achieved { led_terms, entries } = least.expect("it ran");
+        assert!(led_terms >= 1, "{name}: a cluster without a leader");
+        // The tests of elections propose nothing.
+        let proposes = !ELECTIONS.contains(&name);
+        assert_eq!(entries >= 1, proposes, "{name}: {entries} entries");
+    }
 }
+
+const ELECTIONS: [&str; 3] = ["initial-election", "re-election", "many-elections"];
 
 #[test]
 fn the_2a_suite_passes_on_200_seeds() {

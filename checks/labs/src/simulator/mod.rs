@@ -37,6 +37,7 @@ pub use options::Options;
 use crate::failure::Violation;
 use crate::harness::{self, Harness, Started, Status};
 use crate::oracle::Oracle;
+use crate::simulate::Achieved;
 use disk::{Asked, Disk};
 use network::Network;
 use queue::Queue;
@@ -147,6 +148,11 @@ impl<P: Process> Simulator<P> {
     /// What happened so far.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// What the cluster has achieved so far.
+    pub fn achieved(&self) -> Achieved {
+        Achieved { led_terms: self.safety.led_terms(), entries: self.oracle.agreed() }
     }
 
     /// The state of a server; none while it is down.

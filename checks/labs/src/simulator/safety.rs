@@ -55,6 +55,11 @@ impl Safety {
         }
     }
 
+    /// How many terms had a leader.
+    pub fn led_terms(&self) -> u64 {
+        self.leaders.len() as u64
+    }
+
     /// A server has started, with what it has stored.
     pub fn started(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
         let told = self.servers[id].told;
