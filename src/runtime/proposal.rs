@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use self::error::ProposeError;
-use super::life::Life;
-use super::sync::{Condvar, Mutex, lock, wait};
+use super::machinery::life::Life;
+use super::machinery::sync::{Condvar, Mutex, lock, wait};
 use crate::figure2::{Index, Term};
 
 mod error;

@@ -22,8 +22,8 @@ pub use self::access::MemoryTransport;
 use self::acquaintance::{Acquaintance, Lives};
 use super::Inbox;
 use crate::figure2::{Message, ServerId};
-use crate::runtime::log;
-use crate::runtime::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::runtime::machinery::log;
+use crate::runtime::machinery::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// How well a [`MemoryNetwork`] works. The default is perfect: nothing is lost, doubled or
 /// late.

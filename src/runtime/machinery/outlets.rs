@@ -11,9 +11,9 @@ use std::vec::Vec;
 
 use super::application::Jobs;
 use super::outbox::Outbox;
-use super::proposal::{Accepted, ProposeError, Waiter};
 use crate::driver::Run;
 use crate::figure2::{Entry, Index, Message, Proposal, Record, ServerId};
+use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
 
 /// What one step owes, but for its timers: the form in which it waits at the gate.
 pub(super) struct Gated<R> {
