@@ -18,6 +18,7 @@ mod error;
 
 /// A command that was committed and applied on the node that proposed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Applied<R> {
     /// The term of the command's entry.
     pub term: Term,
@@ -29,6 +30,7 @@ pub struct Applied<R> {
 
 /// A command stands in a leader's log, on that leader's disk. It may yet be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The term of the leader.
     pub term: Term,

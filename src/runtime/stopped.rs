@@ -13,6 +13,7 @@ use super::storage::StorageError;
 
 /// The node has stopped; only a new one can go on, from the same storage.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Stopped {
     /// Why.
     pub reason: StopReason,
