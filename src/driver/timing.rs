@@ -103,6 +103,7 @@ impl Timing {
 
     /// For suites that count: elections after 700 to 1000 ms, heartbeats 100 ms apart, so at
     /// most 10 a second, and timers that fire on a grid of 10 ms.
+    #[cfg(feature = "model")]
     pub fn lab() -> Timing {
         Timing {
             election: Duration::from_millis(700)..=Duration::from_millis(1000),

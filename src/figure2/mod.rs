@@ -111,6 +111,9 @@ pub use request_vote::{RequestVote, RequestVoteReply};
 pub use state::{BadRecord, Config, Leader, Persistent, Record, Role, ServerId, Volatile};
 
 /// A message between servers: the two RPCs of Figure 2 and their replies.
+///
+/// Not `#[non_exhaustive]`, on purpose: a transport that does not know a message would lose it.
+/// One that is added must not compile until every transport carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Message {
     /// A candidate asks for a vote.
@@ -171,6 +174,9 @@ pub enum TimerDuty {
 
 /// What can happen to a server. `M` is what servers say to each other: [`Message`], or something
 /// around it.
+///
+/// Not `#[non_exhaustive]`, on purpose: whoever handles inputs (a model, a recording's reader)
+/// must say what it does with each, and not compile until it does with a new one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Input<M = Message> {
     /// A timer fired. One that was cancelled meanwhile changes nothing.
@@ -195,7 +201,8 @@ pub enum Input<M = Message> {
 /// durable.
 ///
 /// Take it apart whole, without `..`: a new duty then does not compile until each driver
-/// handles it.
+/// handles it. That is why it is not `#[non_exhaustive]`: a duty that nobody sees is one that
+/// nobody does.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Output<M = Message> {
@@ -298,7 +305,7 @@ impl Server {
     /// When `config.servers` lacks `config.id`, or the log does not reach to `floor`.
     pub fn start(config: Config, persistent: Persistent, floor: Index) -> (Server, Output) {
         let volatile = Volatile { floor, ..Volatile::default() };
-        let server = Server::from_parts(config, persistent, volatile);
+        let server = Server::of(config, persistent, volatile);
         let mut output = Output::default();
         output.timers.push(TimerDuty::Set(Timer::Election));
         (server, output)
@@ -310,7 +317,12 @@ impl Server {
     /// # Panics
     /// When `config.servers` lacks `config.id`, or the log does not reach to what was committed
     /// or applied.
+    #[cfg(feature = "model")]
     pub fn from_parts(config: Config, persistent: Persistent, volatile: Volatile) -> Server {
+        Server::of(config, persistent, volatile)
+    }
+
+    fn of(config: Config, persistent: Persistent, volatile: Volatile) -> Server {
         let id = config.id;
         let server = Server::try_from(Parts { config, persistent, volatile });
         server.unwrap_or_else(|problem| panic!("{id}: {problem}"))

@@ -218,7 +218,9 @@ impl FromIterator<Record> for Persistent {
     }
 }
 
-/// Volatile state: what a crash loses. The default is the state after a start.
+/// Volatile state: what a crash loses. The default is the state after a start. Only with the
+/// feature `model` can it be made up outside of this crate.
+#[cfg_attr(not(feature = "model"), non_exhaustive)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Volatile {
     /// What the server is at present.
@@ -251,7 +253,9 @@ pub enum Role {
     Leader(Leader),
 }
 
-/// Volatile state on leaders: begun anew after each election.
+/// Volatile state on leaders: begun anew after each election. Like [`Volatile`], made up with the
+/// feature `model` alone.
+#[cfg_attr(not(feature = "model"), non_exhaustive)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leader {
     /// `LS.1`: for each peer, the index of the next entry to send; after an election, the

@@ -13,11 +13,12 @@ use std::vec::Vec;
 
 use thiserror::Error;
 
-use super::application::StateMachine;
-use super::identity::UnfitStore;
 use super::limits::{LimitError, Limits};
-use super::node::{Node, Parts};
+use super::machinery::assembly::Parts;
+use super::machinery::identity::UnfitStore;
+use super::node::Node;
 use super::recorder;
+use super::state_machine::StateMachine;
 use super::storage::{Storage, StorageError};
 use super::transport::{Transport, TransportError};
 use crate::driver::Timing;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::life::{Life, Stopped};
+use super::machinery::life::Life;
+use super::machinery::sync::{Condvar, Mutex, lock, wait};
 use super::status::{RoleName, Standing};
-use super::sync::{Condvar, Mutex, lock, wait};
+use super::stopped::Stopped;
 use crate::figure2::{ServerId, Term};
 
 /// Who leads, as one server sees it. It may be outdated when it is read: another server may lead

@@ -61,6 +61,7 @@ pub struct PeerMetrics {
 
 /// The spread of a measured quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Distribution {
     /// How often it was measured.
     pub count: u64,

@@ -14,6 +14,20 @@
 //! steps. The runtime holds no part of the protocol: that is [`figure2`](crate::figure2), the
 //! code that was model checked.
 //!
+//! | file | what it is |
+//! |---|---|
+//! | `builder.rs`, `limits.rs` | what a node is made of, and what it takes at most |
+//! | `node.rs` | the handle |
+//! | `proposal.rs` | a command on its way, and what becomes of it |
+//! | `state_machine.rs` | what the application brings |
+//! | `storage/` | where records last: on disk, in memory, or yours |
+//! | `transport/` | how nodes talk: TCP, in memory, or yours |
+//! | `status.rs`, `leadership.rs`, `metrics.rs` | what a node says of itself |
+//! | `stopped.rs` | that it has stopped, and why |
+//! | `readmit.rs` | how a server comes back whose disk was lost |
+//! | `recorder.rs` | what a node did, to be validated later |
+//! | `machinery/` | the threads behind the handle; private |
+//!
 //! # Three nodes in one process
 //!
 //! ```
@@ -72,50 +86,33 @@
 
 extern crate std;
 
-mod application;
-mod breaches;
 mod builder;
-mod clock;
-mod disk;
-mod errands;
-mod gate;
-mod identity;
-#[cfg(all(test, veraft_shuttle))]
-mod interleavings;
 mod leadership;
-mod life;
 mod limits;
-mod log;
-mod mailbox;
+mod machinery;
 mod metrics;
 mod node;
-mod opening;
-mod outbox;
-mod outlets;
 mod proposal;
-mod readable;
 mod readmit;
-mod reception;
 pub mod recorder;
-mod server_loop;
+mod state_machine;
 mod status;
+mod stopped;
 mod storage;
-mod sync;
 mod transport;
-mod watch;
 
 pub use crate::driver::{Timing, TimingError};
-pub use application::StateMachine;
 pub use builder::{NodeBuilder, StartError};
-pub use identity::UnfitStore;
 pub use leadership::{Leadership, LeadershipChanges, NoLeader};
-pub use life::{StopReason, Stopped};
 pub use limits::LimitError;
+pub use machinery::identity::UnfitStore;
 pub use metrics::{BUCKETS, Distribution, Metrics, PeerMetrics};
 pub use node::Node;
 pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
 pub use readmit::ReadmitError;
+pub use state_machine::StateMachine;
 pub use status::{RoleName, Status};
+pub use stopped::{StopReason, Stopped};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};

@@ -10,14 +10,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use self::error::ProposeError;
-use super::life::Life;
-use super::sync::{Condvar, Mutex, lock, wait};
+use super::machinery::life::Life;
+use super::machinery::sync::{Condvar, Mutex, lock, wait};
 use crate::figure2::{Index, Term};
 
 mod error;
 
 /// A command that was committed and applied on the node that proposed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Applied<R> {
     /// The term of the command's entry.
     pub term: Term,
@@ -29,6 +30,7 @@ pub struct Applied<R> {
 
 /// A command stands in a leader's log, on that leader's disk. It may yet be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The term of the leader.
     pub term: Term,

@@ -24,8 +24,8 @@ use std::vec::Vec;
 
 use thiserror::Error;
 
-use super::life::Stopped;
 use crate::figure2::{Index, ServerId, Term};
+use crate::runtime::stopped::Stopped;
 
 /// Why a server was not readmitted.
 #[derive(Clone, Error)]

@@ -44,8 +44,8 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::log;
-use super::mailbox::{Mailbox, Taken};
+use super::machinery::log;
+use super::machinery::mailbox::{Mailbox, Taken};
 use crate::figure2::{Config, Index, Input, Output, Persistent, Server, ServerId, Term, Volatile};
 
 /// The version of the format that this crate writes.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 
 use super::leadership::Leadership;
-use super::log;
-use super::reception::Concerns;
+use super::machinery::log;
+use super::machinery::reception::Concerns;
 use crate::figure2::{Index, Role, Server, ServerId, Term};
 
 /// What a node knows of itself and its cluster. It may be outdated when it is read: another

@@ -5,12 +5,12 @@ use super::Suite::{self, File, Unit};
 use super::places::{edit, fails_test};
 use super::{Edit, Mutant};
 
-const NODE: &str = "src/runtime/node.rs";
-const DISK: &str = "src/runtime/disk.rs";
+const ASSEMBLY: &str = "src/runtime/machinery/assembly.rs";
+const WRITER: &str = "src/runtime/machinery/writer.rs";
 const LIMITS: &str = "src/runtime/limits.rs";
-const MEET: &str = "src/runtime/identity/meet.rs";
-const SERVER_LOOP: &str = "src/runtime/server_loop.rs";
-const WATCH: &str = "src/runtime/watch.rs";
+const MEET: &str = "src/runtime/machinery/identity/meet.rs";
+const SERVER_LOOP: &str = "src/runtime/machinery/server_loop.rs";
+const WATCH: &str = "src/runtime/machinery/watch.rs";
 
 const fn unguarded(
     name: &'static str,
@@ -48,14 +48,14 @@ pub const MUTANTS: &[Mutant] = &[
             "Store::Seen(seen) if *store != seen.number => {",
             "Store::Seen(seen) if *store != seen.number && *starts == u64::MAX => {",
         )],
-        (Unit, "runtime::identity::tests::an_emptied_store_is_refused_and_learns_why"),
+        (Unit, "runtime::machinery::identity::tests::an_emptied_store_is_refused_and_learns_why"),
     ),
     unguarded(
         "start-on-a-mark",
         "disks",
         "marks no store on which it had to stop for good",
         &[edit(
-            DISK,
+            WRITER,
             "let mark = self.storage.note(STOPPED, text.as_bytes());",
             "let mark = self.storage.note(STOPPED, &[]);",
         )],
@@ -66,7 +66,7 @@ pub const MUTANTS: &[Mutant] = &[
         "disks",
         "tells the server at its start of nothing that was applied",
         &[edit(
-            NODE,
+            ASSEMBLY,
             "Server::start(config, persistent, floor)",
             "Server::start(config, persistent, floor.min(0))",
         )],

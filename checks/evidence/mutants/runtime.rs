@@ -7,12 +7,12 @@ use super::Mutant;
 use super::Suite::{File, Interleavings, Unit};
 use super::places::{edit, fails_test};
 
-const APPLICATION: &str = "src/runtime/application.rs";
-const DISK: &str = "src/runtime/disk.rs";
-const GATE: &str = "src/runtime/gate.rs";
-const MAILBOX: &str = "src/runtime/mailbox.rs";
-const OUTBOX: &str = "src/runtime/outbox.rs";
-const SERVER_LOOP: &str = "src/runtime/server_loop.rs";
+const APPLICATION: &str = "src/runtime/machinery/application.rs";
+const WRITER: &str = "src/runtime/machinery/writer.rs";
+const GATE: &str = "src/runtime/machinery/gate.rs";
+const MAILBOX: &str = "src/runtime/machinery/mailbox.rs";
+const OUTBOX: &str = "src/runtime/machinery/outbox.rs";
+const SERVER_LOOP: &str = "src/runtime/machinery/server_loop.rs";
 const DRIVER_GATE: &str = "src/driver/gate.rs";
 const TIMERS: &str = "src/driver/timers.rs";
 const WAITERS: &str = "src/driver/waiters.rs";
@@ -20,11 +20,11 @@ const WAITERS: &str = "src/driver/waiters.rs";
 const GATE_IN_ORDER: &str =
     "driver::gate::tests::what_waits_for_nothing_leaves_at_once_and_all_else_in_order";
 const IN_ORDER: &str =
-    "runtime::interleavings::messages_leave_in_order_once_their_records_are_durable";
-const WOKEN: &str = "runtime::interleavings::threads_that_sleep_are_woken";
-const FAILED: &str = "runtime::interleavings::what_waits_for_a_write_that_fails_never_leaves";
-const ANSWERED: &str =
-    "runtime::interleavings::every_proposal_is_answered_also_when_the_node_stops_meanwhile";
+    "runtime::machinery::interleavings::messages_leave_in_order_once_their_records_are_durable";
+const WOKEN: &str = "runtime::machinery::interleavings::threads_that_sleep_are_woken";
+const FAILED: &str =
+    "runtime::machinery::interleavings::what_waits_for_a_write_that_fails_never_leaves";
+const ANSWERED: &str = "runtime::machinery::interleavings::every_proposal_is_answered_also_when_the_node_stops_meanwhile";
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -32,7 +32,7 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "releases a batch once the first of its records is durable",
         edits: &[edit(
-            DISK,
+            WRITER,
             "            self.storage.append(&records)?;
         }
         self.storage.sync()?;",
@@ -172,7 +172,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "R8",
         rule: "disk",
         about: "does not sync",
-        edits: &[edit(DISK, "        self.storage.sync()?;\n", "")],
+        edits: &[edit(WRITER, "        self.storage.sync()?;\n", "")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, IN_ORDER),
@@ -182,7 +182,7 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "disk",
         about: "tries a failed sync again",
         edits: &[edit(
-            DISK,
+            WRITER,
             "        self.storage.sync()?;\n",
             "        if self.storage.sync().is_err() {
             self.storage.sync()?;
@@ -197,7 +197,7 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "disk",
         about: "lets out what waited for a write that failed",
         edits: &[edit(
-            DISK,
+            WRITER,
             "            writes.extend(never);
             return Err(Failure {
                 reason: StopReason::Storage(Arc::new(error)),
@@ -262,7 +262,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Unit, "runtime::outbox::tests::a_full_outbox_drops_the_oldest"),
+        expected: fails_test(Unit, "runtime::machinery::outbox::tests::a_full_outbox_drops_the_oldest"),
     },
     Mutant {
         name: "R14",
@@ -324,7 +324,7 @@ pub const MUTANTS: &[Mutant] = &[
         blind: &[],
         expected: fails_test(
             Unit,
-            "runtime::application::tests::the_same_index_in_two_terms_is_told_apart",
+            "runtime::machinery::application::tests::the_same_index_in_two_terms_is_told_apart",
         ),
     },
     Mutant {

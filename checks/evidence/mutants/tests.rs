@@ -68,7 +68,7 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
             Expected::FailsTest(test) => {
                 let file = match test.suite {
                     Suite::Unit => unit_file(test.name),
-                    Suite::Interleavings => "src/runtime/interleavings.rs".to_owned(),
+                    Suite::Interleavings => "src/runtime/machinery/interleavings.rs".to_owned(),
                     Suite::File(name) => suite_file(name, test.name),
                 };
                 let function = test.name.rsplit("::").next().unwrap();

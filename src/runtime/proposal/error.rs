@@ -5,7 +5,7 @@ use crate::runtime::std;
 use thiserror::Error;
 
 use crate::figure2::{Index, ServerId, Term};
-use crate::runtime::life::Stopped;
+use crate::runtime::stopped::Stopped;
 
 /// Why a command was not, or not provably, applied.
 #[derive(Clone, Error)]

@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use super::{Notes, Storage, StorageError};
 use crate::figure2::{Persistent, Record};
-use crate::runtime::sync::{Mutex, lock};
+use crate::runtime::machinery::sync::{Mutex, lock};
 
 /// Where errors say that they are.
 const PLACE: &str = "this memory disk";

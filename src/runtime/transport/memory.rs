@@ -22,11 +22,11 @@ pub use self::access::MemoryTransport;
 use self::acquaintance::{Acquaintance, Lives};
 use super::Inbox;
 use crate::figure2::{Message, ServerId};
-use crate::runtime::log;
-use crate::runtime::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::runtime::machinery::log;
+use crate::runtime::machinery::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// How well a [`MemoryNetwork`] works. The default is perfect: nothing is lost, doubled or
-/// late.
+/// late. There may be more of them one day: end what you write with `..Conditions::default()`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     /// How long a message travels, drawn evenly for each. Messages may so overtake each other.

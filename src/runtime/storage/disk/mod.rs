@@ -20,7 +20,7 @@ use self::roots::End;
 use self::trouble::Trouble;
 use super::{Notes, STOPPED, Storage, StorageError};
 use crate::figure2::{Index, Persistent, Record};
-use crate::runtime::log;
+use crate::runtime::machinery::log;
 
 mod layout;
 mod roots;

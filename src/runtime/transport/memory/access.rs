@@ -11,7 +11,7 @@ use std::vec::Vec;
 use super::acquaintance::{Acquaintance, Lives};
 use super::{MemoryNetwork, Sender};
 use crate::figure2::{Message, ServerId};
-use crate::runtime::sync::lock;
+use crate::runtime::machinery::sync::lock;
 use crate::runtime::transport::{Inbox, Link, Transport, TransportError};
 
 /// The access of one node to a [`MemoryNetwork`].

@@ -8,7 +8,7 @@ use std::string::String;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
-use crate::runtime::sync::{Mutex, lock};
+use crate::runtime::machinery::sync::{Mutex, lock};
 
 /// How many lines of a kind are written in a period.
 const FEW: u64 = 4;

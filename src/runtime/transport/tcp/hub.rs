@@ -15,8 +15,8 @@ use super::complaints::Said;
 use super::handshake::Met;
 use super::security::HANDSHAKE;
 use crate::figure2::ServerId;
-use crate::runtime::log;
-use crate::runtime::sync::{Condvar, Mutex, lock};
+use crate::runtime::machinery::log;
+use crate::runtime::machinery::sync::{Condvar, Mutex, lock};
 
 /// How many incoming connections may be in their handshake at once. One more, and the oldest is
 /// closed: strangers that say nothing keep no peer out.

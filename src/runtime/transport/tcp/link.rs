@@ -18,7 +18,7 @@ use super::hub::{Connection, Peer};
 use super::messages::{self, PIECE};
 use super::security::Stream;
 use crate::figure2::{Entry, Message, ServerId};
-use crate::runtime::log;
+use crate::runtime::machinery::log;
 use crate::runtime::transport::{Inbox, Link, is_urgent};
 
 /// How long to wait at most for a connection to be accepted.

@@ -18,8 +18,8 @@ use super::handshake;
 use super::hub::{Connection, Heard};
 use super::messages::Incoming;
 use super::security::Stream;
-use crate::runtime::log;
-use crate::runtime::sync::lock;
+use crate::runtime::machinery::log;
+use crate::runtime::machinery::sync::lock;
 use crate::runtime::transport::{Inbox, Refused};
 
 pub(super) const ACCEPT: Token = Token(0);

@@ -43,8 +43,8 @@ use self::security::{Security, Stream};
 pub use self::tls::{Tls, TlsError};
 use super::{Inbox, Link, Transport, TransportError};
 use crate::figure2::{Message, ServerId};
-use crate::runtime::log;
-use crate::runtime::sync::{Mutex, lock};
+use crate::runtime::machinery::log;
+use crate::runtime::machinery::sync::{Mutex, lock};
 
 /// The longest frame, in bytes, if nothing else is said.
 const MAX_FRAME: usize = 16 * 1024 * 1024;

@@ -11,31 +11,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Writes a line; if that panics, the line is lost.
 ///
 /// Nothing that `write` borrows can be left half changed: it only reads.
-pub(super) fn guarded(write: impl FnOnce()) {
+pub(in crate::runtime) fn guarded(write: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(write));
 }
 
 macro_rules! error {
-    ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::error!($($line)*)) };
+    ($($line:tt)*) => { $crate::runtime::machinery::log::guarded(|| ::tracing::error!($($line)*)) };
 }
 
 macro_rules! warning {
-    ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::warn!($($line)*)) };
+    ($($line:tt)*) => { $crate::runtime::machinery::log::guarded(|| ::tracing::warn!($($line)*)) };
 }
 
 macro_rules! info {
-    ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::info!($($line)*)) };
+    ($($line:tt)*) => { $crate::runtime::machinery::log::guarded(|| ::tracing::info!($($line)*)) };
 }
 
 macro_rules! debug {
-    ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::debug!($($line)*)) };
+    ($($line:tt)*) => { $crate::runtime::machinery::log::guarded(|| ::tracing::debug!($($line)*)) };
 }
 
 #[cfg(feature = "tcp")]
 macro_rules! trace {
-    ($($line:tt)*) => { $crate::runtime::log::guarded(|| ::tracing::trace!($($line)*)) };
+    ($($line:tt)*) => { $crate::runtime::machinery::log::guarded(|| ::tracing::trace!($($line)*)) };
 }
 
 #[cfg(feature = "tcp")]
-pub(super) use trace;
-pub(super) use {debug, error, info, warning as warn};
+pub(in crate::runtime) use trace;
+pub(in crate::runtime) use {debug, error, info, warning as warn};

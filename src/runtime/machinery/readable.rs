@@ -29,21 +29,21 @@ macro_rules! readable {
 }
 
 readable!(
-    super::builder::StartError,
+    crate::runtime::builder::StartError,
     super::identity::UnfitStore,
-    super::leadership::NoLeader,
-    super::life::StopReason,
-    super::life::Stopped,
-    super::limits::LimitError,
-    super::proposal::ProposeError,
-    super::readmit::ReadmitError,
-    super::storage::StorageError,
-    super::transport::Refused,
-    super::transport::TransportError,
+    crate::runtime::leadership::NoLeader,
+    crate::runtime::stopped::StopReason,
+    crate::runtime::stopped::Stopped,
+    crate::runtime::limits::LimitError,
+    crate::runtime::proposal::ProposeError,
+    crate::runtime::readmit::ReadmitError,
+    crate::runtime::storage::StorageError,
+    crate::runtime::transport::Refused,
+    crate::runtime::transport::TransportError,
 );
 
 #[cfg(feature = "tls")]
-readable!(super::transport::TlsError);
+readable!(crate::runtime::transport::TlsError);
 
 #[cfg(test)]
 mod tests {
@@ -55,7 +55,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::runtime::life::{StopReason, Stopped};
+    use crate::runtime::stopped::{StopReason, Stopped};
     use crate::runtime::{ProposeError, StartError, StorageError, TransportError};
 
     fn refusal() -> io::Error {

@@ -21,31 +21,33 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shuttle::thread;
 
-use super::application::{self, Jobs, StateMachine, Work};
+use super::application::{self, Jobs, Work};
 use super::breaches::Logged;
 use super::clock::Clock;
-use super::disk::Disk;
 use super::errands::Errands;
 use super::gate::Gate;
 use super::identity::{Asked, Registry};
-use super::leadership::Noticeboard;
-use super::life::{Life, StopReason};
+use super::life::Life;
 use super::mailbox::Mailbox;
-use super::metrics::{Counters, PeerCounters};
 use super::outbox::Outbox;
 use super::outlets::{Gated, Outlets};
-use super::proposal::{ProposeError, Waiter};
 use super::reception::Identities;
 use super::server_loop::{Arrived, ServerLoop};
-use super::status::Standing;
-use super::storage::{Notes, Storage, StorageError};
-use super::transport::Link;
 use super::watch::Watch;
+use super::writer::Writer;
 use crate::driver::{Driver, Held, Timing};
 use crate::figure2::{
     Command, Config, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply,
     Role, Server, ServerId, Term, Volatile,
 };
+use crate::runtime::leadership::Noticeboard;
+use crate::runtime::metrics::{Counters, PeerCounters};
+use crate::runtime::proposal::{ProposeError, Waiter};
+use crate::runtime::state_machine::StateMachine;
+use crate::runtime::status::Standing;
+use crate::runtime::stopped::StopReason;
+use crate::runtime::storage::{Notes, Storage, StorageError};
+use crate::runtime::transport::Link;
 
 const SCHEDULES: usize = 5_000;
 
@@ -170,7 +172,7 @@ impl Parts {
     }
 
     fn spawn_disk(&self) -> thread::JoinHandle<()> {
-        let mut disk = Disk {
+        let mut disk = Writer {
             storage: Disc { appended: 0, durable: self.durable.clone() },
             gate: self.gate.clone(),
             outlets: self.outlets.clone(),
@@ -289,7 +291,7 @@ impl Storage for Broken {
 fn what_waits_for_a_write_that_fails_never_leaves() {
     explore(|| {
         let parts = Parts::new();
-        let mut disk = Disk {
+        let mut disk = Writer {
             storage: Broken,
             gate: parts.gate.clone(),
             outlets: parts.outlets.clone(),

@@ -15,7 +15,7 @@ use super::meet::Adoption;
 use super::refusal::list;
 use super::{FLOOR, IDENTITY, PEERS, Registry, STOPPED};
 use crate::figure2::{Index, Persistent, ServerId};
-use crate::runtime::log;
+use crate::runtime::machinery::log;
 use crate::runtime::storage::Notes;
 
 /// Who a node is.

@@ -1,13 +1,11 @@
-//! Whether a node runs, and why it no longer does.
+//! That a node has stopped, and why.
 
 use crate::runtime::std;
 
 use std::error::Error;
 use std::fmt;
 use std::string::String;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -15,6 +13,7 @@ use super::storage::StorageError;
 
 /// The node has stopped; only a new one can go on, from the same storage.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Stopped {
     /// Why.
     pub reason: StopReason,
@@ -61,52 +60,4 @@ pub enum StopReason {
         /// What the thread does: "server", "disk", "application" or "sender".
         thread: String,
     },
-}
-
-/// What the handle, the proposals and the threads of one node know of its life.
-#[derive(Debug, Default)]
-pub(super) struct Life {
-    stopped: OnceLock<Stopped>,
-    in_flight: AtomicUsize,
-}
-
-impl Life {
-    /// Ends the life of the node; whether this call was the one that did.
-    pub(super) fn end(&self, reason: StopReason) -> bool {
-        self.stopped.set(Stopped { reason }).is_ok()
-    }
-
-    pub(super) fn check(&self) -> Result<(), Stopped> {
-        self.stopped.get().map_or(Ok(()), |stopped| Err(stopped.clone()))
-    }
-
-    /// The end of the node, for a proposal that nobody can answer any more. A thread that
-    /// panics drops its proposals before the node hears of it.
-    pub(super) fn stopped(&self) -> Stopped {
-        let now = || match thread::panicking() {
-            true => StopReason::Panicked {
-                thread: thread::current().name().unwrap_or("unnamed").into(),
-            },
-            false => StopReason::Shutdown,
-        };
-        self.stopped.get().cloned().unwrap_or_else(|| Stopped { reason: now() })
-    }
-
-    /// Counts one more proposal, unless `limit` of them are unanswered.
-    pub(super) fn admit(&self, limit: usize) -> bool {
-        let admitted = self.in_flight.fetch_add(1, Ordering::Relaxed) < limit;
-        if !admitted {
-            self.answered();
-        }
-        admitted
-    }
-
-    pub(super) fn answered(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// How many proposals wait for their answer.
-    pub(super) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
-    }
 }

@@ -13,19 +13,19 @@ use super::clock::Clock;
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Progress;
-use super::leadership::Noticeboard;
 use super::mailbox::{Mailbox, Queue, Taken};
-use super::metrics::Counters;
 use super::outlets::{Gated, Outlets};
-use super::proposal::{ProposeError, Waiter};
 use super::reception::Identities;
-use super::recorder::{Line, Recorder, State};
-use super::status::{RoleName, Standing};
 use super::watch::Watch;
 use crate::driver::{Driver, Owed};
 use crate::figure2::{
     Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term,
 };
+use crate::runtime::leadership::Noticeboard;
+use crate::runtime::metrics::Counters;
+use crate::runtime::proposal::{ProposeError, Waiter};
+use crate::runtime::recorder::{Line, Recorder, State};
+use crate::runtime::status::{RoleName, Standing};
 
 /// How many messages wait for the server at most; the oldest go first.
 const CAPACITY: usize = 4096;
@@ -287,7 +287,7 @@ fn refuse_barriers<R>(
 mod tests {
     use super::*;
     use crate::figure2::Command;
-    use crate::runtime::life::Life;
+    use crate::runtime::machinery::life::Life;
 
     #[test]
     fn barriers_are_refused_and_commands_keep_their_waiters() {

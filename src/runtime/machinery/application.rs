@@ -7,26 +7,11 @@ use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use super::mailbox::{Mailbox, Queue, Taken};
-use super::metrics::Counters;
-use super::proposal::{Accepted, ProposeError, Waiter};
 use crate::driver::{Fate, Run, Waiters};
-use crate::figure2::{Command, Entry, Index, Payload, Term};
-
-/// What the cluster replicates: the application's own state.
-///
-/// Every node applies the same commands in the same order, and must come to the same state and
-/// the same response: nothing in [`apply`](StateMachine::apply) may depend on the clock, on
-/// chance, or on the node. After a restart the commands are applied again from the first one,
-/// to a new state machine.
-pub trait StateMachine: Send + 'static {
-    /// What the proposer of a command gets back.
-    type Response: Send + 'static;
-
-    /// Executes a committed command. Called in the order of the log, by one thread, with rising
-    /// indices; those that are left out belong to entries without a command, which leaders add
-    /// for their own use. May block: that delays later commands on this node alone.
-    fn apply(&mut self, index: Index, command: &Command) -> Self::Response;
-}
+use crate::figure2::{Entry, Index, Payload, Term};
+use crate::runtime::metrics::Counters;
+use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
+use crate::runtime::state_machine::StateMachine;
 
 /// Work for the application thread.
 pub(super) struct Work<R> {
@@ -85,7 +70,7 @@ fn answer<R>(waiting: &mut Waiters<Waiter<R>>, index: Index, term: Term, mut res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::life::Life;
+    use crate::runtime::machinery::life::Life;
     use crate::runtime::proposal::{Applied, PendingProposal};
 
     type Pending = PendingProposal<&'static str>;

@@ -10,7 +10,7 @@ use std::vec::Vec;
 use super::sync::{Condvar, Mutex, lock, wait};
 
 /// What a mailbox can hold.
-pub(super) trait Queue: Default {
+pub(in crate::runtime) trait Queue: Default {
     /// Whether there is nothing that the taker should be woken for.
     fn is_empty(&self) -> bool;
 }
@@ -22,7 +22,7 @@ impl<T> Queue for Vec<T> {
 }
 
 /// A queue between threads. Any number of threads put, one takes.
-pub(super) struct Mailbox<Q> {
+pub(in crate::runtime) struct Mailbox<Q> {
     state: Mutex<State<Q>>,
     arrived: Condvar,
 }
@@ -35,7 +35,7 @@ struct State<Q> {
 }
 
 /// What [`Mailbox::take`] returns.
-pub(super) enum Taken<Q> {
+pub(in crate::runtime) enum Taken<Q> {
     /// Everything that was there.
     All(Q),
     /// Nothing came before the deadline.
@@ -45,7 +45,7 @@ pub(super) enum Taken<Q> {
 }
 
 impl<Q: Queue> Mailbox<Q> {
-    pub(super) fn new(queue: Q) -> Self {
+    pub(in crate::runtime) fn new(queue: Q) -> Self {
         Mailbox {
             state: Mutex::new(State { queue, sleeping: false, closed: false }),
             arrived: Condvar::new(),
@@ -54,7 +54,7 @@ impl<Q: Queue> Mailbox<Q> {
 
     /// Changes the queue, and wakes the taker if there is something for it now; `None`, without
     /// a change, when the mailbox is closed.
-    pub(super) fn put<R>(&self, change: impl FnOnce(&mut Q) -> R) -> Option<R> {
+    pub(in crate::runtime) fn put<R>(&self, change: impl FnOnce(&mut Q) -> R) -> Option<R> {
         let mut state = lock(&self.state);
         if state.closed {
             return None;
@@ -71,7 +71,7 @@ impl<Q: Queue> Mailbox<Q> {
 
     /// Takes everything, as soon as there is anything. Waits until `deadline`, or for ever
     /// without one.
-    pub(super) fn take(&self, deadline: Option<Instant>) -> Taken<Q> {
+    pub(in crate::runtime) fn take(&self, deadline: Option<Instant>) -> Taken<Q> {
         let mut state = lock(&self.state);
         loop {
             if !state.queue.is_empty() {
@@ -97,18 +97,18 @@ impl<Q: Queue> Mailbox<Q> {
     }
 
     /// Reads the queue.
-    pub(super) fn look<R>(&self, read: impl FnOnce(&Q) -> R) -> R {
+    pub(in crate::runtime) fn look<R>(&self, read: impl FnOnce(&Q) -> R) -> R {
         read(&lock(&self.state).queue)
     }
 
     /// Ends the mailbox and throws away what is in it.
-    pub(super) fn close(&self) {
+    pub(in crate::runtime) fn close(&self) {
         let discarded = mem::take(&mut self.end().queue);
         drop(discarded);
     }
 
     /// Ends the mailbox; what is in it can still be taken.
-    pub(super) fn finish(&self) {
+    pub(in crate::runtime) fn finish(&self) {
         drop(self.end());
     }
 

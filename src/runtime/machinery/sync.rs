@@ -4,20 +4,23 @@
 use crate::runtime::std;
 
 #[cfg(not(veraft_shuttle))]
-pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+pub(in crate::runtime) use std::sync::{Condvar, Mutex, MutexGuard};
 
 #[cfg(veraft_shuttle)]
-pub(super) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+pub(in crate::runtime) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
 use std::sync::PoisonError;
 
 /// Locks, also after a panic elsewhere: nothing in the runtime calls foreign code under a lock,
 /// so what a lock guards is whole at every point where a thread can die.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::runtime) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for a notification, like [`lock`] across a panic elsewhere.
-pub(super) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+pub(in crate::runtime) fn wait<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+) -> MutexGuard<'a, T> {
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }

@@ -34,24 +34,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 use std::vec::Vec;
 
-pub(super) use super::storage::STOPPED;
-pub(super) use known::{Known, Progress};
-pub(super) use meet::{Adoption, Meeting};
+pub(in crate::runtime) use crate::runtime::storage::STOPPED;
+pub(in crate::runtime) use known::{Known, Progress};
+pub(in crate::runtime) use meet::{Adoption, Meeting};
 pub use own::UnfitStore;
-pub(super) use own::{Asked, Identity, check_floor, floor_note};
+pub(in crate::runtime) use own::{Asked, Identity, check_floor, floor_note};
 
 use crate::figure2::{ServerId, Term};
 
 /// The note in which a store says whose it is.
-pub(super) const IDENTITY: &str = "identity";
+pub(in crate::runtime) const IDENTITY: &str = "identity";
 /// The note of what is remembered of the other servers.
-pub(super) const PEERS: &str = "peers";
+pub(in crate::runtime) const PEERS: &str = "peers";
 /// The note of the highest index given to the application.
-pub(super) const FLOOR: &str = "floor";
+pub(in crate::runtime) const FLOOR: &str = "floor";
 
 /// All that a node knows of identities: its own, and those of its peers.
 #[derive(Debug)]
-pub(super) struct Registry {
+pub(in crate::runtime) struct Registry {
     own: Identity,
     /// Whether this run began with an empty log, in a store that was empty when it was first
     /// used: one that may be given a new generation.
@@ -70,33 +70,33 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn own(&self) -> &Identity {
+    pub(in crate::runtime) fn own(&self) -> &Identity {
         &self.own
     }
 
     /// What is remembered of a server.
-    pub(super) fn known(&self, server: ServerId) -> Option<Known> {
+    pub(in crate::runtime) fn known(&self, server: ServerId) -> Option<Known> {
         self.known.get(&server).copied()
     }
 
     /// Whether this peer says nothing of itself.
-    pub(super) fn speaks_version_1(&self, peer: ServerId) -> bool {
+    pub(in crate::runtime) fn speaks_version_1(&self, peer: ServerId) -> bool {
         self.version_1.contains(&peer)
     }
 
     /// Whether some peer says nothing of itself.
-    pub(super) fn somebody_speaks_version_1(&self) -> bool {
+    pub(in crate::runtime) fn somebody_speaks_version_1(&self) -> bool {
         !self.version_1.is_empty()
     }
 
     /// A later term is durable here.
-    pub(super) fn reached(&mut self, term: Term) {
+    pub(in crate::runtime) fn reached(&mut self, term: Term) {
         self.term = self.term.max(term);
     }
 
     /// A peer's messages show how far it has come, durably. Only a later start is compared with
     /// it, so it need not be written at once.
-    pub(super) fn shown(&mut self, peer: ServerId, progress: Progress) {
+    pub(in crate::runtime) fn shown(&mut self, peer: ServerId, progress: Progress) {
         let known = self.known.get_mut(&peer);
         if let Some(known) = known.filter(|known| known.progress < progress) {
             known.progress = progress;
@@ -106,7 +106,7 @@ impl Registry {
 
     /// The notes that have changed since they were last taken to be written: those that
     /// something waits for, or, if `all`, also those that may be written when it costs nothing.
-    pub(super) fn unwritten(&mut self, all: bool) -> Vec<(&'static str, Vec<u8>)> {
+    pub(in crate::runtime) fn unwritten(&mut self, all: bool) -> Vec<(&'static str, Vec<u8>)> {
         let mut notes = Vec::new();
         if std::mem::take(&mut self.own_changed) {
             notes.push((IDENTITY, codec::encode(&self.own)));
@@ -124,7 +124,11 @@ impl Registry {
     ///
     /// # Errors
     /// When a generation was given in this term and taken, or in a later one.
-    pub(super) fn readmit(&mut self, server: ServerId, term: Term) -> Result<(), Known> {
+    pub(in crate::runtime) fn readmit(
+        &mut self,
+        server: ServerId,
+        term: Term,
+    ) -> Result<(), Known> {
         let new = Known::awaited(term);
         match self.known(server) {
             Some(known) if known == new => return Ok(()),
@@ -138,20 +142,20 @@ impl Registry {
 
     /// The note that is to be durable before this blank store [adopts](Self::adopt) a new
     /// generation.
-    pub(super) fn adopting(&self, adoption: Adoption) -> (&'static str, Vec<u8>) {
+    pub(in crate::runtime) fn adopting(&self, adoption: Adoption) -> (&'static str, Vec<u8>) {
         (IDENTITY, codec::encode(&self.own.clone().of(adoption)))
     }
 
     /// This blank store says from now on that it has a new generation: the note of it is
     /// durable, and so is the term that goes with it.
-    pub(super) fn adopt(&mut self, adoption: Adoption) {
+    pub(in crate::runtime) fn adopt(&mut self, adoption: Adoption) {
         self.own = self.own.clone().of(adoption);
         // What has changed since the note was made is in none.
         self.own_changed = true;
     }
 
     /// Why this node's own store is not the one that the cluster knows, if it was told so.
-    pub(super) fn disowned(&self) -> Option<&String> {
+    pub(in crate::runtime) fn disowned(&self) -> Option<&String> {
         self.own.disowned.as_ref()
     }
 }

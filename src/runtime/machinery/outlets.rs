@@ -11,9 +11,9 @@ use std::vec::Vec;
 
 use super::application::Jobs;
 use super::outbox::Outbox;
-use super::proposal::{Accepted, ProposeError, Waiter};
 use crate::driver::{Exits, Held, Run};
 use crate::figure2::{Entry, Index, Message, ServerId, Term};
+use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
 
 /// What waits at the gate: what a step owes, and what the node does beside the server.
 pub(super) struct Gated<R> {

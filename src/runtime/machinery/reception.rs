@@ -14,14 +14,14 @@ use super::errands::Errand;
 use super::identity::{Meeting, Progress, Registry};
 use super::log;
 use super::mailbox::Mailbox;
-use super::metrics::Counters;
 use super::server_loop::Arrived;
 use super::sync::{Mutex, MutexGuard, lock};
-use super::transport::{Closed, Reception};
 use crate::figure2::{Message, ServerId};
+use crate::runtime::metrics::Counters;
+use crate::runtime::transport::{Closed, Reception};
 
 /// The identities that a node knows, for all its threads.
-pub(super) struct Identities {
+pub(in crate::runtime) struct Identities {
     registry: Mutex<Registry>,
     concerns: Mutex<Concerns>,
     /// Whether a peer refuses this node: asked for each message.
@@ -30,20 +30,20 @@ pub(super) struct Identities {
 
 /// What is wrong between this node and its peers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Concerns {
+pub(in crate::runtime) struct Concerns {
     /// Peers that this node refuses, and why.
-    pub(super) refused: BTreeMap<ServerId, String>,
+    pub(in crate::runtime) refused: BTreeMap<ServerId, String>,
     /// Peers that refuse this node, and why.
-    pub(super) refused_by: BTreeMap<ServerId, String>,
+    pub(in crate::runtime) refused_by: BTreeMap<ServerId, String>,
     /// Peers that lost what they acknowledged to this leader.
-    pub(super) lost: BTreeSet<ServerId>,
+    pub(in crate::runtime) lost: BTreeSet<ServerId>,
 }
 
 /// Of how many servers at most it is said that they are refused.
 const MOST: usize = 64;
 
 impl Identities {
-    pub(super) fn new(registry: Registry) -> Self {
+    pub(in crate::runtime) fn new(registry: Registry) -> Self {
         Identities {
             registry: Mutex::new(registry),
             concerns: Mutex::default(),
@@ -51,26 +51,26 @@ impl Identities {
         }
     }
 
-    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+    pub(in crate::runtime) fn registry(&self) -> MutexGuard<'_, Registry> {
         lock(&self.registry)
     }
 
-    pub(super) fn concerns(&self) -> Concerns {
+    pub(in crate::runtime) fn concerns(&self) -> Concerns {
         lock(&self.concerns).clone()
     }
 
     /// Shows which peers lost what they acknowledged.
-    pub(super) fn lost(&self, peers: BTreeSet<ServerId>) {
+    pub(in crate::runtime) fn lost(&self, peers: BTreeSet<ServerId>) {
         lock(&self.concerns).lost = peers;
     }
 
     /// Why this node's store is not the one that the cluster knows, if it was told so.
-    pub(super) fn disowned(&self) -> Option<String> {
+    pub(in crate::runtime) fn disowned(&self) -> Option<String> {
         self.registry().disowned().cloned()
     }
 
     /// A peer has shown that it has come further.
-    pub(super) fn shown(&self, peer: ServerId, progress: Progress) {
+    pub(in crate::runtime) fn shown(&self, peer: ServerId, progress: Progress) {
         self.registry().shown(peer, progress);
     }
 

@@ -11,22 +11,22 @@ use std::vec::Vec;
 
 use super::gate::Gate;
 use super::identity::{FLOOR, STOPPED, floor_note};
-use super::life::StopReason;
 use super::log;
-use super::metrics::Counters;
 use super::outlets::{Gated, Note, Outlets};
 use super::reception::Identities;
-use super::recorder::Recorder;
-use super::storage::{Storage, StorageError};
 use crate::driver::Batch;
 use crate::figure2::{Index, Record};
+use crate::runtime::metrics::Counters;
+use crate::runtime::recorder::Recorder;
+use crate::runtime::stopped::StopReason;
+use crate::runtime::storage::{Storage, StorageError};
 
 /// How far peers have come is written beside one in so many batches: it grows with each, and what
 /// of it a crash of this node loses, the peers' own counters of starts make up for.
 const PROGRESS: u64 = 64;
 
-/// The disk thread of one node.
-pub(super) struct Disk<S, R> {
+/// What the disk thread of one node works with.
+pub(super) struct Writer<S, R> {
     pub(super) storage: S,
     pub(super) gate: Arc<Gate<Gated<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
@@ -45,7 +45,7 @@ pub(super) struct Failure<R> {
     pub(super) unreleased: Vec<Gated<R>>,
 }
 
-impl<S: Storage, R> Disk<S, R> {
+impl<S: Storage, R> Writer<S, R> {
     /// The life of the disk thread.
     ///
     /// # Errors
@@ -175,10 +175,10 @@ mod tests {
     use super::*;
     use crate::driver::Held;
     use crate::figure2::{Command, Entry, Message, Persistent, RequestVoteReply, ServerId};
-    use crate::runtime::application::{Jobs, Work};
-    use crate::runtime::identity::{Asked, IDENTITY, PEERS, Registry, UnfitStore};
-    use crate::runtime::mailbox::Taken;
-    use crate::runtime::outbox::Outbox;
+    use crate::runtime::machinery::application::{Jobs, Work};
+    use crate::runtime::machinery::identity::{Asked, IDENTITY, PEERS, Registry, UnfitStore};
+    use crate::runtime::machinery::mailbox::Taken;
+    use crate::runtime::machinery::outbox::Outbox;
     use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes};
     use std::boxed::Box;
     use std::string::ToString;
@@ -191,11 +191,11 @@ mod tests {
         Asked { server: ServerId(1), cluster: "test".into(), servers }
     }
 
-    fn disk(platter: &MemoryDisk) -> Disk<MemoryStorage, u64> {
+    fn disk(platter: &MemoryDisk) -> Writer<MemoryStorage, u64> {
         let mut storage = platter.open().unwrap();
         let notes = storage.notes().unwrap();
         let registry = Registry::open(&notes, &Persistent::default(), asked(), || 1).unwrap();
-        Disk {
+        Writer {
             storage,
             gate: Arc::new(Gate::new()),
             outlets: Arc::new(Outlets {
@@ -274,7 +274,7 @@ mod tests {
         };
         serve(step(1));
         serve(Gated::of(Held { persist: Vec::new(), ..step(2).held }));
-        let notes = |disk: &mut Disk<MemoryStorage, u64>| disk.storage.notes().unwrap();
+        let notes = |disk: &mut Writer<MemoryStorage, u64>| disk.storage.notes().unwrap();
         assert_eq!(notes(&mut disk).get(FLOOR), None, "nothing was given before the last write");
         assert!(notes(&mut disk).contains_key(IDENTITY));
         disk.gate.enter(step(3), true);
@@ -289,7 +289,7 @@ mod tests {
     fn a_hello_states_a_term_only_once_it_is_durable() {
         let platter = MemoryDisk::new();
         let mut disk = disk(&platter);
-        let states = |disk: &Disk<MemoryStorage, u64>, term: &str| {
+        let states = |disk: &Writer<MemoryStorage, u64>, term: &str| {
             let hello = disk.identities.registry().hello();
             std::string::String::from_utf8(hello).unwrap().contains(term)
         };

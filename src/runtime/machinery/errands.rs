@@ -11,13 +11,13 @@ use std::vec::Vec;
 use super::identity::Adoption;
 use super::log;
 use super::outlets::Gated;
-use super::readmit::{Other, Readmission, ReadmitError, Waiting, all_hold};
 use super::server_loop::ServerLoop;
 use super::watch::Sign;
 use crate::figure2::{
     AppendEntriesReply, Index, Input, Leader, Message, Payload, RequestVoteReply, Role, ServerId,
     Term,
 };
+use crate::runtime::readmit::{Other, Readmission, ReadmitError, Waiting, all_hold};
 
 /// What a thread of the node asks of the server loop.
 pub(super) enum Errand {

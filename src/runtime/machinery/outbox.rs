@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::vec::Vec;
 
 use super::mailbox::{Mailbox, Queue, Taken};
-use super::metrics::PeerCounters;
-use super::transport::{Link, is_urgent};
 use crate::figure2::Message;
+use crate::runtime::metrics::PeerCounters;
+use crate::runtime::transport::{Link, is_urgent};
 
 /// How many messages wait for a peer at most. Raft repeats what is lost, and old messages are
 /// the ones worth least.

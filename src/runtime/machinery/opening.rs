@@ -9,11 +9,11 @@ use std::string::String;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::builder::StartError;
 use super::identity::{Asked, Registry, check_floor};
-use super::storage::Storage;
-use super::transport::Transport;
 use crate::figure2::{Config, Index, Persistent, ServerId};
+use crate::runtime::builder::StartError;
+use crate::runtime::storage::Storage;
+use crate::runtime::transport::Transport;
 
 /// Whether the transport is that of this server, in the cluster of this name, and has a way to
 /// each peer; returns the name.

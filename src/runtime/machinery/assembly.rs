@@ -1,0 +1,191 @@
+//! Puts the threads of a node together, from the parts that the builder was given.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::vec::Vec;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::application::{self, Jobs, Work};
+use super::breaches::Logged;
+use super::clock::Clock;
+use super::errands::Errands;
+use super::gate::Gate;
+use super::identity::Asked;
+use super::log;
+use super::mailbox::Mailbox;
+use super::opening::{self, Opened};
+use super::outbox::Outbox;
+use super::outlets::Outlets;
+use super::reception::{Front, Identities};
+use super::server_loop::{Arrived, ServerLoop};
+use super::threads::{Machinery, Shared, spawn};
+use super::watch::Watch;
+use super::writer::Writer;
+use crate::driver::Driver;
+use crate::figure2::{Server, ServerId};
+use crate::runtime::builder::{NodeBuilder, StartError};
+use crate::runtime::leadership::Noticeboard;
+use crate::runtime::metrics::Counters;
+use crate::runtime::recorder::{FORMAT, Line, Recorder};
+use crate::runtime::state_machine::StateMachine;
+use crate::runtime::status::Standing;
+use crate::runtime::storage::Storage;
+use crate::runtime::transport::{Inbox, Transport};
+
+/// What a user of the library brings.
+pub(in crate::runtime) struct Parts<S, T, M> {
+    pub(in crate::runtime) storage: S,
+    pub(in crate::runtime) transport: T,
+    pub(in crate::runtime) state_machine: M,
+}
+
+/// Opens the storage, and starts every thread.
+///
+/// # Errors
+/// When a part cannot be used. No thread is left running.
+pub(in crate::runtime) fn start<S, T, M>(
+    builder: NodeBuilder,
+    parts: Parts<S, T, M>,
+) -> Result<Machinery<M::Response>, StartError>
+where
+    S: Storage,
+    T: Transport,
+    M: StateMachine,
+{
+    // What it limits is checked where a command is proposed.
+    let NodeBuilder {
+        config,
+        timing,
+        seed,
+        max_command_bytes: _,
+        max_in_flight: _,
+        recording,
+        cluster,
+        blanks,
+    } = builder;
+    let Parts { mut storage, transport, state_machine } = parts;
+    let id = config.id;
+    let span = tracing::info_span!("node", %id);
+    let entered = span.clone().entered();
+    let cluster = opening::check_transport(&transport, &config, cluster)?;
+    let asked = Asked { server: id, cluster, servers: (*config.servers).clone() };
+    let Opened { persistent, registry, floor } = opening::open(&mut storage, asked)?;
+    log::info!(
+        term = persistent.current_term(),
+        last_log_index = persistent.log().last_index(),
+        "starting"
+    );
+
+    let recording = match recording {
+        Some(recording) => {
+            let out = recording.open()?;
+            let recorder = Recorder::new();
+            recorder.record(Line::Start {
+                format: FORMAT,
+                config: config.clone(),
+                persistent: persistent.clone(),
+                floor,
+            });
+            let thread = recorder.clone();
+            let handle = spawn("recorder", move || thread.run(out))?;
+            Some((recorder, handle))
+        }
+        None => None,
+    };
+    let recorder = recording.as_ref().map(|(recorder, _)| recorder.clone());
+
+    let counters = Arc::new(Counters::new(config.peers()));
+    let peers: Vec<ServerId> = config.peers().collect();
+    let outbox = |&peer: &ServerId| (peer, Arc::new(Outbox::new(counters.peer(peer))));
+    let outlets = Arc::new(Outlets {
+        outboxes: peers.iter().map(outbox).collect(),
+        jobs: Arc::new(Jobs::new(Work::default())),
+        given: AtomicU64::new(0),
+    });
+    let identities = Arc::new(Identities::new(registry));
+    let (shortest, longest) = (*timing.election().start(), *timing.election().end());
+    let servers = config.servers.clone();
+    let (driver, started) = Driver::<Server>::start(config, persistent, floor, timing);
+    let shared = Arc::new(Shared {
+        life: Arc::default(),
+        arrived: Arc::new(Mailbox::new(Arrived::default())),
+        gate: Arc::new(Gate::new()),
+        outlets,
+        noticeboard: Arc::new(Noticeboard::new(Standing::of(driver.server()))),
+        counters,
+        identities: identities.clone(),
+        longest_election: longest,
+        transport: Box::new(transport),
+    });
+    let random = match seed {
+        Some(seed) => StdRng::seed_from_u64(seed),
+        None => rand::make_rng(),
+    };
+    let disconnecting = shared.clone();
+    let errands = Errands {
+        disconnect: Box::new(move |peer| disconnecting.transport.disconnect(peer)),
+        readmissions: Vec::new(),
+    };
+    let mut server_loop = ServerLoop {
+        driver,
+        clock: Clock::new(random),
+        arrived: shared.arrived.clone(),
+        gate: shared.gate.clone(),
+        outlets: shared.outlets.clone(),
+        noticeboard: shared.noticeboard.clone(),
+        counters: shared.counters.clone(),
+        recorder: recorder.clone(),
+        write_here: None,
+        identities: identities.clone(),
+        errands,
+        watch: Watch::new(longest),
+        shown: BTreeMap::new(),
+        stops: false,
+        logged: Logged::new(),
+        blanks,
+    };
+    // A recording is a file, whatever the storage is.
+    let may_block = storage.may_block() || recorder.is_some();
+    let mut writer = Writer {
+        storage,
+        gate: shared.gate.clone(),
+        outlets: shared.outlets.clone(),
+        counters: shared.counters.clone(),
+        recorder,
+        identities: identities.clone(),
+        floor,
+        batches: 0,
+    };
+
+    // From here on, dropping it ends what was started.
+    let mut machinery = Machinery::new(shared.clone(), recording);
+    let front = Front {
+        identities,
+        arrived: shared.arrived.clone(),
+        counters: shared.counters.clone(),
+        patience: shortest,
+    };
+    shared.transport.start(Inbox::new(id, servers, front))?;
+    drop(entered);
+    for peer in peers {
+        let (outbox, link) = (shared.outlets.outboxes[&peer].clone(), shared.transport.link(peer));
+        machinery.spawn("sender", &span, move |_| outbox.run(link))?;
+    }
+    machinery.spawn("application", &span, move |shared| {
+        application::run(state_machine, &shared.outlets.jobs, &shared.counters);
+    })?;
+    if may_block {
+        machinery.spawn("disk", &span, move |shared| shared.stop_on_failure(writer.run()))?;
+    } else {
+        let shared = shared.clone();
+        server_loop.write_here = Some(Box::new(move || shared.stop_on_failure(writer.run_once())));
+    }
+    machinery.spawn("server", &span, move |_| server_loop.run(started))?;
+    Ok(machinery)
+}

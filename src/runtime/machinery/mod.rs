@@ -1,0 +1,54 @@
+//! What runs behind a node: its threads, and what they hand to each other. Nothing in here is
+//! public; what an application meets stands one folder up.
+//!
+//! ```text
+//!  reception ──► mailbox ──► server loop ──► gate ──► writer ──► outlets ──┬─► outbox per peer
+//!  node ────────────▲            ▲ clock     (waits for the disk)          └─► application
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `assembly.rs` | puts the threads of a node together |
+//! | `opening.rs` | what is checked and written before they start |
+//! | `threads.rs` | starts them, ends them, and what they share |
+//! | `life.rs` | whether the node runs, and how many proposals it owes an answer |
+//! | `reception.rs` | in from the transport: messages, hellos |
+//! | `identity/` | who this node is, and which store each peer had |
+//! | `server_loop.rs` | the thread that owns the server |
+//! | `clock.rs` | its timers |
+//! | `errands.rs` | what it does beside the server's steps |
+//! | `breaches.rs` | what it does about messages that no correct peer sends |
+//! | `watch.rs` | what it notices of peers that lost their log |
+//! | `gate.rs` | where its outputs wait for the disk |
+//! | `writer.rs` | the thread that makes them durable |
+//! | `outlets.rs` | where they go from there |
+//! | `outbox.rs` | to a peer, with a thread of its own |
+//! | `application.rs` | to the state machine, on a thread of its own |
+//! | `mailbox.rs` | from one thread to another |
+//! | `sync.rs` | the locks below all that |
+//! | `log.rs` | lines for the application's log |
+//! | `readable.rs` | how errors look as `Debug` |
+//! | `interleavings.rs` | tests: the threads under a scheduler that tries interleavings |
+
+mod application;
+pub(super) mod assembly;
+mod breaches;
+mod clock;
+mod errands;
+mod gate;
+pub(super) mod identity;
+#[cfg(all(test, veraft_shuttle))]
+mod interleavings;
+pub(super) mod life;
+pub(super) mod log;
+pub(super) mod mailbox;
+mod opening;
+mod outbox;
+mod outlets;
+mod readable;
+pub(super) mod reception;
+mod server_loop;
+pub(super) mod sync;
+pub(super) mod threads;
+mod watch;
+mod writer;

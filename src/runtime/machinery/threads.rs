@@ -1,0 +1,236 @@
+//! The threads of a node, and what they share.
+
+use crate::runtime::std;
+
+use std::boxed::Box;
+use std::string::ToString;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+use super::errands::Errand;
+use super::gate::Gate;
+use super::life::Life;
+use super::log;
+use super::mailbox::Mailbox;
+use super::outbox::Outbox;
+use super::outlets::{Gated, Outlets};
+use super::reception::Identities;
+use super::server_loop::Arrived;
+use super::sync::{Condvar, Mutex, lock, wait};
+use super::writer::Failure;
+use crate::figure2::{Payload, ServerId};
+use crate::runtime::builder::StartError;
+use crate::runtime::leadership::Noticeboard;
+use crate::runtime::metrics::{Counters, Metrics};
+use crate::runtime::proposal::Waiter;
+use crate::runtime::readmit::{Readmission, ReadmitError};
+use crate::runtime::recorder::Recorder;
+use crate::runtime::status::Status;
+use crate::runtime::stopped::StopReason;
+use crate::runtime::transport::Transport;
+
+/// What runs behind the handle of a node; dropping it ends every thread.
+pub(in crate::runtime) struct Machinery<R> {
+    pub(in crate::runtime) shared: Arc<Shared<R>>,
+    threads: Mutex<Threads>,
+    joined: Condvar,
+    own_threads: Vec<ThreadId>,
+}
+
+/// What the threads of a node share.
+pub(in crate::runtime) struct Shared<R> {
+    pub(in crate::runtime) life: Arc<Life>,
+    pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
+    pub(super) gate: Arc<Gate<Gated<R>>>,
+    pub(super) outlets: Arc<Outlets<R>>,
+    pub(in crate::runtime) noticeboard: Arc<Noticeboard>,
+    pub(in crate::runtime) counters: Arc<Counters>,
+    pub(in crate::runtime) identities: Arc<Identities>,
+    /// The longest election timeout.
+    pub(super) longest_election: Duration,
+    pub(super) transport: Box<dyn Transport>,
+}
+
+/// The threads of a node, until somebody joins them.
+struct Threads {
+    running: Option<Running>,
+    all_joined: bool,
+}
+
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    recorder: Option<(Recorder, JoinHandle<()>)>,
+}
+
+impl<R> Machinery<R> {
+    /// No thread but that of the recorder, if there is one.
+    pub(super) fn new(
+        shared: Arc<Shared<R>>,
+        recorder: Option<(Recorder, JoinHandle<()>)>,
+    ) -> Self {
+        let running = Running { workers: Vec::new(), recorder };
+        Machinery {
+            shared,
+            threads: Mutex::new(Threads { running: Some(running), all_joined: false }),
+            joined: Condvar::new(),
+            own_threads: Vec::new(),
+        }
+    }
+
+    /// Ends every thread, and waits for all of them but this one.
+    pub(in crate::runtime) fn shutdown(&self) {
+        self.shared.stop(StopReason::Shutdown);
+        let own = self.own_threads.contains(&thread::current().id());
+        let running = lock(&self.threads).running.take();
+        match running {
+            Some(running) => self.join(running),
+            None if own => {}
+            None => {
+                let mut threads = lock(&self.threads);
+                while !threads.all_joined {
+                    threads = wait(&self.joined, threads);
+                }
+            }
+        }
+    }
+
+    fn join(&self, running: Running) {
+        let Running { workers, recorder } = running;
+        for worker in workers {
+            if worker.thread().id() != thread::current().id() {
+                // A worker that panicked has said so, and why the node stopped is known.
+                let _ = worker.join();
+            }
+        }
+        self.shared.transport.join();
+        if let Some((recorder, thread)) = recorder {
+            recorder.finish();
+            let _ = thread.join();
+        }
+        lock(&self.threads).all_joined = true;
+        self.joined.notify_all();
+    }
+}
+
+impl<R: Send + 'static> Machinery<R> {
+    /// Starts a thread that takes the node down with it when it panics.
+    pub(super) fn spawn(
+        &mut self,
+        name: &'static str,
+        span: &tracing::Span,
+        work: impl FnOnce(&Shared<R>) + Send + 'static,
+    ) -> Result<(), StartError> {
+        let (shared, span) = (self.shared.clone(), span.clone());
+        let handle = spawn(name, move || {
+            let _entered = span.entered();
+            let guard = PanicGuard { name, shared };
+            work(&guard.shared);
+        })?;
+        self.own_threads.push(handle.thread().id());
+        if let Some(running) = &mut lock(&self.threads).running {
+            running.workers.push(handle);
+        }
+        Ok(())
+    }
+}
+
+impl<R> Drop for Machinery<R> {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl<R> Shared<R> {
+    /// Hands a proposal to the server loop; a node that has stopped drops it.
+    pub(in crate::runtime) fn put(&self, payload: Payload, waiter: Waiter<R>) {
+        self.arrived.put(|arrived| {
+            arrived.payloads.push(payload);
+            arrived.waiters.push(waiter);
+        });
+    }
+
+    /// What [`Node::readmit`](crate::runtime::Node::readmit) promises.
+    pub(in crate::runtime) fn readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
+        let (answer, answered) = mpsc::channel();
+        let deadline = Instant::now() + self.longest_election * 4;
+        let errand = Errand::Readmit(Readmission { server, deadline, answer });
+        // A node that has stopped drops it, and the channel ends.
+        let _ = self.arrived.put(|arrived| arrived.errands.push(errand));
+        answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.life.stopped())))
+    }
+
+    /// What was counted up to now, by a node that stands so.
+    pub(in crate::runtime) fn metrics(&self, status: &Status) -> Metrics {
+        let Shared { life, arrived, gate, outlets, counters, .. } = self;
+        let peer = |(&peer, outbox): (&ServerId, &Arc<Outbox>)| {
+            (peer, counters.peer(peer).snapshot(outbox.depth()))
+        };
+        Metrics {
+            elections_started: counters.elections_started.load(Ordering::Relaxed),
+            elections_won: counters.elections_won.load(Ordering::Relaxed),
+            peers: outlets.outboxes.iter().map(peer).collect(),
+            sync_nanoseconds: counters.sync_nanoseconds.snapshot(),
+            proposal_batch: counters.proposal_batch.snapshot(),
+            sync_batch: counters.sync_batch.snapshot(),
+            proposals_in_flight: life.in_flight(),
+            inbox_depth: arrived.look(Arrived::len),
+            gate_depth: gate.depth(),
+            apply_lag: status.commit_index.saturating_sub(status.applied_index),
+        }
+    }
+
+    /// Ends the node: no thread finds more work.
+    pub(super) fn stop(&self, reason: StopReason) {
+        let failure = !matches!(reason, StopReason::Shutdown);
+        if self.life.end(reason) {
+            match failure {
+                true => log::error!("{:?}", self.life.stopped()),
+                false => log::info!("shutting down"),
+            }
+        }
+        self.noticeboard.close();
+        self.arrived.close();
+        self.gate.close();
+        self.outlets.outboxes.values().for_each(|outbox| outbox.close());
+        self.outlets.jobs.close();
+        self.transport.close();
+    }
+
+    /// A write failed, or a step was the last: the node ends, and then the proposals hear of it
+    /// that waited.
+    pub(super) fn stop_on_failure(&self, result: Result<(), Failure<R>>) {
+        if let Err(Failure { reason, unreleased }) = result {
+            self.stop(reason);
+            drop(unreleased);
+        }
+    }
+}
+
+/// Stops the node when the thread that holds it panics.
+struct PanicGuard<R> {
+    name: &'static str,
+    shared: Arc<Shared<R>>,
+}
+
+impl<R> Drop for PanicGuard<R> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.stop(StopReason::Panicked { thread: self.name.to_string() });
+        }
+    }
+}
+
+/// Starts a thread.
+///
+/// # Errors
+/// When the system has no more.
+pub(super) fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let builder = thread::Builder::new().name(name.to_string());
+    builder.spawn(work).map_err(|source| StartError::Thread { thread: name, source })
+}
