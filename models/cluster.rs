@@ -10,6 +10,7 @@
 //!   any two.
 
 use dashmap::DashMap;
+use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, ServerId, Term, Timer};
@@ -26,7 +27,7 @@ use crate::successors::Effects;
 use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Servers in the cluster; at least 1.
     pub servers: usize,
@@ -39,7 +40,7 @@ pub struct Bounds {
 }
 
 /// How the environment behaves, and which reductions are on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// One state stands for all renamings of its servers.
     pub symmetry: bool,

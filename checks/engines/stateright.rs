@@ -127,6 +127,8 @@ impl<M: Model> Search<M> {
         let properties = model.properties();
         let names: BTreeSet<_> = properties.iter().map(|property| property.name).collect();
         assert_eq!(names.len(), properties.len(), "properties are told apart by their names");
+        let most = MOST_PROPERTIES;
+        assert!(properties.len() <= most, "a model has at most {most} properties");
         Search {
             discovered: properties.iter().map(|_| AtomicBool::new(false)).collect(),
             properties,
@@ -160,15 +162,15 @@ impl<M: Model> Search<M> {
         levels.iter().zip(ends).map(level).collect()
     }
 
-    /// The condition of property `I`, until it is discovered.
-    fn condition<const I: usize>(&self, state: &M::State) -> bool {
-        let property = &self.properties[I];
+    /// The condition of property `number`, until it is discovered.
+    fn condition(&self, number: usize, state: &M::State) -> bool {
+        let property = &self.properties[number];
         let nothing_new = property.expectation != Expectation::Sometimes;
-        if self.discovered[I].load(Ordering::Relaxed) {
+        if self.discovered[number].load(Ordering::Relaxed) {
             return nothing_new;
         }
         let holds = (property.condition)(&self.model, state);
-        if holds == nothing_new || self.discovered[I].swap(true, Ordering::Relaxed) {
+        if holds == nothing_new || self.discovered[number].swap(true, Ordering::Relaxed) {
             return nothing_new;
         }
         if property.expectation.discovery_is_failure() {
@@ -180,9 +182,36 @@ impl<M: Model> Search<M> {
 
 type Condition<M> = fn(&Search<M>, &Placed<<M as Model>::State>) -> bool;
 
+/// How many properties a model can have.
+const MOST_PROPERTIES: usize = 256;
+
 /// A property's condition is a plain function, which cannot know its number but by its type.
-macro_rules! conditions {
-    ($($number:literal)*) => { [$(|search, placed| search.condition::<$number>(&placed.state)),*] };
+fn condition<M: Model, const SIXTEENS: usize, const ONES: usize>(
+    search: &Search<M>,
+    placed: &Placed<M::State>,
+) -> bool {
+    search.condition(16 * SIXTEENS + ONES, &placed.state)
+}
+
+/// The conditions of sixteen properties.
+macro_rules! sixteen {
+    ($sixteens:literal) => { sixteen!($sixteens: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) };
+    ($sixteens:literal: $($ones:literal)*) => {
+        [$(condition::<M, $sixteens, $ones> as Condition<M>),*]
+    };
+}
+
+/// One for each property there can be, in order.
+fn conditions<M: Model>() -> impl Iterator<Item = Condition<M>> {
+    let all = [
+        [sixteen!(0), sixteen!(1), sixteen!(2), sixteen!(3)],
+        [sixteen!(4), sixteen!(5), sixteen!(6), sixteen!(7)],
+        [sixteen!(8), sixteen!(9), sixteen!(10), sixteen!(11)],
+        [sixteen!(12), sixteen!(13), sixteen!(14), sixteen!(15)],
+    ];
+    let all = all.as_flattened().as_flattened().to_vec();
+    assert_eq!(all.len(), MOST_PROPERTIES);
+    all.into_iter()
 }
 
 impl<M: Model> Model for Search<M> {
@@ -212,15 +241,12 @@ impl<M: Model> Model for Search<M> {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let conditions: [Condition<M>; 24] =
-            conditions!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
-        assert!(self.properties.len() <= conditions.len(), "a model has at most 24 properties");
         let wrap = |(property, condition): (&Property<M>, _)| Property {
             expectation: property.expectation.clone(),
             name: property.name,
             condition,
         };
-        self.properties.iter().zip(conditions).map(wrap).collect()
+        self.properties.iter().zip(conditions()).map(wrap).collect()
     }
 }
 
@@ -287,5 +313,43 @@ mod tests {
     #[test]
     fn a_search_that_stopped_early_is_not_exhausted() {
         assert_eq!(run(Counter, false).stopped, Some(Stopped::Violation));
+    }
+
+    /// Counts to 199, with two hundred properties, of which two are found.
+    struct Many;
+
+    impl Model for Many {
+        type State = u8;
+        type Action = ();
+        fn init_states(&self) -> Vec<u8> {
+            vec![0]
+        }
+        fn actions(&self, _: &u8, actions: &mut Vec<()>) {
+            actions.push(());
+        }
+        fn next_state(&self, state: &u8, (): ()) -> Option<u8> {
+            state.checked_add(1).filter(|next| *next < 200)
+        }
+        fn properties(&self) -> Vec<Property<Self>> {
+            let name = |number: u8| -> &'static str { number.to_string().leak() };
+            let mut properties: Vec<_> =
+                (0..99).map(|n| Property::sometimes(name(n), |_, _| false)).collect();
+            properties.push(Property::sometimes("99", |_, state| *state == 99));
+            properties.extend((100..199).map(|n| Property::always(name(n), |_, _| true)));
+            properties.push(Property::sometimes("199", |_, state| *state == 199));
+            properties
+        }
+    }
+
+    #[test]
+    fn hundreds_of_properties_are_told_apart() {
+        let outcome = run(Many, false);
+        let mut found: Vec<_> = outcome
+            .discoveries
+            .iter()
+            .map(|(name, path)| (*name, path.clone().into_actions().len()))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, [("199", 199), ("99", 99)]);
     }
 }

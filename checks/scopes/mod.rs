@@ -4,6 +4,7 @@ pub mod actor_model;
 pub mod args;
 pub mod pins;
 pub mod script;
+mod space;
 pub mod story;
 pub mod trace;
 
@@ -237,6 +238,17 @@ impl Scope {
         (expectations.len() - found, found)
     }
 
+    /// What the search of this property, or of all, is known by, to other processes and in
+    /// checkpoints: equal for equal searches alone.
+    pub fn identity(&self, property: Option<&str>) -> Vec<u8> {
+        let environment = match self.kind {
+            Kind::Cluster(environment) => Some(environment),
+            Kind::ActorModel => None,
+        };
+        let identity = (self.bounds, environment, self.prefix(), property);
+        serde_json::to_vec(&identity).expect("plain data, and no map with other keys than texts")
+    }
+
     /// What is wrong with the bounds, if anything is.
     pub fn problem(&self) -> Option<String> {
         let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
@@ -333,5 +345,20 @@ pub fn check_property(scope: &Scope, name: &str) -> Result<(), String> {
         false => {
             Err(format!("no property is called {name:?} here; there are {}", names.join(", ")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some differ in nothing but where they begin.
+    #[test]
+    fn no_two_searches_are_known_by_one_identity() {
+        let all = SCOPES.iter().map(|scope| scope.identity(None));
+        let one = SCOPES.iter().map(|scope| scope.identity(Some(properties::ELECTION_SAFETY)));
+        let all: Vec<Vec<u8>> = all.chain(one).collect();
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }
