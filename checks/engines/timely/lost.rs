@@ -1,12 +1,14 @@
 //! What ends a search by several processes before its end: a process that is lost, or a worker
 //! that died.
 
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::panic;
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-/// The connections to the other processes, and why the search cannot be finished, if it cannot.
+use timely::communication::allocator::zero_copy::stream::Stream;
+
+/// Why a search cannot be finished, if it cannot.
 #[derive(Debug)]
 pub struct Lost {
     why: OnceLock<String>,
@@ -18,7 +20,7 @@ impl Lost {
     ///
     /// # Errors
     /// When the system has no handles left.
-    pub fn new(sockets: &[Option<TcpStream>]) -> std::io::Result<Arc<Lost>> {
+    pub fn new(sockets: &[Option<TcpStream>]) -> io::Result<Arc<Lost>> {
         let sockets = sockets.iter().flatten().map(TcpStream::try_clone);
         Ok(Arc::new(Lost { why: OnceLock::new(), sockets: sockets.collect::<Result<_, _>>()? }))
     }
@@ -39,42 +41,89 @@ impl Lost {
         // The first reason is the reason; the others follow from it.
         let _ = self.why.set(why);
     }
+}
 
-    /// From here on, for as long as the search lasts or until the next of this process begins, a
-    /// lost connection is noticed.
-    pub fn watch(self: &Arc<Lost>) {
-        *WATCHED.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(self);
-        // A thread that is held in the hook keeps it from being replaced, so there is one for all.
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let other_panics = panic::take_hook();
-            panic::set_hook(Box::new(move |panic| {
-                let thread = thread::current();
-                let name = thread.name().unwrap_or_default();
-                let connection =
-                    name.strip_prefix("timely:send-").or(name.strip_prefix("timely:recv-"));
-                match connection {
-                    Some(process) => hold(process),
-                    None => other_panics(panic),
-                }
-            }));
-        });
+/// The connection to another process, for timely's threads.
+///
+/// Those would panic when a connection ends without a farewell, and the workers with them. So
+/// such an end is not shown to them: the search is lost, and the thread waits for the end of the
+/// program.
+#[derive(Debug)]
+pub struct Connection {
+    socket: TcpStream,
+    /// The other process.
+    process: usize,
+    lost: Arc<Lost>,
+    /// How many bytes that were read last are zero.
+    zeros: usize,
+}
+
+/// timely says farewell with a header of six numbers, all of them zero.
+const FAREWELL: usize = 6 * size_of::<u64>();
+
+impl Connection {
+    /// The connection to `process`.
+    pub fn new(socket: TcpStream, process: usize, lost: Arc<Lost>) -> Connection {
+        Connection { socket, process, lost, zeros: 0 }
+    }
+
+    fn is_lost(&self) -> ! {
+        self.lost.lose(format!("lost process {}", self.process));
+        loop {
+            thread::park();
+        }
+    }
+
+    /// What came of reading or writing, unless the connection failed.
+    fn unless_lost<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => self.is_lost(),
+            result => result,
+        }
     }
 }
 
-/// The search whose connections are watched.
-static WATCHED: Mutex<Weak<Lost>> = Mutex::new(Weak::new());
-
-/// What becomes of timely's own threads, whose names begin with `timely:send` and `timely:recv`:
-/// they panic when a connection ends without a farewell, and are held there. Were they to unwind,
-/// they would poison the queues between them and the workers, whose panics would follow, in
-/// destructors too.
-fn hold(process: &str) -> ! {
-    let watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-    if let Some(lost) = watched {
-        lost.lose(format!("lost process {process}"));
+impl Read for Connection {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        // timely does not try again.
+        let read = loop {
+            match self.socket.read(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break self.unless_lost(result)?,
+            }
+        };
+        if read == 0 && self.zeros < FAREWELL {
+            self.is_lost();
+        }
+        let zeros = bytes[..read].iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if zeros == read { self.zeros + zeros } else { zeros };
+        Ok(read)
     }
-    loop {
-        thread::park();
+}
+
+impl Write for Connection {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.socket.write(bytes);
+        self.unless_lost(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.socket.flush();
+        self.unless_lost(result)
+    }
+}
+
+impl Stream for Connection {
+    fn try_clone(&self) -> io::Result<Connection> {
+        let socket = self.socket.try_clone()?;
+        Ok(Connection::new(socket, self.process, Arc::clone(&self.lost)))
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.socket.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.unless_lost(self.socket.shutdown(how))
     }
 }

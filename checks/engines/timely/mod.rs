@@ -12,8 +12,8 @@
 //! come to the same conclusion. A worker keeps 16 bytes a state (24 with the slack of its
 //! table), and its part of a level in an encoding of a few bytes for each component.
 
-mod batch;
 mod checkpoint;
+mod chunk;
 pub mod fingerprint;
 mod frontier;
 pub mod hosts;
@@ -28,6 +28,7 @@ mod worker;
 
 use std::hash::Hash;
 use std::io;
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ use checkpoint::Checkpoints;
 use fingerprint::Fingerprint;
 use frontier::Budget;
 use hosts::{Hosts, HostsError};
-use lost::Lost;
+use lost::{Connection, Lost};
 use net::{Gone, Net};
 pub use space::{Malformed, Space};
 use worker::{Counters, Found, Searcher, Shared};
@@ -247,7 +248,10 @@ fn allocators(settings: &Settings, digest: u64) -> Result<Allocators, SearchErro
     let sockets = hosts.connect(digest)?;
     let start = |error: io::Error| SearchError::Start(error.to_string());
     let lost = Lost::new(&sockets).map_err(start)?;
-    lost.watch();
+    let connection = |(process, socket): (usize, Option<TcpStream>)| {
+        socket.map(|socket| Connection::new(socket, process, Arc::clone(&lost)))
+    };
+    let sockets = sockets.into_iter().enumerate().map(connection).collect();
     let Hooks { log_fn, refill, spill } = Hooks::default();
     let near = ProcessBuilder::new_typed_vector(workers, refill.clone(), spill.clone());
     let hooks = Hooks { log_fn, refill, spill };
