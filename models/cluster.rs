@@ -39,7 +39,9 @@ pub struct Bounds {
     pub restarts: u32,
 }
 
-/// How the environment behaves, and which reductions are on.
+/// How the environment behaves, and which reductions are on. Saved traces and the results of
+/// searches hold it under the names of its fields; what a field was not yet there in older ones
+/// has a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// One state stands for all renamings of its servers.
@@ -50,18 +52,19 @@ pub struct Environment {
     pub audit: bool,
     /// A step's records become durable one by one, each before the messages that wait for it.
     pub torn: bool,
-    /// How many commands an AppendEntries carries at most, at least one; `usize::MAX` for as many
-    /// as there are. A blank takes half the room of a command.
-    pub max_append_commands: usize,
     /// A leader without an entry of its own term may be given a blank, at any moment: drivers
     /// do so after an election.
+    #[serde(default)]
     pub blanks: bool,
+    /// How many commands an AppendEntries carries at most, at least one; none for as many as
+    /// there are. A blank takes half the room of a command.
+    pub batch: Option<usize>,
 }
 
 impl Environment {
-    /// How many bytes that many commands take: see [`Raft::max_append_bytes`].
+    /// How many bytes such a batch takes: see [`Raft::max_append_bytes`].
     pub fn max_append_bytes(&self) -> usize {
-        self.max_append_commands.saturating_mul(COMMAND_BYTES)
+        self.batch.map_or(usize::MAX, |commands| commands.saturating_mul(COMMAND_BYTES))
     }
 }
 
@@ -72,8 +75,8 @@ impl Default for Environment {
             keep_dead_letters: false,
             audit: false,
             torn: false,
-            max_append_commands: usize::MAX,
             blanks: false,
+            batch: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod actor_model;
 pub mod args;
+pub mod extent;
 pub mod pins;
 pub mod script;
 mod space;
@@ -61,10 +62,11 @@ const REDUCED: Environment = Environment {
     keep_dead_letters: false,
     audit: false,
     torn: false,
-    max_append_commands: usize::MAX,
     blanks: false,
+    batch: None,
 };
-const PLAIN: Environment = Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
+pub(crate) const PLAIN: Environment =
+    Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
 const TORN: Environment = Environment { torn: true, ..REDUCED };
 const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 

@@ -129,12 +129,7 @@ impl Narrate for Recovering {
         };
         let way = path.into_actions().into_iter().map(Move::from);
         let moves: Vec<Move> = self.prefix.iter().cloned().chain(way).chain(recovery).collect();
-        let setting = Setting {
-            servers: self.cluster.bounds.servers,
-            torn: self.cluster.environment.torn,
-            max_append_bytes: self.cluster.max_append_bytes(),
-        };
-        let story = Story::tell(setting, &moves);
+        let story = Story::tell(Setting::of(&self.cluster), &moves);
         let mut steps = story.expect("what happened to one cluster can happen to another").steps();
         steps.split_off(self.prefix.len())
     }

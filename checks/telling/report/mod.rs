@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use indicatif::HumanCount;
 use serde::Serialize;
+use veraft_models::Environment;
 
 pub use diagram::Diagram;
 
@@ -16,6 +17,7 @@ use self::facts::{Fact, facts};
 use self::plots::{Plot, plots};
 use crate::evidence::saved::{Saved, slug};
 use crate::evidence::verdict::{Verdict, Word};
+use crate::scopes::extent::Extent;
 use crate::scopes::story::Story;
 use crate::scopes::trace::conversation;
 use crate::telling::summary::summary;
@@ -128,14 +130,16 @@ fn trace_id(scope: &str, property: &str) -> String {
 }
 
 fn scope(verdict: &Verdict) -> ScopeView {
-    let bounds = verdict.bounds;
-    let switch = |on: bool, name: &'static str| on.then_some(name);
+    let Extent { bounds, environment, .. } = verdict.extent;
+    let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+    let switch = |on: bool, name: &str| on.then(|| name.to_owned());
     let switches = [
-        switch(bounds.symmetry, "symmetry"),
-        switch(bounds.keep_dead_letters, "dead letters kept"),
-        switch(bounds.audit, "audit"),
-        switch(bounds.torn, "torn steps"),
-        switch(bounds.blanks, "blanks"),
+        switch(symmetry, "symmetry"),
+        switch(keep_dead_letters, "dead letters kept"),
+        switch(audit, "audit"),
+        switch(torn, "torn steps"),
+        switch(blanks, "blanks"),
+        batch.map(|most| format!("batches of at most {most}")),
     ];
     let mut notes = verdict.changed.clone();
     if !verdict.exhausted && verdict.with(Word::Violated).next().is_some() {
