@@ -8,6 +8,7 @@ use stateright::{Model, Path, Property};
 use veraft_models::interned::hash_of;
 use veraft_models::{Action, Cluster, ClusterState, Move};
 
+use super::calm::in_every_order;
 use super::failure::Failure;
 use super::game::{Game, Lost};
 use super::{Settings, Tried};
@@ -58,6 +59,7 @@ impl Recovering {
             moments: played.game.moments(),
             rounds,
             most_rounds: played.most_rounds,
+            every_order: in_every_order(self.cluster.bounds.servers),
             one_in,
             seed,
             lost: None,

@@ -20,6 +20,7 @@ use crate::evidence::verdict::{Verdict, Word};
 use crate::scopes::extent::Extent;
 use crate::scopes::story::Story;
 use crate::scopes::trace::conversation;
+use crate::telling::recovery::ONE_ORDER;
 use crate::telling::summary::summary;
 
 /// The page.
@@ -146,6 +147,9 @@ fn scope(verdict: &Verdict) -> ScopeView {
         notes.push("stopped at the first violation".to_owned());
     } else if !verdict.exhausted {
         notes.push("not exhausted: what lies beyond is unknown".to_owned());
+    }
+    if verdict.recovery.as_ref().is_some_and(|tried| !tried.every_order) {
+        notes.push(ONE_ORDER.to_owned());
     }
     let property = |property: &crate::evidence::verdict::PropertyVerdict| PropertyView {
         name: property.name,
