@@ -1,7 +1,8 @@
 //! The evidence: exhaustive searches, broken variants of the source that they must catch, and
 //! traces. The binary `check` is its command line.
 //!
-//! Each folder uses those above it in this list, and itself:
+//! Each folder may use those above it in this list, and itself; a test checks it
+//! (`tests/rooms.rs`).
 //!
 //! 1. [`terminal`]: what is printed, and how far a search has come
 //! 2. [`engines`]: ways to search a model, whatever it is a model of

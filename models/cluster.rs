@@ -9,6 +9,7 @@
 //!   server goes on, messages wait for the records before them, and a restart can fall between
 //!   any two.
 
+use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Server, ServerId, Term, Timer};
@@ -26,7 +27,7 @@ use crate::successors::Effects;
 use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Servers in the cluster; at least 1.
     pub servers: usize,
@@ -38,8 +39,10 @@ pub struct Bounds {
     pub restarts: u32,
 }
 
-/// How the environment behaves, and which reductions are on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the environment behaves, and which reductions are on. Saved traces and the results of
+/// searches hold it under the names of its fields; what a field was not yet there in older ones
+/// has a default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// One state stands for all renamings of its servers.
     pub symmetry: bool,
@@ -49,18 +52,19 @@ pub struct Environment {
     pub audit: bool,
     /// A step's records become durable one by one, each before the messages that wait for it.
     pub torn: bool,
-    /// How many commands an AppendEntries carries at most, at least one; `usize::MAX` for as many
-    /// as there are. A blank takes half the room of a command.
-    pub max_append_commands: usize,
     /// A leader without an entry of its own term may be given a blank, at any moment: drivers
     /// do so after an election.
+    #[serde(default)]
     pub blanks: bool,
+    /// How many commands an AppendEntries carries at most, at least one; none for as many as
+    /// there are. A blank takes half the room of a command.
+    pub batch: Option<usize>,
 }
 
 impl Environment {
-    /// How many bytes that many commands take: see [`Raft::max_append_bytes`].
+    /// How many bytes such a batch takes: see [`Raft::max_append_bytes`].
     pub fn max_append_bytes(&self) -> usize {
-        self.max_append_commands.saturating_mul(COMMAND_BYTES)
+        self.batch.map_or(usize::MAX, |commands| commands.saturating_mul(COMMAND_BYTES))
     }
 }
 
@@ -71,8 +75,8 @@ impl Default for Environment {
             keep_dead_letters: false,
             audit: false,
             torn: false,
-            max_append_commands: usize::MAX,
             blanks: false,
+            batch: None,
         }
     }
 }

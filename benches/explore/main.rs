@@ -52,7 +52,7 @@ fn run_timely(cluster: Cluster, workers: usize) -> Run {
         checkpoint: None,
         checkpoint_interval: Duration::from_secs(60),
         resume: false,
-        subject: "bench".to_owned(),
+        subject: b"bench".to_vec(),
     };
     let outcome = timely::search(cluster, &settings, &mut Progress::silent(), &never);
     Run::of(outcome.expect("one process needs neither network nor disk"))

@@ -32,7 +32,7 @@ pub(super) enum Command {
     List,
     /// Explores one scope
     Run(Box<RunArgs>),
-    /// Counts scopes anew, and prints checks/scopes/pins.rs as it then has to be
+    /// Counts scopes anew, and prints checks/scopes/pins.rs as it must be
     Pins(PinsArgs),
     /// From every state of a scope, lets faults stop, and demands that the cluster recovers
     Recover(RecoverArgs),

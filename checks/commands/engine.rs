@@ -9,7 +9,7 @@ use crate::commands::output::{try_existing_folder, try_folder};
 use crate::engines::Engine;
 use crate::engines::timely::Settings;
 use crate::engines::timely::hosts::Hosts;
-use crate::scopes::{Kind, Scope};
+use crate::scopes::Scope;
 
 /// The options that choose an engine and its limits.
 #[derive(Clone, Debug, Args)]
@@ -147,10 +147,6 @@ impl EngineArgs {
             }
             _ => None,
         };
-        let kind = match scope.kind {
-            Kind::Cluster(environment) => format!("{environment:?}"),
-            Kind::ActorModel => "actor-model".to_owned(),
-        };
         Ok(Engine::Timely(Box::new(Settings {
             workers,
             hosts,
@@ -162,7 +158,7 @@ impl EngineArgs {
             checkpoint: self.timely.checkpoint.clone(),
             checkpoint_interval: Duration::from_secs(self.timely.checkpoint_every.unwrap_or(60)),
             resume: self.timely.resume,
-            subject: format!("{:?} {kind} {property:?}", scope.bounds),
+            subject: scope.identity(property),
         })))
     }
 }

@@ -114,7 +114,7 @@ fn tell(file: &Path, format: Format) -> Result<(String, bool), SavedError> {
 }
 
 fn text(saved: &Saved, story: &Story) -> String {
-    let Saved { scope, property, prefix, steps, format: _, bounds: _ } = saved;
+    let Saved { scope, property, prefix, steps, format: _, extent: _ } = saved;
     let mut text = format!("{scope}: {property}, {} steps", steps.len());
     if !prefix.is_empty() {
         text += &format!(" after {} that the scope begins with", prefix.len());

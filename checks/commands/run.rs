@@ -6,7 +6,7 @@ use crate::commands::engine::EngineArgs;
 use crate::commands::output::OutputArgs;
 use crate::commands::search::search;
 use crate::evidence::search::Options;
-use crate::scopes::args::ScopeArgs;
+use crate::scopes::args::{EnvironmentArgs, ScopeArgs};
 use crate::scopes::{self, Kind, named};
 use crate::terminal::printer::Printer;
 
@@ -15,18 +15,8 @@ use crate::terminal::printer::Printer;
 pub struct RunArgs {
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Tell renamed servers apart
-    #[arg(long)]
-    no_symmetry: bool,
-    /// Keep letters that make no difference any more, and all that mean the same
-    #[arg(long)]
-    keep_dead_letters: bool,
-    /// Try dropped letters again on every later state of a path
-    #[arg(long)]
-    audit: bool,
-    /// At most this many commands in an AppendEntries
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    batch: Option<usize>,
+    #[command(flatten)]
+    environment: EnvironmentArgs,
     /// Look at this property alone
     #[arg(long, value_name = "NAME")]
     property: Option<String>,
@@ -47,13 +37,7 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
     args.scope.set_bounds(&mut scope);
     match &mut scope.kind {
         Kind::Cluster(environment) => {
-            environment.symmetry &= !args.no_symmetry;
-            environment.keep_dead_letters |= args.keep_dead_letters;
-            environment.audit |= args.audit;
-            environment.max_append_commands = args.batch.unwrap_or(environment.max_append_commands);
-            if environment.audit && environment.keep_dead_letters {
-                return Err("--audit is for dropped letters, and all are kept".to_owned());
-            }
+            *environment = args.environment.change(*environment)?;
         }
         Kind::ActorModel => {
             args.refuse_for_actor_model(&output)?;
@@ -83,11 +67,8 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
 impl RunArgs {
     /// Complains about the first option that the actor model has no use for.
     fn refuse_for_actor_model(&self, output: &OutputArgs) -> Result<(), String> {
+        self.environment.refuse_for_actor_model()?;
         let given = [
-            ("--no-symmetry", self.no_symmetry, "has no reductions to switch"),
-            ("--keep-dead-letters", self.keep_dead_letters, "has no reductions to switch"),
-            ("--audit", self.audit, "has no reductions to switch"),
-            ("--batch", self.batch.is_some(), "sends batches of any size"),
             ("--property", self.property.is_some(), "is always searched for all"),
             ("--save", output.save.is_some(), "has no traces that `check replay` can make again"),
         ];
@@ -95,13 +76,5 @@ impl RunArgs {
             Some((option, _, why)) => Err(format!("{option}: actor-model {why}")),
             None => Ok(()),
         }
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("it must be a whole number".to_owned()),
     }
 }

@@ -6,12 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use veraft_models::actor::COMMAND_BYTES;
 use veraft_models::{Move, Stuck};
 
 use crate::evidence::recovery::RECOVERY;
-use crate::evidence::verdict::BoundsReport;
 use crate::scopes;
+use crate::scopes::extent::Extent;
 use crate::scopes::story::{Setting, Story};
 
 /// The format of the files that are written; older ones can be read.
@@ -40,8 +39,9 @@ pub struct Saved {
     pub scope: String,
     /// The property that is violated, or found, at the end.
     pub property: String,
-    /// How far the search went, and its switches.
-    pub bounds: BoundsReport,
+    /// How far the search went, and in what environment.
+    #[serde(rename = "bounds")]
+    pub extent: Extent,
     /// What happened before the search began, where it did not begin at the first boot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prefix: Vec<Move>,
@@ -111,14 +111,12 @@ impl std::fmt::Display for SavedError {
 impl Saved {
     /// What matters of the bounds to a story.
     pub fn setting(&self) -> Setting {
-        Setting {
-            servers: self.bounds.servers,
-            torn: self.bounds.torn,
-            max_append_bytes: self.bounds.batch.map_or(usize::MAX, |batch| match self.format {
-                1 => batch,
-                _ => batch.saturating_mul(COMMAND_BYTES),
-            }),
-        }
+        let Extent { bounds, environment, .. } = &self.extent;
+        let max_append_bytes = match self.format {
+            1 => environment.batch.unwrap_or(usize::MAX),
+            _ => environment.max_append_bytes(),
+        };
+        Setting { servers: bounds.servers, torn: environment.torn, max_append_bytes }
     }
 
     /// All that happened, from the first boot on.
@@ -147,8 +145,8 @@ impl Saved {
         if saved.property != RECOVERY && !scopes::is_property(&saved.property) {
             return Err(SavedError::Property(named(), saved.property));
         }
-        if !(1..=usize::from(u8::MAX)).contains(&saved.bounds.servers) {
-            return Err(SavedError::Servers(named(), saved.bounds.servers));
+        if !(1..=usize::from(u8::MAX)).contains(&saved.extent.bounds.servers) {
+            return Err(SavedError::Servers(named(), saved.extent.bounds.servers));
         }
         let story = saved.tell().map_err(|stuck| SavedError::Stuck(named(), stuck))?;
         Ok((saved, story))

@@ -9,6 +9,7 @@ use veraft_models::Move;
 use crate::engines::{Level, Outcome};
 use crate::evidence::recovery::Tried;
 use crate::evidence::saved::{FORMAT, Saved};
+use crate::scopes::extent::Extent;
 use crate::scopes::trace::{Narrate, Step};
 use crate::scopes::{Pinned, Scope};
 
@@ -22,8 +23,9 @@ pub struct Verdict {
     pub scope: String,
     /// The engine's name.
     pub engine: &'static str,
-    /// How far the search went.
-    pub bounds: BoundsReport,
+    /// How far the search went, and in what environment.
+    #[serde(rename = "bounds")]
+    pub extent: Extent,
     /// Distinct states.
     pub unique_states: u64,
     /// States generated, equal ones counted each time.
@@ -64,25 +66,6 @@ pub struct Verdict {
     pub recovery: Option<Tried>,
     /// What became of each property.
     pub properties: Vec<PropertyVerdict>,
-}
-
-/// The bounds and switches of a search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "the fields are those of Bounds and Environment")]
-pub struct BoundsReport {
-    pub servers: usize,
-    pub terms: u64,
-    pub entries: u64,
-    pub restarts: u32,
-    pub symmetry: bool,
-    pub keep_dead_letters: bool,
-    pub audit: bool,
-    pub torn: bool,
-    #[serde(default)]
-    pub blanks: bool,
-    /// The most commands in an AppendEntries; none for as many as there are.
-    pub batch: Option<usize>,
 }
 
 /// What became of one property.
@@ -154,22 +137,10 @@ impl Verdict {
                 trace: discovery.map(|(_, path)| model.narrate(path.clone())),
             }
         };
-        let environment = scope.environment();
         Verdict {
             scope: scope.name.to_owned(),
             engine,
-            bounds: BoundsReport {
-                servers: scope.bounds.servers,
-                terms: scope.bounds.terms,
-                entries: scope.bounds.entries,
-                restarts: scope.bounds.restarts,
-                symmetry: environment.symmetry,
-                keep_dead_letters: environment.keep_dead_letters,
-                audit: environment.audit,
-                torn: environment.torn,
-                blanks: environment.blanks,
-                batch: Some(environment.max_append_commands).filter(|&most| most != usize::MAX),
-            },
+            extent: Extent::of(scope),
             unique_states: outcome.unique_states,
             generated_states: outcome.generated_states,
             depth: outcome.depth,
@@ -200,7 +171,7 @@ impl Verdict {
             format: FORMAT,
             scope: self.scope.clone(),
             property: property.name.to_owned(),
-            bounds: self.bounds,
+            extent: self.extent,
             prefix: self.prefix.clone(),
             steps: steps.collect::<Option<_>>()?,
         })

@@ -1,6 +1,8 @@
-//! Which scope, as the command line says it.
+//! Which scope, and what is different from it, as the command line says it.
 
 use clap::Args;
+
+use veraft_models::Environment;
 
 use crate::scopes::Scope;
 
@@ -31,5 +33,70 @@ impl ScopeArgs {
         bounds.terms = self.terms.unwrap_or(bounds.terms);
         bounds.entries = self.entries.unwrap_or(bounds.entries);
         bounds.restarts = self.restarts.unwrap_or(bounds.restarts);
+    }
+}
+
+/// An environment that is different from the scope's.
+#[derive(Clone, Debug, Args)]
+pub struct EnvironmentArgs {
+    /// Tell renamed servers apart
+    #[arg(long)]
+    no_symmetry: bool,
+    /// Keep letters that make no difference any more, and all that mean the same
+    #[arg(long)]
+    keep_dead_letters: bool,
+    /// Try dropped letters again on every later state of a path
+    #[arg(long)]
+    audit: bool,
+    /// At most this many commands in an AppendEntries
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    batch: Option<usize>,
+}
+
+impl EnvironmentArgs {
+    /// The environment of the scope, with what was asked for.
+    ///
+    /// # Errors
+    /// When that does not fit together.
+    pub fn change(&self, environment: Environment) -> Result<Environment, String> {
+        let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+        let changed = Environment {
+            symmetry: symmetry && !self.no_symmetry,
+            keep_dead_letters: keep_dead_letters || self.keep_dead_letters,
+            audit: audit || self.audit,
+            torn,
+            blanks,
+            batch: self.batch.or(batch),
+        };
+        match changed.audit && changed.keep_dead_letters {
+            true => Err("--audit is for dropped letters, and all are kept".to_owned()),
+            false => Ok(changed),
+        }
+    }
+
+    /// Complains about the first option that the actor model has no use for.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn refuse_for_actor_model(&self) -> Result<(), String> {
+        let Self { no_symmetry, keep_dead_letters, audit, batch } = self;
+        let given = [
+            ("--no-symmetry", *no_symmetry, "has no reductions to switch"),
+            ("--keep-dead-letters", *keep_dead_letters, "has no reductions to switch"),
+            ("--audit", *audit, "has no reductions to switch"),
+            ("--batch", batch.is_some(), "sends batches of any size"),
+        ];
+        match given.into_iter().find(|(_, given, _)| *given) {
+            Some((option, _, why)) => Err(format!("{option}: actor-model {why}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("it must be a whole number".to_owned()),
     }
 }

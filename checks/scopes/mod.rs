@@ -2,13 +2,13 @@
 
 pub mod actor_model;
 pub mod args;
+pub mod extent;
 pub mod pins;
 pub mod script;
+mod space;
 pub mod story;
 pub mod trace;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::HumanCount;
 use serde::Serialize;
 use stateright::{Expectation, Model, Property};
 use veraft_models::{Bounds, Cluster, Environment, Move, properties};
@@ -60,10 +60,11 @@ const REDUCED: Environment = Environment {
     keep_dead_letters: false,
     audit: false,
     torn: false,
-    max_append_commands: usize::MAX,
     blanks: false,
+    batch: None,
 };
-const PLAIN: Environment = Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
+pub(crate) const PLAIN: Environment =
+    Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
 const TORN: Environment = Environment { torn: true, ..REDUCED };
 const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 
@@ -237,6 +238,17 @@ impl Scope {
         (expectations.len() - found, found)
     }
 
+    /// What the search of this property, or of all, is known by, to other processes and in
+    /// checkpoints: equal for equal searches alone.
+    pub fn identity(&self, property: Option<&str>) -> Vec<u8> {
+        let environment = match self.kind {
+            Kind::Cluster(environment) => Some(environment),
+            Kind::ActorModel => None,
+        };
+        let identity = (self.bounds, environment, self.prefix(), property);
+        serde_json::to_vec(&identity).expect("plain data, and no map with other keys than texts")
+    }
+
     /// What is wrong with the bounds, if anything is.
     pub fn problem(&self) -> Option<String> {
         let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
@@ -264,51 +276,8 @@ impl Scope {
     }
 }
 
-/// The table of `check list`.
-pub fn list() -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found"]);
-    for scope in SCOPES {
-        let Bounds { servers, terms, entries, restarts } = scope.bounds;
-        let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
-        let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
-        let (hold, found) = scope.expected();
-        table.add_row([
-            scope.name.to_owned(),
-            format!("{servers}/{terms}/{entries}/{restarts}"),
-            pinned.unwrap_or_default(),
-            depth.unwrap_or_default(),
-            hold.to_string(),
-            found.to_string(),
-        ]);
-    }
-    for column in 2..=5 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let names = |wanted: Expectation| {
-        let all = all_properties().into_iter().filter(move |p| p.expectation == wanted);
-        all.map(|property| format!("  {}\n", property.name)).collect::<String>()
-    };
-    let about = |scope: &Scope| {
-        let on_request = if scope.default { "" } else { " (on request)" };
-        format!("  {}: {}{on_request}\n", scope.name, scope.about)
-    };
-    let abouts: String = SCOPES.iter().map(about).collect();
-    format!(
-        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
-         hold, found: how many invariants hold, how much is reached; all pinned\n\n\
-         must hold in every state:\n{}\nmust be reached:\n{}",
-        table.trim_fmt(),
-        names(Expectation::Always),
-        names(Expectation::Sometimes)
-    )
-}
-
 /// Every property that a scope of the cluster can have.
-fn all_properties() -> Vec<Property<Cluster>> {
+pub fn all_properties() -> Vec<Property<Cluster>> {
     let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
     let mut all = properties::of(&most, &BLANKS);
     all.push(properties::logs_agree());
@@ -333,5 +302,20 @@ pub fn check_property(scope: &Scope, name: &str) -> Result<(), String> {
         false => {
             Err(format!("no property is called {name:?} here; there are {}", names.join(", ")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some differ in nothing but where they begin.
+    #[test]
+    fn no_two_searches_are_known_by_one_identity() {
+        let all = SCOPES.iter().map(|scope| scope.identity(None));
+        let one = SCOPES.iter().map(|scope| scope.identity(Some(properties::ELECTION_SAFETY)));
+        let all: Vec<Vec<u8>> = all.chain(one).collect();
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
     }
 }

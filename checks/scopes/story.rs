@@ -1,12 +1,13 @@
 //! Moves made one after the other: what left, and where each led.
 
+use stateright::{Expectation, Model, Path};
 use veraft_models::moves::Followed;
 use veraft_models::{
     Action, Bounds, Cluster, ClusterState, Environment, Impossible, Letter, Move, Stuck,
 };
 
+use crate::scopes;
 use crate::scopes::trace::{self, Step};
-use stateright::{Expectation, Model, Path};
 
 /// A cluster that is led through moves. Nothing is bounded or reduced in it: whatever some
 /// search made of a cluster can be made here.
@@ -50,18 +51,20 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// That of `cluster`.
+    pub fn of(cluster: &Cluster) -> Setting {
+        Setting {
+            servers: cluster.bounds.servers,
+            torn: cluster.environment.torn,
+            max_append_bytes: cluster.max_append_bytes(),
+        }
+    }
+
     /// A cluster in which nothing is reduced.
     pub fn cluster(self) -> Cluster {
         let Setting { servers, torn, max_append_bytes } = self;
         let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1 };
-        let environment = Environment {
-            symmetry: false,
-            keep_dead_letters: true,
-            audit: false,
-            torn,
-            max_append_commands: usize::MAX,
-            blanks: false,
-        };
+        let environment = Environment { torn, ..scopes::PLAIN };
         Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes)
     }
 }

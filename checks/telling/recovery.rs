@@ -9,6 +9,9 @@ use crate::evidence::recovery::Tried;
 use crate::evidence::verdict::Verdict;
 use crate::telling::summary::explain;
 
+/// What is left out where letters did not arrive in every order.
+pub const ONE_ORDER: &str = "letters arrived in the order of sending alone: no other was tried";
+
 /// The table, for a terminal of 80 columns, and what was shown.
 pub fn summarise(verdict: &Verdict, tried: &Tried, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}\n", table(verdict, tried))?;
@@ -51,7 +54,7 @@ fn table(verdict: &Verdict, tried: &Tried) -> String {
 }
 
 fn shown(tried: &Tried) -> String {
-    let Tried { starts, played, most_rounds, one_in, seed, .. } = *tried;
+    let Tried { starts, played, most_rounds, every_order, one_in, seed, .. } = *tried;
     let (starts, played) = (HumanCount(starts), HumanCount(played));
     let from = match one_in {
         1 => format!("recovers from every state ({starts} differ in their servers):"),
@@ -60,8 +63,12 @@ fn shown(tried: &Tried) -> String {
              of {starts} that differ in their servers; nothing is said of the others:"
         ),
     };
+    let letters = match every_order {
+        true => String::new(),
+        false => format!("\n{ONE_ORDER}"),
+    };
     format!(
         "{from}\nwhatever order a bounded skew allows to election timers, there is a leader\n\
-         within {most_rounds} rounds, and it brings a new entry to every state machine"
+         within {most_rounds} rounds, and it brings a new entry to every state machine{letters}"
     )
 }

@@ -12,7 +12,7 @@ use crate::scopes::story::{Setting, Story};
 /// The source of a test that makes the steps of a trace and demands that no invariant falls.
 pub fn test(saved: &Saved) -> String {
     let name = slug(&[&saved.property, "in", &saved.scope]).replace('-', "_");
-    let Saved { scope, property, steps, format: _, bounds: _, prefix: _ } = saved;
+    let Saved { scope, property, steps, format: _, extent: _, prefix: _ } = saved;
     let assertion = if property == RECOVERY { "assert_recovers" } else { "assert_safe" };
     let mut text = String::new();
     // Writing to a string cannot fail.

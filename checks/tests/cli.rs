@@ -151,11 +151,57 @@ fn the_list_names_scopes_and_properties() {
     assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
 }
 
+/// What stands in `page` between `begin` and the next `end`, each time.
+fn each<'p>(page: &'p str, begin: &str, end: &str) -> Vec<&'p str> {
+    let parts = page.split(begin).skip(1);
+    parts.map(|part| part.split(end).next().unwrap_or_default()).collect()
+}
+
+/// It loads nothing, its links lead into itself, and it has every verdict and every trace whole.
 #[test]
 fn a_report_is_one_page() {
     let path = format!("{}/single.html", env!("CARGO_TARGET_TMPDIR"));
-    let output = check(&["run", "single", "--report", &path]);
+    let output = check(&["run", "single", "--json", "--report", &path]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let verdict = &json_lines(&output)[0];
     let page = std::fs::read_to_string(&path).expect("the report was written");
-    assert!(page.starts_with("<!doctype html>") && page.contains("single"));
+
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    for once in ["<html", "</html>", "<title>veraft", "<main>", "</main>"] {
+        assert_eq!(page.matches(once).count(), 1, "{once}");
+    }
+    // The name of SVG, which nobody looks up.
+    let alone = page.replace("http://www.w3.org/2000/svg", "");
+    for outside in ["http:", "https:", " src=", "@import", "url(", "<iframe", "fetch("] {
+        assert!(!alone.contains(outside), "{outside}");
+    }
+    let ids = each(&page, " id=\"", "\"");
+    let mut links = each(&page, "href=\"", "\"");
+    links.retain(|link| *link != "data:,");
+    for link in &links {
+        let id = link.strip_prefix('#').unwrap_or_else(|| panic!("{link} leads out of the page"));
+        assert_eq!(ids.iter().filter(|known| **known == id).count(), 1, "{link}");
+    }
+
+    let told = each(&page, "<li><span class=\"good\">", "\n");
+    let traces = each(&page, "<script type=\"application/json\">", "</script>");
+    let mut traces = traces.iter().map(|data| {
+        let trace: serde_json::Value = serde_json::from_str(data).expect("it is JSON");
+        trace["steps"].as_array().expect("a list").len()
+    });
+    let properties = verdict["properties"].as_array().expect("a list");
+    assert_eq!(told.len(), properties.len());
+    for (told, property) in told.iter().zip(properties) {
+        let [name, word] = ["name", "verdict"].map(|key| property[key].as_str().expect("a text"));
+        assert!(told.starts_with(word) && told.contains(name), "{told}: {property}");
+        if let Some(trace) = property["trace"].as_array() {
+            assert_eq!(traces.next(), Some(trace.len()), "{name}");
+            assert!(told.contains("<a href=\"#"), "{told}");
+        }
+    }
+    assert_eq!(traces.next(), None);
+    assert_eq!(links.len(), ids.len(), "each part is led to once, from the table or the list");
+    let row = each(&page, "<td class=\"n\">", "<");
+    let [states, depth] = ["unique_states", "depth"].map(|key| verdict[key].to_string());
+    assert!(row.contains(&states.as_str()) && row.contains(&depth.as_str()), "{row:?}");
 }

@@ -96,6 +96,23 @@ fn a_sample_says_nothing_of_the_rest() {
     assert_ne!(sample(2).1.played, tried.played);
 }
 
+/// Among five servers letters arrive in one order alone, and whoever reads the result is told.
+#[test]
+fn an_order_that_was_not_tried_is_not_passed_over() {
+    for (name, bounds, every_order) in [("even", [4, 1, 0, 0], true), ("five", [5, 1, 0, 0], false)]
+    {
+        let (verdict, tried) = check(scope(name, bounds), ALL);
+        assert_eq!((verdict.exit_status(), tried.every_order), (0, every_order), "{name}");
+        let mut told = Vec::new();
+        telling::recovery::summarise(&verdict, &tried, &mut told).unwrap();
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told.contains("no other was tried"), !every_order, "{told}");
+        assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+        let page = telling::report::page(&[verdict]).unwrap();
+        assert_eq!(page.contains("no other was tried"), !every_order, "{name}");
+    }
+}
+
 /// A server alone stands for election once its timer fires: after two rounds at the latest, and
 /// not after one at the latest.
 #[test]

@@ -87,7 +87,7 @@ fn what_is_no_trace_is_refused_in_one_line() {
     assert!(refuse(&json(&unknown)).contains("no property is called \"Luck\""));
     let later = json(&saved).replacen("\"format\":2", "\"format\":3,\"more\":1", 1);
     assert!(refuse(&later).contains("format 3"));
-    saved.bounds.servers = 0;
+    saved.extent.bounds.servers = 0;
     assert!(refuse(&json(&saved)).contains("a cluster of 0 servers cannot be"));
     let missing = check(&["replay", "/nowhere/at/all.json"]);
     assert_eq!(missing.status.code(), Some(2));
@@ -101,7 +101,7 @@ fn a_batch_in_an_older_file_is_one_of_bytes() {
     let save = ["--batch", "1", "--save", folder.to_str().unwrap()];
     assert!(check(&[&run[..], &save].concat()).status.success());
     let (saved, _) = Saved::read(&folder.join("pair-an-entry-is-committed.json")).unwrap();
-    assert_eq!((saved.format, saved.bounds.batch), (2, Some(1)));
+    assert_eq!((saved.format, saved.extent.environment.batch), (2, Some(1)));
     assert_eq!(saved.setting().max_append_bytes, 2);
     let script = Script::of(saved.setting(), &saved.moves());
     assert!(script.contains("batch 1 commands\n"), "{script}");

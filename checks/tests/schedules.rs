@@ -65,7 +65,7 @@ fn endless(servers: usize, torn: bool) -> Cluster {
         symmetry: false,
         keep_dead_letters: true,
         torn,
-        max_append_commands: 2,
+        batch: Some(2),
         ..Environment::default()
     };
     Cluster::new(bounds, plain)

@@ -1,4 +1,4 @@
-//! A search by several processes: sockets, a handshake, and what happens when one is lost.
+//! A search by several processes: sockets, and a handshake.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
-
-use crate::terminal::printer::note;
 
 /// The processes of a search, as one of them sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,27 +187,4 @@ fn reach(address: &str, deadline: Instant) -> io::Result<TcpStream> {
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
-}
-
-/// Ends this process, for the search cannot be finished: there is nothing to say about the
-/// scope. The others notice, for their connections to this one end without a farewell.
-pub fn abort(reason: &str) -> ! {
-    note(format_args!("check: {reason}: the search ends without a verdict"));
-    std::process::exit(i32::from(crate::evidence::verdict::NOT_EXHAUSTED));
-}
-
-/// From here on a lost connection ends the process. timely's own threads, whose names begin with
-/// `timely:send` and `timely:recv`, panic when a connection ends without a farewell; its workers
-/// would wait forever.
-pub fn end_with_the_others() {
-    let other_panics = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let thread = thread::current();
-        let name = thread.name().unwrap_or_default();
-        let connection = name.strip_prefix("timely:send-").or(name.strip_prefix("timely:recv-"));
-        match connection {
-            Some(process) => abort(&format!("lost process {process}")),
-            None => other_panics(panic),
-        }
-    }));
 }

@@ -12,11 +12,12 @@
 //! come to the same conclusion. A worker keeps 16 bytes a state (24 with the slack of its
 //! table), and its part of a level in an encoding of a few bytes for each component.
 
-mod batch;
 mod checkpoint;
+mod chunk;
 pub mod fingerprint;
 mod frontier;
 pub mod hosts;
+mod lost;
 mod net;
 mod paths;
 mod peers;
@@ -26,11 +27,14 @@ mod visited;
 mod worker;
 
 use std::hash::Hash;
+use std::io;
+use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::timely::communication::allocator::AllocatorBuilder;
@@ -48,8 +52,9 @@ use checkpoint::Checkpoints;
 use fingerprint::Fingerprint;
 use frontier::Budget;
 use hosts::{Hosts, HostsError};
+use lost::{Connection, Lost};
 use net::{Gone, Net};
-pub use space::Space;
+pub use space::{Malformed, Space};
 use worker::{Counters, Found, Searcher, Shared};
 
 /// How this engine searches.
@@ -75,8 +80,9 @@ pub struct Settings {
     pub checkpoint_interval: Duration,
     /// Whether the search goes on from the checkpoint.
     pub resume: bool,
-    /// Names what is searched: processes and checkpoints of another are turned away.
-    pub subject: String,
+    /// Names what is searched, as the caller writes it down: processes and checkpoints of another
+    /// are turned away.
+    pub subject: Vec<u8>,
 }
 
 /// Why there is no outcome.
@@ -91,13 +97,16 @@ pub enum SearchError {
     /// A worker died.
     #[error("a worker died: the search ends without a verdict")]
     WorkerDied,
+    /// A process of the search is lost, or a worker of it.
+    #[error("{0}: the search ends without a verdict")]
+    Lost(String),
     /// A fingerprint's path leads nowhere.
     #[error("the path to {0:?} cannot be replayed: two states must share a fingerprint")]
     NoPath(&'static str),
 }
 
-/// Searches all states of `space`, which is [wide](veraft_models::Cluster::wide) if the settings
-/// are. Ends at the end of the level of the first violation, or once `interrupted` is set.
+/// Searches all states of `space`, which must be able to tell its [wide
+/// fingerprints](Space::wide_fingerprint) if the settings ask for them. Ends at the end of the level of the first violation, or once `interrupted` is set.
 ///
 /// # Errors
 /// When there is nothing to say about the space, because a worker or a process is missing.
@@ -138,44 +147,50 @@ fn search_with<S: Space, F: Fingerprint>(
         gone: Arc::new(AtomicBool::new(false)),
         progress: Counters::default(),
     });
-    let (allocators, connections) = allocators(settings, digest)?;
+    let Allocators { builders, connections, lost } = allocators(settings, digest)?;
     // Not the time that the processes wait for each other.
     let started = Instant::now();
     let alone = settings.hosts.is_none();
-    let for_workers = Arc::clone(&shared);
-    let (done, finished) = mpsc::channel();
+    let (for_workers, lost_by_workers) = (Arc::clone(&shared), lost.clone());
     let workers =
-        execute::execute_from(allocators, connections, WorkerConfig::default(), move |worker| {
+        execute::execute_from(builders, connections, WorkerConfig::default(), move |worker| {
             let shared = for_workers.as_ref();
             let search = AssertUnwindSafe(|| {
                 let net = Net::new(worker, Arc::clone(&shared.gone));
                 Searcher::<S, F>::new(shared, &net).search(net)
             });
-            let found = catch_unwind(search).unwrap_or_else(|_| {
-                if !alone {
-                    hosts::abort("a worker died");
+            catch_unwind(search).unwrap_or_else(|_| {
+                if let Some(lost) = &lost_by_workers {
+                    lost.lose("a worker died".to_owned());
                 }
                 shared.gone.store(true, Ordering::Relaxed);
                 worker.installed_dataflows().into_iter().for_each(|id| worker.drop_dataflow(id));
                 Err(Gone)
-            });
-            // Nobody listens any more when the search was given up.
-            let _ = done.send(());
-            found
+            })
         })
         .map_err(SearchError::Start)?;
+    // Beside this thread, which goes on when a process is lost: those of the connections are
+    // joined as well, and may then never end.
+    let (done, finished) = mpsc::channel();
+    thread::spawn(move || {
+        // Nobody listens any more when the search was given up.
+        let _ = done.send(workers.join());
+    });
     let mut pause = Duration::from_millis(1);
-    let mut running = settings.workers;
-    while running > 0 {
+    let found = loop {
         match finished.recv_timeout(pause) {
-            Ok(()) => running -= 1,
+            Ok(found) => break found,
             Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(Duration::from_millis(100)),
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Disconnected) => return Err(SearchError::WorkerDied),
         }
         progress.show(reading(&shared.progress));
-    }
+        if let Some(why) = lost.as_deref().and_then(Lost::why) {
+            shared.gone.store(true, Ordering::Relaxed);
+            return Err(SearchError::Lost(why.to_owned()));
+        }
+    };
     let elapsed = started.elapsed();
-    let found = workers.join().into_iter().map(|found| match found {
+    let found = found.into_iter().map(|found| match found {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(Gone)) | Err(_) => Err(SearchError::WorkerDied),
     });
@@ -214,23 +229,40 @@ fn search_with<S: Space, F: Fingerprint>(
     })
 }
 
-type Allocators = (Vec<AllocatorBuilder>, Box<dyn std::any::Any + Send>);
+/// timely's channels between the workers of this process, and to those of the others.
+struct Allocators {
+    builders: Vec<AllocatorBuilder>,
+    /// The threads of the connections.
+    connections: Box<dyn std::any::Any + Send>,
+    /// Where there are connections.
+    lost: Option<Arc<Lost>>,
+}
 
-/// timely's channels between the workers, with connections to the other processes if there are.
 fn allocators(settings: &Settings, digest: u64) -> Result<Allocators, SearchError> {
     let workers = settings.workers;
     let Some(hosts) = &settings.hosts else {
-        return Communication::Process(workers).try_build().map_err(SearchError::Start);
+        let built = Communication::Process(workers).try_build();
+        let (builders, connections) = built.map_err(SearchError::Start)?;
+        return Ok(Allocators { builders, connections, lost: None });
     };
     let sockets = hosts.connect(digest)?;
-    hosts::end_with_the_others();
+    let start = |error: io::Error| SearchError::Start(error.to_string());
+    let lost = Lost::new(&sockets).map_err(start)?;
+    let connection = |(process, socket): (usize, Option<TcpStream>)| {
+        socket.map(|socket| Connection::new(socket, process, Arc::clone(&lost)))
+    };
+    let sockets = sockets.into_iter().enumerate().map(connection).collect();
     let Hooks { log_fn, refill, spill } = Hooks::default();
     let near = ProcessBuilder::new_typed_vector(workers, refill.clone(), spill.clone());
     let hooks = Hooks { log_fn, refill, spill };
-    let (builders, guard) =
+    let (builders, connections) =
         initialize_networking_from_sockets(near, sockets, hosts.process, workers, hooks)
-            .map_err(|error| SearchError::Start(error.to_string()))?;
-    Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+            .map_err(start)?;
+    Ok(Allocators {
+        builders: builders.into_iter().map(AllocatorBuilder::Tcp).collect(),
+        connections: Box::new(connections),
+        lost: Some(lost),
+    })
 }
 
 fn reading(counters: &Counters) -> Reading {

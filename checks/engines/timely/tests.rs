@@ -1,7 +1,8 @@
 //! The engine on a model whose shortest paths are known.
 
+use std::net::TcpListener;
+
 use stateright::{Model, Property};
-use veraft_models::Malformed;
 
 use super::*;
 
@@ -93,11 +94,11 @@ impl Space for Grid {
     }
 }
 
-fn run(grid: Grid, workers: usize, wide_fingerprints: bool) -> Outcome<Grid> {
-    let settings = Settings {
+fn settings(workers: usize) -> Settings {
+    Settings {
         workers,
         hosts: None,
-        wide_fingerprints,
+        wide_fingerprints: false,
         frontier_memory: u64::MAX,
         spill_folder: std::env::temp_dir(),
         max_memory: None,
@@ -105,8 +106,12 @@ fn run(grid: Grid, workers: usize, wide_fingerprints: bool) -> Outcome<Grid> {
         checkpoint: None,
         checkpoint_interval: Duration::ZERO,
         resume: false,
-        subject: "grid".to_owned(),
-    };
+        subject: b"grid".to_vec(),
+    }
+}
+
+fn run(grid: Grid, workers: usize, wide_fingerprints: bool) -> Outcome<Grid> {
+    let settings = Settings { wide_fingerprints, ..settings(workers) };
     let interrupted = Arc::new(AtomicBool::new(false));
     search(grid, &settings, &mut Progress::silent(), &interrupted).unwrap()
 }
@@ -136,5 +141,26 @@ fn every_state_is_counted_once_whatever_the_number_of_workers() {
         assert_eq!(outcome.depth, 119);
         let names: Vec<_> = outcome.discoveries.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["the far corner"]);
+    }
+}
+
+/// The other process is a thread of this one, which leaves after the handshake.
+#[test]
+fn a_lost_process_ends_the_search_and_not_the_program() {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners.map(|listener| listener.local_addr().unwrap().to_string()).to_vec();
+    let hosts = |process| Hosts { addresses: addresses.clone(), process };
+    let settings = Settings { hosts: Some(hosts(0)), ..settings(2) };
+    let digest = digest::<u64>(&settings, addresses.len());
+    let other = hosts(1);
+    let leaves = thread::spawn(move || other.connect(digest).map(|_| ()));
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let grid = Grid { hasty: false, trap: false };
+    let outcome = search(grid, &settings, &mut Progress::silent(), &interrupted);
+    leaves.join().unwrap().unwrap();
+    match outcome {
+        Err(SearchError::Lost(why)) => assert_eq!(why, "lost process 1"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("half of the states were not looked at"),
     }
 }

@@ -14,7 +14,12 @@ use super::position::Position;
 
 /// Up to so many servers, letters arrive in every order; among more, in the order in which they
 /// were sent: all others would be too many.
-pub const IN_EVERY_ORDER: usize = 3;
+pub const IN_EVERY_ORDER: usize = 4;
+
+/// Whether letters arrive in every order among so many servers.
+pub fn in_every_order(servers: usize) -> bool {
+    servers <= IN_EVERY_ORDER
+}
 
 /// After so many letters in a row the servers will not fall silent any more. No cluster of any
 /// scope needs a tenth of them.
@@ -173,7 +178,7 @@ impl Moment {
 
     /// The places of the letters that may arrive next, equal ones once.
     fn choices(&self) -> Vec<usize> {
-        if self.position.members().count() > IN_EVERY_ORDER {
+        if !in_every_order(self.position.members().count()) {
             return vec![0];
         }
         let first = |&place: &usize| !self.under_way[..place].contains(&self.under_way[place]);
@@ -184,7 +189,7 @@ impl Moment {
     /// were sent does not.
     fn name(&self) -> (Position, Vec<u32>, BTreeSet<ServerId>) {
         let mut letters: Vec<u32> = self.under_way.iter().map(|letter| letter.number()).collect();
-        if self.position.members().count() <= IN_EVERY_ORDER {
+        if in_every_order(self.position.members().count()) {
             letters.sort_unstable();
         }
         (self.position.clone(), letters, self.set.clone())

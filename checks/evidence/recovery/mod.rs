@@ -95,6 +95,9 @@ pub struct Tried {
     pub rounds: u32,
     /// The most that it was.
     pub most_rounds: u32,
+    /// Whether letters arrived in every order, and not in that of sending alone: see
+    /// [`calm::IN_EVERY_ORDER`].
+    pub every_order: bool,
     /// If this is a sample: it was to be one in so many starts.
     pub one_in: u64,
     /// What chose them.

@@ -8,6 +8,7 @@ use stateright::{Model, Path, Property};
 use veraft_models::interned::hash_of;
 use veraft_models::{Action, Cluster, ClusterState, Move};
 
+use super::calm::in_every_order;
 use super::failure::Failure;
 use super::game::{Game, Lost};
 use super::{Settings, Tried};
@@ -58,6 +59,7 @@ impl Recovering {
             moments: played.game.moments(),
             rounds,
             most_rounds: played.most_rounds,
+            every_order: in_every_order(self.cluster.bounds.servers),
             one_in,
             seed,
             lost: None,
@@ -129,12 +131,7 @@ impl Narrate for Recovering {
         };
         let way = path.into_actions().into_iter().map(Move::from);
         let moves: Vec<Move> = self.prefix.iter().cloned().chain(way).chain(recovery).collect();
-        let setting = Setting {
-            servers: self.cluster.bounds.servers,
-            torn: self.cluster.environment.torn,
-            max_append_bytes: self.cluster.max_append_bytes(),
-        };
-        let story = Story::tell(setting, &moves);
+        let story = Story::tell(Setting::of(&self.cluster), &moves);
         let mut steps = story.expect("what happened to one cluster can happen to another").steps();
         steps.split_off(self.prefix.len())
     }

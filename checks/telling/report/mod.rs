@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use indicatif::HumanCount;
 use serde::Serialize;
+use veraft_models::Environment;
 
 pub use diagram::Diagram;
 
@@ -16,8 +17,10 @@ use self::facts::{Fact, facts};
 use self::plots::{Plot, plots};
 use crate::evidence::saved::{Saved, slug};
 use crate::evidence::verdict::{Verdict, Word};
+use crate::scopes::extent::Extent;
 use crate::scopes::story::Story;
 use crate::scopes::trace::conversation;
+use crate::telling::recovery::ONE_ORDER;
 use crate::telling::summary::summary;
 
 /// The page.
@@ -128,20 +131,25 @@ fn trace_id(scope: &str, property: &str) -> String {
 }
 
 fn scope(verdict: &Verdict) -> ScopeView {
-    let bounds = verdict.bounds;
-    let switch = |on: bool, name: &'static str| on.then_some(name);
+    let Extent { bounds, environment, .. } = verdict.extent;
+    let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+    let switch = |on: bool, name: &str| on.then(|| name.to_owned());
     let switches = [
-        switch(bounds.symmetry, "symmetry"),
-        switch(bounds.keep_dead_letters, "dead letters kept"),
-        switch(bounds.audit, "audit"),
-        switch(bounds.torn, "torn steps"),
-        switch(bounds.blanks, "blanks"),
+        switch(symmetry, "symmetry"),
+        switch(keep_dead_letters, "dead letters kept"),
+        switch(audit, "audit"),
+        switch(torn, "torn steps"),
+        switch(blanks, "blanks"),
+        batch.map(|most| format!("batches of at most {most}")),
     ];
     let mut notes = verdict.changed.clone();
     if !verdict.exhausted && verdict.with(Word::Violated).next().is_some() {
         notes.push("stopped at the first violation".to_owned());
     } else if !verdict.exhausted {
         notes.push("not exhausted: what lies beyond is unknown".to_owned());
+    }
+    if verdict.recovery.as_ref().is_some_and(|tried| !tried.every_order) {
+        notes.push(ONE_ORDER.to_owned());
     }
     let property = |property: &crate::evidence::verdict::PropertyVerdict| PropertyView {
         name: property.name,

@@ -6,7 +6,7 @@ use stateright::Expectation;
 
 use super::{Counters, Searcher, disk};
 use crate::engines::Stopped;
-use crate::engines::timely::batch::Batch;
+use crate::engines::timely::chunk::Chunk;
 use crate::engines::timely::fingerprint::Fingerprint;
 use crate::engines::timely::net::{Content, Net, Parcel};
 use crate::engines::timely::space::Space;
@@ -17,23 +17,23 @@ const STRIDE: usize = 256;
 impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
     /// Expands the whole frontier, if nothing stops the search.
     pub(super) fn expand_level(&mut self, net: &mut Net<'_>) {
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut chunk = std::mem::take(&mut self.chunk);
         while self.stopped.is_none() {
-            match batch.refill(&mut self.frontier) {
-                Ok(true) => self.expand_batch(&batch, net),
+            match chunk.refill(&mut self.frontier) {
+                Ok(true) => self.expand_chunk(&chunk, net),
                 Ok(false) => break,
                 Err(error) => self.stop(disk(&error)),
             }
         }
-        self.batch = batch;
+        self.chunk = chunk;
         self.peers.dispatch_all(self.shared.space.as_ref(), &mut self.memo, net);
         if self.stopped.as_ref().is_some_and(|reason| *reason != Stopped::Elsewhere) {
             net.broadcast(&Content::Stop);
         }
     }
 
-    fn expand_batch(&mut self, batch: &Batch, net: &mut Net<'_>) {
-        for (number, state) in batch.states().enumerate() {
+    fn expand_chunk(&mut self, chunk: &Chunk, net: &mut Net<'_>) {
+        for (number, state) in chunk.states().enumerate() {
             if number.is_multiple_of(STRIDE) {
                 self.look_around(net);
             }

@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use stateright::Property;
 
-use super::batch::Batch;
 use super::checkpoint::Checkpoints;
+use super::chunk::Chunk;
 use super::fingerprint::Fingerprint;
 use super::frontier::{Budget, Frontier};
 use super::net::{Gone, Net};
@@ -77,7 +77,7 @@ pub struct Searcher<'s, S: Space, F: Fingerprint> {
     visited: Visited<F>,
     frontier: Frontier,
     next: Frontier,
-    batch: Batch,
+    chunk: Chunk,
     memo: S::Memo,
     state: S::State,
     encoded: Vec<u8>,
@@ -104,7 +104,7 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
             visited: Visited::default(),
             frontier: Frontier::new(Arc::clone(&shared.budget)),
             next: Frontier::new(Arc::clone(&shared.budget)),
-            batch: Batch::default(),
+            chunk: Chunk::default(),
             memo: S::Memo::default(),
             state: any.expect("a model has an initial state"),
             encoded: Vec::new(),

@@ -12,26 +12,26 @@ use super::frontier::{self, Frontier};
 
 /// How many bytes of states are put in order at once: enough that neighbours meet, and little
 /// beside the table of states.
-const BATCH: usize = 4 << 20;
+const CHUNK: usize = 4 << 20;
 
 /// Encoded states, in the order of their first bytes.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct Chunk {
     bytes: Vec<u8>,
     /// The first bytes of each, and where it is.
     order: Vec<(u64, Range<u32>)>,
 }
 
-impl Batch {
+impl Chunk {
     /// Takes states out of `frontier`; answers whether there were any.
     ///
     /// # Errors
     /// When they are on a disk that cannot be read.
     pub fn refill(&mut self, frontier: &mut Frontier) -> io::Result<bool> {
-        let Batch { bytes, order } = self;
+        let Chunk { bytes, order } = self;
         bytes.clear();
         order.clear();
-        while bytes.len() < BATCH {
+        while bytes.len() < CHUNK {
             let block = frontier.take()?;
             if block.is_empty() {
                 break;
@@ -66,20 +66,20 @@ mod tests {
     fn every_state_comes_once_and_beside_its_neighbours() {
         let budget = Arc::new(Budget::new(u64::MAX, std::env::temp_dir()));
         let mut frontier = Frontier::new(budget);
-        // Of all lengths from none to more than the first bytes, and more than a batch of them.
+        // Of all lengths from none to more than the first bytes, and more than a chunk of them.
         let all: Vec<Vec<u8>> = (0..600_000_u32)
             .map(|i| i.wrapping_mul(0x9e37_79b9).to_be_bytes().repeat(4)[..i as usize % 17].into())
             .collect();
         all.iter().for_each(|state| frontier.push(state).unwrap());
-        let (mut batch, mut found, mut batches) = (Batch::default(), Vec::new(), 0);
-        while batch.refill(&mut frontier).unwrap() {
+        let (mut chunk, mut found, mut chunks) = (Chunk::default(), Vec::new(), 0);
+        while chunk.refill(&mut frontier).unwrap() {
             // Shorter ones as if zeros followed.
             let first = |state: &[u8]| [state, &[0; 8]].concat()[..8].to_vec();
-            assert!(batch.states().is_sorted_by_key(first));
-            found.extend(batch.states().map(<[u8]>::to_vec));
-            batches += 1;
+            assert!(chunk.states().is_sorted_by_key(first));
+            found.extend(chunk.states().map(<[u8]>::to_vec));
+            chunks += 1;
         }
-        assert!(batches > 1);
+        assert!(chunks > 1);
         found.sort_unstable();
         let mut all = all;
         all.sort_unstable();

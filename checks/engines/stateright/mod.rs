@@ -127,6 +127,8 @@ impl<M: Model> Search<M> {
         let properties = model.properties();
         let names: BTreeSet<_> = properties.iter().map(|property| property.name).collect();
         assert_eq!(names.len(), properties.len(), "properties are told apart by their names");
+        let most = MOST_PROPERTIES;
+        assert!(properties.len() <= most, "a model has at most {most} properties");
         Search {
             discovered: properties.iter().map(|_| AtomicBool::new(false)).collect(),
             properties,
@@ -160,15 +162,15 @@ impl<M: Model> Search<M> {
         levels.iter().zip(ends).map(level).collect()
     }
 
-    /// The condition of property `I`, until it is discovered.
-    fn condition<const I: usize>(&self, state: &M::State) -> bool {
-        let property = &self.properties[I];
+    /// The condition of property `number`, until it is discovered.
+    fn condition(&self, number: usize, state: &M::State) -> bool {
+        let property = &self.properties[number];
         let nothing_new = property.expectation != Expectation::Sometimes;
-        if self.discovered[I].load(Ordering::Relaxed) {
+        if self.discovered[number].load(Ordering::Relaxed) {
             return nothing_new;
         }
         let holds = (property.condition)(&self.model, state);
-        if holds == nothing_new || self.discovered[I].swap(true, Ordering::Relaxed) {
+        if holds == nothing_new || self.discovered[number].swap(true, Ordering::Relaxed) {
             return nothing_new;
         }
         if property.expectation.discovery_is_failure() {
@@ -180,9 +182,36 @@ impl<M: Model> Search<M> {
 
 type Condition<M> = fn(&Search<M>, &Placed<<M as Model>::State>) -> bool;
 
+/// How many properties a model can have.
+const MOST_PROPERTIES: usize = 256;
+
 /// A property's condition is a plain function, which cannot know its number but by its type.
-macro_rules! conditions {
-    ($($number:literal)*) => { [$(|search, placed| search.condition::<$number>(&placed.state)),*] };
+fn condition<M: Model, const SIXTEENS: usize, const ONES: usize>(
+    search: &Search<M>,
+    placed: &Placed<M::State>,
+) -> bool {
+    search.condition(16 * SIXTEENS + ONES, &placed.state)
+}
+
+/// The conditions of sixteen properties.
+macro_rules! sixteen {
+    ($sixteens:literal) => { sixteen!($sixteens: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15) };
+    ($sixteens:literal: $($ones:literal)*) => {
+        [$(condition::<M, $sixteens, $ones> as Condition<M>),*]
+    };
+}
+
+/// One for each property there can be, in order.
+fn conditions<M: Model>() -> impl Iterator<Item = Condition<M>> {
+    let all = [
+        [sixteen!(0), sixteen!(1), sixteen!(2), sixteen!(3)],
+        [sixteen!(4), sixteen!(5), sixteen!(6), sixteen!(7)],
+        [sixteen!(8), sixteen!(9), sixteen!(10), sixteen!(11)],
+        [sixteen!(12), sixteen!(13), sixteen!(14), sixteen!(15)],
+    ];
+    let all = all.as_flattened().as_flattened().to_vec();
+    assert_eq!(all.len(), MOST_PROPERTIES);
+    all.into_iter()
 }
 
 impl<M: Model> Model for Search<M> {
@@ -212,80 +241,14 @@ impl<M: Model> Model for Search<M> {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let conditions: [Condition<M>; 24] =
-            conditions!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23);
-        assert!(self.properties.len() <= conditions.len(), "a model has at most 24 properties");
         let wrap = |(property, condition): (&Property<M>, _)| Property {
             expectation: property.expectation.clone(),
             name: property.name,
             condition,
         };
-        self.properties.iter().zip(conditions).map(wrap).collect()
+        self.properties.iter().zip(conditions()).map(wrap).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Counts from 0 by one or by two, to 20.
-    struct Counter;
-
-    impl Model for Counter {
-        type State = u8;
-        type Action = u8;
-        fn init_states(&self) -> Vec<u8> {
-            vec![0]
-        }
-        fn actions(&self, state: &u8, actions: &mut Vec<u8>) {
-            if *state < 19 {
-                actions.extend([1, 2]);
-            }
-        }
-        fn next_state(&self, state: &u8, action: u8) -> Option<u8> {
-            Some(state + action)
-        }
-        fn properties(&self) -> Vec<Property<Self>> {
-            vec![
-                Property::always("below 7", |_, state| *state < 7),
-                Property::sometimes("4", |_, state| *state == 4),
-            ]
-        }
-    }
-
-    fn run<M>(model: M, interrupted: bool) -> Outcome<M>
-    where
-        M: Model + Send + Sync + 'static,
-        M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
-        M::Action: Clone + PartialEq + Send + Sync,
-    {
-        search(model, 1, 1, &mut Progress::silent(), &Arc::new(AtomicBool::new(interrupted)))
-    }
-
-    #[test]
-    fn the_first_and_so_the_shortest_path_is_kept() {
-        let outcome = run(Counter, false);
-        let length = |wanted| {
-            let path = outcome.discoveries.iter().find(|(name, _)| *name == wanted);
-            path.map(|(_, path)| path.clone().into_actions().len())
-        };
-        assert_eq!(length("below 7"), Some(4));
-        assert_eq!(length("4"), Some(2));
-    }
-
-    #[test]
-    fn levels_add_up_to_the_states() {
-        let mut outcome = run(Counter, false);
-        let counted = |outcome: &Outcome<Counter>| -> Vec<u64> {
-            outcome.levels.iter().map(|level| level.unique_states).collect()
-        };
-        assert_eq!(counted(&outcome)[..3], [1, 2, 2], "0, then 1 and 2, then 3 and 4");
-        outcome.levels.retain(|level| level.seconds.is_sign_negative());
-        assert!(outcome.levels.is_empty(), "no level takes less than no time");
-    }
-
-    #[test]
-    fn a_search_that_stopped_early_is_not_exhausted() {
-        assert_eq!(run(Counter, false).stopped, Some(Stopped::Violation));
-    }
-}
+mod tests;

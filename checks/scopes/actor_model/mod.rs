@@ -1,6 +1,8 @@
 //! The same Actor in stateright's own `ActorModel`, compared with the cluster: each state of
 //! its servers must be one that the cluster reaches.
 
+mod codec;
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 

@@ -1,0 +1,65 @@
+//! A cluster as the timely engine searches it.
+
+use veraft_models::{Cluster, ClusterState, Memo, Names, Told};
+
+use crate::engines::timely::{Malformed, Space};
+
+impl Space for Cluster {
+    type Memo = Memo;
+    type Names = Names;
+    type Told = Told;
+
+    fn fingerprint(&self, state: &ClusterState) -> u64 {
+        state.fingerprint()
+    }
+
+    fn wide_fingerprint(&self, state: &ClusterState) -> u128 {
+        state.wide_fingerprint().expect("searched with 128 bits, a cluster is made wide")
+    }
+
+    fn orbit(&self) -> usize {
+        match self.environment.symmetry {
+            true => (1..=self.bounds.servers).product(),
+            false => 1,
+        }
+    }
+
+    fn successors(&self, memo: &mut Memo, state: &ClusterState, visit: impl FnMut(&ClusterState)) {
+        Cluster::successors(self, memo, state, visit);
+    }
+
+    fn write(&self, state: &ClusterState, out: &mut Vec<u8>) {
+        self.write_state(state, out);
+    }
+
+    fn read(
+        &self,
+        memo: &mut Memo,
+        bytes: &mut &[u8],
+        state: &mut ClusterState,
+    ) -> Result<(), Malformed> {
+        self.read_own_state(memo, bytes, state).map_err(malformed)
+    }
+
+    fn tell(&self, memo: &mut Memo, told: &mut Told) -> Vec<u8> {
+        Cluster::tell(self, memo.names(), told)
+    }
+
+    fn learn(&self, names: &mut Names, told: &[u8]) -> Result<(), Malformed> {
+        Cluster::learn(self, names, told).map_err(malformed)
+    }
+
+    fn read_foreign(
+        &self,
+        names: &Names,
+        bytes: &mut &[u8],
+        state: &mut ClusterState,
+    ) -> Result<(), Malformed> {
+        self.read_state(names, bytes, state).map_err(malformed)
+    }
+}
+
+/// What is no state of a cluster is none of the space.
+fn malformed(_: veraft_models::Malformed) -> Malformed {
+    Malformed
+}
