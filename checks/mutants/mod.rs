@@ -12,6 +12,7 @@ mod persistence;
 mod places;
 mod runtime;
 mod silence;
+mod source;
 mod storage;
 pub mod suite;
 #[cfg(test)]
@@ -24,8 +25,10 @@ use comfy_table::{ContentArrangement, Table, presets};
 /// One rule, removed or bent, and how that shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
-    /// The name on the command line.
+    /// The deed, which is the name on the command line.
     pub name: &'static str,
+    /// The short name that it also has.
+    pub alias: Option<&'static str>,
     /// The rule of Figure 2 that it breaks, by its id; outside of Figure 2, the part of the
     /// runtime.
     pub rule: &'static str,
@@ -48,7 +51,9 @@ pub struct Mutant {
 pub struct Edit {
     /// The file, from the root of the workspace.
     pub file: &'static str,
-    /// A text that occurs in it exactly once.
+    /// The item of it, by its path in the file: `f`, `Type::f`, `<Type as Trait>::f`.
+    pub item: &'static str,
+    /// A text that occurs in the item exactly once, whatever the layout.
     pub before: &'static str,
     /// What stands there in the mutant.
     pub after: &'static str,
@@ -187,6 +192,14 @@ impl Suite {
 }
 
 impl Mutant {
+    /// Its name, with the short one if there is one.
+    pub fn title(&self) -> String {
+        match self.alias {
+            Some(alias) => format!("{} ({alias})", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
     /// Where it shows: the first search, or the tests.
     pub fn place(&self) -> String {
         match self.expected {
@@ -230,8 +243,8 @@ pub fn list() -> String {
             Expected::Survives { .. } => "nothing falls".to_owned(),
             Expected::FailsTest(test) => format!("fails: {}", test.suite.words()),
         };
-        let Mutant { name, rule, about, .. } = *mutant;
-        table.add_row([name.to_owned(), rule.to_owned(), about.to_owned(), shows]);
+        let Mutant { rule, about, .. } = *mutant;
+        table.add_row([mutant.title(), rule.to_owned(), about.to_owned(), shows]);
     }
     table.trim_fmt()
 }

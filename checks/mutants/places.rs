@@ -18,8 +18,13 @@ pub use crate::invariant::report::INDUCTIVE;
 /// What `check recover` checks.
 pub use crate::recovery::RECOVERY;
 
-pub const fn edit(file: &'static str, before: &'static str, after: &'static str) -> Edit {
-    Edit { file, before, after }
+pub const fn edit(
+    file: &'static str,
+    item: &'static str,
+    before: &'static str,
+    after: &'static str,
+) -> Edit {
+    Edit { file, item, before, after }
 }
 
 pub const fn search(

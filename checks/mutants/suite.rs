@@ -69,7 +69,7 @@ pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
             match showing {
                 Ok(showing) => {
                     table.add_row(row(mutant, &showing));
-                    let surprise = |text| format!("{} ({}): {text}", mutant.name, mutant.about);
+                    let surprise = |text| format!("{}, {}: {text}", mutant.title(), mutant.about);
                     complaints.extend(showing.surprises.into_iter().map(surprise));
                 }
                 Err(problem) => complaints.push(format!("{}: {problem}", mutant.name)),
@@ -105,7 +105,7 @@ fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Sh
 /// The mutants of `choice`, in the order of the table.
 pub(super) fn choose(choice: &Choice) -> Result<Vec<&'static Mutant>, String> {
     let named = |name: &String| {
-        let found = all().find(|mutant| mutant.name == name);
+        let found = all().find(|mutant| mutant.name == name || mutant.alias == Some(&**name));
         found.ok_or_else(|| format!("no mutant is called {name:?}: see `check list`"))
     };
     match choice {
@@ -141,7 +141,7 @@ fn table() -> Table {
 
 fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
     [
-        mutant.name.to_owned(),
+        mutant.title(),
         mutant.rule.to_owned(),
         short(&showing.fell),
         showing.steps.map_or(String::new(), |steps| steps.to_string()),

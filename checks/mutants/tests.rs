@@ -7,7 +7,7 @@ use std::path::Path;
 use stateright::Expectation;
 use veraft_models::{Bounds, Environment, properties};
 
-use super::places::{INDUCTIVE, RECOVERY};
+use super::places::{INDUCTIVE, RECOVERY, edit};
 use super::workshop::{ROOT, patch};
 use super::*;
 use crate::scopes;
@@ -33,9 +33,47 @@ fn every_text_occurs_once_in_the_source_as_it_is() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+const EMPTY: Mutant = Mutant {
+    name: "bend-nothing",
+    alias: None,
+    rule: "",
+    about: "",
+    edits: &[],
+    searches: &[],
+    blind: &[],
+    expected: Expected::Falls { property: "", steps: 0 },
+};
+
+#[test]
+fn a_row_that_does_not_fit_the_source_is_an_error_that_names_the_place() {
+    const FILE: &str = "src/figure2/rules.rs";
+    let text = || "impl Server { fn f(&self) { g(1); h(2) } }".to_owned();
+    let patched = |edits| {
+        patch(&Mutant { edits, ..EMPTY }, FILE, text()).map_err(|problem| problem.to_string())
+    };
+    const GOOD: &[Edit] =
+        &[edit(FILE, "Server::f", "h(2)", "i(3)"), edit(FILE, "Server::f", "g( 1 );", "")];
+    assert_eq!(patched(GOOD).unwrap(), "impl Server { fn f(&self) {  i(3) } }");
+    const BAD: &[(&[Edit], &str)] = &[
+        (&[edit(FILE, "Server::k", "g(1)", "")], "Server::k: there is no such item"),
+        (&[edit(FILE, "Server::f", "g(2)", "")], "Server::f: its text occurs 0 times"),
+        (&[edit(FILE, "Server::f", "(", "")], "Server::f: its text occurs 3 times"),
+        (&[edit(FILE, "Server::f", "g(1)", ""), edit(FILE, "Server::f", "1", "2")], "overlap"),
+    ];
+    for &(edits, said) in BAD {
+        let problem = patched(edits).unwrap_err();
+        assert!(problem.contains(FILE) && problem.contains(said), "{problem}");
+    }
+}
+
 #[test]
 fn names_are_unique_and_scopes_properties_and_tests_exist() {
     let mut names = BTreeSet::new();
+    let deed = |name: &str| {
+        let words: Vec<&str> = name.split('-').collect();
+        let lower = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+        words.len() > 1 && words.iter().all(lower)
+    };
     let widest = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
     let mut known: BTreeMap<_, _> =
         properties::of(&widest, &Environment { blanks: true, ..Environment::default() })
@@ -46,7 +84,10 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
     known.insert(INDUCTIVE, Expectation::Always);
     for mutant in all() {
         let name = mutant.name;
-        assert!(names.insert(name), "two mutants are called {name}");
+        assert!(deed(name), "{name} tells no deed");
+        for name in [Some(name), mutant.alias].into_iter().flatten() {
+            assert!(names.insert(name), "two mutants are called {name}");
+        }
         for search in mutant.searches.iter().chain(mutant.blind) {
             let is_scope = scopes::find(search.scope).is_some();
             assert_eq!(is_scope, search.command != Command::Invariant, "{name}: {}", search.scope);
@@ -95,6 +136,14 @@ fn unit_file(name: &str) -> String {
         Some(module) if !Path::new(ROOT).join(&of_their_own).exists() => format!("{module}.rs"),
         Some(_) | None => of_their_own,
     }
+}
+
+#[test]
+fn a_deed_and_its_short_name_are_one_row() {
+    let named = |name: &str| suite::choose(&suite::Choice::Named(vec![name.to_owned()]));
+    assert_eq!(named("A1").unwrap()[0].name, "vote-twice");
+    assert_eq!(named("vote-twice").unwrap()[0].alias, Some("A1"));
+    assert!(named("vote-thrice").unwrap_err().contains("vote-thrice"));
 }
 
 #[test]

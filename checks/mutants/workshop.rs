@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::{Expected, Mutant, Suite};
+use super::source::{Lost, Source};
+use super::{Edit, Expected, Mutant, Suite};
 
 /// The workspace that this binary was built from.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -20,8 +21,10 @@ pub enum Problem {
     Io(PathBuf, io::Error),
     /// Another process builds mutants in this workspace.
     Busy,
-    /// The text before occurs so often.
-    NotOnce(&'static str, &'static str, usize),
+    /// The text of an edit is not where the edit says.
+    Lost(&'static Edit, Lost),
+    /// Two edits of this file bend the same text.
+    Overlap(String),
     /// The compiler's complaint.
     DoesNotCompile(String),
 }
@@ -31,9 +34,10 @@ impl std::fmt::Display for Problem {
         match self {
             Problem::Io(path, error) => write!(f, "{}: {error}", path.display()),
             Problem::Busy => write!(f, "another `check mutants` is at work in this workspace"),
-            Problem::NotOnce(file, text, count) => {
-                write!(f, "its text occurs {count} times in {file}, not once:\n{text}")
+            Problem::Lost(Edit { file, item, before, after: _ }, lost) => {
+                write!(f, "{file}, {item}: {lost}:\n{before}")
             }
+            Problem::Overlap(file) => write!(f, "two of its edits overlap in {file}"),
             Problem::DoesNotCompile(complaint) => write!(f, "does not compile:\n{complaint}"),
         }
     }
@@ -132,12 +136,22 @@ fn compile(cargo: &mut Command) -> Result<PathBuf, Problem> {
 }
 
 /// The mutant's version of `file`.
-pub fn patch(mutant: &Mutant, file: &str, original: String) -> Result<String, Problem> {
-    let edits = mutant.edits.iter().filter(|edit| edit.file == file);
-    edits.into_iter().try_fold(original, |text, edit| match text.matches(edit.before).count() {
-        1 => Ok(text.replacen(edit.before, edit.after, 1)),
-        count => Err(Problem::NotOnce(edit.file, edit.before, count)),
-    })
+pub fn patch(mutant: &Mutant, file: &str, mut text: String) -> Result<String, Problem> {
+    let mut places = Vec::new();
+    for edit in mutant.edits.iter().filter(|edit| edit.file == file) {
+        let find = |source: Source<'_>| source.find(edit.item, edit.before);
+        let place = Source::parse(&text).and_then(find);
+        places.push((place.map_err(|lost| Problem::Lost(edit, lost))?, edit.after));
+    }
+    places.sort_by_key(|(place, _)| place.start);
+    if places.windows(2).any(|two| two[0].0.end > two[1].0.start) {
+        return Err(Problem::Overlap(file.to_owned()));
+    }
+    // From the end, so that what is still to change stays where it was found.
+    for (place, after) in places.into_iter().rev() {
+        text.replace_range(place, after.trim());
+    }
+    Ok(text)
 }
 
 /// Makes `copy` the same as `original`, but for hidden files and build products. What is equal
