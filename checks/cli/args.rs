@@ -8,7 +8,7 @@ use crate::commands::output::OutputArgs;
 use crate::commands::pins::PinsArgs;
 use crate::commands::simulate::SimulateArgs;
 use crate::engine_args::EngineArgs;
-use crate::mutants::suite::Choice;
+use crate::mutants::choice::Choice;
 use crate::recovery::args::RecoverArgs;
 use crate::replay::Format;
 use crate::scope_args::ScopeArgs;
@@ -110,6 +110,15 @@ pub(super) struct MutantsArgs {
     /// The dozen of this number, counted around the table: another each day, for one
     #[arg(long, value_name = "N", conflicts_with = "names")]
     pub(super) dozen: Option<usize>,
+    /// Those whose rule, source, test or row stands in one of these files
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "names")]
+    pub(super) touching: Vec<String>,
+    /// No more of those than so many; the others in turn, by the number of the dozen
+    #[arg(long, value_name = "N", requires = "touching")]
+    pub(super) at_most: Option<usize>,
+    /// Only name the mutants that would be tried
+    #[arg(long)]
+    pub(super) list: bool,
 }
 
 #[derive(Debug, Args)]
@@ -198,10 +207,13 @@ impl RunArgs {
 
 impl MutantsArgs {
     pub(super) fn choice(&self) -> Choice {
-        match (self.dozen, &self.names[..]) {
-            (Some(number), _) => Choice::Dozen(number),
-            (None, []) => Choice::All,
-            (None, names) => Choice::Named(names.to_vec()),
+        let MutantsArgs { names, dozen, touching, at_most, list: _ } = self;
+        match (&names[..], dozen, &touching[..]) {
+            ([], None, []) => Choice::All,
+            ([], ..) => {
+                Choice::InTurn { touching: touching.clone(), at_most: *at_most, dozen: *dozen }
+            }
+            (names, ..) => Choice::Named(names.to_vec()),
         }
     }
 }

@@ -75,6 +75,7 @@ fn run(cli: Cli, out: &mut Printer) -> Result<u8, String> {
         Command::Pins(args) => pins::run(&args, out),
         Command::Recover(args) => recover(args, output, out),
         Command::Bench(args) => bench(&args, out),
+        Command::Mutants(args) if args.list => suite::list(&args.choice(), out),
         Command::Mutants(args) => suite::run(&args.choice(), out),
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Trace(args) => trace(&args, out),

@@ -148,7 +148,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "count-itself-without-its-vote",
+        name: "count-a-vote-not-cast",
         alias: Some("A10"),
         rule: "CA.1b",
         about: "counts itself as a candidate, but does not vote for itself",
@@ -193,7 +193,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Unreached { property: LEADERS_ELECTED },
     },
     Mutant {
-        name: "adopt-a-term-but-keep-the-vote",
+        name: "keep-the-vote-of-old-terms",
         alias: Some("A18"),
         rule: "ALL.2",
         about: "adopts a greater term and keeps its vote of the older one",
@@ -209,7 +209,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
-        name: "adopt-a-term-but-keep-the-role",
+        name: "keep-the-role-of-old-terms",
         alias: Some("A19"),
         rule: "ALL.2",
         about: "adopts the greater term of a reply, and keeps its role",
@@ -234,7 +234,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 8 },
     },
     Mutant {
-        name: "ignore-the-leader-as-candidate",
+        name: "ignore-leader-as-candidate",
         alias: Some("A20"),
         rule: "CA.3",
         about: "ignores AppendEntries of its term while it is a candidate",
@@ -270,7 +270,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 2 },
     },
     Mutant {
-        name: "unvote-and-only-answer-in-the-term",
+        name: "unvote-and-only-answer",
         alias: Some("A23"),
         rule: "ALL.2",
         about: "clears its vote at a greater term, but only answers in it",

@@ -18,7 +18,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: INDUCTIVE, steps: 1 },
     },
     Mutant {
-        name: "skip-prev-log-term-anywhere",
+        name: "skip-prev-term-anywhere",
         alias: Some("I2"),
         rule: "AE.2",
         about: "does not compare prev_log_term, only whether the entry is there",

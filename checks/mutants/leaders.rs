@@ -1,11 +1,11 @@
-//! The leader's side of log replication, commitment, and application.
+//! The leader's side of log replication, and commitment.
 
 use super::Expected::{Falls, Survives};
 use super::Mutant;
-use super::places::{MOD, RECOVERY, RULES, UNREDUCED, edit, recover, search, whole};
+use super::places::{RECOVERY, RULES, UNREDUCED, edit, recover, search, whole};
 use veraft_models::properties::{
     ASSERTIONS, COMMIT_DURABILITY, ELECTABLE, LEADER_APPEND_ONLY, LEADER_COMPLETENESS,
-    LOG_MATCHING, MATCH_INDEX_TRUE, STATE_MACHINE_SAFETY,
+    LOG_MATCHING, MATCH_INDEX_TRUE,
 };
 
 const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
@@ -28,7 +28,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LEADER_COMPLETENESS, steps: 8 },
     },
     Mutant {
-        name: "commit-earlier-terms-from-boot",
+        name: "commit-earlier-from-boot",
         alias: Some("B1E"),
         rule: "LE.4",
         about: "the same, found from the first boot",
@@ -72,7 +72,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LOG_MATCHING, steps: 10 },
     },
     Mutant {
-        name: "take-success-for-the-whole-log",
+        name: "take-any-success-for-all",
         alias: Some("B14"),
         rule: "LE.3a",
         about: "takes any success for one of its whole log",
@@ -104,7 +104,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 4 },
     },
     Mutant {
-        name: "truncate-its-own-when-refused",
+        name: "truncate-when-refused",
         alias: Some("B16"),
         rule: "LE.3b",
         about: "drops its own entries when a follower refuses",
@@ -186,22 +186,6 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
         expected: Falls { property: RECOVERY, steps: 30 },
-    },
-    Mutant {
-        name: "apply-again-after-office",
-        alias: Some("B20"),
-        rule: "VS.2",
-        about: "applies from the first entry again when it leaves its office",
-        edits: &[edit(
-            RULES,
-            "Server::update_term",
-            "            if self.is_leader() {",
-            "            self.volatile.last_applied = 0;
-            if self.is_leader() {",
-        )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 8 },
     },
     Mutant {
         name: "skip-an-entry",
@@ -318,83 +302,5 @@ pub const MUTANTS: &[Mutant] = &[
             states: 128_268,
             reason: "followers skip what they hold: it costs messages",
         },
-    },
-    Mutant {
-        name: "forget-an-applied-entry",
-        alias: Some("B35"),
-        rule: "VS.2",
-        about: "forgets that it has applied an entry",
-        edits: &[edit(
-            RULES,
-            "Server::apply_committed",
-            "        self.volatile.last_applied = last;\n",
-            "",
-        )],
-        searches: &[search("replication", [3, 1, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 7 },
-    },
-    Mutant {
-        name: "apply-uncommitted",
-        alias: Some("B36"),
-        rule: "ALL.1",
-        about: "applies entries before they are committed",
-        edits: &[edit(
-            RULES,
-            "Server::apply_committed",
-            "(self.volatile.last_applied + 1, self.volatile.commit_index)",
-            "(self.volatile.last_applied + 1, self.log().last_index())",
-        )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 10 },
-    },
-    Mutant {
-        name: "apply-only-the-last",
-        alias: Some("B37"),
-        rule: "ALL.1",
-        about: "applies the last committed entry, and not those before it",
-        edits: &[edit(
-            RULES,
-            "Server::apply_committed",
-            "let entries = self.log().range(first, last);",
-            "let first = first.max(last);
-        let entries = self.log().range(first.max(1), last);",
-        )],
-        searches: &[search("replication", [3, 1, 2, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 8 },
-    },
-    Mutant {
-        name: "commit-all-at-start",
-        alias: Some("B38"),
-        rule: "VS.1",
-        about: "takes its whole log for committed when it starts again",
-        edits: &[edit(
-            MOD,
-            "Server::start",
-            "let volatile = Volatile { floor, ..Volatile::default() };",
-            "let commit_index = persistent.log().last_index();
-        let volatile = Volatile { commit_index, floor, ..Volatile::default() };",
-        )],
-        searches: &[search("replication", [3, 1, 1, 1], &[])],
-        blind: &[],
-        expected: Falls { property: COMMIT_DURABILITY, steps: 5 },
-    },
-    Mutant {
-        name: "count-all-applied-at-start",
-        alias: Some("B39"),
-        rule: "VS.2",
-        about: "takes its whole log for applied when it starts again",
-        edits: &[edit(
-            MOD,
-            "Server::start",
-            "let volatile = Volatile { floor, ..Volatile::default() };",
-            "let last_applied = persistent.log().last_index();
-        let volatile = Volatile { last_applied, floor, ..Volatile::default() };",
-        )],
-        searches: &[search("replication", [3, 1, 2, 1], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
     },
 ];

@@ -11,7 +11,7 @@ use veraft_models::properties::{
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "skip-prev-log-term",
+        name: "skip-prev-term",
         alias: Some("B2"),
         rule: "AE.2",
         about: "looks for an entry at prev_log_index, but not at its term",
@@ -25,7 +25,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: STATE_MACHINE_SAFETY, steps: 16 },
     },
     Mutant {
-        name: "skip-the-check-for-heartbeats",
+        name: "skip-check-of-heartbeats",
         alias: Some("B3"),
         rule: "AE.2",
         about: "lets a heartbeat pass the consistency check",
@@ -114,7 +114,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LEADER_APPEND_ONLY, steps: 9 },
     },
     Mutant {
-        name: "keep-what-follows-a-conflict",
+        name: "keep-behind-a-conflict",
         alias: Some("B8"),
         rule: "AE.3",
         about: "overwrites a conflicting entry, and keeps those behind it",
@@ -254,7 +254,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
     },
     Mutant {
-        name: "store-entries-of-older-leaders",
+        name: "store-for-older-leaders",
         alias: Some("B26"),
         rule: "AE.1",
         about: "refuses a leader of an older term, but stores its entries",

@@ -67,7 +67,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 10 },
     },
     Mutant {
-        name: "count-its-copy-before-durable",
+        name: "count-own-before-durable",
         alias: Some("C3"),
         rule: "PS.3",
         about: "sends entries before its own copy is durable, and counts it",
@@ -174,7 +174,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 7 },
     },
     Mutant {
-        name: "record-terms-only-with-votes",
+        name: "record-terms-with-votes",
         alias: Some("C13"),
         rule: "PS.1",
         about: "records a greater term only when it votes in it",

@@ -28,7 +28,7 @@ const ANSWERED: &str =
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "release-at-the-first-record",
+        name: "release-at-first-record",
         alias: Some("C7"),
         rule: "gate",
         about: "releases a batch once the first of its records is durable",
@@ -120,7 +120,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Unit, GATE_IN_ORDER),
     },
     Mutant {
-        name: "close-without-waking-the-disk",
+        name: "close-without-waking",
         alias: Some("R4"),
         rule: "gate",
         about: "does not wake the disk thread when it closes",
@@ -204,7 +204,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(File("handle"), "a_failed_sync_stops_the_node_and_is_not_tried_again"),
     },
     Mutant {
-        name: "release-after-a-failed-write",
+        name: "release-after-failed-write",
         alias: Some("R10"),
         rule: "disk",
         about: "lets out what waited for a write that failed",
@@ -251,7 +251,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Interleavings, ANSWERED),
     },
     Mutant {
-        name: "sleep-unnoted-at-the-mailbox",
+        name: "sleep-unnoted-as-taker",
         alias: Some("R12"),
         rule: "queue",
         about: "does not note that the taker sleeps",
@@ -280,7 +280,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Unit, "runtime::outbox::tests::a_full_outbox_drops_the_oldest"),
     },
     Mutant {
-        name: "shorten-all-election-timers",
+        name: "shorten-all-timers",
         alias: Some("R14"),
         rule: "timer",
         about: "gives every election timer the shortest length",

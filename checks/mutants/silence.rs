@@ -253,7 +253,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
-        name: "claim-its-term-for-prev-log",
+        name: "overstate-prev-log-term",
         alias: Some("L18"),
         rule: "LE.3",
         about: "sends entries with its own term as that of the entry before them",
@@ -300,7 +300,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 22 },
     },
     Mutant {
-        name: "hold-back-for-earlier-terms",
+        name: "hold-back-earlier-terms",
         alias: Some("L21"),
         rule: "LE.4",
         about: "never commits while entries of earlier terms wait",

@@ -147,7 +147,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Unit, DAMAGED_BIT),
     },
     Mutant {
-        name: "start-from-impossible-records",
+        name: "start-from-nonsense",
         alias: Some("S7"),
         rule: "store",
         about: "starts from records that no server writes",

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use stateright::Expectation;
 use veraft_models::{Bounds, Environment, properties};
@@ -84,7 +83,7 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
     known.insert(INDUCTIVE, Expectation::Always);
     for mutant in all() {
         let name = mutant.name;
-        assert!(deed(name), "{name} tells no deed");
+        assert!(deed(name) && name.len() <= 26, "{name} tells no deed in short");
         for name in [Some(name), mutant.alias].into_iter().flatten() {
             assert!(names.insert(name), "two mutants are called {name}");
         }
@@ -106,54 +105,11 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
                 assert!(states > 0 && !reason.is_empty(), "{name}");
             }
             Expected::FailsTest(test) => {
-                let file = match test.suite {
-                    Suite::Unit => unit_file(test.name),
-                    Suite::Interleavings => "src/runtime/interleavings.rs".to_owned(),
-                    Suite::File(name) => suite_file(name, test.name),
-                };
+                let file = test.file();
                 let function = test.name.rsplit("::").next().unwrap();
                 let header = format!("fn {function}(");
                 assert!(read(&file).contains(&header), "{name}: {file} lacks {function}");
             }
         }
     }
-}
-
-/// The file of the test `name` of an integration suite, which may have modules beside it; in one
-/// of them, a test may be a demand that is made of several things.
-fn suite_file(suite: &str, name: &str) -> String {
-    match name.split_once("::") {
-        None => format!("tests/{suite}.rs"),
-        Some((module, _)) => format!("tests/{suite}/{module}.rs"),
-    }
-}
-
-/// The file of the unit test `name`, whose modules are files up to `tests`, or also that.
-fn unit_file(name: &str) -> String {
-    let modules: Vec<&str> = name.split("::").collect();
-    let of_their_own = format!("src/{}.rs", modules[..modules.len() - 1].join("/"));
-    match of_their_own.strip_suffix("/tests.rs") {
-        Some(module) if !Path::new(ROOT).join(&of_their_own).exists() => format!("{module}.rs"),
-        Some(_) | None => of_their_own,
-    }
-}
-
-#[test]
-fn a_deed_and_its_short_name_are_one_row() {
-    let named = |name: &str| suite::choose(&suite::Choice::Named(vec![name.to_owned()]));
-    assert_eq!(named("A1").unwrap()[0].name, "vote-twice");
-    assert_eq!(named("vote-twice").unwrap()[0].alias, Some("A1"));
-    assert!(named("vote-thrice").unwrap_err().contains("vote-thrice"));
-}
-
-#[test]
-fn there_are_many_and_dozens_go_around() {
-    let count = all().count();
-    assert!(count >= 45, "{count}");
-    let days = count.div_ceil(12);
-    let tried: BTreeSet<_> = (0..days)
-        .flat_map(|day| suite::choose(&suite::Choice::Dozen(day)).unwrap())
-        .map(|mutant| mutant.name)
-        .collect();
-    assert_eq!(tried.len(), count);
 }

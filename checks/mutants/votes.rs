@@ -48,7 +48,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 7 },
     },
     Mutant {
-        name: "vote-without-a-look-at-logs",
+        name: "vote-for-logs-unseen",
         alias: Some("A12"),
         rule: "RV.2",
         about: "votes without a look at the candidate's log",
@@ -129,7 +129,7 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LEADER_COMPLETENESS, steps: 12 },
     },
     Mutant {
-        name: "demand-later-and-longer-logs",
+        name: "demand-longer-logs-too",
         alias: Some("A16"),
         rule: "RV.2",
         about: "demands that the candidate's log be ahead in term and in length",
@@ -151,7 +151,7 @@ pub const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
-        name: "reset-the-timer-when-refusing",
+        name: "refuse-and-reset-the-timer",
         alias: Some("A21"),
         rule: "FO.2",
         about: "resets its election timer when it refuses a vote",
