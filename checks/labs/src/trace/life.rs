@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use veraft::figure2::{Entry, Index, Persistent, Record, Server};
 
-use super::cluster::{Cluster, Letter};
-use super::{Finding, Position, Problem};
+use super::cluster::{Facts, LetterDigest};
+use super::{Discrepancy, FileLine, Finding};
 
 /// One life of a server.
 pub struct Life {
@@ -30,11 +30,11 @@ pub struct Waiting {
     /// The number of the step.
     pub step: u64,
     /// Its line.
-    pub at: Position,
+    pub at: FileLine,
     /// Its records.
     pub records: Vec<Record>,
     /// Messages that wait for the records.
-    pub letters: Vec<Letter>,
+    pub letters: Vec<LetterDigest>,
     /// Entries to apply.
     pub apply: Vec<(Index, Entry)>,
 }
@@ -54,26 +54,26 @@ impl Life {
     }
 
     /// The records of all steps up to `step` are durable.
-    pub fn durable(&mut self, step: u64) -> Result<(), Problem> {
+    pub fn durable(&mut self, step: u64) -> Result<(), Discrepancy> {
         if step <= self.durable_step || step > self.steps {
             let (last, before) = (self.steps, self.durable_step);
-            return Err(Problem::Durable { found: step, last, before });
+            return Err(Discrepancy::Durable { found: step, last, before });
         }
         self.durable_step = step;
         Ok(())
     }
 
     /// The life ends in order.
-    pub fn stop(&mut self, step: u64) -> Result<(), Problem> {
+    pub fn stop(&mut self, step: u64) -> Result<(), Discrepancy> {
         self.stopped = true;
         match step == self.steps {
             true => Ok(()),
-            false => Err(Problem::Numbering { expected: self.steps, found: step }),
+            false => Err(Discrepancy::Numbering { expected: self.steps, found: step }),
         }
     }
 
     /// Lets out what waits for no record any more.
-    pub fn release(&mut self, cluster: &mut Cluster) -> Result<(), Finding> {
+    pub fn release(&mut self, cluster: &mut Facts) -> Result<(), Finding> {
         while let Some(free) = self.next_free() {
             let Waiting { step: _, at, records, letters, apply } = free;
             records.into_iter().for_each(|record| self.durable.write(record));
@@ -81,7 +81,7 @@ impl Life {
             for (index, entry) in apply {
                 let expected = self.applied + 1;
                 if index != expected {
-                    return Err(at.finds(Problem::AppliedOutOfTurn { expected, found: index }));
+                    return Err(at.finds(Discrepancy::AppliedOutOfTurn { expected, found: index }));
                 }
                 self.applied = index;
                 cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;
