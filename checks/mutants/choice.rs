@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::workshop::ROOT;
-use super::{Expected, Mutant, Suite, TABLES, Test, all};
+use super::{Expected, Mutant, TABLES, Test, TestSuite, all};
 use crate::rules::citations::citations;
 
 /// Which mutants to try.
@@ -118,11 +118,11 @@ impl Test {
     /// The file that holds it, from the root of the workspace.
     pub fn file(&self) -> String {
         match self.suite {
-            Suite::Unit => unit_file(self.name),
-            Suite::Interleavings => "src/runtime/interleavings.rs".to_owned(),
+            TestSuite::Unit => unit_file(self.name),
+            TestSuite::Interleavings => "src/runtime/interleavings.rs".to_owned(),
             // A suite may have modules beside it; in one of them, a test may be a demand that is
             // made of several things.
-            Suite::File(suite) => match self.name.split_once("::") {
+            TestSuite::File(suite) => match self.name.split_once("::") {
                 None => format!("tests/{suite}.rs"),
                 Some((module, _)) => format!("tests/{suite}/{module}.rs"),
             },

@@ -1,7 +1,7 @@
 //! The guards at the server's door. No search can see them fail, for the peers of a search are
 //! correct: a test sends what is not.
 
-use super::Suite::File;
+use super::TestSuite::File;
 use super::places::{BREACH, MOD, edit, fails_test};
 use super::{Edit, Mutant};
 

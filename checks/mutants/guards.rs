@@ -1,7 +1,7 @@
 //! What the runtime guards of that which the model takes for granted: members, disks, peers,
 //! limits. A test breaks each.
 
-use super::Suite::{self, File, Unit};
+use super::TestSuite::{self, File, Unit};
 use super::places::{edit, fails_test};
 use super::{Edit, Mutant};
 
@@ -17,7 +17,7 @@ const fn unguarded(
     rule: &'static str,
     about: &'static str,
     edits: &'static [Edit],
-    (suite, test): (Suite, &'static str),
+    (suite, test): (TestSuite, &'static str),
 ) -> Mutant {
     Mutant {
         name,

@@ -65,7 +65,7 @@ pub struct Edit {
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     /// What it is asked to do with the scope.
-    pub command: Command,
+    pub command: Verb,
     /// The scope; what is tried instead, by the command that knows none.
     pub scope: &'static str,
     /// Servers, terms, entries and restarts, where they are not the scope's own.
@@ -76,7 +76,7 @@ pub struct Search {
 
 /// A command of `check` that explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Verb {
     /// `check run`: does every state have the properties?
     Run,
     /// `check recover`: does the cluster recover from every state, once faults stop?
@@ -89,14 +89,14 @@ pub enum Command {
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
     /// Where the test is.
-    pub suite: Suite,
+    pub suite: TestSuite,
     /// Its full name.
     pub name: &'static str,
 }
 
 /// Tests of the library that are built together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suite {
+pub enum TestSuite {
     /// Those beside the code.
     Unit,
     /// Those that run under a scheduler which explores interleavings of the threads.
@@ -140,9 +140,9 @@ impl Search {
     /// The arguments of `check` for it.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> = match self.command {
-            Command::Run => vec!["run".to_owned(), self.scope.to_owned()],
-            Command::Recover => vec!["recover".to_owned(), self.scope.to_owned()],
-            Command::Invariant => vec!["invariant".to_owned()],
+            Verb::Run => vec!["run".to_owned(), self.scope.to_owned()],
+            Verb::Recover => vec!["recover".to_owned(), self.scope.to_owned()],
+            Verb::Invariant => vec!["invariant".to_owned()],
         };
         let names = ["--servers", "--terms", "--entries", "--restarts"];
         for (name, bound) in names.iter().zip(self.bounds.iter().flatten()) {
@@ -176,19 +176,19 @@ impl Search {
             _ => words = format!("{words} {}", options.join(" ")),
         }
         match self.command {
-            Command::Run | Command::Invariant => words,
-            Command::Recover => format!("recover {words}"),
+            Verb::Run | Verb::Invariant => words,
+            Verb::Recover => format!("recover {words}"),
         }
     }
 }
 
-impl Suite {
+impl TestSuite {
     /// Its name.
     pub fn words(&self) -> String {
         match self {
-            Suite::Unit => "unit tests".to_owned(),
-            Suite::Interleavings => "interleavings".to_owned(),
-            Suite::File(name) => format!("tests/{name}"),
+            TestSuite::Unit => "unit tests".to_owned(),
+            TestSuite::Interleavings => "interleavings".to_owned(),
+            TestSuite::File(name) => format!("tests/{name}"),
         }
     }
 }

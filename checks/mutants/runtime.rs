@@ -4,7 +4,7 @@
 //! say all they mean, and no thread remembers requests.
 
 use super::Mutant;
-use super::Suite::{File, Interleavings, Unit};
+use super::TestSuite::{File, Interleavings, Unit};
 use super::places::{edit, fails_test};
 
 const APPLICATION: &str = "src/runtime/application.rs";

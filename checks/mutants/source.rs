@@ -20,7 +20,7 @@ pub struct Source<'a> {
 
 /// Why a text was not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum Misplaced {
     /// The file cannot be parsed: the parser's complaint.
     NotRust(String),
     /// So many items have the name; one was wanted.
@@ -29,13 +29,13 @@ pub enum Lost {
     Text(usize),
 }
 
-impl Display for Lost {
+impl Display for Misplaced {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Lost::NotRust(complaint) => write!(f, "the file is no Rust: {complaint}"),
-            Lost::Item(0) => write!(f, "there is no such item"),
-            Lost::Item(count) => write!(f, "{count} items have this name"),
-            Lost::Text(count) => write!(f, "its text occurs {count} times there, not once"),
+            Misplaced::NotRust(complaint) => write!(f, "the file is no Rust: {complaint}"),
+            Misplaced::Item(0) => write!(f, "there is no such item"),
+            Misplaced::Item(count) => write!(f, "{count} items have this name"),
+            Misplaced::Text(count) => write!(f, "its text occurs {count} times there, not once"),
         }
     }
 }
@@ -45,13 +45,13 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// When the text is no Rust.
-    pub fn parse(text: &'a str) -> Result<Source<'a>, Lost> {
+    pub fn parse(text: &'a str) -> Result<Source<'a>, Misplaced> {
         let stream =
-            TokenStream::from_str(text).map_err(|error| Lost::NotRust(error.to_string()))?;
+            TokenStream::from_str(text).map_err(|error| Misplaced::NotRust(error.to_string()))?;
         let mut tokens = Vec::new();
         flatten(stream.clone(), text, &mut tokens);
         let file: syn::File =
-            syn::parse2(stream).map_err(|error| Lost::NotRust(error.to_string()))?;
+            syn::parse2(stream).map_err(|error| Misplaced::NotRust(error.to_string()))?;
         let mut items = Vec::new();
         name_all(&file.items, "", &mut items);
         Ok(Source { text, tokens, items })
@@ -65,11 +65,11 @@ impl<'a> Source<'a> {
     /// # Errors
     /// When there is no such item, or more than one; when `wanted` does not occur in it, or more
     /// than once.
-    pub fn find(&self, item: &str, wanted: &str) -> Result<Range<usize>, Lost> {
+    pub fn find(&self, item: &str, wanted: &str) -> Result<Range<usize>, Misplaced> {
         let mut called = self.items.iter().filter(|(name, _)| name == item);
         let place = match (called.next(), called.count()) {
             (Some((_, place)), 0) => place,
-            (first, others) => return Err(Lost::Item(others + usize::from(first.is_some()))),
+            (first, others) => return Err(Misplaced::Item(others + usize::from(first.is_some()))),
         };
         let within = |token: &Range<usize>| place.start <= token.start && token.end <= place.end;
         let tokens: Vec<_> = self.tokens.iter().filter(|token| within(token)).cloned().collect();
@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
             (0..tokens.len()).filter_map(|first| self.matched(&tokens[first..], &wanted)).collect();
         match &found[..] {
             [place] => Ok(place.clone()),
-            places => Err(Lost::Text(places.len())),
+            places => Err(Misplaced::Text(places.len())),
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
         fn double_it() {} fn double_it() {}
     "#;
 
-    fn found(item: &str, wanted: &str) -> Result<String, Lost> {
+    fn found(item: &str, wanted: &str) -> Result<String, Misplaced> {
         let source = Source::parse(TEXT)?;
         source.find(item, wanted).map(|place| folded(&TEXT[place]))
     }
@@ -238,14 +238,14 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_there_more_than_once_is_an_error() {
-        assert_eq!(found("triple", "x"), Err(Lost::Item(0)));
-        assert_eq!(found("double_it", "{}"), Err(Lost::Item(2)));
-        assert_eq!(found("double", "x - x"), Err(Lost::Text(0)));
-        assert_eq!(found("double", "x"), Err(Lost::Text(3)));
+        assert_eq!(found("triple", "x"), Err(Misplaced::Item(0)));
+        assert_eq!(found("double_it", "{}"), Err(Misplaced::Item(2)));
+        assert_eq!(found("double", "x - x"), Err(Misplaced::Text(0)));
+        assert_eq!(found("double", "x"), Err(Misplaced::Text(3)));
         // Half a token is none, nor is a comment or the item next to it.
-        assert_eq!(found("inner::double", "s + x"), Err(Lost::Text(0)));
-        assert_eq!(found("double", "Doubles"), Err(Lost::Text(0)));
-        assert_eq!(found("double", "self.0"), Err(Lost::Text(0)));
-        assert!(matches!(Source::parse("fn {"), Err(Lost::NotRust(_))));
+        assert_eq!(found("inner::double", "s + x"), Err(Misplaced::Text(0)));
+        assert_eq!(found("double", "Doubles"), Err(Misplaced::Text(0)));
+        assert_eq!(found("double", "self.0"), Err(Misplaced::Text(0)));
+        assert!(matches!(Source::parse("fn {"), Err(Misplaced::NotRust(_))));
     }
 }

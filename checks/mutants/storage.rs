@@ -1,7 +1,7 @@
 //! What a storage owes: all that was synced, nothing else, and an error where that cannot be.
 
 use super::Mutant;
-use super::Suite::{File, Unit};
+use super::TestSuite::{File, Unit};
 use super::places::{edit, fails_test};
 
 const STORAGE: &str = "src/runtime/storage/disk/mod.rs";

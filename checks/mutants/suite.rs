@@ -10,11 +10,11 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::choice::{Choice, Chosen};
 use super::judge::{self, Showing};
-use super::workshop::{Problem, Workshop};
+use super::workshop::{Unbuilt, Workshop};
 use super::{Mutant, all};
 use crate::printer::{Printer, note};
 
-type Built = Result<PathBuf, Problem>;
+type Built = Result<PathBuf, Unbuilt>;
 
 /// Tries mutants; answers with the exit status: 0 if each behaved as its row states, 1
 /// otherwise.

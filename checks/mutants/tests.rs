@@ -89,7 +89,7 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
         }
         for search in mutant.searches.iter().chain(mutant.blind) {
             let is_scope = scopes::find(search.scope).is_some();
-            assert_eq!(is_scope, search.command != Command::Invariant, "{name}: {}", search.scope);
+            assert_eq!(is_scope, search.command != Verb::Invariant, "{name}: {}", search.scope);
         }
         let is_test = matches!(mutant.expected, Expected::FailsTest(_));
         assert_eq!(mutant.searches.is_empty(), is_test, "{name} is never tried, or twice");
