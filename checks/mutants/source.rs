@@ -136,6 +136,7 @@ fn flatten(stream: TokenStream, text: &str, tokens: &mut Vec<Range<usize>>) {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of item is one that no row names")]
 fn name_all(items: &[Item], before: &str, named: &mut Vec<(String, Range<usize>)>) {
     let mut add = |name: String, range| named.push((format!("{before}{name}"), range));
     for item in items {
@@ -160,15 +161,10 @@ fn name_all(items: &[Item], before: &str, named: &mut Vec<(String, Range<usize>)
                 let owner = owner(it);
                 for of_it in &it.items {
                     let range = of_it.span().byte_range();
-                    match of_it {
-                        ImplItem::Fn(function) => {
-                            add(format!("{owner}::{}", function.sig.ident), range);
-                        }
-                        ImplItem::Const(constant) => {
-                            add(format!("{owner}::{}", constant.ident), range);
-                        }
-                        // No row bends these.
-                        _ => {}
+                    if let ImplItem::Fn(function) = of_it {
+                        add(format!("{owner}::{}", function.sig.ident), range);
+                    } else if let ImplItem::Const(constant) = of_it {
+                        add(format!("{owner}::{}", constant.ident), range);
                     }
                 }
             }
@@ -187,11 +183,9 @@ fn name_all(items: &[Item], before: &str, named: &mut Vec<(String, Range<usize>)
 /// `Type`, or `<Type as Trait>`.
 fn owner(it: &ItemImpl) -> String {
     let last = |path: &syn::Path| path.segments.last().map(|segment| segment.ident.to_string());
-    let own = match &*it.self_ty {
-        Type::Path(path) => last(&path.path).unwrap_or_default(),
-        // Of tuples, references and the like no row bends anything.
-        _ => String::new(),
-    };
+    // Tuples, references and the like have no name to call them by.
+    let Type::Path(own) = &*it.self_ty else { return String::new() };
+    let own = last(&own.path).unwrap_or_default();
     match it.trait_.as_ref().and_then(|of| last(&of.0)) {
         Some(name) => format!("<{own} as {name}>"),
         None => own,
