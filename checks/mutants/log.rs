@@ -16,7 +16,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.2",
         about: "looks for an entry at prev_log_index, but not at its term",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_entries",
+            APPEND_ENTRIES,
+            "Server::store_entries",
             "self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)",
             "self.persistent.log().term_at(prev_log_index).is_none()",
         )],
@@ -30,7 +31,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.2",
         about: "lets a heartbeat pass the consistency check",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_entries",
+            APPEND_ENTRIES,
+            "Server::store_entries",
             "if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {",
             "if !request.entries.is_empty()
             && self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)
@@ -46,7 +48,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.3",
         about: "truncates at every AppendEntries, conflict or not",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_missing",
+            APPEND_ENTRIES,
+            "Server::store_missing",
             "        if held == entries.len() {
             return;
         }
@@ -63,7 +66,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.3",
         about: "never truncates: skips what it has, and acknowledges",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_missing",
+            APPEND_ENTRIES,
+            "Server::store_missing",
             ".take_while(|&(index, entry)| log.term_at(index) == Some(entry.term))",
             ".take_while(|&(index, _)| index <= last_index)",
         )],
@@ -79,7 +83,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(APPEND_ENTRIES, "Server::store_missing", "if held == entries.len() {", "if entries.is_empty() {"),
             edit(
-                APPEND_ENTRIES, "Server::store_missing",
+                APPEND_ENTRIES,
+                "Server::store_missing",
                 "if agreed < last_index {",
                 "if agreed < last_index && held < entries.len() {",
             ),
@@ -96,7 +101,8 @@ pub const MUTANTS: &[Mutant] = &[
         about: "obeys a leader of an older term, and goes on to lead",
         edits: &[
             edit(
-                APPEND_ENTRIES, "Server::receive_append_entries",
+                APPEND_ENTRIES,
+                "Server::receive_append_entries",
                 "if request.term < self.current_term() {
             AppendOutcome::StaleTerm
         } else {",
@@ -120,14 +126,16 @@ pub const MUTANTS: &[Mutant] = &[
         about: "overwrites a conflicting entry, and keeps those behind it",
         edits: &[
             edit(
-                APPEND_ENTRIES, "Server::store_missing",
+                APPEND_ENTRIES,
+                "Server::store_missing",
                 "        if agreed < last_index {",
                 "        let end = prev_log_index + entries.len() as Index;
         let behind = log.range(end.min(last_index) + 1, last_index);
         if agreed < last_index {",
             ),
             edit(
-                APPEND_ENTRIES, "Server::store_missing",
+                APPEND_ENTRIES,
+                "Server::store_missing",
                 "        self.write(Record::Append { entries }, output);",
                 "        self.write(Record::Append { entries }, output);
         self.write(Record::Append { entries: behind }, output);",
@@ -145,7 +153,8 @@ pub const MUTANTS: &[Mutant] = &[
         // Not equivalent with batches of any size either: heartbeats are empty and tell a peer
         // that lags of commits, which the core then asserts to hold.
         edits: &[edit(
-            APPEND_ENTRIES, "Server::follow_commit",
+            APPEND_ENTRIES,
+            "Server::follow_commit",
             "let commit_index = leader_commit.min(match_index);",
             "let commit_index = leader_commit;",
         )],
@@ -159,7 +168,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.5",
         about: "bounds commit_index by its last entry, not by the last new one",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::follow_commit",
+            APPEND_ENTRIES,
+            "Server::follow_commit",
             "leader_commit.min(match_index)",
             "leader_commit.min(self.log().last_index())",
         )],
@@ -173,7 +183,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.5",
         about: "follows leader_commit down",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::follow_commit",
+            APPEND_ENTRIES,
+            "Server::follow_commit",
             "self.volatile.commit_index = self.volatile.commit_index.max(commit_index);",
             "self.volatile.commit_index = commit_index;",
         )],
@@ -187,7 +198,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.2",
         about: "takes entries that begin past the end of its log",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_entries",
+            APPEND_ENTRIES,
+            "Server::store_entries",
             "if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {",
             "let term = self.persistent.log().term_at(prev_log_index);
         if term.is_some_and(|term| term != request.prev_log_term) {",
@@ -202,7 +214,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.3",
         about: "keeps the first conflicting entry, and appends behind it",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_missing",
+            APPEND_ENTRIES,
+            "Server::store_missing",
             "self.write(Record::Truncate { last_index: agreed }, output);",
             "self.write(Record::Truncate { last_index: agreed + 1 }, output);",
         )],
@@ -216,7 +229,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.3",
         about: "truncates one entry too early",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_missing",
+            APPEND_ENTRIES,
+            "Server::store_missing",
             "self.write(Record::Truncate { last_index: agreed }, output);",
             "self.write(Record::Truncate { last_index: agreed.saturating_sub(1) }, output);",
         )],
@@ -230,7 +244,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.4",
         about: "acknowledges its whole log, not only what the request covered",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_entries",
+            APPEND_ENTRIES,
+            "Server::store_entries",
             "        AppendOutcome::Success { match_index }",
             "        AppendOutcome::Success { match_index: self.log().last_index() }",
         )],
@@ -244,7 +259,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.5",
         about: "follows leader_commit before it has checked its log",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_entries",
+            APPEND_ENTRIES,
+            "Server::store_entries",
             "        let prev_log_index = request.prev_log_index;\n",
             "        let prev_log_index = request.prev_log_index;
         self.follow_commit(request.leader_commit, self.log().last_index());\n",
@@ -259,7 +275,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.1",
         about: "refuses a leader of an older term, but stores its entries",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::receive_append_entries",
+            APPEND_ENTRIES,
+            "Server::receive_append_entries",
             "            AppendOutcome::StaleTerm\n",
             "            let _ = self.store_entries(request, output);
             AppendOutcome::StaleTerm\n",
@@ -280,7 +297,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(APPEND_ENTRIES, "Server::store_missing", "if held == entries.len() {", "if entries.is_empty() {"),
             edit(
-                APPEND_ENTRIES, "Server::store_missing",
+                APPEND_ENTRIES,
+                "Server::store_missing",
                 "let agreed = prev_log_index + held as Index;",
                 "let agreed = if held == entries.len() { prev_log_index } else { prev_log_index + held as Index };
         let held = if held == entries.len() { 0 } else { held };",

@@ -33,7 +33,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "releases a batch once the first of its records is durable",
         edits: &[edit(
-            DISK, "Disk::write",
+            DISK,
+            "Disk::write",
             "            self.storage.append(&records)?;
         }
         self.storage.sync()?;",
@@ -52,7 +53,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "apply",
         about: "lets two threads apply",
         edits: &[edit(
-            APPLICATION, "run",
+            APPLICATION,
+            "run",
             "        for (index, entry) in committed {
             let response = match &entry.payload {
                 Payload::Command(command) => Some(machine.apply(index, command)),
@@ -91,7 +93,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "lets what has records leave at once while the disk is idle",
         edits: &[edit(
-            DRIVER_GATE, "Gate::enter",
+            DRIVER_GATE,
+            "Gate::enter",
             "if !has_to_wait && !self.under_way",
             "if !(has_to_wait && self.under_way)",
         )],
@@ -125,7 +128,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "does not wake the disk thread when it closes",
         edits: &[edit(
-            GATE, "Gate::close",
+            GATE,
+            "Gate::close",
             "        drop(state);
         self.work.notify_one();
         drop(discarded);",
@@ -152,7 +156,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "lets a heartbeat pass a write of any age",
         edits: &[edit(
-            DRIVER_GATE, "lets_heartbeats_pass",
+            DRIVER_GATE,
+            "lets_heartbeats_pass",
             "age.is_some_and(|age| patience.contains(&age))",
             "age.is_some_and(|age| age >= patience.start)",
         )],
@@ -169,7 +174,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "lets no heartbeat pass a write",
         edits: &[edit(
-            DRIVER_GATE, "lets_heartbeats_pass",
+            DRIVER_GATE,
+            "lets_heartbeats_pass",
             "age.is_some_and(|age| patience.contains(&age))",
             "age.is_some_and(|age| age < patience.start && age > patience.end)",
         )],
@@ -193,7 +199,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "disk",
         about: "tries a failed sync again",
         edits: &[edit(
-            DISK, "Disk::write",
+            DISK,
+            "Disk::write",
             "        self.storage.sync()?;\n",
             "        if self.storage.sync().is_err() {
             self.storage.sync()?;
@@ -209,7 +216,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "disk",
         about: "lets out what waited for a write that failed",
         edits: &[edit(
-            DISK, "Disk::serve",
+            DISK,
+            "Disk::serve",
             "            writes.extend(never);
             return Err(Failure {
                 reason: StopReason::Storage(Arc::new(error)),
@@ -233,12 +241,14 @@ pub const MUTANTS: &[Mutant] = &[
         about: "looks at new proposals after it has applied what was committed with them",
         edits: &[
             edit(
-                APPLICATION, "run",
+                APPLICATION,
+                "run",
                 "        accepted.into_iter().for_each(|run| waiting.add(run));\n",
                 "",
             ),
             edit(
-                APPLICATION, "run",
+                APPLICATION,
+                "run",
                 "            answer(&mut waiting, index, entry.term, response);
         }",
                 "            answer(&mut waiting, index, entry.term, response);
@@ -256,7 +266,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "queue",
         about: "does not note that the taker sleeps",
         edits: &[edit(
-            MAILBOX, "Mailbox::take",
+            MAILBOX,
+            "Mailbox::take",
             "            state.sleeping = true;
             state = match deadline {",
             "            state = match deadline {",
@@ -271,7 +282,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "queue",
         about: "drops the newest message when an outbox is full",
         edits: &[edit(
-            OUTBOX, "Outbox::queue",
+            OUTBOX,
+            "Outbox::queue",
             "outgoing.messages.drain(..excess)",
             "outgoing.messages.drain(outgoing.messages.len() - excess..)",
         )],
@@ -285,7 +297,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "timer",
         about: "gives every election timer the shortest length",
         edits: &[edit(
-            TIMERS, "Timers::obey",
+            TIMERS,
+            "Timers::obey",
             "let length = draw(self.timing.election().clone());",
             "let _ = draw(self.timing.election().clone());
                 let length = *self.timing.election().start();",
@@ -303,7 +316,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "timer",
         about: "lets an election timer run on that is set anew",
         edits: &[edit(
-            TIMERS, "Timers::obey",
+            TIMERS,
+            "Timers::obey",
             "                self.election = Some(self.on_grid(now + length));",
             "                let at = self.on_grid(now + length);
                 self.election = Some(self.election.unwrap_or(at));",
@@ -321,7 +335,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "counts the first write of a batch among what waits for none",
         edits: &[edit(
-            DRIVER_GATE, "Gate::take",
+            DRIVER_GATE,
+            "Gate::take",
             "position(writes).unwrap_or(free.len())",
             "position(writes).map_or(free.len(), |first| first + 1)",
         )],
@@ -335,7 +350,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "apply",
         about: "answers a proposal for the entry of a later term that took its place",
         edits: &[edit(
-            WAITERS, "Waiters::applied",
+            WAITERS,
+            "Waiters::applied",
             "let own = run.term == term && at == index;",
             "let own = run.term <= term && at == index;",
         )],
@@ -352,7 +368,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "gate",
         about: "applies what is committed before the records of the step are durable",
         edits: &[edit(
-            SERVER_LOOP, "ServerLoop::fulfil",
+            SERVER_LOOP,
+            "ServerLoop::fulfil",
             "        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });",
             "        self.outlets.release(Gated { step, apply, ..Gated::default() });
         self.enter(Gated { step, persist, send, answer, ..Gated::default() });",

@@ -13,7 +13,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "FO.1",
         about: "does not answer a candidate",
         edits: &[edit(
-            REQUEST_VOTE, "Server::receive_request_vote",
+            REQUEST_VOTE,
+            "Server::receive_request_vote",
             "        output.send.push((request.candidate_id, Message::RequestVoteReply(reply)));",
             "        let _ = Message::RequestVoteReply(reply);",
         )],
@@ -27,7 +28,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "FO.1",
         about: "does not answer a leader",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::receive_append_entries",
+            APPEND_ENTRIES,
+            "Server::receive_append_entries",
             "        output.send.push((leader, Message::AppendEntriesReply(reply)));",
             "        let _ = Message::AppendEntriesReply(reply);",
         )],
@@ -41,7 +43,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "FO.2",
         about: "never stands for election as a follower",
         edits: &[edit(
-            RULES, "Server::election_timeout",
+            RULES,
+            "Server::election_timeout",
             "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
             Role::Leader(_) => {}",
             "Role::Candidate { .. } => self.start_election(output),
@@ -57,7 +60,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "FO.2",
         about: "does not set the election timer when it starts",
         edits: &[edit(
-            MOD, "Server::start",
+            MOD,
+            "Server::start",
             "        output.timers.push(TimerDuty::Set(Timer::Election));\n",
             "",
         )],
@@ -71,7 +75,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "CA.1c",
         about: "does not set its election timer again when it becomes a candidate",
         edits: &[edit(
-            RULES, "Server::start_election",
+            RULES,
+            "Server::start_election",
             "        output.timers.push(TimerDuty::Set(Timer::Election));
         let request",
             "        let request",
@@ -86,7 +91,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "CA.1d",
         about: "asks one peer alone for its vote",
         edits: &[edit(
-            RULES, "Server::start_election",
+            RULES,
+            "Server::start_election",
             "self.config.peers().map(|peer| (peer, request.clone()))",
             "self.config.peers().take(1).map(|peer| (peer, request.clone()))",
         )],
@@ -100,7 +106,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "CA.4",
         about: "stands once: a candidate whose time is up does nothing",
         edits: &[edit(
-            RULES, "Server::election_timeout",
+            RULES,
+            "Server::election_timeout",
             "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
             Role::Leader(_) => {}",
             "Role::Follower { .. } => self.start_election(output),
@@ -116,7 +123,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.1a",
         about: "does not show itself when it is elected, and sets no heartbeat timer",
         edits: &[edit(
-            RULES, "Server::become_leader",
+            RULES,
+            "Server::become_leader",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
         self.heartbeat_timeout(output);",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));",
@@ -131,7 +139,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.1a",
         about: "waits with its first heartbeat until the timer fires",
         edits: &[edit(
-            RULES, "Server::become_leader",
+            RULES,
+            "Server::become_leader",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
         self.heartbeat_timeout(output);",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
@@ -150,7 +159,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.1b",
         about: "does not set the heartbeat timer again",
         edits: &[edit(
-            RULES, "Server::heartbeat_timeout",
+            RULES,
+            "Server::heartbeat_timeout",
             "            leading.send_heartbeats(output);",
             // What is set beside a change of role stays: the first heartbeat's timer.
             "            let elected = !output.timers.is_empty();
@@ -167,7 +177,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.1b",
         about: "does not repeat entries that a peer has not acknowledged",
         edits: &[edit(
-            RULES, "Leading::send_heartbeats",
+            RULES,
+            "Leading::send_heartbeats",
             "            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
             self.replicate(peer, output);",
             "            self.send_append_entries(peer, next_index - 1, Entries::default(), output);",
@@ -182,7 +193,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "ALL.2",
         about: "does not set the election timer of a leader that follows again",
         edits: &[edit(
-            RULES, "Server::update_term",
+            RULES,
+            "Server::update_term",
             "                output.timers.push(TimerDuty::Cancel(Timer::Heartbeat));
                 output.timers.push(TimerDuty::Set(Timer::Election));",
             "                output.timers.push(TimerDuty::Cancel(Timer::Heartbeat));",
@@ -197,7 +209,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "ALL.1",
         about: "never applies anything",
         edits: &[edit(
-            RULES, "Server::apply_committed",
+            RULES,
+            "Server::apply_committed",
             "(self.volatile.last_applied + 1, self.volatile.commit_index)",
             "(self.volatile.last_applied + 1, self.volatile.last_applied)",
         )],
@@ -234,7 +247,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "AE.5",
         about: "never learns what is committed",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::store_entries",
+            APPEND_ENTRIES,
+            "Server::store_entries",
             "        self.follow_commit(request.leader_commit, match_index);\n",
             "",
         )],
@@ -258,7 +272,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.3",
         about: "sends entries with its own term as that of the entry before them",
         edits: &[edit(
-            RULES, "Leading::send_append_entries",
+            RULES,
+            "Leading::send_append_entries",
             "prev_log_term: prev_log_term.expect(\"a leader's log reaches to every next_index - 1\"),",
             "prev_log_term: prev_log_term.map_or(0, |_| self.persistent.current_term()),",
         )],
@@ -272,7 +287,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.2",
         about: "sends new entries with the next heartbeat",
         edits: &[edit(
-            RULES, "Leading::append",
+            RULES,
+            "Leading::append",
             "        for (&peer, &next_index) in &self.leader.next_index {
             if next_index == first_index {
                 self.replicate(peer, output);
@@ -291,7 +307,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "FO.2",
         about: "does not reset its election timer when it hears from the leader",
         edits: &[edit(
-            APPEND_ENTRIES, "Server::receive_append_entries",
+            APPEND_ENTRIES,
+            "Server::receive_append_entries",
             "            output.timers.push(TimerDuty::Set(Timer::Election));\n",
             "",
         )],
@@ -305,7 +322,8 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "LE.4",
         about: "never commits while entries of earlier terms wait",
         edits: &[edit(
-            RULES, "Leading::advance_commit_index",
+            RULES,
+            "Leading::advance_commit_index",
             "log.term_at(index) == Some(self.persistent.current_term())",
             "log.term_at(*self.commit_index + 1) == Some(self.persistent.current_term())",
         )],
