@@ -11,7 +11,7 @@ dozen=${DOZEN:-$(($(date +%s) / 86400))}
 # Nothing in a shallow clone, or outside of git.
 base() {
   local head fork
-  head=$(git rev-parse --verify --quiet HEAD) || return 0
+  head=$(git rev-parse --verify --quiet HEAD 2>/dev/null) || return 0
   fork=$(git merge-base HEAD origin/main 2>/dev/null) || fork=$head
   [ "$fork" != "$head" ] && echo "$fork" || git rev-parse --verify --quiet HEAD~1 || true
 }
