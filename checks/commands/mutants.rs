@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::evidence::mutants::suite::{self, Choice};
+use crate::evidence::mutants::choice::Choice;
+use crate::evidence::mutants::suite;
 use crate::terminal::printer::Printer;
 
 /// Which mutants.
@@ -13,6 +14,15 @@ pub struct MutantsArgs {
     /// The dozen of this number, counted around the table: another each day, for one
     #[arg(long, value_name = "N", conflicts_with = "names")]
     dozen: Option<usize>,
+    /// Those whose rule, source, test or row stands in one of these files
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "names")]
+    touching: Vec<String>,
+    /// No more of those than so many; the others in turn, by the number of the dozen
+    #[arg(long, value_name = "N", requires = "touching")]
+    at_most: Option<usize>,
+    /// Only name the mutants that would be tried
+    #[arg(long)]
+    list: bool,
 }
 
 /// Tries the mutants; answers with the exit status.
@@ -20,15 +30,21 @@ pub struct MutantsArgs {
 /// # Errors
 /// When no mutant is called so, or another `check mutants` is at work.
 pub fn run(args: &MutantsArgs, out: &mut Printer) -> Result<u8, String> {
-    suite::run(&args.choice(), out)
+    match args.list {
+        true => suite::list(&args.choice(), out),
+        false => suite::run(&args.choice(), out),
+    }
 }
 
 impl MutantsArgs {
     fn choice(&self) -> Choice {
-        match (self.dozen, &self.names[..]) {
-            (Some(number), _) => Choice::Dozen(number),
-            (None, []) => Choice::All,
-            (None, names) => Choice::Named(names.to_vec()),
+        let MutantsArgs { names, dozen, touching, at_most, list: _ } = self;
+        match (&names[..], dozen, &touching[..]) {
+            ([], None, []) => Choice::All,
+            ([], ..) => {
+                Choice::InTurn { touching: touching.clone(), at_most: *at_most, dozen: *dozen }
+            }
+            (names, ..) => Choice::Named(names.to_vec()),
         }
     }
 }

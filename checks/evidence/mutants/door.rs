@@ -1,7 +1,7 @@
 //! The guards at the server's door. No search can see them fail, for the peers of a search are
 //! correct: a test sends what is not.
 
-use super::Suite::File;
+use super::TestSuite::File;
 use super::places::{BREACH, MOD, edit, fails_test};
 use super::{Edit, Mutant};
 
@@ -13,7 +13,7 @@ const fn unguarded(
     test: &'static str,
 ) -> Mutant {
     let expected = fails_test(File("breaches"), test);
-    Mutant { name, rule, about, edits, searches: &[], blind: &[], expected }
+    Mutant { name, alias: None, rule, about, edits, searches: &[], blind: &[], expected }
 }
 
 pub const MUTANTS: &[Mutant] = &[
@@ -23,6 +23,7 @@ pub const MUTANTS: &[Mutant] = &[
         "names a breach, and carries the message out",
         &[edit(
             MOD,
+            "Server::receive",
             "            output.breach = Some(breach);
             return;",
             "            output.breach = Some(breach);",
@@ -33,7 +34,12 @@ pub const MUTANTS: &[Mutant] = &[
         "hear-strangers",
         "BR.1",
         "hears servers outside of its cluster, and itself",
-        &[edit(BREACH, "        must(is_peer, Breach::Sender)?;\n", "        let _ = is_peer;\n")],
+        &[edit(
+            BREACH,
+            "Server::examine_sender",
+            "        must(is_peer, Breach::Sender)?;\n",
+            "        let _ = is_peer;\n",
+        )],
         "only_peers_are_heard_and_only_in_their_own_name",
     ),
     unguarded(
@@ -42,6 +48,7 @@ pub const MUTANTS: &[Mutant] = &[
         "believes a message that names another server",
         &[edit(
             BREACH,
+            "Server::examine_sender",
             "must(named == from, Breach::Name { named })",
             "must(named == named, Breach::Name { named })",
         )],
@@ -51,7 +58,7 @@ pub const MUTANTS: &[Mutant] = &[
         "leap-terms",
         "BR.2",
         "follows a term however far above its own",
-        &[edit(BREACH, "LIMIT.min(self.current_term() + LEAP)", "LIMIT")],
+        &[edit(BREACH, "Server::examine_term", "LIMIT.min(self.current_term() + LEAP)", "LIMIT")],
         "numbers_leave_room_to_count_on",
     ),
     unguarded(
@@ -60,6 +67,7 @@ pub const MUTANTS: &[Mutant] = &[
         "takes indices of any size",
         &[edit(
             BREACH,
+            "in_range",
             "must(number <= LIMIT, Breach::Range { number })",
             "must(number < u64::MAX, Breach::Range { number })",
         )],
@@ -71,6 +79,7 @@ pub const MUTANTS: &[Mutant] = &[
         "lets a candidate hold entries of the term that it stands in",
         &[edit(
             BREACH,
+            "examine_candidate",
             "position(last_log_index, last_log_term, term - 1)",
             "position(last_log_index, last_log_term, *term)",
         )],
@@ -82,6 +91,7 @@ pub const MUTANTS: &[Mutant] = &[
         "takes entries whose terms fall, or pass the leader's",
         &[edit(
             BREACH,
+            "examine_entries",
             "        must(in_order, Breach::Log { index, term: entry.term })?;\n",
             "        let _ = (index, in_order);\n",
         )],
@@ -93,6 +103,7 @@ pub const MUTANTS: &[Mutant] = &[
         "follows a second leader of its term",
         &[edit(
             BREACH,
+            "Server::examine_leader",
             "known.filter(|&leader| leader != request.leader_id)",
             "known.filter(|&leader| leader == self.config.id && leader != request.leader_id)",
         )],
@@ -104,6 +115,7 @@ pub const MUTANTS: &[Mutant] = &[
         "lets a leader overwrite what was committed",
         &[edit(
             BREACH,
+            "Server::examine_committed",
             "if request.term < self.current_term() || prev > committed {",
             "if request.term < self.current_term() || prev <= committed {",
         )],
@@ -115,6 +127,7 @@ pub const MUTANTS: &[Mutant] = &[
         "forgets at a restart what it has applied",
         &[edit(
             BREACH,
+            "Server::examine_committed",
             "self.volatile.commit_index.max(self.volatile.floor)",
             "self.volatile.commit_index",
         )],
@@ -126,6 +139,7 @@ pub const MUTANTS: &[Mutant] = &[
         "believes that a peer holds more than it was sent",
         &[edit(
             BREACH,
+            "Server::examine_outcome",
             "AppendOutcome::Success { match_index } => held(match_index),",
             "AppendOutcome::Success { match_index: _ } => Ok(()),",
         )],
@@ -137,6 +151,7 @@ pub const MUTANTS: &[Mutant] = &[
         "believes any hint of where logs part",
         &[edit(
             BREACH,
+            "Server::examine_outcome",
             "                must(hint, Breach::NeverSent { index: conflict_index })?;\n",
             "                let _ = hint;\n",
         )],
@@ -148,6 +163,7 @@ pub const MUTANTS: &[Mutant] = &[
         "believes that its own entries conflict",
         &[edit(
             BREACH,
+            "Server::examine_outcome",
             "0 < other && other < term && log.term_at(prev_log_index) != Some(other)",
             "0 < other",
         )],
@@ -159,6 +175,7 @@ pub const MUTANTS: &[Mutant] = &[
         "judges the answers to a leader that it is no longer",
         &[edit(
             BREACH,
+            "Server::examine_outcome",
             "if term != self.current_term() || !self.is_leader() {",
             "if term != self.current_term() {",
         )],

@@ -16,11 +16,13 @@ const AUDITED: Search = search("election", [3, 1, 0, 0], &["--audit"]);
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "A2",
+        name: "record-no-vote",
+        alias: Some("A2"),
         rule: "PS.2",
         about: "leaves voted_for out of the records",
         edits: &[edit(
             MOD,
+            "Persistent::record",
             "output.persist.push(record);",
             "let record = match record {
                 Record::Ballot { current_term, .. } => {
@@ -35,11 +37,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 7 },
     },
     Mutant {
-        name: "A3",
+        name: "record-no-term",
+        alias: Some("A3"),
         rule: "PS.1",
         about: "leaves current_term out of the records",
         edits: &[edit(
             MOD,
+            "Persistent::record",
             "output.persist.push(record);",
             "let record = match record {
                 Record::Ballot { voted_for, .. } => Record::Ballot { current_term: 0, voted_for },
@@ -52,11 +56,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: MONOTONE_TERM, steps: 2 },
     },
     Mutant {
-        name: "A4",
+        name: "unvote-when-stepping-down",
+        alias: Some("A4"),
         rule: "CA.3",
         about: "clears voted_for when a candidate steps down in its own term",
         edits: &[edit(
             APPEND_ENTRIES,
+            "Server::receive_append_entries",
             "self.volatile.role = Role::Follower { leader: Some(leader) };",
             "if let Role::Candidate { .. } = self.volatile.role {
                 let current_term = self.current_term();
@@ -70,11 +76,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ONE_VOTE, steps: 6 },
     },
     Mutant {
-        name: "A6",
+        name: "count-votes-of-older-terms",
+        alias: Some("A6"),
         rule: "CA.2",
         about: "counts votes given to it in an older term",
         edits: &[edit(
             RULES,
+            "Server::receive_request_vote_reply",
             "reply.term == self.current_term() && reply.vote_granted",
             "reply.vote_granted",
         )],
@@ -87,11 +95,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 7 },
     },
     Mutant {
-        name: "A7",
+        name: "count-a-vote-twice",
+        alias: Some("A7"),
         rule: "CA.2",
         about: "counts a vote that arrives twice as two",
         edits: &[edit(
             RULES,
+            "Server::collect_vote",
             "votes_granted.insert(voter);",
             "if !votes_granted.insert(voter) {
                 let all = self.config.servers.iter().copied();
@@ -108,11 +118,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 8 },
     },
     Mutant {
-        name: "A8",
+        name: "lead-with-half",
+        alias: Some("A8"),
         rule: "CA.2",
         about: "leads with the votes of half the cluster",
         edits: &[edit(
             STATE,
+            "Config::is_quorum",
             "holding > self.servers.len() / 2",
             "holding * 2 >= self.servers.len()",
         )],
@@ -121,11 +133,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "A9",
+        name: "count-refusals-as-votes",
+        alias: Some("A9"),
         rule: "CA.2",
         about: "counts a refusal as a vote",
         edits: &[edit(
             RULES,
+            "Server::receive_request_vote_reply",
             "reply.term == self.current_term() && reply.vote_granted",
             "reply.term == self.current_term()",
         )],
@@ -134,11 +148,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "A10",
+        name: "count-a-vote-not-cast",
+        alias: Some("A10"),
         rule: "CA.1b",
         about: "counts itself as a candidate, but does not vote for itself",
         edits: &[edit(
             RULES,
+            "Server::start_election",
             "Record::Ballot { current_term: term, voted_for: Some(id) }",
             "Record::Ballot { current_term: term, voted_for: None }",
         )],
@@ -147,11 +163,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "A11",
+        name: "stand-in-the-same-term",
+        alias: Some("A11"),
         rule: "CA.1a",
         about: "stands for election in the term that it is in",
         edits: &[edit(
             RULES,
+            "Server::start_election",
             "let term = self.current_term() + 1;",
             "let term = self.current_term().max(1);",
         )],
@@ -160,11 +178,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "A17",
+        name: "unvote-but-keep-the-term",
+        alias: Some("A17"),
         rule: "ALL.2",
         about: "clears its vote at a greater term, but does not adopt it",
         edits: &[edit(
             RULES,
+            "Server::update_term",
             "Record::Ballot { current_term: term, voted_for: None }",
             "Record::Ballot { current_term: self.current_term(), voted_for: None }",
         )],
@@ -173,11 +193,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Unreached { property: LEADERS_ELECTED },
     },
     Mutant {
-        name: "A18",
+        name: "keep-the-vote-of-old-terms",
+        alias: Some("A18"),
         rule: "ALL.2",
         about: "adopts a greater term and keeps its vote of the older one",
         edits: &[edit(
             RULES,
+            "Server::update_term",
             "Record::Ballot { current_term: term, voted_for: None }",
             "Record::Ballot { current_term: term, voted_for: self.persistent.voted_for() }",
         )],
@@ -187,11 +209,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 21 },
     },
     Mutant {
-        name: "A19",
+        name: "keep-the-role-of-old-terms",
+        alias: Some("A19"),
         rule: "ALL.2",
         about: "adopts the greater term of a reply, and keeps its role",
         edits: &[edit(
             MOD,
+            "Server::receive",
             "self.update_term(message.term(), output);",
             "match &message {
             Message::RequestVoteReply(RequestVoteReply { term, .. })
@@ -210,11 +234,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 8 },
     },
     Mutant {
-        name: "A20",
+        name: "ignore-leader-as-candidate",
+        alias: Some("A20"),
         rule: "CA.3",
         about: "ignores AppendEntries of its term while it is a candidate",
         edits: &[edit(
             APPEND_ENTRIES,
+            "Server::receive_append_entries",
             "let leader = request.leader_id;",
             "if request.term == self.current_term()
             && matches!(self.volatile.role, Role::Candidate { .. })
@@ -229,26 +255,35 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 7 },
     },
     Mutant {
-        name: "A22",
+        name: "lead-alone",
+        alias: Some("A22"),
         rule: "CA.2",
         about: "needs no vote but its own to lead",
-        edits: &[edit(STATE, "holding > self.servers.len() / 2", "holding > 0")],
+        edits: &[edit(
+            STATE,
+            "Config::is_quorum",
+            "holding > self.servers.len() / 2",
+            "holding > 0",
+        )],
         searches: &[search("pair", [2, 1, 0, 0], &[]), search("five", [5, 1, 0, 0], &[])],
         blind: &[],
         expected: Falls { property: ELECTION_SAFETY, steps: 2 },
     },
     Mutant {
-        name: "A23",
+        name: "unvote-and-only-answer",
+        alias: Some("A23"),
         rule: "ALL.2",
         about: "clears its vote at a greater term, but only answers in it",
         edits: &[
             edit(
                 RULES,
+                "Server::update_term",
                 "Record::Ballot { current_term: term, voted_for: None }",
                 "Record::Ballot { current_term: self.current_term(), voted_for: None }",
             ),
             edit(
                 REQUEST_VOTE,
+                "Server::receive_request_vote",
                 "let reply = RequestVoteReply { term: self.current_term(), vote_granted };",
                 "let reply = RequestVoteReply { term: request.term, vote_granted };",
             ),
@@ -258,11 +293,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 6 },
     },
     Mutant {
-        name: "A24",
+        name: "adopt-its-own-term-again",
+        alias: Some("A24"),
         rule: "ALL.2",
         about: "adopts its own term again, and forgets its vote",
         edits: &[edit(
             RULES,
+            "Server::update_term",
             "if term > self.current_term() {",
             "if term >= self.current_term() {",
         )],
@@ -271,11 +308,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ONE_VOTE, steps: 3 },
     },
     Mutant {
-        name: "A28",
+        name: "obey-and-stay-candidate",
+        alias: Some("A28"),
         rule: "CA.3",
         about: "obeys the leader of its term, but stays a candidate",
         edits: &[edit(
             APPEND_ENTRIES,
+            "Server::receive_append_entries",
             "self.volatile.role = Role::Follower { leader: Some(leader) };",
             "if !matches!(self.volatile.role, Role::Candidate { .. }) {
                 self.volatile.role = Role::Follower { leader: Some(leader) };
@@ -287,11 +326,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 17 },
     },
     Mutant {
-        name: "A29",
+        name: "stand-as-leader",
+        alias: Some("A29"),
         rule: "FO.2",
         about: "stands for election as a leader too",
         edits: &[edit(
             RULES,
+            "Server::election_timeout",
             "Role::Follower { .. } | Role::Candidate { .. } => self.start_election(output),
             Role::Leader(_) => {}",
             "Role::Follower { .. } | Role::Candidate { .. } | Role::Leader(_) => {

@@ -1,7 +1,7 @@
 //! What the runtime guards of that which the model takes for granted: members, disks, peers,
 //! limits. A test breaks each.
 
-use super::Suite::{self, File, Unit};
+use super::TestSuite::{self, File, Unit};
 use super::places::{edit, fails_test};
 use super::{Edit, Mutant};
 
@@ -17,10 +17,11 @@ const fn unguarded(
     rule: &'static str,
     about: &'static str,
     edits: &'static [Edit],
-    (suite, test): (Suite, &'static str),
+    (suite, test): (TestSuite, &'static str),
 ) -> Mutant {
     Mutant {
         name,
+        alias: None,
         rule,
         about,
         edits,
@@ -35,7 +36,12 @@ pub const MUTANTS: &[Mutant] = &[
         "meet-other-lists",
         "members",
         "talks to a peer with another list of servers",
-        &[edit(MEET, "if theirs.genesis != ours.genesis {", "if theirs.genesis.is_empty() {")],
+        &[edit(
+            MEET,
+            "Registry::is_of_this_cluster",
+            "if theirs.genesis != ours.genesis {",
+            "if theirs.genesis.is_empty() {",
+        )],
         (File("identity"), "lists_of_servers_that_differ_elect_no_second_leader"),
     ),
     unguarded(
@@ -45,6 +51,7 @@ pub const MUTANTS: &[Mutant] = &[
         "talks to a peer whose store was emptied",
         &[edit(
             MEET,
+            "Registry::is_the_one_known",
             "Store::Seen(seen) if *store != seen.number => {",
             "Store::Seen(seen) if *store != seen.number && *starts == u64::MAX => {",
         )],
@@ -56,6 +63,7 @@ pub const MUTANTS: &[Mutant] = &[
         "marks no store on which it had to stop for good",
         &[edit(
             WRITER,
+            "Writer::mark",
             "let mark = self.storage.note(STOPPED, text.as_bytes());",
             "let mark = self.storage.note(STOPPED, &[]);",
         )],
@@ -67,8 +75,9 @@ pub const MUTANTS: &[Mutant] = &[
         "tells the server at its start of nothing that was applied",
         &[edit(
             ASSEMBLY,
-            "Server::start(config, persistent, floor)",
-            "Server::start(config, persistent, floor.min(0))",
+            "start",
+            "start(config, persistent, floor, timing)",
+            "start(config, persistent, floor.min(0), timing)",
         )],
         (File("guards"), "a_node_stops_for_good_before_it_overwrites_what_it_applied"),
     ),
@@ -78,6 +87,7 @@ pub const MUTANTS: &[Mutant] = &[
         "takes a peer that refuses what it acknowledged for a slow one",
         &[edit(
             WATCH,
+            "Seen::refused",
             "let told = before.told || long;",
             "let told = before.told || (long && count == 0);",
         )],
@@ -87,14 +97,24 @@ pub const MUTANTS: &[Mutant] = &[
         "accept-what-cannot-be-sent",
         "limits",
         "starts with limits above what the transport carries",
-        &[edit(LIMITS, "if bytes > carries {", "if bytes > carries && carries == 0 {")],
+        &[edit(
+            LIMITS,
+            "Limits::check",
+            "if bytes > carries {",
+            "if bytes > carries && carries == 0 {",
+        )],
         (File("identity"), "what_contradicts_itself_does_not_start"),
     ),
     unguarded(
         "append-no-blank",
         "blanks",
         "leaves it to clients to commit what stands before its term",
-        &[edit(SERVER_LOOP, "if won && self.blanks", "if won && !self.blanks")],
+        &[edit(
+            SERVER_LOOP,
+            "ServerLoop::step",
+            "follow_up(self.blanks &&",
+            "follow_up(!self.blanks &&",
+        )],
         (File("blanks"), "after_a_restart_of_all_the_state_machines_fill_without_a_client"),
     ),
 ];

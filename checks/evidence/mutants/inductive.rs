@@ -8,7 +8,8 @@ use super::votes::SECOND_VOTE;
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "I1",
+        name: "vote-twice-anywhere",
+        alias: Some("I1"),
         rule: "RV.2",
         about: "grants a vote although one was given in this term",
         edits: &[SECOND_VOTE],
@@ -17,11 +18,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: INDUCTIVE, steps: 1 },
     },
     Mutant {
-        name: "I2",
+        name: "skip-prev-term-anywhere",
+        alias: Some("I2"),
         rule: "AE.2",
         about: "does not compare prev_log_term, only whether the entry is there",
         edits: &[edit(
             APPEND_ENTRIES,
+            "Server::store_entries",
             "self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)",
             "self.persistent.log().term_at(prev_log_index).is_none()",
         )],
@@ -30,11 +33,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: INDUCTIVE, steps: 1 },
     },
     Mutant {
-        name: "I3",
+        name: "backdate-entries-anywhere",
+        alias: Some("I3"),
         rule: "LE.2",
         about: "gives new entries the term of the last entry",
         edits: &[edit(
             RULES,
+            "Leading::append",
             "let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();",
             "let term = self.persistent.log().last_term().max(1);
         let entries = payloads.into_iter().map(|payload| Entry { term, payload }).collect();",

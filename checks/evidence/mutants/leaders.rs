@@ -1,15 +1,16 @@
-//! The leader's side of log replication, commitment, and application.
+//! The leader's side of log replication, and commitment.
 
 use super::Expected::{Falls, Survives};
 use super::Mutant;
-use super::places::{MOD, RECOVERY, RULES, UNREDUCED, edit, recover, search, whole};
+use super::places::{RECOVERY, RULES, UNREDUCED, edit, recover, search, whole};
 use veraft_models::properties::{
     ASSERTIONS, COMMIT_DURABILITY, ELECTABLE, LEADER_APPEND_ONLY, LEADER_COMPLETENESS,
-    LOG_MATCHING, MATCH_INDEX_TRUE, STATE_MACHINE_SAFETY,
+    LOG_MATCHING, MATCH_INDEX_TRUE,
 };
 
 const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
     RULES,
+    "Leading::advance_commit_index",
     "
                 && log.term_at(index) == Some(self.persistent.current_term())",
     "",
@@ -17,7 +18,8 @@ const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "B1",
+        name: "commit-earlier-terms",
+        alias: Some("B1"),
         rule: "LE.4",
         about: "commits entries of earlier terms by counting (Figure 8)",
         edits: COUNTS_EARLIER_TERMS,
@@ -26,7 +28,8 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LEADER_COMPLETENESS, steps: 8 },
     },
     Mutant {
-        name: "B1E",
+        name: "commit-earlier-from-boot",
+        alias: Some("B1E"),
         rule: "LE.4",
         about: "the same, found from the first boot",
         // Leader Completeness takes the election too: 17 million states.
@@ -36,11 +39,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTABLE, steps: 16 },
     },
     Mutant {
-        name: "B12",
+        name: "commit-what-one-peer-has",
+        alias: Some("B12"),
         rule: "LE.4",
         about: "commits what any single peer has acknowledged",
         edits: &[edit(
             RULES,
+            "Leading::advance_commit_index",
             "self.config.is_quorum(|server| replicated(server, index))",
             "match_index.values().any(|&matched| matched >= index)",
         )],
@@ -49,11 +54,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LEADER_COMPLETENESS, steps: 13 },
     },
     Mutant {
-        name: "B13",
+        name: "backdate-entries",
+        alias: Some("B13"),
         rule: "LE.2",
         about: "gives new entries the term of the last entry",
         edits: &[edit(
             RULES,
+            "Leading::append",
             "map(|payload| Entry { term, payload }).collect();",
             "map(|payload| {
             let last_term = self.persistent.log().last_term();
@@ -65,11 +72,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LOG_MATCHING, steps: 10 },
     },
     Mutant {
-        name: "B14",
+        name: "take-any-success-for-all",
+        alias: Some("B14"),
         rule: "LE.3a",
         about: "takes any success for one of its whole log",
         edits: &[edit(
             RULES,
+            "Leading::acknowledged",
             "        self.leader.match_index.insert(peer, match_index);",
             "        let match_index = self.persistent.log().last_index();
         self.leader.match_index.insert(peer, match_index);",
@@ -79,11 +88,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 7 },
     },
     Mutant {
-        name: "B15",
+        name: "count-itself-twice",
+        alias: Some("B15"),
         rule: "LE.4",
         about: "counts itself twice",
         edits: &[edit(
             RULES,
+            "Leading::advance_commit_index",
             "self.config.is_quorum(|server| replicated(server, index))",
             "self.config.servers.iter().filter(|&&server| replicated(server, index)).count()
                     + 1 > self.config.servers.len() / 2",
@@ -93,11 +104,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 4 },
     },
     Mutant {
-        name: "B16",
+        name: "truncate-when-refused",
+        alias: Some("B16"),
         rule: "LE.3b",
         about: "drops its own entries when a follower refuses",
         edits: &[edit(
             RULES,
+            "Leading::back_up",
             "        self.leader.next_index.insert(peer, next.max(match_index + 1));",
             "        let next = next.max(match_index + 1);
         self.leader.next_index.insert(peer, next);
@@ -108,11 +121,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LEADER_APPEND_ONLY, steps: 10 },
     },
     Mutant {
-        name: "B17",
+        name: "never-step-back",
+        alias: Some("B17"),
         rule: "LE.3b",
         about: "never moves next_index back after a refusal",
         edits: &[edit(
             RULES,
+            "Leading::back_up",
             "self.leader.next_index.insert(peer, next.max(match_index + 1));",
             "let _ = next;",
         )],
@@ -121,11 +136,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 30 },
     },
     Mutant {
-        name: "B18",
+        name: "lower-match-index",
+        alias: Some("B18"),
         rule: "LE.3a",
         about: "lets an older acknowledgement move match_index back",
         edits: &[edit(
             RULES,
+            "Leading::acknowledged",
             "        if match_index <= self.leader.match_index[&peer] {",
             "        if match_index == self.leader.match_index[&peer] {",
         )],
@@ -141,11 +158,13 @@ pub const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
-        name: "B19",
+        name: "step-back-too-far",
+        alias: Some("B19"),
         rule: "LE.3b",
         about: "moves next_index one entry further back than the refusal asks",
         edits: &[edit(
             RULES,
+            "Leading::back_up",
             "self.leader.next_index.insert(peer, next.max(match_index + 1));",
             "self.leader.next_index.insert(peer, next.saturating_sub(1).max(match_index + 1));",
         )],
@@ -154,11 +173,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Survives { states: 105_057, reason: "the peer holds the entry sent once more" },
     },
     Mutant {
-        name: "B19F",
+        name: "step-back-too-little",
+        alias: Some("B19F"),
         rule: "LE.3b",
         about: "moves next_index one entry less far back than the refusal asks",
         edits: &[edit(
             RULES,
+            "Leading::back_up",
             "self.leader.next_index.insert(peer, next.max(match_index + 1));",
             "self.leader.next_index.insert(peer, (next + 1).max(match_index + 1));",
         )],
@@ -167,25 +188,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: RECOVERY, steps: 30 },
     },
     Mutant {
-        name: "B20",
-        rule: "VS.2",
-        about: "applies from the first entry again when it leaves its office",
-        edits: &[edit(
-            RULES,
-            "            if self.is_leader() {",
-            "            self.volatile.last_applied = 0;
-            if self.is_leader() {",
-        )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 8 },
-    },
-    Mutant {
-        name: "B28",
+        name: "skip-an-entry",
+        alias: Some("B28"),
         rule: "LE.3",
         about: "skips an entry: sends those behind next_index",
         edits: &[edit(
             RULES,
+            "Leading::replicate",
             "let entries = self.persistent.log().batch(first, self.config.max_append_bytes);",
             "let entries = self.persistent.log().batch(first + 1, self.config.max_append_bytes);",
         )],
@@ -194,11 +203,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: LOG_MATCHING, steps: 7 },
     },
     Mutant {
-        name: "B29",
+        name: "count-old-acknowledgements",
+        alias: Some("B29"),
         rule: "LE.3a",
         about: "counts acknowledgements of an older term",
         edits: &[edit(
             RULES,
+            "Server::receive_append_entries_reply",
             "        if reply.term != self.current_term() {
             return;
         }
@@ -211,11 +222,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: MATCH_INDEX_TRUE, steps: 14 },
     },
     Mutant {
-        name: "B30",
+        name: "commit-what-half-has",
+        alias: Some("B30"),
         rule: "LE.4",
         about: "commits what half of the cluster has",
         edits: &[edit(
             RULES,
+            "Leading::advance_commit_index",
             "self.config.is_quorum(|server| replicated(server, index))",
             "self.config.servers.iter().filter(|&&server| replicated(server, index)).count()
                     * 2 >= self.config.servers.len()",
@@ -225,11 +238,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 8 },
     },
     Mutant {
-        name: "B31",
+        name: "commit-all-when-elected",
+        alias: Some("B31"),
         rule: "LE.4",
         about: "commits all it has when it is elected",
         edits: &[edit(
             RULES,
+            "Server::become_leader",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
         self.heartbeat_timeout",
             "        output.timers.push(TimerDuty::Cancel(Timer::Election));
@@ -241,11 +256,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 8 },
     },
     Mutant {
-        name: "B32",
+        name: "believe-peers-hold-all",
+        alias: Some("B32"),
         rule: "LS.2",
         about: "believes after its election that every peer holds its log",
         edits: &[edit(
             RULES,
+            "Server::become_leader",
             "match_index: self.config.peers().map(|peer| (peer, 0)).collect(),",
             "match_index: self.config.peers().map(|peer| (peer, next_index - 1)).collect(),",
         )],
@@ -254,11 +271,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: MATCH_INDEX_TRUE, steps: 8 },
     },
     Mutant {
-        name: "B33",
+        name: "send-past-the-end",
+        alias: Some("B33"),
         rule: "LS.1",
         about: "begins to send one entry past what it has",
         edits: &[edit(
             RULES,
+            "Server::become_leader",
             "let next_index = self.log().last_index() + 1;",
             "let next_index = self.log().last_index() + 2;",
         )],
@@ -267,11 +286,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ASSERTIONS, steps: 3 },
     },
     Mutant {
-        name: "B34",
+        name: "send-from-the-first",
+        alias: Some("B34"),
         rule: "LS.1",
         about: "begins to send with the first entry",
         edits: &[edit(
             RULES,
+            "Server::become_leader",
             "let next_index = self.log().last_index() + 1;",
             "let next_index = 1;",
         )],
@@ -281,69 +302,5 @@ pub const MUTANTS: &[Mutant] = &[
             states: 128_268,
             reason: "followers skip what they hold: it costs messages",
         },
-    },
-    Mutant {
-        name: "B35",
-        rule: "VS.2",
-        about: "forgets that it has applied an entry",
-        edits: &[edit(RULES, "        self.volatile.last_applied = last;\n", "")],
-        searches: &[search("replication", [3, 1, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 7 },
-    },
-    Mutant {
-        name: "B36",
-        rule: "ALL.1",
-        about: "applies entries before they are committed",
-        edits: &[edit(
-            RULES,
-            "(self.volatile.last_applied + 1, self.volatile.commit_index)",
-            "(self.volatile.last_applied + 1, self.log().last_index())",
-        )],
-        searches: &[search("replication", [3, 2, 1, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 10 },
-    },
-    Mutant {
-        name: "B37",
-        rule: "ALL.1",
-        about: "applies the last committed entry, and not those before it",
-        edits: &[edit(
-            RULES,
-            "let entries = self.log().range(first, last);",
-            "let first = first.max(last);
-        let entries = self.log().range(first.max(1), last);",
-        )],
-        searches: &[search("replication", [3, 1, 2, 0], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 8 },
-    },
-    Mutant {
-        name: "B38",
-        rule: "VS.1",
-        about: "takes its whole log for committed when it starts again",
-        edits: &[edit(
-            MOD,
-            "let volatile = Volatile { floor, ..Volatile::default() };",
-            "let commit_index = persistent.log().last_index();
-        let volatile = Volatile { commit_index, floor, ..Volatile::default() };",
-        )],
-        searches: &[search("replication", [3, 1, 1, 1], &[])],
-        blind: &[],
-        expected: Falls { property: COMMIT_DURABILITY, steps: 5 },
-    },
-    Mutant {
-        name: "B39",
-        rule: "VS.2",
-        about: "takes its whole log for applied when it starts again",
-        edits: &[edit(
-            MOD,
-            "let volatile = Volatile { floor, ..Volatile::default() };",
-            "let last_applied = persistent.log().last_index();
-        let volatile = Volatile { last_applied, floor, ..Volatile::default() };",
-        )],
-        searches: &[search("replication", [3, 1, 2, 1], &[])],
-        blind: &[],
-        expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },
     },
 ];

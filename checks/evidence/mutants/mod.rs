@@ -1,6 +1,8 @@
 //! Mutants: variants of the shipped source with one rule removed or bent, which a search must
 //! tell from the original. A rule with no mutant is a rule nobody has shown to be needed.
 
+mod application;
+pub mod choice;
 mod door;
 mod elections;
 mod guards;
@@ -12,6 +14,7 @@ mod persistence;
 mod places;
 mod runtime;
 mod silence;
+mod source;
 mod storage;
 pub mod suite;
 #[cfg(test)]
@@ -19,13 +22,15 @@ mod tests;
 mod votes;
 mod workshop;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 
 /// One rule, removed or bent, and how that shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
-    /// The name on the command line.
+    /// The deed, which is the name on the command line.
     pub name: &'static str,
+    /// The short name that it also has.
+    pub alias: Option<&'static str>,
     /// The rule of Figure 2 that it breaks, by its id; outside of Figure 2, the part of the
     /// runtime.
     pub rule: &'static str,
@@ -48,7 +53,9 @@ pub struct Mutant {
 pub struct Edit {
     /// The file, from the root of the workspace.
     pub file: &'static str,
-    /// A text that occurs in it exactly once.
+    /// The item of it, by its path in the file: `f`, `Type::f`, `<Type as Trait>::f`.
+    pub item: &'static str,
+    /// A text that occurs in the item exactly once, whatever the layout.
     pub before: &'static str,
     /// What stands there in the mutant.
     pub after: &'static str,
@@ -58,7 +65,7 @@ pub struct Edit {
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
     /// What it is asked to do with the scope.
-    pub command: Command,
+    pub command: Verb,
     /// The scope; what is tried instead, by the command that knows none.
     pub scope: &'static str,
     /// Servers, terms, entries and restarts, where they are not the scope's own.
@@ -69,7 +76,7 @@ pub struct Search {
 
 /// A command of `check` that explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Verb {
     /// `check run`: does every state have the properties?
     Run,
     /// `check recover`: does the cluster recover from every state, once faults stop?
@@ -82,14 +89,14 @@ pub enum Command {
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
     /// Where the test is.
-    pub suite: Suite,
+    pub suite: TestSuite,
     /// Its full name.
     pub name: &'static str,
 }
 
 /// Tests of the library that are built together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Suite {
+pub enum TestSuite {
     /// Those beside the code.
     Unit,
     /// Those that run under a scheduler which explores interleavings of the threads.
@@ -133,9 +140,9 @@ impl Search {
     /// The arguments of `check` for it.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments: Vec<String> = match self.command {
-            Command::Run => vec!["run".to_owned(), self.scope.to_owned()],
-            Command::Recover => vec!["recover".to_owned(), self.scope.to_owned()],
-            Command::Invariant => vec!["invariant".to_owned()],
+            Verb::Run => vec!["run".to_owned(), self.scope.to_owned()],
+            Verb::Recover => vec!["recover".to_owned(), self.scope.to_owned()],
+            Verb::Invariant => vec!["invariant".to_owned()],
         };
         let names = ["--servers", "--terms", "--entries", "--restarts"];
         for (name, bound) in names.iter().zip(self.bounds.iter().flatten()) {
@@ -169,24 +176,32 @@ impl Search {
             _ => words = format!("{words} {}", options.join(" ")),
         }
         match self.command {
-            Command::Run | Command::Invariant => words,
-            Command::Recover => format!("recover {words}"),
+            Verb::Run | Verb::Invariant => words,
+            Verb::Recover => format!("recover {words}"),
         }
     }
 }
 
-impl Suite {
+impl TestSuite {
     /// Its name.
     pub fn words(&self) -> String {
         match self {
-            Suite::Unit => "unit tests".to_owned(),
-            Suite::Interleavings => "interleavings".to_owned(),
-            Suite::File(name) => format!("tests/{name}"),
+            TestSuite::Unit => "unit tests".to_owned(),
+            TestSuite::Interleavings => "interleavings".to_owned(),
+            TestSuite::File(name) => format!("tests/{name}"),
         }
     }
 }
 
 impl Mutant {
+    /// Its name, with the short one if there is one.
+    pub fn title(&self) -> String {
+        match self.alias {
+            Some(alias) => format!("{} ({alias})", self.name),
+            None => self.name.to_owned(),
+        }
+    }
+
     /// Where it shows: the first search, or the tests.
     pub fn place(&self) -> String {
         match self.expected {
@@ -198,23 +213,25 @@ impl Mutant {
     }
 }
 
+/// The tables, each with the file that holds it.
+const TABLES: &[(&str, &[Mutant])] = &[
+    ("votes", votes::MUTANTS),
+    ("elections", elections::MUTANTS),
+    ("log", log::MUTANTS),
+    ("leaders", leaders::MUTANTS),
+    ("application", application::MUTANTS),
+    ("silence", silence::MUTANTS),
+    ("persistence", persistence::MUTANTS),
+    ("inductive", inductive::MUTANTS),
+    ("door", door::MUTANTS),
+    ("guards", guards::MUTANTS),
+    ("runtime", runtime::MUTANTS),
+    ("storage", storage::MUTANTS),
+];
+
 /// Every mutant, in the order of the table.
 pub fn all() -> impl Iterator<Item = &'static Mutant> + Clone {
-    [
-        votes::MUTANTS,
-        elections::MUTANTS,
-        log::MUTANTS,
-        leaders::MUTANTS,
-        silence::MUTANTS,
-        persistence::MUTANTS,
-        inductive::MUTANTS,
-        door::MUTANTS,
-        guards::MUTANTS,
-        runtime::MUTANTS,
-        storage::MUTANTS,
-    ]
-    .into_iter()
-    .flatten()
+    TABLES.iter().flat_map(|(_, mutants)| *mutants)
 }
 
 /// The table of `check list`.
@@ -230,8 +247,17 @@ pub fn list() -> String {
             Expected::Survives { .. } => "nothing falls".to_owned(),
             Expected::FailsTest(test) => format!("fails: {}", test.suite.words()),
         };
-        let Mutant { name, rule, about, .. } = *mutant;
-        table.add_row([name.to_owned(), rule.to_owned(), about.to_owned(), shows]);
+        let Mutant { rule, about, .. } = *mutant;
+        // The short name has a line of its own, for the column is narrow.
+        table.add_row([
+            mutant.title().replace(' ', "\n"),
+            rule.to_owned(),
+            about.to_owned(),
+            shows,
+        ]);
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table.trim_fmt()
 }

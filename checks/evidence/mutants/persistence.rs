@@ -13,11 +13,13 @@ const HAND_OVER: &str = "        self.write(record.clone());
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "C1",
+        name: "vote-before-durable",
+        alias: Some("C1"),
         rule: "PS.2",
         about: "lets a vote leave before it is durable",
         edits: &[edit(
             MOD,
+            "Message::waits_for_records",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_) => true,",
@@ -29,11 +31,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 9 },
     },
     Mutant {
-        name: "C1R",
+        name: "ask-before-durable",
+        alias: Some("C1R"),
         rule: "PS.1",
         about: "asks for votes before its own is durable",
         edits: &[edit(
             MOD,
+            "Message::waits_for_records",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_) => true,",
@@ -45,11 +49,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: MONOTONE_TERM, steps: 2 },
     },
     Mutant {
-        name: "C2",
+        name: "acknowledge-before-durable",
+        alias: Some("C2"),
         rule: "PS.3",
         about: "lets an acknowledgement leave before the entries are durable",
         edits: &[edit(
             MOD,
+            "Message::waits_for_records",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_) => true,",
@@ -61,11 +67,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 10 },
     },
     Mutant {
-        name: "C3",
+        name: "count-own-before-durable",
+        alias: Some("C3"),
         rule: "PS.3",
         about: "sends entries before its own copy is durable, and counts it",
         edits: &[edit(
             MOD,
+            "Message::waits_for_records",
             "Message::AppendEntries(request) => !request.entries.is_empty(),",
             "Message::AppendEntries(_) => false,",
         )],
@@ -74,13 +82,15 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 12 },
     },
     Mutant {
-        name: "C4",
+        name: "record-no-truncation",
+        alias: Some("C4"),
         rule: "PS.3",
         about: "does not record a truncation",
         // An entry is recorded without its index, so those that follow land behind the tail: no
         // restart is needed.
         edits: &[edit(
             MOD,
+            "Persistent::record",
             "output.persist.push(record);",
             "if !matches!(record, Record::Truncate { .. }) {
             output.persist.push(record);
@@ -91,11 +101,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: MATCH_INDEX_TRUE, steps: 10 },
     },
     Mutant {
-        name: "C6",
+        name: "record-term-then-vote",
+        alias: Some("C6"),
         rule: "PS.1",
         about: "records term and vote apart: the term without a vote, then the vote",
         edits: &[edit(
             MOD,
+            "Persistent::record",
             "output.persist.push(record);",
             "if let Record::Ballot { current_term, voted_for: Some(_) } = record {
             output.persist.push(Record::Ballot { current_term, voted_for: None });
@@ -110,11 +122,13 @@ pub const MUTANTS: &[Mutant] = &[
         },
     },
     Mutant {
-        name: "C6V",
+        name: "record-vote-then-term",
+        alias: Some("C6V"),
         rule: "PS.2",
         about: "records vote and term apart: the vote in the older term, then the term",
         edits: &[edit(
             MOD,
+            "Persistent::record",
             HAND_OVER,
             "if let Record::Ballot { voted_for, .. } = record {
             let current_term = self.current_term();
@@ -128,11 +142,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ELECTION_SAFETY, steps: 22 },
     },
     Mutant {
-        name: "C11",
+        name: "record-no-entries",
+        alias: Some("C11"),
         rule: "PS.3",
         about: "leaves entries out of the records",
         edits: &[edit(
             MOD,
+            "Persistent::record",
             "output.persist.push(record);",
             "if !matches!(record, Record::Append { .. }) {
             output.persist.push(record);
@@ -143,20 +159,28 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: COMMIT_DURABILITY, steps: 6 },
     },
     Mutant {
-        name: "C12",
+        name: "record-in-reverse",
+        alias: Some("C12"),
         rule: "PS.3",
         about: "hands the records of a step over in reverse order",
-        edits: &[edit(MOD, "output.persist.push(record);", "output.persist.insert(0, record);")],
+        edits: &[edit(
+            MOD,
+            "Persistent::record",
+            "output.persist.push(record);",
+            "output.persist.insert(0, record);",
+        )],
         searches: &[search("election", [3, 1, 0, 1], &[])],
         blind: &[],
         expected: Falls { property: ELECTION_SAFETY, steps: 7 },
     },
     Mutant {
-        name: "C13",
+        name: "record-terms-with-votes",
+        alias: Some("C13"),
         rule: "PS.1",
         about: "records a greater term only when it votes in it",
         edits: &[edit(
             RULES,
+            "Server::update_term",
             "self.write(Record::Ballot { current_term: term, voted_for: None }, output);",
             "self.persistent.write(Record::Ballot { current_term: term, voted_for: None });",
         )],
@@ -165,11 +189,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: MONOTONE_TERM, steps: 5 },
     },
     Mutant {
-        name: "C14",
+        name: "record-no-vote-for-itself",
+        alias: Some("C14"),
         rule: "PS.2",
         about: "records its vote, but not the one for itself",
         edits: &[edit(
             RULES,
+            "Server::start_election",
             "self.write(Record::Ballot { current_term: term, voted_for: Some(id) }, output);",
             "let ballot = Record::Ballot { current_term: term, voted_for: Some(id) };
         self.persistent.write(ballot);
@@ -180,11 +206,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: Falls { property: ONE_VOTE, steps: 4 },
     },
     Mutant {
-        name: "C15",
+        name: "start-without-its-vote",
+        alias: Some("C15"),
         rule: "PS.2",
         about: "starts again with the term it had, but without its vote",
         edits: &[edit(
             MOD,
+            "Server::start",
             "let volatile = Volatile { floor, ..Volatile::default() };",
             "let mut persistent = persistent;
         let current_term = persistent.current_term();

@@ -1,6 +1,6 @@
 //! Short words for the rows.
 
-use super::{Command, Edit, Expected, Search, Suite, Test};
+use super::{Edit, Expected, Search, Test, TestSuite, Verb};
 
 pub const APPEND_ENTRIES: &str = "src/figure2/append_entries.rs";
 pub const BREACH: &str = "src/figure2/breach.rs";
@@ -18,8 +18,13 @@ pub use crate::evidence::invariant::INDUCTIVE;
 /// What `check recover` checks.
 pub use crate::evidence::recovery::RECOVERY;
 
-pub const fn edit(file: &'static str, before: &'static str, after: &'static str) -> Edit {
-    Edit { file, before, after }
+pub const fn edit(
+    file: &'static str,
+    item: &'static str,
+    before: &'static str,
+    after: &'static str,
+) -> Edit {
+    Edit { file, item, before, after }
 }
 
 pub const fn search(
@@ -27,23 +32,23 @@ pub const fn search(
     bounds: [u32; 4],
     options: &'static [&'static str],
 ) -> Search {
-    Search { command: Command::Run, scope, bounds: Some(bounds), options }
+    Search { command: Verb::Run, scope, bounds: Some(bounds), options }
 }
 
 /// The scope within its own bounds.
 pub const fn whole(scope: &'static str) -> Search {
-    Search { command: Command::Run, scope, bounds: None, options: &[] }
+    Search { command: Verb::Run, scope, bounds: None, options: &[] }
 }
 
 /// `check recover`.
 pub const fn recover(scope: &'static str, bounds: [u32; 4]) -> Search {
-    Search { command: Command::Recover, ..search(scope, bounds, &[]) }
+    Search { command: Verb::Recover, ..search(scope, bounds, &[]) }
 }
 
 /// `check invariant`.
 pub const RANDOM_WORLDS: Search =
-    Search { command: Command::Invariant, scope: "random worlds", bounds: None, options: &[] };
+    Search { command: Verb::Invariant, scope: "random worlds", bounds: None, options: &[] };
 
-pub const fn fails_test(suite: Suite, name: &'static str) -> Expected {
+pub const fn fails_test(suite: TestSuite, name: &'static str) -> Expected {
     Expected::FailsTest(Test { suite, name })
 }

@@ -4,7 +4,7 @@
 //! say all they mean, and no thread remembers requests.
 
 use super::Mutant;
-use super::Suite::{File, Interleavings, Unit};
+use super::TestSuite::{File, Interleavings, Unit};
 use super::places::{edit, fails_test};
 
 const APPLICATION: &str = "src/runtime/machinery/application.rs";
@@ -13,6 +13,7 @@ const GATE: &str = "src/runtime/machinery/gate.rs";
 const MAILBOX: &str = "src/runtime/machinery/mailbox.rs";
 const OUTBOX: &str = "src/runtime/machinery/outbox.rs";
 const SERVER_LOOP: &str = "src/runtime/machinery/server_loop.rs";
+const DRIVE: &str = "src/driver/drive.rs";
 const DRIVER_GATE: &str = "src/driver/gate.rs";
 const TIMERS: &str = "src/driver/timers.rs";
 const WAITERS: &str = "src/driver/waiters.rs";
@@ -28,11 +29,13 @@ const ANSWERED: &str = "runtime::machinery::interleavings::every_proposal_is_ans
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "C7",
+        name: "release-at-first-record",
+        alias: Some("C7"),
         rule: "gate",
         about: "releases a batch once the first of its records is durable",
         edits: &[edit(
             WRITER,
+            "Writer::write",
             "            self.storage.append(&records)?;
         }
         self.storage.sync()?;",
@@ -46,11 +49,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Interleavings, IN_ORDER),
     },
     Mutant {
-        name: "C8",
+        name: "apply-in-two-threads",
+        alias: Some("C8"),
         rule: "apply",
         about: "lets two threads apply",
         edits: &[edit(
             APPLICATION,
+            "run",
             "        for (index, entry) in committed {
             let response = match &entry.payload {
                 Payload::Command(command) => Some(machine.apply(index, command)),
@@ -84,11 +89,13 @@ pub const MUTANTS: &[Mutant] = &[
         ),
     },
     Mutant {
-        name: "R1",
+        name: "pass-an-idle-disk",
+        alias: Some("R1"),
         rule: "gate",
         about: "lets what has records leave at once while the disk is idle",
         edits: &[edit(
             DRIVER_GATE,
+            "Gate::enter",
             "if !has_to_wait && !self.under_way",
             "if !(has_to_wait && self.under_way)",
         )],
@@ -97,29 +104,33 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Unit, GATE_IN_ORDER),
     },
     Mutant {
-        name: "R2",
+        name: "overtake-a-write-under-way",
+        alias: Some("R2"),
         rule: "gate",
         about: "lets what has no records overtake a write under way",
-        edits: &[edit(DRIVER_GATE, "!has_to_wait && !self.under_way && ", "!has_to_wait && ")],
+        edits: &[edit(DRIVER_GATE, "Gate::enter", "!has_to_wait && !self.under_way && ", "!has_to_wait && ")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, IN_ORDER),
     },
     Mutant {
-        name: "R3",
+        name: "overtake-what-waits",
+        alias: Some("R3"),
         rule: "gate",
         about: "lets what has no records overtake what waits",
-        edits: &[edit(DRIVER_GATE, "!self.under_way && self.waiting.is_empty()", "!self.under_way")],
+        edits: &[edit(DRIVER_GATE, "Gate::enter", "!self.under_way && self.waiting.is_empty()", "!self.under_way")],
         searches: &[],
         blind: &[],
         expected: fails_test(Unit, GATE_IN_ORDER),
     },
     Mutant {
-        name: "R4",
+        name: "close-without-waking",
+        alias: Some("R4"),
         rule: "gate",
         about: "does not wake the disk thread when it closes",
         edits: &[edit(
             GATE,
+            "Gate::close",
             "        drop(state);
         self.work.notify_one();
         drop(discarded);",
@@ -131,20 +142,23 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Interleavings, WOKEN),
     },
     Mutant {
-        name: "R5",
+        name: "sleep-unnoted-at-the-disk",
+        alias: Some("R5"),
         rule: "gate",
         about: "does not note that the disk thread sleeps",
-        edits: &[edit(GATE, "            state.sleeping = true;\n", "")],
+        edits: &[edit(GATE, "Gate::take", "            state.sleeping = true;\n", "")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, WOKEN),
     },
     Mutant {
-        name: "R6",
+        name: "pass-writes-of-any-age",
+        alias: Some("R6"),
         rule: "gate",
         about: "lets a heartbeat pass a write of any age",
         edits: &[edit(
             DRIVER_GATE,
+            "lets_heartbeats_pass",
             "age.is_some_and(|age| patience.contains(&age))",
             "age.is_some_and(|age| age >= patience.start)",
         )],
@@ -156,11 +170,13 @@ pub const MUTANTS: &[Mutant] = &[
         ),
     },
     Mutant {
-        name: "R7",
+        name: "pass-no-write",
+        alias: Some("R7"),
         rule: "gate",
         about: "lets no heartbeat pass a write",
         edits: &[edit(
             DRIVER_GATE,
+            "lets_heartbeats_pass",
             "age.is_some_and(|age| patience.contains(&age))",
             "age.is_some_and(|age| age < patience.start && age > patience.end)",
         )],
@@ -169,20 +185,23 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(File("misbehaviour"), "disks_that_stall_at_random_lose_no_leader"),
     },
     Mutant {
-        name: "R8",
+        name: "skip-the-sync",
+        alias: Some("R8"),
         rule: "disk",
         about: "does not sync",
-        edits: &[edit(WRITER, "        self.storage.sync()?;\n", "")],
+        edits: &[edit(WRITER, "Writer::write", "        self.storage.sync()?;\n", "")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, IN_ORDER),
     },
     Mutant {
-        name: "R9",
+        name: "retry-a-failed-sync",
+        alias: Some("R9"),
         rule: "disk",
         about: "tries a failed sync again",
         edits: &[edit(
             WRITER,
+            "Writer::write",
             "        self.storage.sync()?;\n",
             "        if self.storage.sync().is_err() {
             self.storage.sync()?;
@@ -193,11 +212,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(File("handle"), "a_failed_sync_stops_the_node_and_is_not_tried_again"),
     },
     Mutant {
-        name: "R10",
+        name: "release-after-failed-write",
+        alias: Some("R10"),
         rule: "disk",
         about: "lets out what waited for a write that failed",
         edits: &[edit(
             WRITER,
+            "Writer::serve",
             "            writes.extend(never);
             return Err(Failure {
                 reason: StopReason::Storage(Arc::new(error)),
@@ -215,17 +236,20 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Interleavings, FAILED),
     },
     Mutant {
-        name: "R11",
+        name: "see-proposals-too-late",
+        alias: Some("R11"),
         rule: "apply",
         about: "looks at new proposals after it has applied what was committed with them",
         edits: &[
             edit(
                 APPLICATION,
+                "run",
                 "        accepted.into_iter().for_each(|run| waiting.add(run));\n",
                 "",
             ),
             edit(
                 APPLICATION,
+                "run",
                 "            answer(&mut waiting, index, entry.term, response);
         }",
                 "            answer(&mut waiting, index, entry.term, response);
@@ -238,11 +262,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Interleavings, ANSWERED),
     },
     Mutant {
-        name: "R12",
+        name: "sleep-unnoted-as-taker",
+        alias: Some("R12"),
         rule: "queue",
         about: "does not note that the taker sleeps",
         edits: &[edit(
             MAILBOX,
+            "Mailbox::take",
             "            state.sleeping = true;
             state = match deadline {",
             "            state = match deadline {",
@@ -252,11 +278,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Interleavings, WOKEN),
     },
     Mutant {
-        name: "R13",
+        name: "drop-the-newest-message",
+        alias: Some("R13"),
         rule: "queue",
         about: "drops the newest message when an outbox is full",
         edits: &[edit(
             OUTBOX,
+            "Outbox::queue",
             "outgoing.messages.drain(..excess)",
             "outgoing.messages.drain(outgoing.messages.len() - excess..)",
         )],
@@ -265,11 +293,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Unit, "runtime::machinery::outbox::tests::a_full_outbox_drops_the_oldest"),
     },
     Mutant {
-        name: "R14",
+        name: "shorten-all-timers",
+        alias: Some("R14"),
         rule: "timer",
         about: "gives every election timer the shortest length",
         edits: &[edit(
             TIMERS,
+            "Timers::obey",
             "let length = draw(self.timing.election().clone());",
             "let _ = draw(self.timing.election().clone());
                 let length = *self.timing.election().start();",
@@ -283,10 +313,12 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "lose-a-reset",
+        alias: None,
         rule: "timer",
         about: "lets an election timer run on that is set anew",
         edits: &[edit(
             TIMERS,
+            "Timers::obey",
             "                self.election = Some(self.on_grid(now + length));",
             "                let at = self.on_grid(now + length);
                 self.election = Some(self.election.unwrap_or(at));",
@@ -300,10 +332,12 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "release-a-write-early",
+        alias: None,
         rule: "gate",
         about: "counts the first write of a batch among what waits for none",
         edits: &[edit(
             DRIVER_GATE,
+            "Gate::take_while",
             "position(writes).unwrap_or(free.len())",
             "position(writes).map_or(free.len(), |first| first + 1)",
         )],
@@ -313,10 +347,12 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "answer-for-another",
+        alias: None,
         rule: "apply",
         about: "answers a proposal for the entry of a later term that took its place",
         edits: &[edit(
             WAITERS,
+            "Waiters::applied",
             "let own = run.term == term && at == index;",
             "let own = run.term <= term && at == index;",
         )],
@@ -328,17 +364,40 @@ pub const MUTANTS: &[Mutant] = &[
         ),
     },
     Mutant {
-        name: "R15",
+        name: "apply-before-durable",
+        alias: Some("R15"),
         rule: "gate",
         about: "applies what is committed before the records of the step are durable",
         edits: &[edit(
             SERVER_LOOP,
-            "        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });",
-            "        self.outlets.release(Gated { step, apply, ..Gated::default() });
-        self.enter(Gated { step, persist, send, answer, ..Gated::default() });",
+            "ServerLoop::carry_out",
+            "self.enter(Gated::of(held));",
+            "let mut held = held;
+            let early = core::mem::take(&mut held.apply);
+            let early = crate::driver::Held { apply: early, ..Default::default() };
+            self.outlets.release(Gated::of(early));
+            self.enter(Gated::of(held));",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, ANSWERED),
+    },
+    Mutant {
+        name: "fire-before-listening",
+        alias: None,
+        rule: "timer",
+        about: "fires an election timer that fell due while messages waited",
+        edits: &[edit(
+            DRIVE,
+            "Driver::due",
+            "self.overdue && self.timers.fires",
+            "self.timers.fires",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::drive::tests::an_election_timer_gives_way_once_to_what_arrived",
+        ),
     },
 ];

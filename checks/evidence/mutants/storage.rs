@@ -1,7 +1,7 @@
 //! What a storage owes: all that was synced, nothing else, and an error where that cannot be.
 
 use super::Mutant;
-use super::Suite::{File, Unit};
+use super::TestSuite::{File, Unit};
 use super::places::{edit, fails_test};
 
 const STORAGE: &str = "src/runtime/storage/disk/mod.rs";
@@ -16,11 +16,13 @@ const DAMAGED_BIT: &str =
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "C5",
+        name: "lose-the-last-entry",
+        alias: Some("C5"),
         rule: "store",
         about: "loses the last entry when it recovers",
         edits: &[edit(
             LAYOUT,
+            "read",
             "fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)",
             "let mut entries = read_runs(transaction, stored::read_run)?;
     entries.pop();
@@ -31,11 +33,13 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(File("storage"), FOLDED),
     },
     Mutant {
-        name: "C10",
+        name: "open-without-a-look",
+        alias: Some("C10"),
         rule: "store",
         about: "opens a file without a look for damage",
         edits: &[edit(
             STORAGE,
+            "DiskStorage::with",
             ".set_check_integrity_on_open(true)",
             ".set_check_integrity_on_open(false)",
         )],
@@ -47,29 +51,38 @@ pub const MUTANTS: &[Mutant] = &[
         ),
     },
     Mutant {
-        name: "S1",
+        name: "leave-a-tail",
+        alias: Some("S1"),
         rule: "store",
         about: "leaves the tail behind a truncation on the disk",
-        edits: &[edit(LAYOUT, "    table.retain_in(last_index + 1.., |_, _| false)?;\n", "")],
+        edits: &[edit(
+            LAYOUT,
+            "truncate",
+            "    table.retain_in(last_index + 1.., |_, _| false)?;\n",
+            "",
+        )],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), CUT),
     },
     Mutant {
-        name: "S2",
+        name: "truncate-between-runs",
+        alias: Some("S2"),
         rule: "store",
         about: "truncates between runs of entries only",
-        edits: &[edit(STORED, "    run.truncate(count);\n", "    let _ = count;\n")],
+        edits: &[edit(STORED, "cut_run", "    run.truncate(count);\n", "    let _ = count;\n")],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), CUT),
     },
     Mutant {
-        name: "S3",
+        name: "commit-without-sync",
+        alias: Some("S3"),
         rule: "store",
         about: "commits without a sync of the file",
         edits: &[edit(
             STORAGE,
+            "<DiskStorage as Storage>::sync",
             "            Some(transaction) => {
                 transaction.commit()",
             "            Some(mut transaction) => {
@@ -87,11 +100,13 @@ pub const MUTANTS: &[Mutant] = &[
         ),
     },
     Mutant {
-        name: "S4",
+        name: "keep-unsynced-records",
+        alias: Some("S4"),
         rule: "store",
         about: "keeps records that were never synced",
         edits: &[edit(
             STORAGE,
+            "DiskStorage::within",
             "        self.transaction = Some(transaction);
         Ok(())",
             "        transaction.commit()?;
@@ -102,29 +117,43 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(File("storage"), FOLDED),
     },
     Mutant {
-        name: "S5",
+        name: "commit-in-one-phase",
+        alias: Some("S5"),
         rule: "store",
         about: "commits in one phase",
-        edits: &[edit(LAYOUT, "set_two_phase_commit(true)", "set_two_phase_commit(false)")],
+        edits: &[edit(
+            LAYOUT,
+            "begin",
+            "set_two_phase_commit(true)",
+            "set_two_phase_commit(false)",
+        )],
         searches: &[],
         blind: &[],
         expected: fails_test(Unit, DAMAGED_BIT),
     },
     Mutant {
-        name: "S6",
+        name: "believe-the-root-byte",
+        alias: Some("S6"),
         rule: "store",
         about: "believes the byte that says which root counts",
-        edits: &[edit(ROOTS, "    if other <= counts {", "    if other <= counts || flags > 0 {")],
+        edits: &[edit(
+            ROOTS,
+            "settle",
+            "    if other <= counts {",
+            "    if other <= counts || flags > 0 {",
+        )],
         searches: &[],
         blind: &[],
         expected: fails_test(Unit, DAMAGED_BIT),
     },
     Mutant {
-        name: "S7",
+        name: "start-from-nonsense",
+        alias: Some("S7"),
         rule: "store",
         about: "starts from records that no server writes",
         edits: &[edit(
             LAYOUT,
+            "fold",
             "    Persistent::fold(ballot.into_iter().chain([append]))
         .map_err(|bad| Trouble::record(place(bad), bad))",
             "    Ok(ballot.into_iter().chain([append]).collect())",
@@ -137,11 +166,13 @@ pub const MUTANTS: &[Mutant] = &[
         ),
     },
     Mutant {
-        name: "S8",
+        name: "call-it-migrated-early",
+        alias: Some("S8"),
         rule: "store",
         about: "calls a file migrated before its entries are",
         edits: &[edit(
             LAYOUT,
+            "migrate_from_1",
             "    let transaction = begin(store)?;
     truncate(&transaction, 0)?;",
             "    finish(begin(store)?)?;

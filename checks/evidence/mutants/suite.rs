@@ -8,23 +8,13 @@ use std::time::{Duration, Instant};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
+use super::choice::{Choice, Chosen};
 use super::judge::{self, Showing};
-use super::workshop::{Problem, Workshop};
+use super::workshop::{Unbuilt, Workshop};
 use super::{Mutant, all};
 use crate::terminal::printer::{Printer, note};
 
-type Built = Result<PathBuf, Problem>;
-
-/// Which mutants to try.
-#[derive(Clone, Debug)]
-pub enum Choice {
-    /// Every one.
-    All,
-    /// Those of these names.
-    Named(Vec<String>),
-    /// The dozen of this number, counted around and around the table.
-    Dozen(usize),
-}
+type Built = Result<PathBuf, Unbuilt>;
 
 /// Tries mutants; answers with the exit status: 0 if each behaved as its row states, 1
 /// otherwise.
@@ -32,7 +22,7 @@ pub enum Choice {
 /// # Errors
 /// When no mutant is called so, or another `check mutants` is at work.
 pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
-    let chosen = choose(choice)?;
+    let Chosen { rows: chosen, touched, left } = choice.mutants()?;
     let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
     let started = Instant::now();
     let progress = bar(chosen.len() as u64);
@@ -69,7 +59,7 @@ pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
             match showing {
                 Ok(showing) => {
                     table.add_row(row(mutant, &showing));
-                    let surprise = |text| format!("{} ({}): {text}", mutant.name, mutant.about);
+                    let surprise = |text| format!("{}, {}: {text}", mutant.title(), mutant.about);
                     complaints.extend(showing.surprises.into_iter().map(surprise));
                 }
                 Err(problem) => complaints.push(format!("{}: {problem}", mutant.name)),
@@ -79,6 +69,7 @@ pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
     progress.finish_and_clear();
     out.line(format_args!("{}\n", table.trim_fmt()));
     complaints.iter().for_each(|complaint| out.line(complaint));
+    tell_touched(touched, &left, out);
     let (count, seconds) = (chosen.len(), started.elapsed().as_secs_f64());
     match complaints.len() {
         0 => {
@@ -92,6 +83,27 @@ pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
     }
 }
 
+/// Names the mutants that [`run`] would try, and answers with the exit status.
+///
+/// # Errors
+/// When no mutant is called so.
+pub fn list(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
+    let Chosen { rows, touched, left } = choice.mutants()?;
+    rows.iter().for_each(|mutant| out.line(mutant.title()));
+    tell_touched(touched, &left, out);
+    out.line(format_args!("{} of {} mutants would be tried", rows.len(), all().count()));
+    Ok(0)
+}
+
+fn tell_touched(touched: Option<usize>, left: &[&Mutant], out: &mut Printer) {
+    let Some(touched) = touched else { return };
+    out.line(format_args!("the change touches {touched} mutants"));
+    if !left.is_empty() {
+        let names: Vec<&str> = left.iter().map(|mutant| mutant.name).collect();
+        out.line(format_args!("left for another day: {}", names.join(", ")));
+    }
+}
+
 /// What was built from a mutant is kept for a closer look if the mutant was asked for by name,
 /// or did not behave as stated.
 fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Showing, String> {
@@ -100,23 +112,6 @@ fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Sh
         fs::remove_file(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
     }
     Ok(showing)
-}
-
-/// The mutants of `choice`, in the order of the table.
-pub(super) fn choose(choice: &Choice) -> Result<Vec<&'static Mutant>, String> {
-    let named = |name: &String| {
-        let found = all().find(|mutant| mutant.name == name);
-        found.ok_or_else(|| format!("no mutant is called {name:?}: see `check list`"))
-    };
-    match choice {
-        Choice::All => Ok(all().collect()),
-        Choice::Named(names) => names.iter().map(named).collect(),
-        Choice::Dozen(number) => {
-            let count = all().count();
-            let first = (number % count) * 12 % count;
-            Ok(all().cycle().skip(first).take(12.min(count)).collect())
-        }
-    }
 }
 
 fn bar(length: u64) -> ProgressBar {
@@ -141,7 +136,7 @@ fn table() -> Table {
 
 fn row(mutant: &Mutant, showing: &Showing) -> [String; 7] {
     [
-        mutant.name.to_owned(),
+        mutant.title(),
         mutant.rule.to_owned(),
         short(&showing.fell),
         showing.steps.map_or(String::new(), |steps| steps.to_string()),

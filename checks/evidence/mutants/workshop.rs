@@ -8,38 +8,42 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::{Expected, Mutant, Suite};
+use super::source::{Misplaced, Source};
+use super::{Edit, Expected, Mutant, TestSuite};
 
 /// The workspace that this binary was built from.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// Why a mutant could not be built.
 #[derive(Debug)]
-pub enum Problem {
+pub enum Unbuilt {
     /// A file could not be read or written.
     Io(PathBuf, io::Error),
     /// Another process builds mutants in this workspace.
     Busy,
-    /// The text before occurs so often.
-    NotOnce(&'static str, &'static str, usize),
+    /// The text of an edit is not where the edit says.
+    Misplaced(&'static Edit, Misplaced),
+    /// Two edits of this file bend the same text.
+    Overlap(String),
     /// The compiler's complaint.
     DoesNotCompile(String),
 }
 
-impl std::fmt::Display for Problem {
+impl std::fmt::Display for Unbuilt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Problem::Io(path, error) => write!(f, "{}: {error}", path.display()),
-            Problem::Busy => write!(f, "another `check mutants` is at work in this workspace"),
-            Problem::NotOnce(file, text, count) => {
-                write!(f, "its text occurs {count} times in {file}, not once:\n{text}")
+            Unbuilt::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Unbuilt::Busy => write!(f, "another `check mutants` is at work in this workspace"),
+            Unbuilt::Misplaced(Edit { file, item, before, after: _ }, lost) => {
+                write!(f, "{file}, {item}: {lost}:\n{before}")
             }
-            Problem::DoesNotCompile(complaint) => write!(f, "does not compile:\n{complaint}"),
+            Unbuilt::Overlap(file) => write!(f, "two of its edits overlap in {file}"),
+            Unbuilt::DoesNotCompile(complaint) => write!(f, "does not compile:\n{complaint}"),
         }
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for Unbuilt {}
 
 /// A copy of the workspace to bend rules in. One at a time: it is locked while this lives.
 pub struct Workshop {
@@ -49,22 +53,22 @@ pub struct Workshop {
 
 impl Workshop {
     /// Opens the workshop, in the workspace's `target`.
-    pub fn open() -> Result<Workshop, Problem> {
+    pub fn open() -> Result<Workshop, Unbuilt> {
         let place = Path::new(ROOT).join("target/mutants");
-        fs::create_dir_all(&place).map_err(|error| Problem::Io(place.clone(), error))?;
+        fs::create_dir_all(&place).map_err(|error| Unbuilt::Io(place.clone(), error))?;
         let lock_path = place.join("lock");
-        let lock = File::create(&lock_path).map_err(|error| Problem::Io(lock_path, error))?;
-        lock.try_lock().map_err(|_| Problem::Busy)?;
+        let lock = File::create(&lock_path).map_err(|error| Unbuilt::Io(lock_path, error))?;
+        lock.try_lock().map_err(|_| Unbuilt::Busy)?;
         Ok(Workshop { place, _lock: lock })
     }
 
     /// Builds what shows the mutant, its `check` or its tests, and says where that is.
-    pub fn build(&self, mutant: &Mutant) -> Result<PathBuf, Problem> {
+    pub fn build(&self, mutant: &Mutant) -> Result<PathBuf, Unbuilt> {
         let source = self.place.join("source");
         mirror(Path::new(ROOT), &source)?;
         for file in mutant.edits.iter().map(|edit| edit.file) {
             let path = Path::new(ROOT).join(file);
-            let original = fs::read_to_string(&path).map_err(|error| Problem::Io(path, error))?;
+            let original = fs::read_to_string(&path).map_err(|error| Unbuilt::Io(path, error))?;
             write(&source.join(file), patch(mutant, file, original)?.as_bytes())?;
         }
         let mut cargo = cargo(&source);
@@ -80,7 +84,7 @@ impl Workshop {
         cargo.env("CARGO_TARGET_DIR", self.place.join(build));
         let built = compile(&mut cargo)?;
         let kept = self.place.join(format!("{kept}-{}", mutant.name));
-        fs::copy(&built, &kept).map_err(|error| Problem::Io(built, error))?;
+        fs::copy(&built, &kept).map_err(|error| Unbuilt::Io(built, error))?;
         Ok(kept)
     }
 }
@@ -92,18 +96,18 @@ fn cargo(source: &Path) -> Command {
 }
 
 /// Asks cargo for tests of the library, and says which build cache they share.
-fn tests(cargo: &mut Command, suite: Suite) -> &'static str {
+fn tests(cargo: &mut Command, suite: TestSuite) -> &'static str {
     cargo.args(["test", "--no-run", "--package", "veraft"]);
     match suite {
-        Suite::Unit | Suite::Interleavings => cargo.arg("--lib"),
-        Suite::File(name) => cargo.args(["--test", name]),
+        TestSuite::Unit | TestSuite::Interleavings => cargo.arg("--lib"),
+        TestSuite::File(name) => cargo.args(["--test", name]),
     };
     match suite {
-        Suite::Unit | Suite::File(_) => {
+        TestSuite::Unit | TestSuite::File(_) => {
             cargo.args(["--profile", "mutants"]);
             "build"
         }
-        Suite::Interleavings => {
+        TestSuite::Interleavings => {
             cargo.env("RUSTFLAGS", "--cfg veraft_shuttle").env_remove("CARGO_ENCODED_RUSTFLAGS");
             "interleavings"
         }
@@ -117,9 +121,9 @@ struct Built {
 }
 
 /// Runs cargo, and says where the executable is that it built.
-fn compile(cargo: &mut Command) -> Result<PathBuf, Problem> {
+fn compile(cargo: &mut Command) -> Result<PathBuf, Unbuilt> {
     cargo.args(["--quiet", "--locked", "--message-format=json-render-diagnostics"]);
-    let output = cargo.output().map_err(|error| Problem::Io("cargo".into(), error))?;
+    let output = cargo.output().map_err(|error| Unbuilt::Io("cargo".into(), error))?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages
         .lines()
@@ -127,28 +131,38 @@ fn compile(cargo: &mut Command) -> Result<PathBuf, Problem> {
         .next_back();
     match (output.status.success(), executable) {
         (true, Some(executable)) => Ok(executable),
-        _ => Err(Problem::DoesNotCompile(String::from_utf8_lossy(&output.stderr).into_owned())),
+        _ => Err(Unbuilt::DoesNotCompile(String::from_utf8_lossy(&output.stderr).into_owned())),
     }
 }
 
 /// The mutant's version of `file`.
-pub fn patch(mutant: &Mutant, file: &str, original: String) -> Result<String, Problem> {
-    let edits = mutant.edits.iter().filter(|edit| edit.file == file);
-    edits.into_iter().try_fold(original, |text, edit| match text.matches(edit.before).count() {
-        1 => Ok(text.replacen(edit.before, edit.after, 1)),
-        count => Err(Problem::NotOnce(edit.file, edit.before, count)),
-    })
+pub fn patch(mutant: &Mutant, file: &str, mut text: String) -> Result<String, Unbuilt> {
+    let mut places = Vec::new();
+    for edit in mutant.edits.iter().filter(|edit| edit.file == file) {
+        let find = |source: Source<'_>| source.find(edit.item, edit.before);
+        let place = Source::parse(&text).and_then(find);
+        places.push((place.map_err(|lost| Unbuilt::Misplaced(edit, lost))?, edit.after));
+    }
+    places.sort_by_key(|(place, _)| place.start);
+    if places.windows(2).any(|two| two[0].0.end > two[1].0.start) {
+        return Err(Unbuilt::Overlap(file.to_owned()));
+    }
+    // From the end, so that what is still to change stays where it was found.
+    for (place, after) in places.into_iter().rev() {
+        text.replace_range(place, after.trim());
+    }
+    Ok(text)
 }
 
 /// Makes `copy` the same as `original`, but for hidden files and build products. What is equal
 /// already is left alone, or it would be built again.
-fn mirror(original: &Path, copy: &Path) -> Result<(), Problem> {
+fn mirror(original: &Path, copy: &Path) -> Result<(), Unbuilt> {
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |error| Problem::Io(path, error)
+        move |error| Unbuilt::Io(path, error)
     };
     fs::create_dir_all(copy).map_err(at(copy))?;
-    let names = |folder: &Path| -> Result<Vec<_>, Problem> {
+    let names = |folder: &Path| -> Result<Vec<_>, Unbuilt> {
         let entries = fs::read_dir(folder).map_err(at(folder))?;
         entries.map(|entry| Ok(entry.map_err(at(folder))?.file_name())).collect()
     };
@@ -175,9 +189,9 @@ fn is_source(name: &OsStr) -> bool {
     name != "target" && !name.as_encoded_bytes().starts_with(b".")
 }
 
-fn write(path: &Path, text: &[u8]) -> Result<(), Problem> {
+fn write(path: &Path, text: &[u8]) -> Result<(), Unbuilt> {
     if fs::read(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
-    fs::write(path, text).map_err(|error| Problem::Io(path.to_owned(), error))
+    fs::write(path, text).map_err(|error| Unbuilt::Io(path.to_owned(), error))
 }

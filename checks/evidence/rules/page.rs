@@ -76,8 +76,8 @@ fn row(mutant: &Mutant) -> String {
         Expected::Survives { reason, states: _ } => (format!("nothing: {reason}"), none()),
         Expected::FailsTest(test) => (format!("the test `{}`", test.name), none()),
     };
-    let Mutant { name, about, .. } = mutant;
-    format!("| {name} | {about} | {falls} | {steps} | {} |", mutant.place())
+    let (title, about) = (mutant.title(), mutant.about);
+    format!("| {title} | {about} | {falls} | {steps} | {} |", mutant.place())
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub trait Harness {
     ) -> Result<Vec<Option<Started>>, Violation>;
 
     /// What a server that runs says of itself; none while it is down.
-    fn status(&self, server: usize) -> Option<Status>;
+    fn status(&self, server: usize) -> Option<ServerStatus>;
 
     /// Drops everything to and from `server` from now on, or no longer.
     fn set_connected(&mut self, server: usize, connected: bool);
@@ -81,7 +81,7 @@ pub struct Started {
 
 /// What a server says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct ServerStatus {
     /// Its current term.
     pub term: Term,
     /// Whether it leads that term.

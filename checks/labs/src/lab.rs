@@ -7,7 +7,7 @@ use veraft::figure2::{Command, Index, Term};
 
 use crate::agreement::Agreements;
 use crate::failure::{Failure, Unmet, Violation};
-use crate::harness::{Harness, Network, Started, Status};
+use crate::harness::{Harness, Network, ServerStatus, Started};
 
 /// The unit of time of the scripts: longer than any election timeout.
 pub const ELECTION_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -123,11 +123,11 @@ impl<'h> Lab<'h> {
     }
 
     /// What a server says of itself; none while it is down.
-    pub fn status(&self, server: usize) -> Option<Status> {
+    pub fn status(&self, server: usize) -> Option<ServerStatus> {
         self.harness.status(server)
     }
 
-    fn connected_statuses(&self) -> impl Iterator<Item = (usize, Status)> + '_ {
+    fn connected_statuses(&self) -> impl Iterator<Item = (usize, ServerStatus)> + '_ {
         (0..self.servers())
             .filter(|&server| self.connected[server])
             .filter_map(|server| Some((server, self.harness.status(server)?)))
@@ -141,7 +141,7 @@ impl<'h> Lab<'h> {
             self.sleep(Duration::from_millis(pause))?;
             let mut highest: Option<(Term, usize)> = None;
             let mut leaders: Vec<(Term, usize)> = Vec::new();
-            for (server, Status { term, leads }) in self.connected_statuses() {
+            for (server, ServerStatus { term, leads }) in self.connected_statuses() {
                 if !leads {
                     continue;
                 }
@@ -161,7 +161,7 @@ impl<'h> Lab<'h> {
     /// No connected server claims to lead.
     pub fn check_no_leader(&self) -> Result<(), Failure> {
         match self.connected_statuses().find(|(_, status)| status.leads) {
-            Some((server, Status { term, leads: _ })) => {
+            Some((server, ServerStatus { term, leads: _ })) => {
                 Err(Unmet::LeaderWithoutMajority { server, term }.into())
             }
             None => Ok(()),

@@ -17,7 +17,7 @@ use veraft::runtime::{
 };
 
 use crate::failure::Violation;
-use crate::harness::{Harness, Network, Started, Status};
+use crate::harness::{Harness, Network, ServerStatus, Started};
 use crate::oracle::Oracle;
 
 /// How long a node may take to answer whether it accepts a command.
@@ -123,9 +123,9 @@ impl Harness for RealCluster {
         self.violation().map_or(Ok(started), Err)
     }
 
-    fn status(&self, server: usize) -> Option<Status> {
+    fn status(&self, server: usize) -> Option<ServerStatus> {
         let status = self.servers[server].node.as_ref()?.status().ok()?;
-        Some(Status { term: status.term, leads: status.is_leader() })
+        Some(ServerStatus { term: status.term, leads: status.is_leader() })
     }
 
     fn set_connected(&mut self, server: usize, connected: bool) {

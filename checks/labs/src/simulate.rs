@@ -15,7 +15,7 @@ use veraft::figure2::Server;
 
 use crate::failure::Failure;
 use crate::harness::Harness;
-use crate::simulator::{Line, Options, Process, Simulator};
+use crate::simulator::{ClusterOptions, JournalLine, Process, Simulator};
 use crate::suites::{LabTest, Suite, TESTS};
 
 /// What to simulate.
@@ -30,20 +30,20 @@ pub struct Simulation {
     /// How many threads share the work.
     pub workers: NonZero<usize>,
     /// What the simulated clusters are like.
-    pub options: Options,
+    pub options: ClusterOptions,
 }
 
 impl Simulation {
     /// Simulates the clusters of the labs, on every core of this machine.
     pub fn new(tests: Vec<&'static LabTest>, seed: u64, seeds: u64) -> Simulation {
         let workers = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-        Simulation { tests, seed, seeds, workers, options: Options::default() }
+        Simulation { tests, seed, seeds, workers, options: ClusterOptions::default() }
     }
 }
 
 /// One run of one test.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct LabRun {
     /// How it ended.
     pub outcome: Result<(), Failure>,
     /// How long it took on the cluster's clock.
@@ -55,7 +55,7 @@ pub struct Run {
     /// A digest of all that happened: two runs of one build are the same if it is.
     pub digest: u64,
     /// The last things that happened, oldest first.
-    pub log: Vec<Line>,
+    pub log: Vec<JournalLine>,
 }
 
 /// What a cluster achieved: without any of it, a test that passes has shown nothing.
@@ -83,7 +83,7 @@ pub struct TestReport {
     /// The time they took on a thread of this machine.
     pub time: Duration,
     /// The smallest seed that fails, and its run. Seeds behind it may not have run.
-    pub failure: Option<(u64, Run)>,
+    pub failure: Option<(u64, LabRun)>,
 }
 
 /// The tests that a name stands for: `all`, a suite (`2A`, `2B`, `2C`, `extra`) or one test. None if
@@ -99,10 +99,10 @@ pub fn select(name: &str) -> Option<Vec<&'static LabTest>> {
 
 /// Runs one test with one seed, on servers that run `P`: the core, unless a test of the tests
 /// says otherwise.
-pub fn run<P: Process>(test: &LabTest, seed: u64, options: &Options) -> Run {
+pub fn run<P: Process>(test: &LabTest, seed: u64, options: &ClusterOptions) -> LabRun {
     let mut cluster = Simulator::<P>::new(test.servers, seed, options.clone());
     let outcome = test.run(&mut cluster);
-    Run::of(&cluster, outcome)
+    LabRun::of(&cluster, outcome)
 }
 
 /// [`run`], with recordings of what every server did, as `S0.jsonl`, `S1.jsonl` and so on in
@@ -113,10 +113,10 @@ pub fn run<P: Process>(test: &LabTest, seed: u64, options: &Options) -> Run {
 pub fn record<P: Process>(
     test: &LabTest,
     seed: u64,
-    options: &Options,
+    options: &ClusterOptions,
     directory: &Path,
-) -> io::Result<(Run, Vec<PathBuf>)> {
-    let options = Options { record: true, ..options.clone() };
+) -> io::Result<(LabRun, Vec<PathBuf>)> {
+    let options = ClusterOptions { record: true, ..options.clone() };
     let mut cluster = Simulator::<P>::new(test.servers, seed, options);
     let outcome = test.run(&mut cluster);
     let mut files = Vec::new();
@@ -130,7 +130,7 @@ pub fn record<P: Process>(
         file.flush()?;
         files.push(path);
     }
-    Ok((Run::of(&cluster, outcome), files))
+    Ok((LabRun::of(&cluster, outcome), files))
 }
 
 /// Runs every test with every seed. `progress` hears of each run that is done: how many, of
@@ -177,10 +177,10 @@ pub fn simulate_on<P: Process>(
     reports.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
-impl Run {
-    fn of<P: Process>(cluster: &Simulator<P>, outcome: Result<(), Failure>) -> Run {
+impl LabRun {
+    fn of<P: Process>(cluster: &Simulator<P>, outcome: Result<(), Failure>) -> LabRun {
         let journal = cluster.journal();
-        Run {
+        LabRun {
             outcome,
             virtual_time: cluster.now(),
             happenings: journal.count(),
@@ -204,7 +204,7 @@ impl TestReport {
         }
     }
 
-    fn add(&mut self, seed: u64, run: Run, time: Duration) {
+    fn add(&mut self, seed: u64, run: LabRun, time: Duration) {
         self.runs += 1;
         self.virtual_time += run.virtual_time;
         self.happenings += run.happenings;
@@ -226,7 +226,7 @@ impl fmt::Display for TestReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TestReport { test, runs, virtual_time, happenings, least: _, time, failure } = self;
         let (suite, name) = (test.suite, test.name);
-        let Some((seed, Run { outcome: Err(reason), log, .. })) = failure else {
+        let Some((seed, LabRun { outcome: Err(reason), log, .. })) = failure else {
             let hours = virtual_time.as_secs_f64() / 3600.0;
             write!(f, "{suite} {name:<18} {runs:>6} seeds  {hours:>8.2} h simulated  ")?;
             return write!(f, "{happenings:>11} events  {:>7.2} s", time.as_secs_f64());

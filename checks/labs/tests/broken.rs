@@ -7,8 +7,8 @@ use veraft::figure2::{
     AppendOutcome, Config, Index, Input, Message, Output, Persistent, Record, Server,
 };
 use veraft_labs::failure::{Failure, Violation};
-use veraft_labs::simulate::{Run, Simulation, run, simulate_on};
-use veraft_labs::simulator::Options;
+use veraft_labs::simulate::{LabRun, Simulation, run, simulate_on};
+use veraft_labs::simulator::ClusterOptions;
 use veraft_labs::suites::{LabTest, TESTS};
 
 /// A server with a fault in what it hands to its driver.
@@ -128,15 +128,15 @@ impl Fault for Echoes {
     }
 }
 
-fn options() -> Options {
-    Options { journal: usize::MAX, ..Options::default() }
+fn options() -> ClusterOptions {
+    ClusterOptions { journal: usize::MAX, ..ClusterOptions::default() }
 }
 
 /// The first failure of `tests` within `seeds`, in the order of the tests.
 fn first_failure<F: Fault>(
     tests: Vec<&'static LabTest>,
     seeds: u64,
-) -> (&'static LabTest, u64, Run) {
+) -> (&'static LabTest, u64, LabRun) {
     let simulation = Simulation { options: options(), ..Simulation::new(tests, 1, seeds) };
     let reports = simulate_on::<Broken<F>>(&simulation, &|_, _| {});
     let failed = reports.into_iter().find_map(|report| {
@@ -146,7 +146,7 @@ fn first_failure<F: Fault>(
     failed.expect("a fault that nothing notices")
 }
 
-fn violation(run: &Run) -> &Violation {
+fn violation(run: &LabRun) -> &Violation {
     match run.outcome.as_ref().expect_err("a failure") {
         Failure::Violation(violation) => violation,
         Failure::Unmet(unmet) => panic!("no violation but: {unmet}"),
@@ -209,7 +209,7 @@ fn a_server_that_skips_an_entry_is_seen() {
 #[test]
 fn a_cluster_that_never_comes_to_rest_fails() {
     let concurrent = LabTest::find("concurrent-starts").expect("a test");
-    let run = run::<Broken<Echoes>>(concurrent, 1, &Options::default());
+    let run = run::<Broken<Echoes>>(concurrent, 1, &ClusterOptions::default());
     assert!(matches!(violation(&run), Violation::Runaway { .. }), "{:?}", run.outcome);
 }
 
@@ -228,7 +228,7 @@ fn a_cluster_that_elects_nobody_fails_every_test_and_says_why() {
 #[test]
 fn a_report_names_the_smallest_failing_seed_and_shows_what_happened() {
     let tests = vec![LabTest::find("storm-3").expect("a test")];
-    let options = Options { journal: 50, ..Options::default() };
+    let options = ClusterOptions { journal: 50, ..ClusterOptions::default() };
     let report = |workers, seed, seeds| {
         let workers = NonZero::new(workers).expect("not 0");
         let simulation = Simulation::new(tests.clone(), seed, seeds);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use veraft::figure2::{Command, Index};
 use veraft_labs::agreement::Agreements;
 use veraft_labs::failure::{Failure, Unmet, Violation};
-use veraft_labs::harness::{Harness, Network, Started, Status};
+use veraft_labs::harness::{Harness, Network, ServerStatus, Started};
 use veraft_labs::lab::{Lab, command};
 
 const MS: Duration = Duration::from_millis(1);
@@ -15,7 +15,7 @@ const MS: Duration = Duration::from_millis(1);
 /// Servers that say and do what they are told to.
 struct Puppets {
     now: Duration,
-    statuses: Vec<Option<Status>>,
+    statuses: Vec<Option<ServerStatus>>,
     /// Each accepted offer, with its time and server.
     accepted: Vec<(Duration, usize, Command)>,
     /// Each refused offer.
@@ -28,8 +28,9 @@ struct Puppets {
 
 impl Puppets {
     fn new(statuses: &[Option<(u64, bool)>]) -> Puppets {
-        let status =
-            |&status: &Option<(u64, bool)>| status.map(|(term, leads)| Status { term, leads });
+        let status = |&status: &Option<(u64, bool)>| {
+            status.map(|(term, leads)| ServerStatus { term, leads })
+        };
         Puppets {
             now: Duration::ZERO,
             statuses: statuses.iter().map(status).collect(),
@@ -65,7 +66,7 @@ impl Harness for Puppets {
         commands: &[Command],
     ) -> Result<Vec<Option<Started>>, Violation> {
         let [command] = commands else { panic!("one at a time") };
-        let Some(Status { term, leads: true }) = self.statuses[server] else {
+        let Some(ServerStatus { term, leads: true }) = self.statuses[server] else {
             self.refused.push((self.now, server));
             return Ok(vec![None]);
         };
@@ -73,7 +74,7 @@ impl Harness for Puppets {
         Ok(vec![Some(Started { term, index: self.accepted.len() as Index })])
     }
 
-    fn status(&self, server: usize) -> Option<Status> {
+    fn status(&self, server: usize) -> Option<ServerStatus> {
         self.statuses[server]
     }
 
@@ -84,7 +85,7 @@ impl Harness for Puppets {
     }
 
     fn restart(&mut self, server: usize) -> Result<(), Violation> {
-        self.statuses[server] = Some(Status { term: 0, leads: false });
+        self.statuses[server] = Some(ServerStatus { term: 0, leads: false });
         Ok(())
     }
 

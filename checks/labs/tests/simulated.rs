@@ -1,9 +1,9 @@
 //! The lab suites on the simulator, 200 seeds of each test.
 
 use veraft_labs::simulate::{Achieved, Simulation, TestReport, select, simulate};
-use veraft_labs::simulator::{Options, Weather};
+use veraft_labs::simulator::{ClusterOptions, Weather};
 
-fn assert_all_pass(name: &str, seeds: u64, options: Options) {
+fn assert_all_pass(name: &str, seeds: u64, options: ClusterOptions) {
     let tests = select(name).expect("the name of a suite or a test");
     let expected = tests.len();
     let simulation = Simulation { options, ..Simulation::new(tests, 1, seeds) };
@@ -29,31 +29,31 @@ const ELECTIONS: [&str; 3] = ["initial-election", "re-election", "many-elections
 
 #[test]
 fn the_2a_suite_passes_on_200_seeds() {
-    assert_all_pass("2A", 200, Options::default());
+    assert_all_pass("2A", 200, ClusterOptions::default());
 }
 
 #[test]
 fn the_2b_suite_passes_on_200_seeds() {
-    assert_all_pass("2B", 200, Options::default());
+    assert_all_pass("2B", 200, ClusterOptions::default());
 }
 
 #[test]
 fn the_2c_suite_passes_on_200_seeds() {
-    assert_all_pass("2C", 200, Options::default());
+    assert_all_pass("2C", 200, ClusterOptions::default());
 }
 
 #[test]
 fn the_extra_suite_passes_on_200_seeds() {
-    assert_all_pass("extra", 200, Options::default());
+    assert_all_pass("extra", 200, ClusterOptions::default());
 }
 
 /// All but `count`: what arrives twice is counted twice.
 #[test]
 fn duplicated_messages_change_nothing() {
-    let options = Options {
+    let options = ClusterOptions {
         reliable: Weather { duplication: 0.3, ..Weather::RELIABLE },
         unreliable: Weather { duplication: 0.3, ..Weather::UNRELIABLE },
-        ..Options::default()
+        ..ClusterOptions::default()
     };
     for name in ["2A", "rejoin", "backup", "2C", "storm-3", "storm-5"] {
         assert_all_pass(name, 20, options.clone());
@@ -64,7 +64,7 @@ fn duplicated_messages_change_nothing() {
 /// back votes and acknowledgements until nobody waits for them.
 #[test]
 fn disks_that_stall_keep_every_promise() {
-    let options = Options { stalls: (0.02, 3_000_000), ..Options::default() };
+    let options = ClusterOptions { stalls: (0.02, 3_000_000), ..ClusterOptions::default() };
     for name in ["figure-8", "storm-3", "storm-5"] {
         assert_all_pass(name, 50, options.clone());
     }
@@ -74,6 +74,6 @@ fn disks_that_stall_keep_every_promise() {
 /// term rises without reason.
 #[test]
 fn a_slow_disk_loses_no_leader() {
-    let options = Options { sync: 0..=100_000, ..Options::default() };
+    let options = ClusterOptions { sync: 0..=100_000, ..ClusterOptions::default() };
     assert_all_pass("initial-election", 100, options);
 }

@@ -9,14 +9,14 @@ use recording::{Recording, entry, heartbeat_with, ids, vote};
 use tempfile::TempDir;
 use veraft::figure2::{Input, Payload, Server, ServerId, Timer};
 use veraft_labs::simulate::record;
-use veraft_labs::simulator::Options;
+use veraft_labs::simulator::ClusterOptions;
 use veraft_labs::suites::{LabTest, Suite, TESTS};
-use veraft_labs::trace::{Endings, Finding, Position, Problem, Validated, validate};
+use veraft_labs::trace::{Discrepancy, Endings, FileLine, Finding, Validated, validate};
 
 fn recorded(test: &str, seed: u64) -> (TempDir, Vec<PathBuf>) {
     let directory = TempDir::new().expect("a directory");
     let test = LabTest::find(test).expect("a test");
-    let (run, files) = record::<Server>(test, seed, &Options::default(), directory.path())
+    let (run, files) = record::<Server>(test, seed, &ClusterOptions::default(), directory.path())
         .expect("files that can be written");
     assert_eq!(run.outcome, Ok(()));
     (directory, files)
@@ -109,7 +109,8 @@ fn a_step_that_goes_unseen_in_its_own_file_is_found_in_anothers() {
     fs::write(&files[0], shorter).expect("a file that can be written");
     let findings = validate(&files, Endings::Whole).expect_err("lines are missing");
     assert!(findings.iter().all(|finding| {
-        finding.problem == Problem::NeverSent { from: ServerId(0) } && finding.at.file != files[0]
+        finding.problem == Discrepancy::NeverSent { from: ServerId(0) }
+            && finding.at.file != files[0]
     }));
     assert!(validate(&files, Endings::MayBeLost).is_ok());
 }
@@ -126,17 +127,17 @@ fn a_line_that_a_crash_cut_off_is_no_fault_and_one_in_the_middle_is() {
     let torn = text.trim_end();
     fs::write(&files[0], &torn[..torn.len() - 4]).expect("a file that can be written");
     let validated = validate(&files, Endings::MayBeLost).expect("no fault");
-    assert_eq!(validated.cut_off, [Position { file: files[0].clone(), line: last }]);
+    assert_eq!(validated.cut_off, [FileLine { file: files[0].clone(), line: last }]);
 
     fs::write(&files[0], &text).expect("a file that can be written");
     let torn = half(text.lines().nth(5).expect("a line"));
     let findings = after_change(&files, 0, 5, Some(&torn));
     assert!(
-        matches!(&findings[..], [Finding { at, problem: Problem::Malformed(_) }] if at.line == 6)
+        matches!(&findings[..], [Finding { at, problem: Discrepancy::Malformed(_) }] if at.line == 6)
     );
 }
 
-fn problems(recordings: &[Recording]) -> Vec<(u64, Problem)> {
+fn problems(recordings: &[Recording]) -> Vec<(u64, Discrepancy)> {
     let directory = TempDir::new().expect("a directory");
     let write = |(number, recording): (usize, &Recording)| {
         let path = directory.path().join(format!("{number}.jsonl"));
@@ -159,7 +160,7 @@ fn two_leaders_in_a_term_are_found() {
     };
     assert_eq!(problems(&[elected(0)]), []);
     let found = problems(&[elected(0), elected(1)]);
-    let [(4, Problem::TwoLeaders { leader, term: 1, other, at })] = &found[..] else {
+    let [(4, Discrepancy::TwoLeaders { leader, term: 1, other, at })] = &found[..] else {
         panic!("{found:?}");
     };
     assert_eq!((*leader, *other, at.line), (ServerId(1), ServerId(0), 4));
@@ -175,7 +176,7 @@ fn logs_that_do_not_match_are_found() {
     assert_eq!(problems(&[follower(0, "a"), follower(1, "a")]), []);
     let found = problems(&[follower(0, "a"), follower(1, "b")]);
     assert!(
-        matches!(&found[..], [(2, Problem::LogsDiffer { index: 1, term: 1, at })] if at.line == 2)
+        matches!(&found[..], [(2, Discrepancy::LogsDiffer { index: 1, term: 1, at })] if at.line == 2)
     );
 }
 
@@ -191,7 +192,9 @@ fn different_entries_applied_at_one_index_are_found_once_they_are_durable() {
     };
     assert_eq!(problems(&[follower(0, 1, true), follower(1, 2, false)]), []);
     let found = problems(&[follower(0, 1, true), follower(1, 2, true)]);
-    assert!(matches!(&found[..], [(2, Problem::AppliedDiffers { index: 1, at })] if at.line == 2));
+    assert!(
+        matches!(&found[..], [(2, Discrepancy::AppliedDiffers { index: 1, at })] if at.line == 2)
+    );
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn a_message_that_did_not_wait_for_the_disk_is_found() {
         match durable {
             true => assert_eq!(found, []),
             false => assert!(
-                matches!(&found[..], [(2, Problem::LeftEarly { from: ServerId(0), at })] if at.line == 2)
+                matches!(&found[..], [(2, Discrepancy::LeftEarly { from: ServerId(0), at })] if at.line == 2)
             ),
         }
     }
@@ -229,7 +232,7 @@ fn a_life_that_forgets_what_was_durable_is_found() {
         }
         recording.restart(forgets);
         let found = problems(&[recording]);
-        let fault = (forgets && !crashed_early).then_some(Problem::PastDiffers);
+        let fault = (forgets && !crashed_early).then_some(Discrepancy::PastDiffers);
         assert_eq!(found.into_iter().map(|(_, problem)| problem).next(), fault);
     }
 }
@@ -238,10 +241,10 @@ fn a_life_that_forgets_what_was_durable_is_found() {
 fn files_that_do_not_belong_together_are_found() {
     let one = Recording::start(0);
     let found = problems(&[one.clone(), one]);
-    assert!(matches!(&found[..], [(1, Problem::SameServer { id: ServerId(0), .. })]));
+    assert!(matches!(&found[..], [(1, Discrepancy::SameServer { id: ServerId(0), .. })]));
 
     let found = problems(&[Recording::start(0), Recording::in_cluster(1, &ids(2))]);
-    assert!(matches!(&found[..], [(1, Problem::AnotherServer { id: ServerId(1), .. })]));
+    assert!(matches!(&found[..], [(1, Discrepancy::AnotherServer { id: ServerId(1), .. })]));
 }
 
 #[test]
@@ -250,13 +253,13 @@ fn a_step_that_the_core_would_not_take_is_found() {
     recording.receive(2, heartbeat_with(1, &[entry(1, "a")], 0));
     recording.spoil_last_state();
     let found = problems(&[recording]);
-    assert_eq!(found, [(2, Problem::StateDiffers { differs: "last_log_index" })]);
+    assert_eq!(found, [(2, Discrepancy::StateDiffers { differs: "last_log_index" })]);
 
     let mut recording = Recording::start(0);
     recording.step(Input::Propose { payloads: vec![Payload::Command(b"a".as_slice().into())] });
     recording.claim_input(Input::Receive { from: ServerId(9), message: vote(1) });
     let found = problems(&[recording]);
-    assert!(matches!(&found[..], [(2, Problem::OutputDiffers { .. })]), "{found:?}");
+    assert!(matches!(&found[..], [(2, Discrepancy::OutputDiffers { .. })]), "{found:?}");
 }
 
 /// What an earlier version recorded: see tests/fixtures/README.md.

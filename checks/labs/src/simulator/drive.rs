@@ -10,7 +10,7 @@ use veraft::runtime::recorder::{FORMAT, Line, State};
 
 use super::disk::{Asked, Taken};
 use super::journal::{Happening, Summary};
-use super::network::Fate;
+use super::network::Delivery;
 use super::safety::logs_match;
 use super::{AUDIT_PERIOD, Event, MAX_EVENTS, Node, Process, Simulator};
 use crate::failure::Violation;
@@ -207,9 +207,9 @@ impl<P: Process> Simulator<P> {
         let (to, now) = (to.0 as usize, self.queue.now());
         self.safety.sent(from, &message);
         match self.network.send(from, to, &mut self.rng) {
-            Fate::CutOff => {}
-            Fate::Lost => self.write(to, Happening::Lost { from, message }),
-            Fate::Arrives(first, second) => {
+            Delivery::CutOff => {}
+            Delivery::Lost => self.write(to, Happening::Lost { from, message }),
+            Delivery::Arrives(first, second) => {
                 for delay in second.into_iter().chain([first]) {
                     let message = message.clone();
                     self.queue.schedule(now + delay, Event::Arrival { from, to, message });

@@ -90,7 +90,7 @@ impl Summary {
 
 /// A happening, with when and where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Line {
+pub struct JournalLine {
     /// The virtual time.
     pub at: Duration,
     /// The server.
@@ -101,7 +101,7 @@ pub struct Line {
 
 /// The last happenings of a run, and a digest of all of them.
 pub struct Journal {
-    lines: VecDeque<Line>,
+    lines: VecDeque<JournalLine>,
     kept: usize,
     digest: DefaultHasher,
     count: u64,
@@ -114,7 +114,7 @@ impl Journal {
     }
 
     /// Adds a line.
-    pub fn write(&mut self, line: Line) {
+    pub fn write(&mut self, line: JournalLine) {
         line.hash(&mut self.digest);
         self.count += 1;
         self.lines.push_back(line);
@@ -124,7 +124,7 @@ impl Journal {
     }
 
     /// The last lines, oldest first.
-    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+    pub fn lines(&self) -> impl Iterator<Item = &JournalLine> {
         self.lines.iter()
     }
 
@@ -139,9 +139,9 @@ impl Journal {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for JournalLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { at, server, happening } = self;
+        let JournalLine { at, server, happening } = self;
         write!(f, "{:>4}.{:06} S{server} ", at.as_secs(), at.subsec_micros())?;
         match happening {
             Happening::Started { term, last_index } => {

@@ -30,16 +30,16 @@ use veraft::figure2::{
 };
 use veraft::runtime::recorder;
 
-pub use journal::{Happening, Journal, Line, Summary};
+pub use journal::{Happening, Journal, JournalLine, Summary};
 pub use network::Weather;
-pub use options::Options;
+pub use options::ClusterOptions;
 
 use crate::failure::Violation;
-use crate::harness::{self, Harness, Started, Status};
+use crate::harness::{self, Harness, ServerStatus, Started};
 use crate::oracle::Oracle;
 use crate::simulate::Achieved;
 use disk::{Asked, Disk};
-use network::Network;
+use network::Links;
 use queue::Queue;
 use safety::Safety;
 
@@ -60,11 +60,11 @@ impl<P: Protocol<Message = Message>> Process for P {}
 
 /// A cluster on virtual time.
 pub struct Simulator<P = Server> {
-    options: Options,
+    options: ClusterOptions,
     rng: Xoshiro256PlusPlus,
     queue: Queue<Event>,
     nodes: Vec<Node<P>>,
-    network: Network,
+    network: Links,
     oracle: Oracle,
     safety: Safety,
     journal: Journal,
@@ -106,7 +106,7 @@ struct Node<P> {
 
 impl<P: Process> Simulator<P> {
     /// A cluster of `servers`, all started, whose every chance is drawn from `seed`.
-    pub fn new(servers: usize, seed: u64, options: Options) -> Simulator<P> {
+    pub fn new(servers: usize, seed: u64, options: ClusterOptions) -> Simulator<P> {
         let all: Arc<_> = Arc::new((0..servers as u64).map(ServerId).collect());
         let node = |id| Node {
             config: Config {
@@ -121,7 +121,7 @@ impl<P: Process> Simulator<P> {
             wakes: None,
             waiters: Waiters::default(),
         };
-        let mut network = Network::new(servers);
+        let mut network = Links::new(servers);
         network.set_weather(options.reliable.clone());
         let mut simulator = Simulator {
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -160,7 +160,7 @@ impl<P: Process> Simulator<P> {
         self.nodes[server].driver.as_ref().map(|driver| driver.server().figure2())
     }
 
-    /// What a server has recorded, if the [`Options`] ask for it.
+    /// What a server has recorded, if the [`ClusterOptions`] ask for it.
     pub fn recording(&self, server: usize) -> &[recorder::Line] {
         &self.nodes[server].recording
     }
@@ -183,7 +183,7 @@ impl<P: Process> Simulator<P> {
     }
 
     fn write(&mut self, server: usize, happening: Happening) {
-        self.journal.write(Line { at: self.queue.now(), server, happening });
+        self.journal.write(JournalLine { at: self.queue.now(), server, happening });
     }
 
     fn ticket(&mut self) -> u64 {
@@ -245,9 +245,9 @@ impl<P: Process> Harness for Simulator<P> {
         Ok(answers)
     }
 
-    fn status(&self, server: usize) -> Option<Status> {
+    fn status(&self, server: usize) -> Option<ServerStatus> {
         let server = self.server(server)?;
-        Some(Status { term: server.current_term(), leads: server.is_leader() })
+        Some(ServerStatus { term: server.current_term(), leads: server.is_leader() })
     }
 
     fn set_connected(&mut self, server: usize, connected: bool) {

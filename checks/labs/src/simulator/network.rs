@@ -33,7 +33,7 @@ impl Weather {
 }
 
 /// Which servers can be reached, and how messages fare between them.
-pub struct Network {
+pub struct Links {
     weather: Weather,
     connected: Vec<bool>,
     /// How many requests have arrived at each server.
@@ -41,7 +41,7 @@ pub struct Network {
 }
 
 /// What becomes of a message that was sent.
-pub enum Fate {
+pub enum Delivery {
     /// The sender or the receiver is cut off.
     CutOff,
     /// It gets lost on the way.
@@ -50,10 +50,10 @@ pub enum Fate {
     Arrives(Duration, Option<Duration>),
 }
 
-impl Network {
+impl Links {
     /// A reliable network that connects all of `servers`.
-    pub fn new(servers: usize) -> Network {
-        Network {
+    pub fn new(servers: usize) -> Links {
+        Links {
             weather: Weather::RELIABLE,
             connected: vec![true; servers],
             requests: vec![0; servers],
@@ -76,13 +76,13 @@ impl Network {
     }
 
     /// Decides what becomes of a message.
-    pub fn send(&self, from: usize, to: usize, rng: &mut Xoshiro256PlusPlus) -> Fate {
+    pub fn send(&self, from: usize, to: usize, rng: &mut Xoshiro256PlusPlus) -> Delivery {
         if !self.connects(from, to) {
-            return Fate::CutOff;
+            return Delivery::CutOff;
         }
         let Weather { delay, loss, duplication, straggling: (late, latest) } = &self.weather;
         if rng.random_bool(*loss) {
-            return Fate::Lost;
+            return Delivery::Lost;
         }
         let mut delay = || {
             let extra = if rng.random_bool(*late) { rng.random_range(0..=*latest) } else { 0 };
@@ -91,7 +91,7 @@ impl Network {
         let first = delay();
         let second = delay();
         let twice = rng.random_bool(*duplication);
-        Fate::Arrives(first, twice.then_some(second))
+        Delivery::Arrives(first, twice.then_some(second))
     }
 
     /// Counts a message that reached a server.

@@ -8,7 +8,7 @@ use super::network::Weather;
 
 /// How a simulated cluster behaves.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct ClusterOptions {
     /// How long the timers run.
     pub timing: Timing,
     /// The network while it is reliable.
@@ -27,10 +27,10 @@ pub struct Options {
     pub record: bool,
 }
 
-impl Default for Options {
+impl Default for ClusterOptions {
     /// The cluster of the labs.
-    fn default() -> Options {
-        Options {
+    fn default() -> ClusterOptions {
+        ClusterOptions {
             timing: Timing::lab(),
             reliable: Weather::RELIABLE,
             unreliable: Weather::UNRELIABLE,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::{Failure, Unmet};
-use crate::harness::Status;
+use crate::harness::ServerStatus;
 use crate::lab::{ELECTION_TIMEOUT, Lab};
 
 /// A cluster elects a leader and keeps it while nothing fails.
@@ -28,7 +28,7 @@ pub fn re_election(lab: &mut Lab<'_>) -> Result<(), Failure> {
     lab.check_one_leader()?;
     lab.connect([old]);
     let leader = lab.check_one_leader()?;
-    if let (true, Some(Status { term, leads: true })) = (old != leader, lab.status(old)) {
+    if let (true, Some(ServerStatus { term, leads: true })) = (old != leader, lab.status(old)) {
         return Err(Unmet::OldLeaderLeads { server: old, term }.into());
     }
 

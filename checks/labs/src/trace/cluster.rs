@@ -9,23 +9,23 @@ use veraft::figure2::{Config, Entries, Entry, Index, Log, Message, ServerId, Ter
 use veraft_models::properties::{Placed, Segment, Two, applied_agrees, one_leader_per_term};
 
 use super::replay;
-use super::{Endings, Finding, Position, Problem, Validated};
+use super::{Discrepancy, Endings, FileLine, Finding, Validated};
 
 /// The facts of all files so far.
-pub struct Cluster {
+pub struct Facts {
     endings: Endings,
     validated: Validated,
     findings: Vec<Finding>,
     /// Who recorded where.
-    files: BTreeMap<ServerId, Position>,
+    files: BTreeMap<ServerId, FileLine>,
     servers: Option<Arc<BTreeSet<ServerId>>>,
-    leaders: BTreeMap<Term, (ServerId, Position)>,
+    leaders: BTreeMap<Term, (ServerId, FileLine)>,
     /// For each index and term: the entry, the term before, and where it was seen first.
-    entries: HashMap<(Index, Term), (Entry, Term, Position)>,
-    applied: BTreeMap<Index, (Entry, Position)>,
-    sent: HashSet<Letter>,
+    entries: HashMap<(Index, Term), (Entry, Term, FileLine)>,
+    applied: BTreeMap<Index, (Entry, FileLine)>,
+    sent: HashSet<LetterDigest>,
     /// Messages that were still waiting for their records when the life ended.
-    held: HashMap<Letter, Position>,
+    held: HashMap<LetterDigest, FileLine>,
     received: Vec<Received>,
     /// Servers whose recording may lack lines.
     incomplete: HashSet<ServerId>,
@@ -35,30 +35,30 @@ pub struct Cluster {
 
 /// A message that arrived.
 struct Received {
-    letter: Letter,
+    letter: LetterDigest,
     from: ServerId,
     is_heartbeat: bool,
-    at: Position,
+    at: FileLine,
 }
 
 /// A digest of sender, receiver and message. That two messages share one would hide a fault,
 /// at a chance of one in 2^64 for each pair.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Letter(u64);
+pub struct LetterDigest(u64);
 
-impl Letter {
+impl LetterDigest {
     /// The digest of a message.
-    pub fn new(from: ServerId, to: ServerId, message: &Message) -> Letter {
+    pub fn new(from: ServerId, to: ServerId, message: &Message) -> LetterDigest {
         let mut hasher = DefaultHasher::new();
         (from, to, message).hash(&mut hasher);
-        Letter(hasher.finish())
+        LetterDigest(hasher.finish())
     }
 }
 
-impl Cluster {
+impl Facts {
     /// No files yet.
-    pub fn new(endings: Endings) -> Cluster {
-        Cluster {
+    pub fn new(endings: Endings) -> Facts {
+        Facts {
             endings,
             validated: Validated::default(),
             findings: Vec::new(),
@@ -110,8 +110,8 @@ impl Cluster {
                 continue;
             }
             let problem = match self.held.get(&letter) {
-                Some(sent) => Problem::LeftEarly { from, at: sent.clone() },
-                None => Problem::NeverSent { from },
+                Some(sent) => Discrepancy::LeftEarly { from, at: sent.clone() },
+                None => Discrepancy::NeverSent { from },
             };
             self.findings.push(Finding { at, problem });
         }
@@ -123,29 +123,29 @@ impl Cluster {
     }
 
     /// A life begins.
-    pub fn life(&mut self, config: &Config, first: bool, at: &Position) -> Result<(), Problem> {
+    pub fn life(&mut self, config: &Config, first: bool, at: &FileLine) -> Result<(), Discrepancy> {
         self.validated.lives += 1;
         let servers = self.servers.get_or_insert_with(|| Arc::clone(&config.servers));
         if *servers != config.servers || !config.servers.contains(&config.id) {
             let servers = config.servers.iter().copied().collect();
-            return Err(Problem::AnotherServer { id: config.id, servers });
+            return Err(Discrepancy::AnotherServer { id: config.id, servers });
         }
         if first {
-            let file = Position { file: at.file.clone(), line: 0 };
+            let file = FileLine { file: at.file.clone(), line: 0 };
             if let Some(other) = self.files.insert(config.id, file) {
-                return Err(Problem::SameServer { id: config.id, other });
+                return Err(Discrepancy::SameServer { id: config.id, other });
             }
         }
         Ok(())
     }
 
     /// The lives of a server start with a past that was not recorded.
-    pub fn unrecorded_past(&mut self, at: Position) {
+    pub fn unrecorded_past(&mut self, at: FileLine) {
         self.validated.unrecorded_past.push(at);
     }
 
     /// A line was cut off by a crash.
-    pub fn cut_off(&mut self, at: Position) {
+    pub fn cut_off(&mut self, at: FileLine) {
         self.validated.cut_off.push(at);
     }
 
@@ -165,10 +165,15 @@ impl Cluster {
     }
 
     /// Election Safety: a server leads a term.
-    pub fn leads(&mut self, leader: ServerId, term: Term, at: &Position) -> Result<(), Problem> {
+    pub fn leads(
+        &mut self,
+        leader: ServerId,
+        term: Term,
+        at: &FileLine,
+    ) -> Result<(), Discrepancy> {
         let seen = self.leaders.entry(term).or_insert_with(|| (leader, at.clone()));
         one_leader_per_term([(term, seen.0), (term, leader)]).map_err(
-            |Two { of: term, values: [other, leader] }| Problem::TwoLeaders {
+            |Two { of: term, values: [other, leader] }| Discrepancy::TwoLeaders {
                 leader,
                 term,
                 other,
@@ -182,20 +187,20 @@ impl Cluster {
         &mut self,
         log: &Log,
         entries: &Entries,
-        at: &Position,
-    ) -> Result<(), Problem> {
+        at: &FileLine,
+    ) -> Result<(), Discrepancy> {
         let behind = Segment { prev_index: log.last_index(), prev_term: log.last_term(), entries };
         behind.placed().try_for_each(|placed| self.enters_log(placed, at))
     }
 
-    fn enters_log(&mut self, placed: Placed<'_>, at: &Position) -> Result<(), Problem> {
+    fn enters_log(&mut self, placed: Placed<'_>, at: &FileLine) -> Result<(), Discrepancy> {
         let Placed { index, prev_term, entry } = placed;
         let seen = self
             .entries
             .entry((index, entry.term))
             .or_insert_with(|| (entry.clone(), prev_term, at.clone()));
         let first = Placed { index, prev_term: seen.1, entry: &seen.0 };
-        placed.matches(first).map_err(|_| Problem::LogsDiffer {
+        placed.matches(first).map_err(|_| Discrepancy::LogsDiffer {
             index,
             term: entry.term,
             at: seen.2.clone(),
@@ -203,25 +208,31 @@ impl Cluster {
     }
 
     /// State Machine Safety: an entry is applied.
-    pub fn applies(&mut self, index: Index, entry: &Entry, at: &Position) -> Result<(), Problem> {
+    pub fn applies(
+        &mut self,
+        index: Index,
+        entry: &Entry,
+        at: &FileLine,
+    ) -> Result<(), Discrepancy> {
         let seen = self.applied.entry(index).or_insert_with(|| (entry.clone(), at.clone()));
         applied_agrees([(index, entry)], |_| Some(&seen.0))
-            .map_err(|index| Problem::AppliedDiffers { index, at: seen.1.clone() })
+            .map_err(|index| Discrepancy::AppliedDiffers { index, at: seen.1.clone() })
     }
 
     /// A message may have left its sender.
-    pub fn sent(&mut self, letter: Letter) {
+    pub fn sent(&mut self, letter: LetterDigest) {
         self.sent.insert(letter);
     }
 
     /// A message cannot have left its sender: its records were never durable.
-    pub fn held(&mut self, letter: Letter, at: &Position) {
+    pub fn held(&mut self, letter: LetterDigest, at: &FileLine) {
         self.held.insert(letter, at.clone());
     }
 
     /// A message arrived.
-    pub fn received(&mut self, from: ServerId, to: ServerId, message: &Message, at: &Position) {
-        let (letter, is_heartbeat) = (Letter::new(from, to, message), !message.waits_for_records());
+    pub fn received(&mut self, from: ServerId, to: ServerId, message: &Message, at: &FileLine) {
+        let (letter, is_heartbeat) =
+            (LetterDigest::new(from, to, message), !message.waits_for_records());
         self.received.push(Received { letter, from, is_heartbeat, at: at.clone() });
     }
 }

@@ -3,7 +3,7 @@
 use veraft::figure2::Output;
 use veraft::runtime::recorder::State;
 
-use super::Problem;
+use super::Discrepancy;
 
 /// The names of fields that must be equal, each with whether they are.
 type Fields<const N: usize> = [(&'static str, bool); N];
@@ -13,7 +13,7 @@ fn first_difference<const N: usize>(fields: Fields<N>) -> Option<&'static str> {
 }
 
 /// Compares what a step returned.
-pub fn outputs(core: &Output, recorded: &Output) -> Result<(), Problem> {
+pub fn outputs(core: &Output, recorded: &Output) -> Result<(), Discrepancy> {
     let Output { persist, send, timers, apply, proposal, breach } = core;
     let differs = first_difference([
         ("persist", *persist == recorded.persist),
@@ -23,11 +23,11 @@ pub fn outputs(core: &Output, recorded: &Output) -> Result<(), Problem> {
         ("proposal", *proposal == recorded.proposal),
         ("breach", *breach == recorded.breach),
     ]);
-    differs.map_or(Ok(()), |differs| Err(Problem::OutputDiffers { differs }))
+    differs.map_or(Ok(()), |differs| Err(Discrepancy::OutputDiffers { differs }))
 }
 
 /// Compares the states after a step.
-pub fn states(core: &State, recorded: &State) -> Result<(), Problem> {
+pub fn states(core: &State, recorded: &State) -> Result<(), Discrepancy> {
     let State { current_term, voted_for, last_log_index, last_log_term, volatile } = core;
     let differs = first_difference([
         ("current_term", *current_term == recorded.current_term),
@@ -36,5 +36,5 @@ pub fn states(core: &State, recorded: &State) -> Result<(), Problem> {
         ("last_log_term", *last_log_term == recorded.last_log_term),
         ("volatile", *volatile == recorded.volatile),
     ]);
-    differs.map_or(Ok(()), |differs| Err(Problem::StateDiffers { differs }))
+    differs.map_or(Ok(()), |differs| Err(Discrepancy::StateDiffers { differs }))
 }

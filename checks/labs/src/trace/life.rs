@@ -4,8 +4,8 @@ use veraft::driver::{Batch, Gate};
 use veraft::figure2::{Entry, Index, Persistent, Record};
 use veraft_models::properties::applied_in_turn;
 
-use super::cluster::{Cluster, Letter};
-use super::{Finding, Position, Problem};
+use super::cluster::{Facts, LetterDigest};
+use super::{Discrepancy, FileLine, Finding};
 
 /// One life of a server.
 pub struct Life<P> {
@@ -30,11 +30,11 @@ pub struct Waiting {
     /// The number of the step.
     pub step: u64,
     /// Its line.
-    pub at: Position,
+    pub at: FileLine,
     /// Its records.
     pub records: Vec<Record>,
     /// Messages that wait for the records.
-    pub letters: Vec<Letter>,
+    pub letters: Vec<LetterDigest>,
     /// Entries to apply.
     pub apply: Vec<(Index, Entry)>,
 }
@@ -58,7 +58,7 @@ impl<P> Life<P> {
     }
 
     /// A step was taken: what it owes goes to the gate; what need not wait there leaves at once.
-    pub fn stepped(&mut self, owed: Waiting, cluster: &mut Cluster) -> Result<(), Problem> {
+    pub fn stepped(&mut self, owed: Waiting, cluster: &mut Facts) -> Result<(), Discrepancy> {
         let has_to_wait = writes(&owed);
         match self.gate.enter(owed, has_to_wait) {
             Some(free) => self.leave(free, cluster).map_err(|finding| finding.problem),
@@ -67,27 +67,27 @@ impl<P> Life<P> {
     }
 
     /// The records of all steps up to `step` are durable.
-    pub fn durable(&mut self, step: u64) -> Result<(), Problem> {
+    pub fn durable(&mut self, step: u64) -> Result<(), Discrepancy> {
         if step <= self.durable_step || step > self.steps {
             let (last, before) = (self.steps, self.durable_step);
-            return Err(Problem::Durable { found: step, last, before });
+            return Err(Discrepancy::Durable { found: step, last, before });
         }
         self.durable_step = step;
         Ok(())
     }
 
     /// The life ends in order.
-    pub fn stop(&mut self, step: u64) -> Result<(), Problem> {
+    pub fn stop(&mut self, step: u64) -> Result<(), Discrepancy> {
         self.stopped = true;
         match step == self.steps {
             true => Ok(()),
-            false => Err(Problem::Numbering { expected: self.steps, found: step }),
+            false => Err(Discrepancy::Numbering { expected: self.steps, found: step }),
         }
     }
 
     /// Lets out what waits for no record any more. Where batches ended is not recorded, only which
     /// steps are durable.
-    pub fn release(&mut self, cluster: &mut Cluster) -> Result<(), Finding> {
+    pub fn release(&mut self, cluster: &mut Facts) -> Result<(), Finding> {
         let durable_step = self.durable_step;
         let is_free = |waiting: &Waiting| waiting.step <= durable_step || !writes(waiting);
         let Some(Batch { free, writes }) = self.gate.take_while(writes, is_free) else {
@@ -97,13 +97,13 @@ impl<P> Life<P> {
         free.into_iter().chain(writes).try_for_each(|waiting| self.leave(waiting, cluster))
     }
 
-    fn leave(&mut self, free: Waiting, cluster: &mut Cluster) -> Result<(), Finding> {
+    fn leave(&mut self, free: Waiting, cluster: &mut Facts) -> Result<(), Finding> {
         let Waiting { step: _, at, records, letters, apply } = free;
         records.into_iter().for_each(|record| self.durable.write(record));
         letters.into_iter().for_each(|letter| cluster.sent(letter));
         for (index, entry) in apply {
             applied_in_turn(self.applied, [index]).map_err(|expected| {
-                at.finds(Problem::AppliedOutOfTurn { expected, found: index })
+                at.finds(Discrepancy::AppliedOutOfTurn { expected, found: index })
             })?;
             self.applied = index;
             cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;

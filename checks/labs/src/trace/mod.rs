@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use veraft::figure2::{Index, ServerId, Term};
 
-use cluster::Cluster;
+use cluster::Facts;
 
 /// How the lives in the files ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,21 +55,21 @@ pub struct Validated {
     /// How many messages were received and found to have been sent.
     pub received: u64,
     /// Lines that a crash cut off in the middle.
-    pub cut_off: Vec<Position>,
+    pub cut_off: Vec<FileLine>,
     /// Lives that start with a past that was not recorded.
-    pub unrecorded_past: Vec<Position>,
+    pub unrecorded_past: Vec<FileLine>,
 }
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Position {
+pub struct FileLine {
     /// The file.
     pub file: PathBuf,
     /// The line, from 1; 0 for the file as a whole.
     pub line: u64,
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for FileLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(f, "{}", self.file.display()),
@@ -78,8 +78,8 @@ impl fmt::Display for Position {
     }
 }
 
-impl Position {
-    fn finds(&self, problem: Problem) -> Finding {
+impl FileLine {
+    fn finds(&self, problem: Discrepancy) -> Finding {
         Finding { at: self.clone(), problem }
     }
 }
@@ -89,14 +89,14 @@ impl Position {
 #[error("{at}: {problem}")]
 pub struct Finding {
     /// The line at which it shows.
-    pub at: Position,
+    pub at: FileLine,
     /// What it is.
-    pub problem: Problem,
+    pub problem: Discrepancy,
 }
 
 /// What can be wrong with recordings.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Problem {
+pub enum Discrepancy {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
@@ -133,7 +133,7 @@ pub enum Problem {
         /// The server.
         id: ServerId,
         /// The other file.
-        other: Position,
+        other: FileLine,
     },
     /// Steps are missing, or doubled.
     #[error("number {found} where {expected} is next: lines are missing or changed")]
@@ -183,7 +183,7 @@ pub enum Problem {
         /// The other leader.
         other: ServerId,
         /// Where it led.
-        at: Position,
+        at: FileLine,
     },
     /// Log Matching does not hold.
     #[error(
@@ -195,7 +195,7 @@ pub enum Problem {
         /// The term.
         term: Term,
         /// Where the other log got its entry.
-        at: Position,
+        at: FileLine,
     },
     /// State Machine Safety does not hold.
     #[error("another entry is applied at index {index} than in {at}")]
@@ -203,7 +203,7 @@ pub enum Problem {
         /// The index.
         index: Index,
         /// Where the other entry was applied.
-        at: Position,
+        at: FileLine,
     },
     /// An entry was applied out of turn.
     #[error("applies index {found} where {expected} is next")]
@@ -227,7 +227,7 @@ pub enum Problem {
         /// The sender.
         from: ServerId,
         /// The step that sent it.
-        at: Position,
+        at: FileLine,
     },
 }
 
@@ -236,7 +236,7 @@ pub enum Problem {
 /// # Errors
 /// Everything found to be wrong. A file is not read past its first fault.
 pub fn validate(files: &[impl AsRef<Path>], endings: Endings) -> Result<Validated, Vec<Finding>> {
-    let mut cluster = Cluster::new(endings);
+    let mut cluster = Facts::new(endings);
     for file in files {
         cluster.add(file.as_ref());
     }

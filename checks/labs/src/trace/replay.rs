@@ -10,14 +10,14 @@ use veraft::figure2::{
 };
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
-use super::cluster::{Cluster, Letter};
+use super::cluster::{Facts, LetterDigest};
 use super::life::{Life, Past, Waiting};
-use super::{Endings, Finding, Position, Problem, compare, format_1};
+use super::{Discrepancy, Endings, FileLine, Finding, compare, format_1};
 
 /// Replays a file and tells the cluster what its server did.
-pub fn file(path: &Path, cluster: &mut Cluster) -> Result<(), Finding> {
-    let mut at = Position { file: path.to_path_buf(), line: 0 };
-    let unreadable = |error: std::io::Error| Problem::Unreadable(error.to_string());
+pub fn file(path: &Path, cluster: &mut Facts) -> Result<(), Finding> {
+    let mut at = FileLine { file: path.to_path_buf(), line: 0 };
+    let unreadable = |error: std::io::Error| Discrepancy::Unreadable(error.to_string());
     let file = File::open(path).map_err(|error| at.finds(unreadable(error)))?;
 
     let mut replay = Replay::<Server> { cluster, id: None, life: None };
@@ -41,26 +41,26 @@ pub fn file(path: &Path, cluster: &mut Cluster) -> Result<(), Finding> {
     }
     half.into_iter().for_each(|half| replay.cluster.cut_off(half.at));
     if replay.id.is_none() {
-        return Err(Position { line: 0, ..at }.finds(Problem::Empty));
+        return Err(FileLine { line: 0, ..at }.finds(Discrepancy::Empty));
     }
     replay.end_of_life();
     Ok(())
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::Malformed(error.to_string())
+fn malformed(error: &serde_json::Error) -> Discrepancy {
+    Discrepancy::Malformed(error.to_string())
 }
 
 /// The server of a file, at some line.
 struct Replay<'c, P> {
-    cluster: &'c mut Cluster,
+    cluster: &'c mut Facts,
     /// The server, in all its lives.
     id: Option<ServerId>,
     life: Option<Life<P>>,
 }
 
 impl<P: Protocol<Message = Message>> Replay<'_, P> {
-    fn line(&mut self, line: Line, at: &Position) -> Result<(), Finding> {
+    fn line(&mut self, line: Line, at: &FileLine) -> Result<(), Finding> {
         let recorded = match line {
             Line::Start { format, config, persistent, floor } => {
                 self.start(format, config, persistent, floor, at)
@@ -69,7 +69,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             // A write that was under way when the server stopped may end later.
             Line::Durable { step } => match &mut self.life {
                 Some(life) => life.durable(step),
-                None => Err(Problem::OutsideALife),
+                None => Err(Discrepancy::OutsideALife),
             },
             Line::Stop { step } => living(&mut self.life).and_then(|life| life.stop(step)),
         };
@@ -86,24 +86,24 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         config: Config,
         persistent: Persistent,
         floor: Index,
-        at: &Position,
-    ) -> Result<(), Problem> {
+        at: &FileLine,
+    ) -> Result<(), Discrepancy> {
         if !format_1::READ.contains(&format) {
-            return Err(Problem::Format { found: format, expected: FORMAT });
+            return Err(Discrepancy::Format { found: format, expected: FORMAT });
         }
         let first = self.id.is_none();
         self.cluster.life(&config, first, at)?;
         let id = config.id;
         if *self.id.get_or_insert(id) != id {
             let servers = config.servers.iter().copied().collect();
-            return Err(Problem::AnotherServer { id, servers });
+            return Err(Discrepancy::AnotherServer { id, servers });
         }
         let past = self.end_of_life();
         if first && persistent != Persistent::default() {
             self.cluster.unrecorded_past(at.clone());
             self.cluster.enter_log(&Log::default(), persistent.log().entries(), at)?;
         } else if !past.leads_to(&persistent) {
-            return Err(Problem::PastDiffers);
+            return Err(Discrepancy::PastDiffers);
         }
         let durable = persistent.clone();
         let (server, _timers) = guarded(|| P::start(config, persistent, floor))?;
@@ -117,8 +117,8 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         input: Input,
         output: Output,
         state: State,
-        at: &Position,
-    ) -> Result<(), Problem> {
+        at: &FileLine,
+    ) -> Result<(), Discrepancy> {
         let life = living(&mut self.life)?;
         numbered(life.steps + 1, step)?;
         life.steps = step;
@@ -145,7 +145,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         }
         let mut letters = Vec::new();
         for (to, message) in send {
-            let letter = Letter::new(id, to, &message);
+            let letter = LetterDigest::new(id, to, &message);
             match message.waits_for_records() {
                 true => letters.push(letter),
                 false => self.cluster.sent(letter),
@@ -175,17 +175,17 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
     }
 }
 
-fn living<P>(life: &mut Option<Life<P>>) -> Result<&mut Life<P>, Problem> {
-    life.as_mut().filter(|life| !life.stopped).ok_or(Problem::OutsideALife)
+fn living<P>(life: &mut Option<Life<P>>) -> Result<&mut Life<P>, Discrepancy> {
+    life.as_mut().filter(|life| !life.stopped).ok_or(Discrepancy::OutsideALife)
 }
 
-fn numbered(expected: u64, found: u64) -> Result<(), Problem> {
+fn numbered(expected: u64, found: u64) -> Result<(), Discrepancy> {
     match found == expected {
         true => Ok(()),
-        false => Err(Problem::Numbering { expected, found }),
+        false => Err(Discrepancy::Numbering { expected, found }),
     }
 }
 
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Problem> {
-    crate::guard::guarded(work).map_err(Problem::Assertion)
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Discrepancy> {
+    crate::guard::guarded(work).map_err(Discrepancy::Assertion)
 }
