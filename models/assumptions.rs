@@ -27,17 +27,17 @@ pub const ASSUMPTIONS: &[Assumption] = &[
     assumption(
         "own disk",
         "a server starts from what that very server stored, all of it, the latest",
-        "`Node::disk` belongs to one server, and `restart` reads it",
+        "`ModelNode::disk` belongs to one server, and `restart` reads it",
     ),
     assumption(
         "lasting disk",
         "what is durable stays, whole and unaltered",
-        "nothing but `Node::interpret` and `carry_out` changes `Node::disk`",
+        "nothing but `ModelNode::interpret` and `carry_out` changes `ModelNode::disk`",
     ),
     assumption(
         "one life at a time",
         "no two processes run as the same server",
-        "a cluster has one `Node` for each server",
+        "a cluster has one `ModelNode` for each server",
     ),
     assumption(
         "first boot",
@@ -48,7 +48,7 @@ pub const ASSUMPTIONS: &[Assumption] = &[
         "duties in order",
         "messages wait for the records before them; entries are applied and answers given once \
          they are durable",
-        "`Node::interpret`; torn steps explore the order",
+        "`ModelNode::interpret`; torn steps explore the order",
     ),
     assumption(
         "true senders",

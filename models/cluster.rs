@@ -19,7 +19,7 @@ use crate::effects::{Effect, KnownEffects, Stimulus};
 use crate::history::Event;
 use crate::letters::{Letter, Shared};
 use crate::modelled::{LetterRef, Modelled};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::{Lanes, Ref, Renaming, Table};
 use crate::properties;
 use crate::state::ClusterState;
@@ -93,7 +93,7 @@ pub struct Cluster<P: Modelled = Server> {
     start: Option<ClusterState<P>>,
     draw: Option<Draw<P>>,
     pub(crate) renamings: Vec<Renaming>,
-    pub(crate) nodes: Table<Node<P>>,
+    pub(crate) nodes: Table<ModelNode<P>>,
     pub(crate) letters: Table<Letter<P::Message>>,
     pub(crate) shared: Table<Shared>,
     pub(crate) events: Table<Event>,
@@ -194,7 +194,7 @@ impl<P: Modelled> Cluster<P> {
         let start = |id: &ServerId| {
             let mut out = Out::new();
             let replica = self.actor.on_start(actor_id(*id), &None, &mut out);
-            self.nodes.intern(Node::new(replica, out), &self.renamings)
+            self.nodes.intern(ModelNode::new(replica, out), &self.renamings)
         };
         let nodes = self.actor.servers.iter().map(start).collect();
         ClusterState::new(nodes, Lanes::zero(&self.renamings))
@@ -268,7 +268,7 @@ impl<P: Modelled> Cluster<P> {
 
     /// Remembers who leads, and what a step committed. A commit whose records still wait has
     /// not happened for anybody else.
-    fn record(&self, state: &mut ClusterState<P>, node: Ref<Node<P>>) {
+    fn record(&self, state: &mut ClusterState<P>, node: Ref<ModelNode<P>>) {
         let server = node.server();
         let term = server.current_term();
         if server.is_leader() {

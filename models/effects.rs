@@ -14,7 +14,7 @@ use crate::actor::{Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
 use crate::letters::Letter;
 use crate::modelled::{LetterRef, Modelled};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::successors::{Effects, Memo};
 
@@ -47,7 +47,7 @@ impl<M> Stimulus<Ref<Letter<M>>> {
 #[derive(Debug)]
 pub struct Effect<P: Modelled = Server> {
     /// The node afterwards.
-    pub node: Ref<Node<P>>,
+    pub node: Ref<ModelNode<P>>,
     /// The letters that leave because of it, in the order in which they were sent.
     pub sent: Vec<LetterRef<P>>,
     /// Whether the election timer starts from anew. A node says only that a timer runs, so that
@@ -77,7 +77,10 @@ impl<P: Modelled> Effect<P> {
 pub(crate) type KnownEffects<P> = DashMap<u64, &'static Effect<P>, FxBuildHasher>;
 
 /// A number for each node and stimulus.
-pub(crate) fn effect_key<P: Modelled>(node: Ref<Node<P>>, stimulus: Stimulus<LetterRef<P>>) -> u64 {
+pub(crate) fn effect_key<P: Modelled>(
+    node: Ref<ModelNode<P>>,
+    stimulus: Stimulus<LetterRef<P>>,
+) -> u64 {
     u64::from(node.number()) << 32 | u64::from(stimulus.code())
 }
 
@@ -93,7 +96,7 @@ impl<P: Modelled> Cluster<P> {
     pub fn effect_on(
         &self,
         memo: &Memo<P>,
-        node: Ref<Node<P>>,
+        node: Ref<ModelNode<P>>,
         action: Action<LetterRef<P>>,
     ) -> &'static Effect<P> {
         self.effect(Some(&memo.effects), node, action.parts().1)
@@ -102,7 +105,7 @@ impl<P: Modelled> Cluster<P> {
     pub(crate) fn effect(
         &self,
         memo: Option<&Effects<P>>,
-        node: Ref<Node<P>>,
+        node: Ref<ModelNode<P>>,
         stimulus: Stimulus<LetterRef<P>>,
     ) -> &'static Effect<P> {
         let find = || self.shared_effect(node, stimulus);
@@ -114,7 +117,7 @@ impl<P: Modelled> Cluster<P> {
 
     fn shared_effect(
         &self,
-        node: Ref<Node<P>>,
+        node: Ref<ModelNode<P>>,
         stimulus: Stimulus<LetterRef<P>>,
     ) -> &'static Effect<P> {
         let key = effect_key(node, stimulus);
@@ -128,7 +131,7 @@ impl<P: Modelled> Cluster<P> {
     /// Lets the actor handle something, and carries out its commands.
     fn ask(
         &self,
-        node: &mut Node<P>,
+        node: &mut ModelNode<P>,
         handler: impl FnOnce(&Raft<P>, &mut Cow<'_, Replica<P>>, &mut Out<Raft<P>>),
     ) -> Asked<P::Message> {
         let before = node.replica.clone();
@@ -141,17 +144,17 @@ impl<P: Modelled> Cluster<P> {
     }
 
     /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
-    fn react(&self, node: Ref<Node<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
+    fn react(&self, node: Ref<ModelNode<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
         let reaction = || self.reaction(node, stimulus);
         catch_unwind(AssertUnwindSafe(reaction)).unwrap_or_else(|panic| {
             let failed = Some(panic_message(panic.as_ref()));
-            let failed = Node { failed, ..node.value.clone() };
+            let failed = ModelNode { failed, ..node.value.clone() };
             let node = self.nodes.intern(failed, &self.renamings);
             Effect { node, sent: Vec::new(), sets_election_timer: false, answers: None }
         })
     }
 
-    fn reaction(&self, node: Ref<Node<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
+    fn reaction(&self, node: Ref<ModelNode<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
         let id = node.id();
         let me = actor_id(id);
         let mut next = node.value.clone();

@@ -53,17 +53,17 @@ impl<M> Item<M> {
     serialize = "M: Clone + Ord + Serialize",
     deserialize = "M: Clone + Ord + Deserialize<'de>"
 ))]
-pub struct Held<M = Message> {
+pub struct Withheld<M = Message> {
     gate: Gate<Item<M>>,
 }
 
-impl<M> Default for Held<M> {
+impl<M> Default for Withheld<M> {
     fn default() -> Self {
-        Held { gate: Gate::default() }
+        Withheld { gate: Gate::default() }
     }
 }
 
-impl<M: Clone + Ord> Held<M> {
+impl<M: Clone + Ord> Withheld<M> {
     /// A record waits for the disk, and with it all that comes behind.
     pub fn write(&mut self, save: Persistent) {
         let given_back =
@@ -130,7 +130,7 @@ fn folded<M: Ord>(items: impl IntoIterator<Item = Item<M>>) -> Vec<Pending<M>> {
     folded
 }
 
-impl<M> Held<M> {
+impl<M> Withheld<M> {
     /// The writes, in order, each with what waits for it.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Pending<M>> + ExactSizeIterator {
         self.gate.waiting().iter().map(|item| match item {
@@ -150,21 +150,21 @@ impl<M> Held<M> {
     }
 }
 
-impl<M: Clone + Ord> From<Vec<Pending<M>>> for Held<M> {
+impl<M: Clone + Ord> From<Vec<Pending<M>>> for Withheld<M> {
     fn from(folded: Vec<Pending<M>>) -> Self {
-        let mut held = Held::default();
+        let mut held = Withheld::default();
         held.refill(folded);
         held
     }
 }
 
-impl<M: Clone> From<Held<M>> for Vec<Pending<M>> {
-    fn from(held: Held<M>) -> Self {
+impl<M: Clone> From<Withheld<M>> for Vec<Pending<M>> {
+    fn from(held: Withheld<M>) -> Self {
         held.iter().cloned().collect()
     }
 }
 
-impl<M: Hash> Hash for Held<M> {
+impl<M: Hash> Hash for Withheld<M> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.iter().collect::<Vec<_>>().hash(state);
     }
@@ -177,10 +177,10 @@ impl<M: Rename + Ord> Rename for Pending<M> {
     }
 }
 
-impl<M: Rename + Clone + Ord> Rename for Held<M> {
+impl<M: Rename + Clone + Ord> Rename for Withheld<M> {
     fn rename(&self, renaming: &Renaming) -> Self {
         let renamed: Vec<_> = self.iter().map(|pending| pending.rename(renaming)).collect();
-        Held::from(renamed)
+        Withheld::from(renamed)
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_message_waits_for_the_records_before_it_and_for_no_other() {
-        let mut held = Held::default();
+        let mut held = Withheld::default();
         assert_eq!(held.carry_out(), None);
         assert_eq!(held.send(ServerId(1), reply(1)), Some((ServerId(1), reply(1))));
         held.write(stored(1));
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn queues_that_leave_alike_are_one_and_known_by_their_writes() {
         let queue = |replies: &[Term]| {
-            let mut held = Held::default();
+            let mut held = Withheld::default();
             held.write(stored(1));
             replies.iter().for_each(|&term| assert_eq!(held.send(ServerId(1), reply(term)), None));
             held
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(Vec::from(other), writes);
         let bytes = postcard::to_allocvec(&one).unwrap();
         assert_eq!(bytes, postcard::to_allocvec(&writes).unwrap());
-        assert_eq!(postcard::from_bytes::<Held>(&bytes).unwrap(), one);
+        assert_eq!(postcard::from_bytes::<Withheld>(&bytes).unwrap(), one);
         assert_ne!(one, queue(&[1]));
     }
 }

@@ -11,7 +11,7 @@ use veraft::figure2::Term;
 
 use crate::interned::Ref;
 use crate::letters::{Letter, Meaning};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::Rename;
 
 /// What can be part of a state: compared, hashed, renamed, shown, and sent to another process.
@@ -40,8 +40,8 @@ pub trait Modelled: Protocol<Message: Said> + Value {
     /// So the cluster delivers each letter on trial before it believes it.
     fn meaning(
         letter: &Letter<Self::Message>,
-        sender: &Node<Self>,
-        receiver: &Node<Self>,
+        sender: &ModelNode<Self>,
+        receiver: &ModelNode<Self>,
         last_term: Term,
     ) -> Meaning;
 }

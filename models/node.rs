@@ -7,14 +7,14 @@ use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Entries, Index, Message, Persistent, Server, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
-use crate::held::{Held, Pending};
+use crate::held::{Pending, Withheld};
 use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
 
 /// One server of the cluster and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct Node<P: Modelled = Server> {
+pub struct ModelNode<P: Modelled = Server> {
     /// The actor's state: what a crash loses, and what was handed to the disk.
     pub replica: Replica<P>,
     /// What is durable.
@@ -22,7 +22,7 @@ pub struct Node<P: Modelled = Server> {
     /// The timers that run.
     pub timers: BTreeSet<Timer>,
     /// What the disk has yet to write, in order: empty unless steps can be torn.
-    pub pending: Held<P::Message>,
+    pub pending: Withheld<P::Message>,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
     /// The assertion that failed in the server, if one did; it does nothing more then.
@@ -43,14 +43,14 @@ pub struct Witness {
     pub commit_index: Index,
 }
 
-impl<P: Modelled> Node<P> {
+impl<P: Modelled> ModelNode<P> {
     /// A server that was never up before.
-    pub fn new(replica: Replica<P>, out: Out<Raft<P>>) -> Node<P> {
-        let mut node = Node {
+    pub fn new(replica: Replica<P>, out: Out<Raft<P>>) -> ModelNode<P> {
+        let mut node = ModelNode {
             replica,
             disk: Persistent::default(),
             timers: BTreeSet::new(),
-            pending: Held::default(),
+            pending: Withheld::default(),
             witness: Witness::default(),
             failed: None,
         };
@@ -77,7 +77,7 @@ impl<P: Modelled> Node<P> {
     ) -> Vec<(ServerId, P::Message)> {
         self.replica = replica;
         self.timers.clear();
-        self.pending = Held::default();
+        self.pending = Withheld::default();
         self.witness.commit_index = 0;
         self.interpret(out, false)
     }
@@ -112,10 +112,10 @@ impl<P: Modelled> Node<P> {
 
     /// If this node differs from `before` by messages that joined the queue and by nothing else:
     /// those messages.
-    pub fn queued_since(&self, before: &Node<P>) -> Option<Vec<(ServerId, P::Message)>> {
-        let quiet = Node { pending: before.pending.clone(), ..self.clone() } == *before;
+    pub fn queued_since(&self, before: &ModelNode<P>) -> Option<Vec<(ServerId, P::Message)>> {
+        let quiet = ModelNode { pending: before.pending.clone(), ..self.clone() } == *before;
         let saves =
-            |node: &Node<P>| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
+            |node: &ModelNode<P>| node.pending.iter().map(|p| p.save.clone()).collect::<Vec<_>>();
         if !quiet || saves(self) != saves(before) {
             return None;
         }
@@ -196,10 +196,10 @@ impl Rename for Witness {
     }
 }
 
-impl<P: Modelled> Rename for Node<P> {
+impl<P: Modelled> Rename for ModelNode<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Node { replica, disk, timers, pending, witness, failed } = self;
-        Node {
+        let ModelNode { replica, disk, timers, pending, witness, failed } = self;
+        ModelNode {
             replica: replica.rename(renaming),
             disk: disk.rename(renaming),
             timers: timers.clone(),
@@ -210,6 +210,6 @@ impl<P: Modelled> Rename for Node<P> {
     }
 }
 
-impl<P: Modelled> Component for Node<P> {
+impl<P: Modelled> Component for ModelNode<P> {
     const KIND: u8 = 1;
 }

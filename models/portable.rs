@@ -10,7 +10,7 @@ use crate::history::Event;
 use crate::interned::Interned;
 use crate::letters::{Letter, Shared};
 use crate::modelled::{LetterRef, Modelled};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::state::{ClusterState, Post};
 use crate::successors::Memo;
@@ -23,7 +23,7 @@ pub struct Malformed;
 /// The components that numbers stand for: those of this process, or of one that told them.
 #[derive(Debug)]
 pub struct Names<P: Modelled = Server> {
-    nodes: Vec<Ref<Node<P>>>,
+    nodes: Vec<Ref<ModelNode<P>>>,
     letters: Vec<LetterRef<P>>,
     shared: Vec<Ref<Shared>>,
     events: Vec<Ref<Event>>,
@@ -49,7 +49,7 @@ pub struct Told {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
 struct Telling<P: Modelled> {
-    nodes: Vec<Node<P>>,
+    nodes: Vec<ModelNode<P>>,
     letters: Vec<Letter<P::Message>>,
     shared: Vec<Shared>,
     events: Vec<Event>,

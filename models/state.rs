@@ -8,14 +8,14 @@ use crate::history::Event;
 use crate::interned::keyed_hash_of;
 use crate::letters::{Letter, Shared};
 use crate::modelled::{LetterRef, Modelled};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::{Lanes, Ref};
 
 /// The state of a cluster. Its `Debug` is in Raft's words.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterState<P: Modelled = Server> {
     /// The servers, by id.
-    pub nodes: Vec<Ref<Node<P>>>,
+    pub nodes: Vec<Ref<ModelNode<P>>>,
     /// The letters that may still be delivered, ordered by [`Post::key`].
     pub network: Vec<Post<LetterRef<P>>>,
     /// Under audit, the letters that were dropped: beside the state, outside its fingerprint.
@@ -53,7 +53,7 @@ impl<M> Post<Ref<Letter<M>>> {
 
 impl<P: Modelled> ClusterState<P> {
     /// A cluster of which nobody has heard.
-    pub(crate) fn new(nodes: Vec<Ref<Node<P>>>, mut lanes: Lanes) -> ClusterState<P> {
+    pub(crate) fn new(nodes: Vec<Ref<ModelNode<P>>>, mut lanes: Lanes) -> ClusterState<P> {
         nodes.iter().for_each(|&node| lanes.add(node));
         ClusterState {
             nodes,
@@ -128,7 +128,7 @@ impl<P: Modelled> ClusterState<P> {
     }
 
     /// Adds the node of the next server.
-    pub(crate) fn add_node(&mut self, node: Ref<Node<P>>) {
+    pub(crate) fn add_node(&mut self, node: Ref<ModelNode<P>>) {
         self.lanes.add(node);
         self.nodes.push(node);
     }
@@ -147,12 +147,12 @@ impl<P: Modelled> ClusterState<P> {
     }
 
     /// The node of server `id`.
-    pub fn node(&self, id: ServerId) -> Ref<Node<P>> {
+    pub fn node(&self, id: ServerId) -> Ref<ModelNode<P>> {
         self.nodes[id.0 as usize]
     }
 
     /// Puts a node in the place of the one with its id.
-    pub(crate) fn replace(&mut self, new: Ref<Node<P>>) {
+    pub(crate) fn replace(&mut self, new: Ref<ModelNode<P>>) {
         let place = &mut self.nodes[new.id().0 as usize];
         self.lanes.remove(*place);
         self.lanes.add(new);

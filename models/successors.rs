@@ -10,7 +10,7 @@ use veraft::figure2::Server;
 use crate::cluster::{Action, Cluster};
 use crate::effects::{Effect, Stimulus, effect_key};
 use crate::modelled::{LetterRef, Modelled};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::portable::Names;
 use crate::state::ClusterState;
@@ -40,7 +40,7 @@ impl<P: Modelled> Effects<P> {
     /// The known effect, or the one that `find` finds.
     pub(crate) fn get(
         &self,
-        node: Ref<Node<P>>,
+        node: Ref<ModelNode<P>>,
         stimulus: Stimulus<LetterRef<P>>,
         find: impl FnOnce() -> &'static Effect<P>,
     ) -> &'static Effect<P> {

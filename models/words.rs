@@ -12,7 +12,7 @@ use crate::history::Event;
 use crate::letters::Letter;
 use crate::modelled::{Modelled, Said};
 use crate::moves::Move;
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::state::ClusterState;
 
@@ -110,7 +110,7 @@ pub fn server(server: &Server) -> String {
 }
 
 /// A node, in one line: the server, and the disk where that lags behind.
-pub fn node<P: Modelled>(node: &Node<P>) -> String {
+pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
     let mut server = server(node.server());
     if let Some(breach) = node.replica.breach {
         server = format!("{server}, got a message that is a breach: {breach}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use stateright::Model;
 use veraft_checks::engines::Outcome;
 use veraft_checks::engines::stateright::search;
-use veraft_checks::engines::timely::{self, Settings};
+use veraft_checks::engines::timely::{self, TimelySettings};
 use veraft_checks::scopes::{self, actor_model};
 use veraft_checks::terminal::progress::Progress;
 use veraft_models::{Bounds, Cluster, Environment};
@@ -41,7 +41,7 @@ where
 
 fn run_timely(cluster: Cluster, workers: usize) -> Run {
     let never = Arc::new(AtomicBool::new(false));
-    let settings = Settings {
+    let settings = TimelySettings {
         workers,
         hosts: None,
         wide_fingerprints: false,

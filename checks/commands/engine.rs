@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::commands::output::{try_existing_folder, try_folder};
 use crate::engines::Engine;
-use crate::engines::timely::Settings;
+use crate::engines::timely::TimelySettings;
 use crate::engines::timely::hosts::Hosts;
 use crate::scopes::Scope;
 
@@ -147,7 +147,7 @@ impl EngineArgs {
             }
             _ => None,
         };
-        Ok(Engine::Timely(Box::new(Settings {
+        Ok(Engine::Timely(Box::new(TimelySettings {
             workers,
             hosts,
             wide_fingerprints: fingerprint_bits.as_deref() == Some("128"),

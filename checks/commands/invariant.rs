@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::evidence::invariant::conjuncts::CONJUNCTS;
-use crate::evidence::invariant::{Exit, INDUCTIVE, Tried, check};
+use crate::evidence::invariant::{Exit, INDUCTIVE, Trials, check};
 use crate::evidence::verdict::Word;
 use crate::terminal::printer::{Printer, note};
 
@@ -33,7 +33,7 @@ pub fn run(args: &InvariantArgs, as_json: bool, out: &mut Printer) -> u8 {
     let tried = check(CONJUNCTS, worlds, seed);
     let seconds = started.elapsed().as_secs_f64();
     let told = match &tried {
-        Ok(Tried { worlds, steps }) => format!(
+        Ok(Trials { worlds, steps }) => format!(
             "{} conjuncts: {worlds} worlds, and none of {steps} steps\n\
              from them leads to one in which a conjunct is broken",
             CONJUNCTS.len()
@@ -51,9 +51,9 @@ pub fn run(args: &InvariantArgs, as_json: bool, out: &mut Printer) -> u8 {
 }
 
 /// The object that `check run` prints for a scope.
-fn as_verdict(tried: &Result<Tried, Exit>, worlds: u32, seconds: f64) -> serde_json::Value {
+fn as_verdict(tried: &Result<Trials, Exit>, worlds: u32, seconds: f64) -> serde_json::Value {
     let (word, steps, trace) = match tried {
-        Ok(Tried { worlds: _, steps }) => (Word::Unknown, Some(*steps), None),
+        Ok(Trials { worlds: _, steps }) => (Word::Unknown, Some(*steps), None),
         Err(Exit { broken, world, event, outcome }) => {
             let step = json!({ "broken": broken, "world": world, "action": event,
                 "outcome": outcome });

@@ -8,7 +8,7 @@ use crate::evidence::search::{self, Options};
 use crate::evidence::verdict::{NOT_EXHAUSTED, Verdict};
 use crate::scopes::{self, Scope};
 use crate::telling::summary;
-use crate::telling::table::Table;
+use crate::telling::table::VerdictTable;
 use crate::terminal::printer::{Printer, note};
 
 /// Explores the scopes of the default run; answers with the gravest exit status.
@@ -34,7 +34,7 @@ pub fn search(
     let files = if speaks { Files::open(output)? } else { Files::default() };
     listen_for_interrupts(options)?;
     let mut screen = Screen { out, aside: Printer::stderr(), json: output.json };
-    let table = Table::of(scopes);
+    let table = VerdictTable::of(scopes);
     if speaks && scopes.len() > 1 {
         screen.told().line(table.header());
     }

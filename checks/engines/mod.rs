@@ -19,7 +19,7 @@ pub enum Engine {
         workers: usize,
     },
     /// The one on timely dataflow.
-    Timely(Box<timely::Settings>),
+    Timely(Box<timely::TimelySettings>),
 }
 
 /// One thread of stateright's.
@@ -61,7 +61,7 @@ pub struct Outcome<M: Model> {
     /// was exhausted. Exact where a search goes strictly by levels.
     pub levels: Vec<Level>,
     /// Why not every state within the bounds was looked at; none if all were.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<Ended>,
     /// How long it took.
     pub elapsed: Duration,
     /// The most memory that the process held at any moment, in bytes.
@@ -74,7 +74,7 @@ pub struct Outcome<M: Model> {
 
 /// Why a search ended before it was exhausted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stopped {
+pub enum Ended {
     /// A property fell.
     Violation,
     /// The user wanted it.
@@ -91,18 +91,18 @@ pub enum Stopped {
     Elsewhere,
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stopped::Violation => write!(f, "a property fell"),
-            Stopped::Interrupted => write!(f, "interrupted"),
-            Stopped::Memory(limit) => {
+            Ended::Violation => write!(f, "a property fell"),
+            Ended::Interrupted => write!(f, "interrupted"),
+            Ended::Memory(limit) => {
                 write!(f, "the memory limit of {} was reached", HumanBytes(*limit))
             }
-            Stopped::Disk(problem) => write!(f, "storage failed: {problem}"),
-            Stopped::Depth => write!(f, "the depth limit was reached"),
-            Stopped::Died => write!(f, "a thread of the search died"),
-            Stopped::Elsewhere => write!(f, "another worker stopped"),
+            Ended::Disk(problem) => write!(f, "storage failed: {problem}"),
+            Ended::Depth => write!(f, "the depth limit was reached"),
+            Ended::Died => write!(f, "a thread of the search died"),
+            Ended::Elsewhere => write!(f, "another worker stopped"),
         }
     }
 }

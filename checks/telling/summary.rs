@@ -9,7 +9,7 @@ use crate::evidence::saved::SavedError;
 use crate::evidence::verdict::{Verdict, Word};
 use crate::scopes::trace::conversation;
 use crate::telling::recovery;
-use crate::telling::table::Table;
+use crate::telling::table::VerdictTable;
 
 /// The verdict on a scope, in a few words.
 pub fn summary(verdict: &Verdict) -> String {
@@ -76,7 +76,7 @@ pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         return recovery::summarise(verdict, tried, out);
     }
     if let [verdict] = verdicts {
-        writeln!(out, "{}", Table::of_one(verdict))?;
+        writeln!(out, "{}", VerdictTable::of_one(verdict))?;
     }
     writeln!(out)?;
     if verdicts.iter().all(|verdict| verdict.exit_status() == 0) {

@@ -11,7 +11,7 @@ const MANY_STATES: u64 = 100_000;
 
 /// The columns, of which there is one more where there are several scopes.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub struct VerdictTable {
     /// How many scopes there are.
     of: usize,
     /// The widths of all columns but the last, and what stands between them.
@@ -26,9 +26,9 @@ const HEADER: [&str; 8] =
 const PLACE: usize = 0;
 const SCOPE: usize = 1;
 
-impl Table {
+impl VerdictTable {
     /// The table of a search of `scopes`, as wide as what is pinned of them.
-    pub fn of(scopes: &[Scope]) -> Table {
+    pub fn of(scopes: &[Scope]) -> VerdictTable {
         let of = scopes.len();
         let states = |scope: &Scope| {
             let pinned = scope.pinned.map(|pinned| pinned.unique_states);
@@ -41,19 +41,19 @@ impl Table {
         // Of what is not known yet, the most that leaves 80 columns to the default scopes.
         widths[4] = widths[4].max("99,999,999".len());
         let [most @ .., _] = widths;
-        Table { of, widths: most, gap: " " }
+        VerdictTable { of, widths: most, gap: " " }
     }
 
     /// The table of one verdict.
     pub fn of_one(verdict: &Verdict) -> String {
-        let table = Table { of: 1, widths: [0; 7], gap: "  " };
+        let table = VerdictTable { of: 1, widths: [0; 7], gap: "  " };
         let cells = table.cells(1, verdict);
         let mut widths = HEADER.map(str::len);
         for (width, cell) in widths.iter_mut().zip(&cells) {
             *width = cell.len().max(*width);
         }
         let [most @ .., _] = widths;
-        let table = Table { widths: most, ..table };
+        let table = VerdictTable { widths: most, ..table };
         format!("{}\n{}", table.header(), table.line(&cells))
     }
 

@@ -4,7 +4,7 @@ use veraft_checks::evidence::search::{self, Options};
 use veraft_checks::evidence::verdict::Verdict;
 use veraft_checks::scopes::{self, Pinned, Scope};
 use veraft_checks::telling::summary;
-use veraft_checks::telling::table::Table;
+use veraft_checks::telling::table::VerdictTable;
 
 fn told(verdict: &Verdict) -> String {
     let mut text = Vec::new();
@@ -52,7 +52,7 @@ fn the_table_of_many_scopes_has_80_columns() {
     verdict.scope = "actor-model".to_owned();
     (verdict.unique_states, verdict.generated_states) = (9_999_999, 99_999_999);
     (verdict.seconds, verdict.peak_rss_bytes) = (99_999.9, 99_999 * 9_999_999);
-    let table = Table::of(&scopes);
+    let table = VerdictTable::of(&scopes);
     let (header, row) = (table.header(), table.row(14, &verdict));
     assert!(header.chars().count() <= 80, "{header}");
     assert!(row.chars().count() <= 80, "{row}");

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use stateright::Model;
 use veraft::figure2::ServerId;
-use veraft_checks::evidence::recovery::failure::Failure;
+use veraft_checks::evidence::recovery::failure::Unrecovered;
 use veraft_checks::evidence::recovery::game::Game;
 use veraft_checks::evidence::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
 use veraft_checks::evidence::saved::Saved;
@@ -168,7 +168,7 @@ fn a_counterexample_is_told_saved_and_replayed() {
 
 /// Two pasts in one cluster: S0 is what the first script makes of it, S1 what the second does,
 /// S2 has just started.
-fn mixture(of_s0: &str, of_s1: &str) -> Failure {
+fn mixture(of_s0: &str, of_s1: &str) -> Unrecovered {
     let after = |cluster: Cluster, script: &str| {
         let moves = Script::parse(&format!("servers 3\n{script}")).unwrap().moves().unwrap();
         let cluster = cluster.after(&moves).unwrap();
@@ -189,16 +189,16 @@ fn mixture(of_s0: &str, of_s1: &str) -> Failure {
 fn a_log_with_another_entry_is_no_agreement() {
     let stored = "S1 election timeout\nS1 <-> S2\npropose to S1\nS1 restarts";
     let leads = "S0 election timeout\nS0 <-> S2\npropose to S0";
-    assert_eq!(mixture(leads, stored), Failure::Disagreement(ServerId(0)));
+    assert_eq!(mixture(leads, stored), Unrecovered::Disagreement(ServerId(0)));
     // And so it is if nobody leads at first.
     let follows = format!("{leads}\nS0 restarts");
-    assert!(matches!(mixture(&follows, stored), Failure::Disagreement(_)));
+    assert!(matches!(mixture(&follows, stored), Unrecovered::Disagreement(_)));
 }
 
 #[test]
 fn a_breach_is_no_recovery() {
     let leads = |id| format!("{id} election timeout\n{id} <-> S2");
-    assert!(matches!(mixture(&leads("S0"), &leads("S1")), Failure::Breach(_)));
+    assert!(matches!(mixture(&leads("S0"), &leads("S1")), Unrecovered::Breach(_)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use veraft::figure2::{
 
 use crate::letters::{Letter, Meaning, Shared};
 use crate::modelled::Modelled;
-use crate::node::Node;
+use crate::node::ModelNode;
 
 /// What `letter` means to `receiver`. `last_term` is the scope's last.
 ///
@@ -15,8 +15,8 @@ use crate::node::Node;
 /// go back further.
 pub fn meaning<P: Modelled>(
     letter: &Letter<&Message>,
-    sender: &Node<P>,
-    receiver: &Node<P>,
+    sender: &ModelNode<P>,
+    receiver: &ModelNode<P>,
     last_term: Term,
 ) -> Meaning {
     match letter.message {
@@ -34,8 +34,8 @@ pub fn meaning<P: Modelled>(
 /// Once both servers have reached the scope's last term, the answer says nothing new.
 fn request_meaning<P: Modelled>(
     letter: &Letter<&Message>,
-    sender: &Node<P>,
-    receiver: &Node<P>,
+    sender: &ModelNode<P>,
+    receiver: &ModelNode<P>,
     last_term: Term,
 ) -> Meaning {
     let term = letter.message.term();
@@ -58,7 +58,7 @@ fn request_meaning<P: Modelled>(
 fn vote_meaning<P: Modelled>(
     letter: &Letter<&Message>,
     reply: &RequestVoteReply,
-    receiver: &Node<P>,
+    receiver: &ModelNode<P>,
 ) -> Meaning {
     let counts = match &receiver.server().volatile().role {
         Role::Candidate { votes_granted } => !votes_granted.contains(&letter.from),
@@ -72,7 +72,7 @@ fn vote_meaning<P: Modelled>(
 fn outcome_meaning<P: Modelled>(
     letter: &Letter<&Message>,
     reply: &AppendEntriesReply,
-    receiver: &Node<P>,
+    receiver: &ModelNode<P>,
 ) -> Meaning {
     let (only_term, index) = match reply.outcome {
         AppendOutcome::Success { match_index } => (false, match_index),
@@ -96,7 +96,7 @@ fn reply_meaning<P: Modelled>(
     letter: &Letter<&Message>,
     only_term: bool,
     counts: bool,
-    receiver: &Node<P>,
+    receiver: &ModelNode<P>,
 ) -> Meaning {
     let term = letter.message.term();
     let current_term = receiver.server().current_term();

@@ -9,7 +9,7 @@ pub use meaning::meaning;
 
 use crate::letters::{Letter, Meaning};
 use crate::modelled::{Modelled, Said};
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::words;
 
 impl Said for Message {
@@ -19,7 +19,12 @@ impl Said for Message {
 }
 
 impl Modelled for Server {
-    fn meaning(letter: &Letter, sender: &Node, receiver: &Node, last_term: Term) -> Meaning {
+    fn meaning(
+        letter: &Letter,
+        sender: &ModelNode,
+        receiver: &ModelNode,
+        last_term: Term,
+    ) -> Meaning {
         let Letter { from, to, message } = letter;
         meaning(&Letter { from: *from, to: *to, message }, sender, receiver, last_term)
     }

@@ -43,7 +43,7 @@ pub use view::{Committed, View};
 
 use crate::cluster::{Bounds, Cluster, Environment};
 use crate::modelled::Modelled;
-use crate::node::Node;
+use crate::node::ModelNode;
 use crate::state::ClusterState;
 
 /// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
@@ -72,30 +72,30 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
     ]
 }
 
-fn each<P: Modelled>(state: &ClusterState<P>, holds: impl Fn(&Node<P>) -> bool) -> bool {
+fn each<P: Modelled>(state: &ClusterState<P>, holds: impl Fn(&ModelNode<P>) -> bool) -> bool {
     state.nodes.iter().all(|node| holds(&node.value))
 }
 
-fn one_vote<P: Modelled>(node: &Node<P>) -> bool {
+fn one_vote<P: Modelled>(node: &ModelNode<P>) -> bool {
     let (term, voter) = (node.witness.term, node.id());
     let votes = node.witness.votes.iter().map(|&candidate| ((term, voter), candidate));
     one_vote_per_term(votes).is_ok()
 }
 
-fn monotone_term<P: Modelled>(node: &Node<P>) -> bool {
+fn monotone_term<P: Modelled>(node: &ModelNode<P>) -> bool {
     never_falls(node.witness.term, node.server().current_term()).is_ok()
 }
 
-fn monotone_commit<P: Modelled>(node: &Node<P>) -> bool {
+fn monotone_commit<P: Modelled>(node: &ModelNode<P>) -> bool {
     never_falls(node.witness.commit_index, node.server().volatile().commit_index).is_ok()
 }
 
-fn leader_append_only<P: Modelled>(node: &Node<P>) -> bool {
+fn leader_append_only<P: Modelled>(node: &ModelNode<P>) -> bool {
     let seen = node.witness.led.as_ref().map(|(_, seen)| seen);
     seen.is_none_or(|seen| leader_appends_only(seen, node.server().log()).is_ok())
 }
 
-fn both_logs_in_order<P: Modelled>(node: &Node<P>) -> bool {
+fn both_logs_in_order<P: Modelled>(node: &ModelNode<P>) -> bool {
     terms_in_order(node.disk.log()).is_ok() && terms_in_order(node.server().log()).is_ok()
 }
 

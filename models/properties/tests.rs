@@ -27,7 +27,7 @@ impl State {
         State { cluster, state }
     }
 
-    fn node(mut self, id: ServerId, change: impl FnOnce(&mut Node)) -> State {
+    fn node(mut self, id: ServerId, change: impl FnOnce(&mut ModelNode)) -> State {
         let mut node = self.state.node(id).value.clone();
         change(&mut node);
         self.state.replace(self.cluster.nodes.intern(node, &self.cluster.renamings));

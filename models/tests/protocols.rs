@@ -8,7 +8,8 @@ use veraft::driver::Protocol;
 use veraft::figure2::{Config, Index, Input, Message, Output, Persistent, Server, Term};
 use veraft_models::orbit::{Rename, Renaming};
 use veraft_models::{
-    Bounds, Cluster, Environment, Letter, Meaning, Memo, Modelled, Move, Names, Node, Said, Told,
+    Bounds, Cluster, Environment, Letter, Meaning, Memo, ModelNode, Modelled, Move, Names, Said,
+    Told,
 };
 
 /// A server of Figure 2 that writes the term of each message on its envelope, too.
@@ -80,7 +81,7 @@ impl Said for Wrapped {
 }
 
 impl Modelled for Enveloped {
-    fn meaning(_: &Letter<Wrapped>, _: &Node<Self>, _: &Node<Self>, _: Term) -> Meaning {
+    fn meaning(_: &Letter<Wrapped>, _: &ModelNode<Self>, _: &ModelNode<Self>, _: Term) -> Meaning {
         Meaning::Itself
     }
 }

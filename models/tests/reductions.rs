@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use stateright::{Expectation, Model};
 use veraft_models::orbit::{Ref, Rename, Renaming, hash_of};
-use veraft_models::{Bounds, Cluster, ClusterState, Environment, Event, Node, Pending, Post};
+use veraft_models::{Bounds, Cluster, ClusterState, Environment, Event, ModelNode, Pending, Post};
 
 /// A state without its fingerprint.
-type Exact = (Vec<Ref<Node>>, BTreeSet<(Option<u64>, u64)>, BTreeSet<Event>, (u32, bool));
+type Exact = (Vec<Ref<ModelNode>>, BTreeSet<(Option<u64>, u64)>, BTreeSet<Event>, (u32, bool));
 
 /// What two states must differ in to be told apart. Letters under way are told by their own
 /// fingerprints, which are 64 bits of a few hundred values.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
 
-use super::{Level, Outcome, Resources, Stopped};
+use super::{Ended, Level, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
@@ -64,9 +64,9 @@ where
         levels,
         stopped: match (stopped, died) {
             (false, false) => None,
-            (_, true) => Some(Stopped::Died),
-            (true, false) if interrupted.load(Ordering::Relaxed) => Some(Stopped::Interrupted),
-            (true, false) => Some(Stopped::Violation),
+            (_, true) => Some(Ended::Died),
+            (true, false) if interrupted.load(Ordering::Relaxed) => Some(Ended::Interrupted),
+            (true, false) => Some(Ended::Violation),
         },
         elapsed: started.elapsed(),
         peak_rss_bytes: progress.peak_rss_bytes(),

@@ -60,7 +60,7 @@ fn levels_add_up_to_the_states() {
 
 #[test]
 fn a_search_that_stopped_early_is_not_exhausted() {
-    assert_eq!(run(Counter, false).stopped, Some(Stopped::Violation));
+    assert_eq!(run(Counter, false).stopped, Some(Ended::Violation));
 }
 
 /// Counts to 199, with two hundred properties, of which two are found.

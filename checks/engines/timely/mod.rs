@@ -55,11 +55,11 @@ use hosts::{Hosts, HostsError};
 use lost::{Connection, Lost};
 use net::{Gone, Net};
 pub use space::{Malformed, Space};
-use worker::{Counters, Found, Searcher, Shared};
+use worker::{Common, Counters, Found, Searcher};
 
 /// How this engine searches.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct TimelySettings {
     /// Threads of this process; at least 1.
     pub workers: usize,
     /// The processes of the search, if there are several.
@@ -112,7 +112,7 @@ pub enum SearchError {
 /// When there is nothing to say about the space, because a worker or a process is missing.
 pub fn search<S: Space>(
     space: S,
-    settings: &Settings,
+    settings: &TimelySettings,
     progress: &mut Progress,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Outcome<S>, SearchError> {
@@ -124,14 +124,14 @@ pub fn search<S: Space>(
 
 fn search_with<S: Space, F: Fingerprint>(
     space: S,
-    settings: &Settings,
+    settings: &TimelySettings,
     progress: &mut Progress,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Outcome<S>, SearchError> {
     let processes = settings.hosts.as_ref().map_or(1, |hosts| hosts.addresses.len());
     let space = Arc::new(space);
     let digest = digest::<F>(settings, processes);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(Common {
         space: Arc::clone(&space),
         budget: Arc::new(Budget::new(settings.frontier_memory, settings.spill_folder.clone())),
         max_memory: settings.max_memory,
@@ -238,7 +238,7 @@ struct Allocators {
     lost: Option<Arc<Lost>>,
 }
 
-fn allocators(settings: &Settings, digest: u64) -> Result<Allocators, SearchError> {
+fn allocators(settings: &TimelySettings, digest: u64) -> Result<Allocators, SearchError> {
     let workers = settings.workers;
     let Some(hosts) = &settings.hosts else {
         let built = Communication::Process(workers).try_build();
@@ -277,7 +277,7 @@ fn reading(counters: &Counters) -> Reading {
 
 /// Names a search to other processes and to later ones: what is searched, by how many, with
 /// which program.
-fn digest<F: Fingerprint>(settings: &Settings, processes: usize) -> u64 {
+fn digest<F: Fingerprint>(settings: &TimelySettings, processes: usize) -> u64 {
     use std::hash::Hasher;
     let mut hasher = SipHasher13::new();
     (&settings.subject, F::BITS, settings.workers, processes).hash(&mut hasher);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engines::Stopped;
+use crate::engines::Ended;
 
 /// A worker's account of the search so far; sums over the workers are those of the search.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Report {
     /// Whether it is time for a checkpoint.
     pub checkpoint_due: bool,
     /// Why the worker broke off, if it did.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<Ended>,
 }
 
 impl Report {
@@ -48,7 +48,7 @@ impl Report {
         }
         // A reason of its own tells more than that another worker stopped.
         self.stopped = match (self.stopped.take(), &other.stopped) {
-            (None | Some(Stopped::Elsewhere), Some(theirs)) => Some(theirs.clone()),
+            (None | Some(Ended::Elsewhere), Some(theirs)) => Some(theirs.clone()),
             (mine, _) => mine,
         };
         self

@@ -94,8 +94,8 @@ impl Space for Grid {
     }
 }
 
-fn settings(workers: usize) -> Settings {
-    Settings {
+fn settings(workers: usize) -> TimelySettings {
+    TimelySettings {
         workers,
         hosts: None,
         wide_fingerprints: false,
@@ -111,7 +111,7 @@ fn settings(workers: usize) -> Settings {
 }
 
 fn run(grid: Grid, workers: usize, wide_fingerprints: bool) -> Outcome<Grid> {
-    let settings = Settings { wide_fingerprints, ..settings(workers) };
+    let settings = TimelySettings { wide_fingerprints, ..settings(workers) };
     let interrupted = Arc::new(AtomicBool::new(false));
     search(grid, &settings, &mut Progress::silent(), &interrupted).unwrap()
 }
@@ -121,7 +121,7 @@ fn counterexamples_are_shortest_whatever_the_number_of_workers() {
     for (hasty, shortest) in [(false, 70), (true, 40)] {
         for workers in [1, 2, 3, 5] {
             let outcome = run(Grid { hasty, trap: true }, workers, workers == 3);
-            assert_eq!(outcome.stopped, Some(crate::engines::Stopped::Violation));
+            assert_eq!(outcome.stopped, Some(crate::engines::Ended::Violation));
             let (name, path) = outcome.discoveries.first().unwrap();
             assert_eq!(*name, "no trap");
             assert_eq!(path.last_state(), &(40, 30));
@@ -150,7 +150,7 @@ fn a_lost_process_ends_the_search_and_not_the_program() {
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let addresses = listeners.map(|listener| listener.local_addr().unwrap().to_string()).to_vec();
     let hosts = |process| Hosts { addresses: addresses.clone(), process };
-    let settings = Settings { hosts: Some(hosts(0)), ..settings(2) };
+    let settings = TimelySettings { hosts: Some(hosts(0)), ..settings(2) };
     let digest = digest::<u64>(&settings, addresses.len());
     let other = hosts(1);
     let leaves = thread::spawn(move || other.connect(digest).map(|_| ()));

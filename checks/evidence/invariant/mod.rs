@@ -20,14 +20,14 @@ use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestEr
 use serde::Serialize;
 
 use conjuncts::{CONCLUSIONS, CONJUNCTS, Conjunct, broken};
-use world::{Event, World};
+use world::{World, WorldEvent};
 
 /// The name of the property.
 pub const INDUCTIVE: &str = "Inductive invariant";
 
 /// What was tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Tried {
+pub struct Trials {
     /// Worlds drawn.
     pub worlds: u64,
     /// Steps made from them.
@@ -49,7 +49,7 @@ pub struct Exit {
 
 /// Draws `worlds` worlds of `seed` that satisfy all of `assumed`, makes every step from each, and
 /// tells of the smallest way out that shrinking finds.
-pub fn check(assumed: &[Conjunct], worlds: u32, seed: u64) -> Result<Tried, Exit> {
+pub fn check(assumed: &[Conjunct], worlds: u32, seed: u64) -> Result<Trials, Exit> {
     let config = Config {
         cases: worlds,
         failure_persistence: None,
@@ -75,7 +75,7 @@ pub fn check(assumed: &[Conjunct], worlds: u32, seed: u64) -> Result<Tried, Exit
         }
     });
     match (outcome, found.into_inner()) {
-        (Ok(()), _) => Ok(Tried { worlds: u64::from(worlds), steps: steps.get() }),
+        (Ok(()), _) => Ok(Trials { worlds: u64::from(worlds), steps: steps.get() }),
         (Err(TestError::Fail(_, sketch)), last) => {
             // The last one found need not be the smallest.
             let smallest = leave(&sketch.world(assumed), assumed).err().or(last);
@@ -93,10 +93,10 @@ impl Exit {
 
 /// Looks for a step out of `world`; counts the steps if there is none.
 fn leave(world: &World, assumed: &[Conjunct]) -> Result<u64, Exit> {
-    let exit = |broken, event: Option<&Event>, outcome| Exit {
+    let exit = |broken, event: Option<&WorldEvent>, outcome| Exit {
         broken,
         world: world.to_string(),
-        event: event.map(Event::to_string),
+        event: event.map(WorldEvent::to_string),
         outcome,
     };
     if let Some(Conjunct { name, .. }) = broken(world, CONCLUSIONS) {

@@ -41,7 +41,7 @@ pub struct Vote {
 
 /// What can happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum WorldEvent {
     /// A letter arrives.
     Deliver(Letter),
     /// A timer fires.
@@ -53,11 +53,11 @@ pub enum Event {
     Restart(ServerId),
 }
 
-impl Event {
+impl WorldEvent {
     fn server(&self) -> ServerId {
         match self {
-            Event::Deliver(letter) => letter.to,
-            Event::Timeout(id, _) | Event::Propose(id) | Event::Restart(id) => *id,
+            WorldEvent::Deliver(letter) => letter.to,
+            WorldEvent::Timeout(id, _) | WorldEvent::Propose(id) | WorldEvent::Restart(id) => *id,
         }
     }
 }
@@ -86,38 +86,39 @@ impl World {
     }
 
     /// Everything that can happen now.
-    pub fn events(&self) -> Vec<Event> {
-        let mut events: Vec<Event> = self.letters.iter().cloned().map(Event::Deliver).collect();
+    pub fn events(&self) -> Vec<WorldEvent> {
+        let mut events: Vec<WorldEvent> =
+            self.letters.iter().cloned().map(WorldEvent::Deliver).collect();
         for id in self.ids() {
-            events.push(Event::Timeout(id, Timer::Election));
-            events.push(Event::Timeout(id, Timer::Heartbeat));
-            events.push(Event::Propose(id));
-            events.push(Event::Restart(id));
+            events.push(WorldEvent::Timeout(id, Timer::Election));
+            events.push(WorldEvent::Timeout(id, Timer::Heartbeat));
+            events.push(WorldEvent::Propose(id));
+            events.push(WorldEvent::Restart(id));
         }
         events
     }
 
     /// The world after `event`; or what the assertion said that failed in it.
-    pub fn after(&self, event: &Event) -> Result<World, String> {
+    pub fn after(&self, event: &WorldEvent) -> Result<World, String> {
         let step = || self.step(event);
         catch_unwind(AssertUnwindSafe(step))
             .map_err(|panic| veraft_models::panic_message(panic.as_ref()))
     }
 
-    fn step(&self, event: &Event) -> World {
+    fn step(&self, event: &WorldEvent) -> World {
         let mut next = self.clone();
         let id = event.server();
         let server = &mut next.servers[id.0 as usize];
         let input = match event {
-            Event::Deliver(Letter { from, to: _, message }) => {
+            WorldEvent::Deliver(Letter { from, to: _, message }) => {
                 Some(Input::Receive { from: *from, message: message.clone() })
             }
-            Event::Timeout(_, timer) => Some(Input::Timeout(*timer)),
-            Event::Propose(_) => {
+            WorldEvent::Timeout(_, timer) => Some(Input::Timeout(*timer)),
+            WorldEvent::Propose(_) => {
                 let command = Raft::command_to(id, server.log().last_index() + 1);
                 Some(Input::Propose { payloads: vec![Payload::Command(command)] })
             }
-            Event::Restart(_) => None,
+            WorldEvent::Restart(_) => None,
         };
         let Output { persist: _, send, timers: _, apply: _, proposal: _, breach: _ } = match input {
             Some(input) => server.step(input),
@@ -171,15 +172,15 @@ impl fmt::Display for World {
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for WorldEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Deliver(Letter { from, to, message }) => {
+            WorldEvent::Deliver(Letter { from, to, message }) => {
                 write!(f, "{to} receives from {from}: {}", words::message(message))
             }
-            Event::Timeout(id, timer) => write!(f, "{id}'s {timer:?} timer fires"),
-            Event::Propose(id) => write!(f, "a client proposes to {id}"),
-            Event::Restart(id) => write!(f, "{id} restarts"),
+            WorldEvent::Timeout(id, timer) => write!(f, "{id}'s {timer:?} timer fires"),
+            WorldEvent::Propose(id) => write!(f, "a client proposes to {id}"),
+            WorldEvent::Restart(id) => write!(f, "{id} restarts"),
         }
     }
 }

@@ -373,9 +373,9 @@ pub const MUTANTS: &[Mutant] = &[
             "ServerLoop::carry_out",
             "self.enter(Gated::of(held));",
             "let mut held = held;
-            let early = core::mem::take(&mut held.apply);
-            let early = crate::driver::Held { apply: early, ..Default::default() };
-            self.outlets.release(Gated::of(early));
+            let mut early = Gated::behind(held.step);
+            early.held.apply = core::mem::take(&mut held.apply);
+            self.outlets.release(early);
             self.enter(Gated::of(held));",
         )],
         searches: &[],

@@ -9,7 +9,7 @@ use veraft_models::orbit::Ref;
 use veraft_models::{Action, Cluster, Letter, Memo, Proposes};
 
 use super::clock::Clock;
-use super::failure::Failure;
+use super::failure::Unrecovered;
 use super::position::Position;
 
 /// Up to so many servers, letters arrive in every order; among more, in the order in which they
@@ -75,7 +75,7 @@ impl<'a> Calm<'a> {
         &mut self,
         position: &Position,
         actions: &[Action],
-    ) -> Result<Vec<Quiet>, Failure> {
+    ) -> Result<Vec<Quiet>, Unrecovered> {
         let first = self.trail.len();
         let mut after = After { met: FxHashMap::default(), quiet: Vec::new(), first };
         let position = position.clone();
@@ -101,7 +101,7 @@ impl<'a> Calm<'a> {
     }
 
     /// The heartbeat timers fire that run.
-    pub fn heartbeats(&mut self, position: &Position) -> Result<Vec<Quiet>, Failure> {
+    pub fn heartbeats(&mut self, position: &Position) -> Result<Vec<Quiet>, Unrecovered> {
         let runs = position.members().filter(|(_, member)| member.runs(Timer::Heartbeat));
         let fire = runs.map(|(id, _)| Action::Timeout(id, Timer::Heartbeat));
         self.happen(position, &fire.collect::<Vec<_>>())
@@ -113,15 +113,15 @@ impl<'a> Calm<'a> {
         mut moment: Moment,
         after: &mut After,
         letters: usize,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Unrecovered> {
         while let Some(write) = moment.write() {
             self.act(&mut moment, write)?;
         }
         let name = moment.name();
         match after.met.get(&name) {
             Some(true) => return Ok(()),
-            Some(false) => return Err(Failure::Endless),
-            None if letters == ENDLESS => return Err(Failure::Endless),
+            Some(false) => return Err(Unrecovered::Endless),
+            None if letters == ENDLESS => return Err(Unrecovered::Endless),
             None => {}
         }
         after.met.insert(name.clone(), false);
@@ -143,7 +143,7 @@ impl<'a> Calm<'a> {
         Ok(())
     }
 
-    fn act(&mut self, moment: &mut Moment, action: Action) -> Result<(), Failure> {
+    fn act(&mut self, moment: &mut Moment, action: Action) -> Result<(), Unrecovered> {
         let id = action.server();
         let member = moment.position.member_mut(id);
         let effect = self.cluster.effect_on(self.memo, member.node, action);
@@ -152,10 +152,10 @@ impl<'a> Calm<'a> {
         }
         self.trail.push(action);
         if effect.node.failed.is_some() {
-            return Err(Failure::Assertion(id));
+            return Err(Unrecovered::Assertion(id));
         }
         if effect.node.replica.breach.is_some() {
-            return Err(Failure::Breach(id));
+            return Err(Unrecovered::Breach(id));
         }
         moment.under_way.extend(&effect.sent);
         member.node = effect.node;

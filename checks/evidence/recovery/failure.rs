@@ -6,7 +6,7 @@ use veraft::figure2::ServerId;
 
 /// Why a cluster has not recovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Unrecovered {
     /// An assertion failed in this server.
     Assertion(ServerId),
     /// This server took a message of a peer for a breach.
@@ -25,21 +25,23 @@ pub enum Failure {
     Disagreement(ServerId),
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Unrecovered {}
 
-impl fmt::Display for Failure {
+impl fmt::Display for Unrecovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Assertion(id) => write!(f, "an assertion failed in {id}"),
-            Failure::Breach(id) => write!(f, "{id} took a message of a peer for a breach"),
-            Failure::Endless => write!(f, "the servers write to each other without end"),
-            Failure::Unheard => write!(f, "not everybody hears the leader of the latest term"),
-            Failure::NoLeader(rounds) => {
+            Unrecovered::Assertion(id) => write!(f, "an assertion failed in {id}"),
+            Unrecovered::Breach(id) => write!(f, "{id} took a message of a peer for a breach"),
+            Unrecovered::Endless => write!(f, "the servers write to each other without end"),
+            Unrecovered::Unheard => write!(f, "not everybody hears the leader of the latest term"),
+            Unrecovered::NoLeader(rounds) => {
                 write!(f, "round {rounds} is over, and no leader is heard by everybody")
             }
-            Failure::LeaderLost(id) => write!(f, "{id} led, and is no longer heard by everybody"),
-            Failure::Refused(id) => write!(f, "{id} leads, and accepts no new entry"),
-            Failure::Disagreement(id) => {
+            Unrecovered::LeaderLost(id) => {
+                write!(f, "{id} led, and is no longer heard by everybody")
+            }
+            Unrecovered::Refused(id) => write!(f, "{id} leads, and accepts no new entry"),
+            Unrecovered::Disagreement(id) => {
                 write!(f, "{id} leads, but not everybody has applied all entries of its log")
             }
         }

@@ -7,7 +7,7 @@ use veraft::figure2::{ServerId, Timer};
 use veraft_models::{Action, Cluster, ClusterState, Memo, Proposes};
 
 use super::calm::{Calm, Quiet};
-use super::failure::Failure;
+use super::failure::Unrecovered;
 use super::position::Position;
 
 /// How many heartbeats a leader has for bringing a new entry to every state machine: one to
@@ -29,7 +29,7 @@ pub struct Game {
 #[derive(Clone, Debug)]
 pub struct Lost {
     /// Why.
-    pub failure: Failure,
+    pub failure: Unrecovered,
     /// What happened since faults stopped.
     pub trail: Vec<Action>,
 }
@@ -72,21 +72,21 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    fn play(&mut self, position: Position) -> Result<u32, Failure> {
+    fn play(&mut self, position: Position) -> Result<u32, Unrecovered> {
         let failed = position.members().find(|(_, member)| member.node.failed.is_some());
         if let Some((id, _)) = failed {
-            return Err(Failure::Assertion(id));
+            return Err(Unrecovered::Assertion(id));
         }
         let led = position.leads_latest_term();
         self.unless_heard(&position, |player, after| match led {
-            true => Err(Failure::Unheard),
+            true => Err(Unrecovered::Unheard),
             false => player.worst(after.position, player.rounds),
         })
     }
 
     /// The most rounds that an adversary can keep the cluster without a leader from here on, if
     /// no more than are `left`.
-    fn worst(&mut self, position: Position, left: u32) -> Result<u32, Failure> {
+    fn worst(&mut self, position: Position, left: u32) -> Result<u32, Unrecovered> {
         if let Some(&rounds) = self.known.get(&position).filter(|&&rounds| rounds <= left) {
             return Ok(rounds);
         }
@@ -105,10 +105,10 @@ impl Player<'_> {
     }
 
     /// A round passes, with heartbeats of whoever leads.
-    fn round(&mut self, position: &Position, left: u32) -> Result<u32, Failure> {
+    fn round(&mut self, position: &Position, left: u32) -> Result<u32, Unrecovered> {
         self.unless_heard(position, |player, Quiet { mut position, set, trail: _ }| {
             let Some(left) = left.checked_sub(1) else {
-                return Err(Failure::NoLeader(player.rounds));
+                return Err(Unrecovered::NoLeader(player.rounds));
             };
             position.pass_time(&set);
             player.worst(position, left).map(|rounds| rounds + 1)
@@ -120,8 +120,8 @@ impl Player<'_> {
     fn unless_heard(
         &mut self,
         position: &Position,
-        mut then: impl FnMut(&mut Self, Quiet) -> Result<u32, Failure>,
-    ) -> Result<u32, Failure> {
+        mut then: impl FnMut(&mut Self, Quiet) -> Result<u32, Unrecovered>,
+    ) -> Result<u32, Unrecovered> {
         let beats = self.calm.heartbeats(position)?;
         self.each(beats, |player, after| match after.heard_leader() {
             Some(leader) => player.serve(&after.position, leader).map(|()| 0),
@@ -131,7 +131,7 @@ impl Player<'_> {
 
     /// The leader takes in what it is given, and brings all it has to everybody. It beats faster
     /// than any election timer that it resets, so the adversary chooses no timer any more.
-    fn serve(&mut self, position: &Position, leader: ServerId) -> Result<(), Failure> {
+    fn serve(&mut self, position: &Position, leader: ServerId) -> Result<(), Unrecovered> {
         if self.served.contains(position) {
             return Ok(());
         }
@@ -149,12 +149,12 @@ impl Player<'_> {
         position: &Position,
         leader: ServerId,
         proposes: Proposes,
-    ) -> Result<u32, Failure> {
+    ) -> Result<u32, Unrecovered> {
         let entries = |position: &Position| position.member(leader).server().log().last_index();
         let proposed = self.calm.happen(position, &[Action::Propose(leader, proposes)])?;
         self.each(proposed, |player, after| match entries(&after.position) {
             now if now > entries(position) => player.spread(&after.position, leader, HEARTBEATS),
-            _ => Err(Failure::Refused(leader)),
+            _ => Err(Unrecovered::Refused(leader)),
         })
     }
 
@@ -164,9 +164,9 @@ impl Player<'_> {
         position: &Position,
         leader: ServerId,
         heartbeats: u32,
-    ) -> Result<u32, Failure> {
+    ) -> Result<u32, Unrecovered> {
         let Some(left) = heartbeats.checked_sub(1) else {
-            return Err(Failure::Disagreement(leader));
+            return Err(Unrecovered::Disagreement(leader));
         };
         let beats = self.calm.heartbeats(position)?;
         self.each(beats, |player, after| match after.heard_leader() {
@@ -174,7 +174,7 @@ impl Player<'_> {
                 true => Ok(0),
                 false => player.spread(&after.position, leader, left),
             },
-            Some(_) | None => Err(Failure::LeaderLost(leader)),
+            Some(_) | None => Err(Unrecovered::LeaderLost(leader)),
         })
     }
 
@@ -182,8 +182,8 @@ impl Player<'_> {
     fn each(
         &mut self,
         ways: Vec<Quiet>,
-        mut then: impl FnMut(&mut Self, Quiet) -> Result<u32, Failure>,
-    ) -> Result<u32, Failure> {
+        mut then: impl FnMut(&mut Self, Quiet) -> Result<u32, Unrecovered>,
+    ) -> Result<u32, Unrecovered> {
         let so_far = self.calm.trail.len();
         let mut most = 0;
         for way in ways {

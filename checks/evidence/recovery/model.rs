@@ -9,7 +9,7 @@ use veraft_models::interned::hash_of;
 use veraft_models::{Action, Cluster, ClusterState, Move};
 
 use super::calm::in_every_order;
-use super::failure::Failure;
+use super::failure::Unrecovered;
 use super::game::{Game, Lost};
 use super::{Settings, Tried};
 use crate::scopes::Scope;
@@ -67,7 +67,7 @@ impl Recovering {
     }
 
     /// Why the cluster does not recover from `state`, and what happens then; none if it does.
-    pub fn lost(&self, state: &ClusterState) -> Option<(Failure, Vec<Move>)> {
+    pub fn lost(&self, state: &ClusterState) -> Option<(Unrecovered, Vec<Move>)> {
         let lost = self.played().game.play(&self.cluster, state, self.settings.rounds).err();
         lost.map(|Lost { failure, trail }| {
             let moves = trail.into_iter().map(Move::from);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use veraft::figure2::{Server, ServerId, Timer};
 use veraft_models::orbit::Ref;
-use veraft_models::{ClusterState, Node};
+use veraft_models::{ClusterState, ModelNode};
 
 use super::clock::Clock;
 
@@ -19,7 +19,7 @@ pub struct Position {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     /// The server.
-    pub node: Ref<Node>,
+    pub node: Ref<ModelNode>,
     /// Its election timer.
     pub clock: Clock,
 }
@@ -37,7 +37,7 @@ impl Member {
 
     /// Whether log, disk and state machine hold what the leader's log holds, all of it.
     fn holds_all_of(&self, leader: &Server) -> bool {
-        let Node { replica, disk, .. } = &self.node.value;
+        let ModelNode { replica, disk, .. } = &self.node.value;
         let log = leader.log().entries();
         let applied = replica.applied.iter().map(|(index, entry)| (*index, entry));
         replica.server.log().entries() == log
@@ -49,7 +49,7 @@ impl Member {
 impl Position {
     /// The servers of a state that has lost all its letters, each timer set nobody knows when.
     pub fn of(state: &ClusterState) -> Position {
-        let member = |&node: &Ref<Node>| {
+        let member = |&node: &Ref<ModelNode>| {
             let member = Member { node, clock: Clock::UNKNOWN };
             let runs = member.runs(Timer::Election);
             if runs { member } else { Member { clock: Clock::Stopped, ..member } }

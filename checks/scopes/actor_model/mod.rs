@@ -16,7 +16,7 @@ use veraft_models::{Bounds, Cluster, Environment, Raft, Replica, properties, wor
 use crate::scopes::trace::{Narrate, Step};
 
 /// The state of an `ActorModel` of this Actor.
-pub type State = ActorModelState<Raft, ()>;
+pub type ModelState = ActorModelState<Raft, ()>;
 
 /// What the actor model knows: its bounds, and what the cluster reaches within them.
 #[derive(Clone, Debug)]
@@ -66,7 +66,7 @@ pub fn model(bounds: Bounds) -> ActorModel<Raft, Reference> {
 }
 
 /// Names the combination of the servers' states.
-pub fn servers(state: &State) -> u64 {
+pub fn servers(state: &ModelState) -> u64 {
     hash_of(&state.actor_states.iter().map(AsRef::as_ref).collect::<Vec<&Replica>>())
 }
 
@@ -92,7 +92,10 @@ pub fn cluster_reaches(bounds: Bounds) -> HashSet<u64> {
 }
 
 impl Narrate for ActorModel<Raft, Reference> {
-    fn narrate(&self, path: Path<State, ActorModelAction<Message, Timer, Proposes>>) -> Vec<Step> {
+    fn narrate(
+        &self,
+        path: Path<ModelState, ActorModelAction<Message, Timer, Proposes>>,
+    ) -> Vec<Step> {
         let path = path.into_vec();
         let steps = path.windows(2).filter_map(|pair| match pair {
             [(before, Some(action)), (after, _)] => Some(step(before, action, after)),
@@ -103,9 +106,9 @@ impl Narrate for ActorModel<Raft, Reference> {
 }
 
 fn step(
-    before: &State,
+    before: &ModelState,
     action: &ActorModelAction<Message, Timer, Proposes>,
-    after: &State,
+    after: &ModelState,
 ) -> Step {
     let action = match action {
         ActorModelAction::Deliver { src, dst, msg } => {

@@ -1,7 +1,7 @@
 //! A story as a sequence diagram: a lifeline per server, time running down.
 
 use askama::Template;
-use veraft_models::{ClusterState, Letter, Move, Node, words};
+use veraft_models::{ClusterState, Letter, ModelNode, Move, words};
 
 use super::facts::{self, role};
 use crate::scopes::story::{Scene, Story};
@@ -229,7 +229,7 @@ impl Draw {
     fn lives(&self, diagram: &mut Diagram, start: &ClusterState, scenes: &[Scene]) {
         for (server, node) in start.nodes.iter().enumerate() {
             let x = self.x(server as u64);
-            let life = |node: &Node, top| Life {
+            let life = |node: &ModelNode, top| Life {
                 server: None,
                 role: role(&node.replica.server.volatile().role),
                 hue: node.replica.server.current_term() % HUES,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use veraft::figure2::{Leader, Role, Server, ServerId};
-use veraft_models::{Node, words};
+use veraft_models::{ModelNode, words};
 
 /// One thing there is to know about a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -14,7 +14,7 @@ pub struct Fact {
 }
 
 /// All there is to know about a server.
-pub fn facts(node: &Node) -> Vec<Fact> {
+pub fn facts(node: &ModelNode) -> Vec<Fact> {
     let server = &node.replica.server;
     let volatile = server.volatile();
     let fact = |name, value: String| Fact { name, value };
@@ -80,7 +80,7 @@ fn peers(role: &Role) -> String {
 }
 
 /// Role and term, and the log, each on a line short enough for a column.
-pub fn summary(node: &Node) -> Vec<String> {
+pub fn summary(node: &ModelNode) -> Vec<String> {
     let server = &node.replica.server;
     let mut lines =
         vec![format!("{}, term {}", role(&server.volatile().role), server.current_term())];
@@ -103,7 +103,7 @@ fn short_log(server: &Server, most: u64) -> String {
 }
 
 /// What is new about a server, in few words; empty if nothing that a diagram shows.
-pub fn news(before: &Node, after: &Node) -> String {
+pub fn news(before: &ModelNode, after: &ModelNode) -> String {
     let (old, new) = (&before.replica.server, &after.replica.server);
     let (old_role, new_role) = (role(&old.volatile().role), role(&new.volatile().role));
     let mut news = Vec::new();

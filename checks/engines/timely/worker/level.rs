@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use stateright::Expectation;
 
 use super::{Counters, Searcher, disk};
-use crate::engines::Stopped;
+use crate::engines::Ended;
 use crate::engines::timely::chunk::Chunk;
 use crate::engines::timely::fingerprint::Fingerprint;
 use crate::engines::timely::net::{Content, Net, Parcel};
@@ -27,7 +27,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         }
         self.chunk = chunk;
         self.peers.dispatch_all(self.shared.space.as_ref(), &mut self.memo, net);
-        if self.stopped.as_ref().is_some_and(|reason| *reason != Stopped::Elsewhere) {
+        if self.stopped.as_ref().is_some_and(|reason| *reason != Ended::Elsewhere) {
             net.broadcast(&Content::Stop);
         }
     }
@@ -96,11 +96,11 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             self.receive(parcel);
         }
         if self.shared.interrupted.load(Ordering::Relaxed) {
-            self.stop(Stopped::Interrupted);
+            self.stop(Ended::Interrupted);
         }
         let limit = self.shared.max_memory;
         if let Some(limit) = limit.filter(|limit| crate::terminal::progress::memory() > *limit) {
-            self.stop(Stopped::Memory(limit));
+            self.stop(Ended::Memory(limit));
         }
         self.show_progress();
     }
@@ -132,7 +132,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
                     self.stop(disk(&error));
                 }
             }
-            Content::Stop => self.stop(Stopped::Elsewhere),
+            Content::Stop => self.stop(Ended::Elsewhere),
             Content::Report(_) | Content::Parent(..) | Content::Checkpoint(_) => {
                 unreachable!("these travel in rounds of their own")
             }

@@ -21,10 +21,10 @@ use super::peers::Peers;
 use super::report::Report;
 use super::space::Space;
 use super::visited::Visited;
-use crate::engines::{Level, Stopped};
+use crate::engines::{Ended, Level};
 
 /// What all workers of a process share.
-pub struct Shared<S> {
+pub struct Common<S> {
     pub space: Arc<S>,
     pub budget: Arc<Budget>,
     /// The memory at which the search ends, in bytes.
@@ -57,7 +57,7 @@ pub struct Found<F> {
     /// The length of the longest shortest path, in states.
     pub depth: u64,
     /// Why the search ended before it was exhausted, if it did.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<Ended>,
     /// The levels that were expanded; after a resumption, those since.
     pub levels: Vec<Level>,
     /// For properties by number, the path to the state that violates it or was to be found.
@@ -66,7 +66,7 @@ pub struct Found<F> {
 
 /// A worker at work.
 pub struct Searcher<'s, S: Space, F: Fingerprint> {
-    shared: &'s Shared<S>,
+    shared: &'s Common<S>,
     properties: Vec<Property<S>>,
     /// Properties that were discovered in earlier levels, and where.
     discoveries: Vec<(usize, F)>,
@@ -85,14 +85,14 @@ pub struct Searcher<'s, S: Space, F: Fingerprint> {
     generated: u64,
     expanded: u64,
     shown: (u64, u64, u64),
-    stopped: Option<Stopped>,
+    stopped: Option<Ended>,
     depth: u64,
     last_checkpoint: Instant,
 }
 
 impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
     /// A worker that has seen nothing.
-    pub fn new(shared: &'s Shared<S>, net: &Net<'_>) -> Self {
+    pub fn new(shared: &'s Common<S>, net: &Net<'_>) -> Self {
         let space = shared.space.as_ref();
         let properties = space.properties();
         let any = space.init_states().into_iter().next();
@@ -144,7 +144,7 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
                 self.checkpoint(net);
             }
             if at_limit {
-                break Some(Stopped::Depth);
+                break Some(Ended::Depth);
             }
             self.depth += 1;
             self.shared.progress.depth.fetch_max(self.depth, Ordering::Relaxed);
@@ -154,7 +154,7 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
             total = self.account(net)?;
             levels.push(Level { unique_states, seconds: began.elapsed().as_secs_f64() });
             if self.discover(&total) {
-                break Some(Stopped::Violation);
+                break Some(Ended::Violation);
             }
         };
         // States beyond the last level that was expanded have been seen, if not looked at.
@@ -171,11 +171,11 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
         }
     }
 
-    fn stop(&mut self, reason: Stopped) {
+    fn stop(&mut self, reason: Ended) {
         self.stopped.get_or_insert(reason);
     }
 }
 
-fn disk(error: &io::Error) -> Stopped {
-    Stopped::Disk(error.to_string())
+fn disk(error: &io::Error) -> Ended {
+    Ended::Disk(error.to_string())
 }

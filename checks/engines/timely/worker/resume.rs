@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Searcher, disk};
-use crate::engines::Stopped;
+use crate::engines::Ended;
 use crate::engines::timely::checkpoint::{Contents, Header, Part};
 use crate::engines::timely::fingerprint::Fingerprint;
 use crate::engines::timely::frontier;
@@ -26,7 +26,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             match common.map(|depth| checkpoints.load(self.shared.space.as_ref(), index, depth)) {
                 Some(Ok(part)) => self.take_up(part),
                 Some(Err(error)) => self.stop(disk(&error)),
-                None => self.stop(Stopped::Disk("there is no checkpoint to resume".to_owned())),
+                None => self.stop(Ended::Disk("there is no checkpoint to resume".to_owned())),
             }
             return Ok(());
         }
@@ -54,7 +54,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             let mut bytes = &states[place];
             let space = self.shared.space.as_ref();
             if let Err(malformed) = space.read_foreign(&names, &mut bytes, &mut self.state) {
-                return self.stop(Stopped::Disk(malformed.to_string()));
+                return self.stop(Ended::Disk(malformed.to_string()));
             }
             self.encoded.clear();
             space.write(&self.state, &mut self.encoded);
