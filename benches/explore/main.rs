@@ -12,8 +12,8 @@ use stateright::Model;
 use veraft_checks::engines::Outcome;
 use veraft_checks::engines::stateright::search;
 use veraft_checks::engines::timely::{self, Settings};
-use veraft_checks::terminal::progress::Progress;
 use veraft_checks::scopes::{self, actor_model};
+use veraft_checks::terminal::progress::Progress;
 use veraft_models::{Bounds, Cluster, Environment};
 
 const RUNS: usize = 3;
