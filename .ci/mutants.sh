@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A dozen mutants, others each day: each must show as its row in checks/mutants states. To see a
+# A dozen mutants, others each day: each must show as its row in checks/evidence/mutants states. To see a
 # day again, give its number: DOZEN=20780 .ci/mutants.sh. The whole table: check mutants
 set -euo pipefail
 cd "$(dirname "$0")/.."
