@@ -39,9 +39,8 @@ pub struct Bounds {
     pub restarts: u32,
 }
 
-/// How the environment behaves, and which reductions are on. Saved traces and the results of
-/// searches hold it under the names of its fields; what a field was not yet there in older ones
-/// has a default.
+/// How the environment behaves, and which reductions are on. The results of searches and saved
+/// traces hold it under the names of its fields; one that older traces lack has a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// One state stands for all renamings of its servers.

@@ -46,8 +46,7 @@ pub struct Scope {
     pub bounds: Bounds,
     /// What it looks at.
     pub kind: Kind,
-    /// The [script](crate::scopes::script) after which the search begins; none to begin at the first
-    /// boot.
+    /// The [script] after which the search begins; none to begin at the first boot.
     pub start: Option<&'static str>,
     /// What it counted when it was last reviewed; none for bounds of one's own.
     pub pinned: Option<Pinned>,
@@ -230,9 +229,7 @@ impl Scope {
             Kind::Cluster(environment) => {
                 self.cluster(environment).properties().into_iter().map(|p| p.expectation).collect()
             }
-            Kind::ActorModel => {
-                crate::scopes::actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect()
-            }
+            Kind::ActorModel => actor_model::EXPECTATIONS.into_iter().map(|(_, e)| e).collect(),
         };
         let found = expectations.iter().filter(|e| **e == Expectation::Sometimes).count();
         (expectations.len() - found, found)
@@ -295,7 +292,7 @@ pub fn check_property(scope: &Scope, name: &str) -> Result<(), String> {
         Kind::Cluster(environment) => {
             scope.cluster(environment).properties().iter().map(|p| p.name).collect()
         }
-        Kind::ActorModel => crate::scopes::actor_model::EXPECTATIONS.map(|(name, _)| name).to_vec(),
+        Kind::ActorModel => actor_model::EXPECTATIONS.map(|(name, _)| name).to_vec(),
     };
     match names.contains(&name) {
         true => Ok(()),
