@@ -21,10 +21,11 @@ pub const MUTANTS: &[Mutant] = &[
         about: "loses the last entry when it recovers",
         edits: &[edit(
             LAYOUT,
-            "fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)",
-            "let mut entries = read_runs(transaction, stored::read_run)?;
-    entries.pop();
-    fold(read_ballot(transaction)?, entries)",
+            "    read_as(transaction, stored::read_run)",
+            "    let mut persistent = read_as(transaction, stored::read_run)?;
+    let last_index = persistent.log().last_index().saturating_sub(1);
+    persistent.write(Record::Truncate { last_index });
+    Ok(persistent)",
         )],
         searches: &[],
         blind: &[],
@@ -125,9 +126,10 @@ pub const MUTANTS: &[Mutant] = &[
         about: "starts from records that no server writes",
         edits: &[edit(
             LAYOUT,
-            "    Persistent::fold(ballot.into_iter().chain([append]))
-        .map_err(|bad| Trouble::record(place(bad), bad))",
-            "    Ok(ballot.into_iter().chain([append]).collect())",
+            "    let folded = Persistent::fold(ballot.into_iter().chain(read))
+        .map_err(|bad| Trouble::record(place(bad), bad))?;",
+            "    let folded: Persistent = ballot.into_iter().chain(read).collect();
+    let _ = place;",
         )],
         searches: &[],
         blind: &[],
