@@ -128,11 +128,11 @@ impl Link for Wire {
     }
 
     /// Takes some messages at once, and leaves others to the sender thread.
-    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+    fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
         thread::yield_now();
-        match messages.iter().all(|message| message.term() % 2 == 0) {
-            true => Ok(self.send(messages)),
-            false => Err(messages),
+        match message.term() % 2 == 0 {
+            true => Ok(self.send(Vec::from([message]))),
+            false => Err(Some(message)),
         }
     }
 }
