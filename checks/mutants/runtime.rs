@@ -333,9 +333,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "applies what is committed before the records of the step are durable",
         edits: &[edit(
             SERVER_LOOP,
-            "        self.enter(Gated { step, persist, send, apply, answer, ..Gated::default() });",
+            "        self.enter(Gated { step, persist, send, apply, proposal, ..Gated::default() });",
             "        self.outlets.release(Gated { step, apply, ..Gated::default() });
-        self.enter(Gated { step, persist, send, answer, ..Gated::default() });",
+        self.enter(Gated { step, persist, send, proposal, ..Gated::default() });",
         )],
         searches: &[],
         blind: &[],

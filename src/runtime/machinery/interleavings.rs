@@ -353,8 +353,8 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
                     assert!(life.admit(usize::MAX));
                     let (pending, waiter) = Waiter::command(life.clone());
                     arrived.put(|arrived| {
-                        arrived.payloads.push(Payload::Command(Command::from(&b"x"[..])));
-                        arrived.waiters.push(waiter);
+                        let payload = Payload::Command(Command::from(&b"x"[..]));
+                        arrived.proposals.push((payload, waiter));
                     });
                     match pending.wait() {
                         Ok(applied) => assert_eq!(applied.index, applied.response),

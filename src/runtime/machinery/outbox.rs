@@ -207,6 +207,34 @@ mod tests {
         });
     }
 
+    /// Gives back what it is to send at once, and another message has come by then.
+    struct Late(Arc<Outbox>);
+
+    impl Link for Late {
+        fn send(&mut self, _messages: Vec<Message>) -> u64 {
+            0
+        }
+
+        fn try_send(&mut self, first: Message) -> Result<u64, Option<Message>> {
+            self.0.put(message(first.term() + 1));
+            Err(Some(first))
+        }
+    }
+
+    #[test]
+    fn what_a_link_gives_back_goes_before_what_came_meanwhile() {
+        let outbox = Arc::new(Outbox::new(Arc::default()));
+        let link = Box::new(Late(outbox.clone()));
+        outbox.queue(|outgoing| outgoing.link = Some(link));
+        outbox.put(message(1));
+        let terms = outbox
+            .mailbox
+            .look(|outgoing| outgoing.messages.iter().map(Message::term).collect::<Vec<_>>());
+        // The link would keep the outbox that keeps it.
+        outbox.queue(|outgoing| outgoing.link = None);
+        assert_eq!(terms, [1, 2]);
+    }
+
     fn append(term: Term, entries: usize) -> Message {
         let entry = || crate::figure2::Entry::command(term, &b"x"[..]);
         Message::AppendEntries(crate::figure2::AppendEntries {

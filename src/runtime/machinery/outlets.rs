@@ -23,7 +23,8 @@ pub(super) struct Gated<R> {
     pub(super) persist: Vec<Record>,
     pub(super) send: Vec<(ServerId, Message)>,
     pub(super) apply: Vec<(Index, Entry)>,
-    pub(super) answer: Option<(Proposal, Vec<Waiter<R>>)>,
+    /// What became of proposals, and who waits for them, in the order of their entries.
+    pub(super) proposal: Option<(Proposal, Vec<Waiter<R>>)>,
     /// What to do once all of it is durable.
     pub(super) then: Option<Then>,
     /// The node must not go on from here, and not start again: the text of why is made durable,
@@ -45,7 +46,7 @@ impl<R> Default for Gated<R> {
             persist: Vec::new(),
             send: Vec::new(),
             apply: Vec::new(),
-            answer: None,
+            proposal: None,
             then: None,
             stop: None,
         }
@@ -70,12 +71,12 @@ pub(super) struct Outlets<R> {
 impl<R> Outlets<R> {
     /// Lets everything out whose records are durable.
     pub(super) fn release(&self, gated: Gated<R>) {
-        let Gated { step: _, notes, persist, send, apply, answer, then, stop } = gated;
+        let Gated { step: _, notes, persist, send, apply, proposal, then, stop } = gated;
         debug_assert!(persist.is_empty() && notes.is_empty(), "nobody made it durable");
         debug_assert!(stop.is_none(), "the last step of a node has left it");
         self.send(send);
         let mut accepted = None;
-        match answer {
+        match proposal {
             Some((Proposal::Accepted { term, first_index }, waiters)) => {
                 for (index, waiter) in (first_index..).zip(&waiters) {
                     waiter.accept(Accepted { term, index });
