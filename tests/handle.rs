@@ -16,8 +16,8 @@ use std::time::Duration;
 use common::{Cluster, Journal, LONG, wait_until};
 use veraft::figure2::{Command, Index, Persistent, Record, ServerId};
 use veraft::runtime::{
-    MemoryDisk, MemoryNetwork, MemoryStorage, Node, NodeBuilder, Notes, ProposeError, StartError,
-    StateMachine, StopReason, Storage, StorageError,
+    MemoryNetwork, MemoryStorage, Node, NodeBuilder, Notes, ProposeError, StartError, StateMachine,
+    StopReason, Storage, StorageError,
 };
 
 /// A cluster of one, which leads soon.
@@ -241,13 +241,37 @@ fn a_failed_sync_stops_the_node_and_is_not_tried_again() {
     assert_eq!(journal.len(), 0, "applied what is not durable");
 }
 
-/// A file that takes no line while it is held.
-#[derive(Clone, Default)]
-struct Held(Arc<Mutex<()>>);
+/// What became of a proposal, in the order in which it happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Happened {
+    Recorded,
+    Appended,
+    RecordedAsDurable,
+    Answered,
+}
 
-impl io::Write for Held {
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<Happened>>>);
+
+impl Events {
+    fn add(&self, event: Happened) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+/// A recording that is slower than everything else: what does not wait for it comes before it.
+struct Slow(Events);
+
+impl io::Write for Slow {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _free = self.0.lock().unwrap();
+        thread::sleep(Duration::from_millis(5));
+        let text = String::from_utf8_lossy(bytes);
+        if text.contains("Propose") {
+            self.0.add(Happened::Recorded);
+        }
+        if text.contains("{\"durable\"") {
+            self.0.add(Happened::RecordedAsDurable);
+        }
         Ok(bytes.len())
     }
 
@@ -256,22 +280,54 @@ impl io::Write for Held {
     }
 }
 
+/// A storage in memory that says what was appended.
+struct Told(MemoryStorage, Events);
+
+impl Storage for Told {
+    fn load(&mut self) -> Result<Persistent, StorageError> {
+        self.0.load()
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
+        self.1.add(Happened::Appended);
+        self.0.append(records)
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        self.0.sync()
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        self.0.notes()
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.0.note(name, value)
+    }
+}
+
 #[test]
 fn nothing_reaches_the_disk_or_is_answered_before_its_line_is_recorded() {
-    let (id, file, disk) = (ServerId(1), Held::default(), MemoryDisk::new());
+    let (id, events) = (ServerId(1), Events::default());
     let transport = MemoryNetwork::new(1).transport(id);
-    let builder = NodeBuilder::new(id, [id]).blanks(false).record(file.clone());
-    let node = builder.start(disk.open().unwrap(), transport, Journal::default()).unwrap();
+    let builder = NodeBuilder::new(id, [id]).blanks(false).record(Slow(events.clone()));
+    let storage = Told(MemoryStorage::new(), events.clone());
+    let node = builder.start(storage, transport, Journal::default()).unwrap();
     wait_until("it leads", || node.status().unwrap().is_leader());
-    node.propose(&b"first"[..]).wait_timeout(LONG).unwrap();
-    let held = file.0.lock().unwrap();
-    let pending = node.propose(&b"second"[..]);
-    wait_until("it takes the step", || node.status().unwrap().commit_index == 2);
-    thread::sleep(Duration::from_millis(100));
-    assert_eq!(disk.persistent().log().last_index(), 1);
-    assert!(!pending.is_done());
-    drop(held);
-    assert_eq!(pending.wait_timeout(LONG).unwrap().index, 2);
+    node.propose(&b"all before this one is written"[..]).wait_timeout(LONG).unwrap();
+    events.0.lock().unwrap().clear();
+    for number in 0..20 {
+        node.propose([number].as_slice()).wait_timeout(LONG).unwrap();
+        events.add(Happened::Answered);
+        let happened = std::mem::take(&mut *events.0.lock().unwrap());
+        let order = [
+            Happened::Recorded,
+            Happened::Appended,
+            Happened::RecordedAsDurable,
+            Happened::Answered,
+        ];
+        assert_eq!(happened, order, "proposal {number}");
+    }
 }
 
 struct Panics;

@@ -38,28 +38,26 @@ fn file(directory: &Path) -> PathBuf {
 
 const OPEN: &str = "VERAFT_TEST_OPEN";
 
-/// Not a test by itself: the second process of the next one.
-#[test]
-fn child_that_opens_a_directory() {
-    if let Ok(directory) = std::env::var(OPEN) {
-        match DiskStorage::open(&directory) {
-            Err(error @ StorageError::InUse { .. }) => println!("refused: {error}"),
-            other => panic!("{:?}", other.map(|_| ())),
-        }
-    }
-}
-
-#[test]
-fn a_second_opener_gets_a_clear_error() {
-    let directory = tempfile::tempdir().unwrap();
-    let first = DiskStorage::open(directory.path()).unwrap();
-    let Err(error @ StorageError::InUse { .. }) = DiskStorage::open(directory.path()) else {
+fn is_refused(directory: &Path) {
+    let Err(error @ StorageError::InUse { .. }) = DiskStorage::open(directory) else {
         panic!("opened twice");
     };
-    assert!(error.to_string().contains(&*directory.path().to_string_lossy()), "{error}");
+    assert!(error.to_string().contains(&*directory.to_string_lossy()), "{error}");
+    println!("{error}");
+}
+
+/// In this process and, the same test being run there with a directory, in another one.
+#[test]
+fn a_second_opener_gets_a_clear_error() {
+    if let Some(directory) = std::env::var_os(OPEN) {
+        return is_refused(Path::new(&directory));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let first = DiskStorage::open(directory.path()).unwrap();
+    is_refused(directory.path());
 
     let child = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_opens_a_directory", "--nocapture"])
+        .args(["--exact", "a_second_opener_gets_a_clear_error", "--nocapture"])
         .env(OPEN, directory.path())
         .output()
         .unwrap();

@@ -22,7 +22,9 @@ use common::{Journal, JournalNode, LONG, wait_until};
 use guest::{Event, Guest};
 use log::log;
 use raw::{accepted, attack, closes, frame, hello_1, hello_2, whole};
-use veraft::figure2::{Message, RequestVote, RequestVoteReply, ServerId, Term};
+use veraft::figure2::{
+    AppendEntries, Entry, Message, RequestVote, RequestVoteReply, ServerId, Term,
+};
 use veraft::runtime::{
     Inbox, Link, MemoryDisk, MemoryStorage, NodeBuilder, TcpTransport, Timing, Transport,
     TransportError,
@@ -32,6 +34,18 @@ const CLUSTER: &str = "test cluster";
 
 fn reply(term: Term) -> Message {
     Message::RequestVoteReply(RequestVoteReply { term, vote_granted: true })
+}
+
+/// A message of 1 MiB.
+fn large() -> Message {
+    Message::AppendEntries(AppendEntries {
+        term: 1,
+        leader_id: ServerId(1),
+        prev_log_index: 0,
+        prev_log_term: 0,
+        entries: [Entry::command(1, vec![b'x'; 1 << 20])].into_iter().collect(),
+        leader_commit: 0,
+    })
 }
 
 /// Server 1 of three, at the receiving end.
@@ -263,19 +277,18 @@ fn closing_ends_a_link_that_blocks_in_a_write() {
     let servers = Arc::new([1, 2].map(ServerId).into());
     transport.start(Inbox::new(ServerId(1), servers, |_, _, _| Ok(()))).unwrap();
     let mut link = transport.link(ServerId(2));
-    let (sender, sent) = mpsc::channel();
-    let sending = thread::spawn(move || {
-        sender.send(()).unwrap();
-        while link.send(vec![reply(1); 100_000]) > 0 {}
-    });
+    // One call, with more than any system keeps for a reader that reads nothing: 256 MiB.
+    let sending = thread::spawn(move || link.send(vec![large(); 256]));
     let mut stream = deaf.accept().unwrap().0;
-    sent.recv().unwrap();
     // Welcome, in version 2, from run 7, with nothing to say of the node.
     stream.write_all(&frame(2, &[0, 2, 7, 0])).unwrap();
-    thread::sleep(Duration::from_millis(100));
+    // More than a hello: the link is in the midst of the messages.
+    let mut arrived = vec![0; 2 * 64 * 1024];
+    wait_until("messages arrive", || stream.peek(&mut arrived).unwrap() > 64 * 1024);
     assert!(!sending.is_finished(), "it does not block");
     transport.close();
     wait_until("the link gives up", || sending.is_finished());
+    assert_eq!(sending.join().unwrap(), 0, "it was not cut off");
     transport.join();
 }
 

@@ -2,7 +2,7 @@
 
 use veraft_models::{Cluster, ClusterState, Memo, Names, Told};
 
-use crate::engines::timely::{Malformed, Space};
+use crate::engines::timely::{Space, UnreadableState};
 
 impl Space for Cluster {
     type Memo = Memo;
@@ -37,7 +37,7 @@ impl Space for Cluster {
         memo: &mut Memo,
         bytes: &mut &[u8],
         state: &mut ClusterState,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), UnreadableState> {
         self.read_own_state(memo, bytes, state).map_err(malformed)
     }
 
@@ -45,7 +45,7 @@ impl Space for Cluster {
         Cluster::tell(self, memo.names(), told)
     }
 
-    fn learn(&self, names: &mut Names, told: &[u8]) -> Result<(), Malformed> {
+    fn learn(&self, names: &mut Names, told: &[u8]) -> Result<(), UnreadableState> {
         Cluster::learn(self, names, told).map_err(malformed)
     }
 
@@ -54,12 +54,12 @@ impl Space for Cluster {
         names: &Names,
         bytes: &mut &[u8],
         state: &mut ClusterState,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), UnreadableState> {
         self.read_state(names, bytes, state).map_err(malformed)
     }
 }
 
 /// What is no state of a cluster is none of the space.
-fn malformed(_: veraft_models::Malformed) -> Malformed {
-    Malformed
+fn malformed(_: veraft_models::Malformed) -> UnreadableState {
+    UnreadableState
 }

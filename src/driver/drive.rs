@@ -134,9 +134,10 @@ impl<P: Protocol> Driver<P> {
             true => send.into_iter().partition(waits),
             false => (send, Vec::new()),
         };
-        let answer = proposal.map(|proposal| (proposal, waiters));
-        let nothing = persist.is_empty() && send.is_empty() && apply.is_empty() && answer.is_none();
-        let held = Held { step: self.steps, persist, send, apply, answer };
+        let proposal = proposal.map(|outcome| (outcome, waiters));
+        let nothing =
+            persist.is_empty() && send.is_empty() && apply.is_empty() && proposal.is_none();
+        let held = Held { step: self.steps, persist, send, apply, proposal };
         Owed { passing, held: (!nothing).then_some(held), breach }
     }
 
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(driver.follow_up(true), None);
         let output = driver.step(blank);
         let held = carry_out(&mut driver, 50 * MS, output).held.unwrap();
-        assert_eq!(held.answer.unwrap().1, ["client"]);
+        assert_eq!(held.proposal.unwrap().1, ["client"]);
         assert_eq!(driver.follow_up(true), None, "it leads the same term");
     }
 

@@ -17,8 +17,8 @@ pub struct Held<M, W> {
     pub send: Vec<(ServerId, M)>,
     /// Entries to apply.
     pub apply: Vec<(Index, Entry)>,
-    /// The answer to proposals, and who waits for them, in the order of their entries.
-    pub answer: Option<(Proposal, Vec<W>)>,
+    /// What became of proposals, and who waits for them, in the order of their entries.
+    pub proposal: Option<(Proposal, Vec<W>)>,
 }
 
 /// The ways out of a node.
@@ -39,7 +39,7 @@ pub trait Exits<M, W> {
 
 impl<M, W> Default for Held<M, W> {
     fn default() -> Self {
-        Held { step: 0, persist: Vec::new(), send: Vec::new(), apply: Vec::new(), answer: None }
+        Held { step: 0, persist: Vec::new(), send: Vec::new(), apply: Vec::new(), proposal: None }
     }
 }
 
@@ -49,10 +49,10 @@ impl<M, W> Held<M, W> {
     /// # Panics
     /// When it still holds records: nobody made them durable.
     pub fn leave(self, exits: &mut impl Exits<M, W>) {
-        let Held { step: _, persist, send, apply, answer } = self;
+        let Held { step: _, persist, send, apply, proposal } = self;
         assert!(persist.is_empty(), "nobody made its records durable");
         exits.send(send);
-        match answer {
+        match proposal {
             Some((Proposal::Accepted { term, first_index }, waiters)) => {
                 exits.accepted(Run { term, first_index, waiters: waiters.into() });
             }

@@ -54,7 +54,7 @@ use frontier::Budget;
 use hosts::{Hosts, HostsError};
 use lost::{Connection, Lost};
 use net::{Gone, Net};
-pub use space::{Malformed, Space};
+pub use space::{Space, UnreadableState};
 use worker::{Common, Counters, Found, Searcher};
 
 /// How this engine searches.

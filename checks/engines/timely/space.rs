@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Bytes that are no state of this model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("these bytes are no state of this model")]
-pub struct Malformed;
+pub struct UnreadableState;
 
 /// A model whose states can be fingerprinted, written down, and told to another process.
 pub trait Space:
@@ -50,13 +50,13 @@ pub trait Space:
         memo: &mut Self::Memo,
         bytes: &mut &[u8],
         state: &mut Self::State,
-    ) -> Result<(), Malformed>;
+    ) -> Result<(), UnreadableState>;
 
     /// What another process has to learn to read all that this one wrote so far.
     fn tell(&self, memo: &mut Self::Memo, told: &mut Self::Told) -> Vec<u8>;
 
     /// Learns what another process told.
-    fn learn(&self, names: &mut Self::Names, told: &[u8]) -> Result<(), Malformed>;
+    fn learn(&self, names: &mut Self::Names, told: &[u8]) -> Result<(), UnreadableState>;
 
     /// Reads a state that another process wrote.
     fn read_foreign(
@@ -64,5 +64,5 @@ pub trait Space:
         names: &Self::Names,
         bytes: &mut &[u8],
         state: &mut Self::State,
-    ) -> Result<(), Malformed>;
+    ) -> Result<(), UnreadableState>;
 }

@@ -69,7 +69,12 @@ impl Space for Grid {
         out.extend([x, y]);
     }
 
-    fn read(&self, (): &mut (), bytes: &mut &[u8], state: &mut (u8, u8)) -> Result<(), Malformed> {
+    fn read(
+        &self,
+        (): &mut (),
+        bytes: &mut &[u8],
+        state: &mut (u8, u8),
+    ) -> Result<(), UnreadableState> {
         self.read_foreign(&(), bytes, state)
     }
 
@@ -77,7 +82,7 @@ impl Space for Grid {
         Vec::new()
     }
 
-    fn learn(&self, (): &mut (), _: &[u8]) -> Result<(), Malformed> {
+    fn learn(&self, (): &mut (), _: &[u8]) -> Result<(), UnreadableState> {
         Ok(())
     }
 
@@ -86,8 +91,8 @@ impl Space for Grid {
         (): &(),
         bytes: &mut &[u8],
         state: &mut (u8, u8),
-    ) -> Result<(), Malformed> {
-        let (&[x, y], rest) = bytes.split_first_chunk().ok_or(Malformed)?;
+    ) -> Result<(), UnreadableState> {
+        let (&[x, y], rest) = bytes.split_first_chunk().ok_or(UnreadableState)?;
         *bytes = rest;
         *state = (x, y);
         Ok(())

@@ -23,10 +23,11 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LAYOUT,
             "read",
-            "fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)",
-            "let mut entries = read_runs(transaction, stored::read_run)?;
-    entries.pop();
-    fold(read_ballot(transaction)?, entries)",
+            "    read_as(transaction, stored::read_run)",
+            "    let mut persistent = read_as(transaction, stored::read_run)?;
+    let last_index = persistent.log().last_index().saturating_sub(1);
+    persistent.write(Record::Truncate { last_index });
+    Ok(persistent)",
         )],
         searches: &[],
         blind: &[],
@@ -154,9 +155,10 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LAYOUT,
             "fold",
-            "    Persistent::fold(ballot.into_iter().chain([append]))
-        .map_err(|bad| Trouble::record(place(bad), bad))",
-            "    Ok(ballot.into_iter().chain([append]).collect())",
+            "    let folded = Persistent::fold(ballot.into_iter().chain(read))
+        .map_err(|bad| Trouble::record(place(bad), bad))?;",
+            "    let folded: Persistent = ballot.into_iter().chain(read).collect();
+    let _ = place;",
         )],
         searches: &[],
         blind: &[],

@@ -27,7 +27,7 @@ pub struct Game {
 
 /// A game that the adversary won.
 #[derive(Clone, Debug)]
-pub struct Lost {
+pub struct LostGame {
     /// Why.
     pub failure: Unrecovered,
     /// What happened since faults stopped.
@@ -54,13 +54,13 @@ impl Game {
         cluster: &Cluster,
         state: &ClusterState,
         rounds: u32,
-    ) -> Result<u32, Lost> {
+    ) -> Result<u32, LostGame> {
         let calm = Calm::new(cluster, &self.memo);
         let Game { memo: _, known, served, moments: _ } = self;
         let mut player = Player { calm, known, served, rounds };
         let played = player.play(Position::of(state));
         self.moments += player.calm.moments;
-        played.map_err(|failure| Lost { failure, trail: player.calm.trail })
+        played.map_err(|failure| LostGame { failure, trail: player.calm.trail })
     }
 }
 

@@ -10,7 +10,7 @@ use veraft_models::{Action, Cluster, ClusterState, Move};
 
 use super::calm::in_every_order;
 use super::failure::Unrecovered;
-use super::game::{Game, Lost};
+use super::game::{Game, LostGame};
 use super::{Settings, Tried};
 use crate::scopes::Scope;
 use crate::scopes::story::{Setting, Story};
@@ -69,7 +69,7 @@ impl Recovering {
     /// Why the cluster does not recover from `state`, and what happens then; none if it does.
     pub fn lost(&self, state: &ClusterState) -> Option<(Unrecovered, Vec<Move>)> {
         let lost = self.played().game.play(&self.cluster, state, self.settings.rounds).err();
-        lost.map(|Lost { failure, trail }| {
+        lost.map(|LostGame { failure, trail }| {
             let moves = trail.into_iter().map(Move::from);
             (failure, [Move::LoseAll].into_iter().chain(moves).collect())
         })
@@ -97,7 +97,7 @@ impl Recovering {
                 played.most_rounds = played.most_rounds.max(rounds);
                 true
             }
-            Err(Lost { .. }) => false,
+            Err(LostGame { .. }) => false,
         }
     }
 }

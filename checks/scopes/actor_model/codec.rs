@@ -12,7 +12,7 @@ use veraft_models::orbit::hash_of;
 use veraft_models::{Raft, Replica};
 
 use super::Reference;
-use crate::engines::timely::{Malformed, Space};
+use crate::engines::timely::{Space, UnreadableState};
 
 /// A state of the actor model as plain data: what stateright hashes of it, and no crash, which
 /// the model has not.
@@ -124,7 +124,7 @@ impl Space for ActorModel<Raft, Reference> {
         (): &mut (),
         bytes: &mut &[u8],
         state: &mut Self::State,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), UnreadableState> {
         self.read_foreign(&(), bytes, state)
     }
 
@@ -132,7 +132,7 @@ impl Space for ActorModel<Raft, Reference> {
         Vec::new()
     }
 
-    fn learn(&self, (): &mut (), _: &[u8]) -> Result<(), Malformed> {
+    fn learn(&self, (): &mut (), _: &[u8]) -> Result<(), UnreadableState> {
         Ok(())
     }
 
@@ -141,8 +141,9 @@ impl Space for ActorModel<Raft, Reference> {
         (): &(),
         bytes: &mut &[u8],
         state: &mut Self::State,
-    ) -> Result<(), Malformed> {
-        let (plain, rest) = postcard::take_from_bytes::<Plain>(bytes).map_err(|_| Malformed)?;
+    ) -> Result<(), UnreadableState> {
+        let (plain, rest) =
+            postcard::take_from_bytes::<Plain>(bytes).map_err(|_| UnreadableState)?;
         *bytes = rest;
         *state = plain.state();
         Ok(())

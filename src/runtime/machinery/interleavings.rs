@@ -128,11 +128,11 @@ impl Link for Wire {
     }
 
     /// Takes some messages at once, and leaves others to the sender thread.
-    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+    fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
         thread::yield_now();
-        match messages.iter().all(|message| message.term() % 2 == 0) {
-            true => Ok(self.send(messages)),
-            false => Err(messages),
+        match message.term() % 2 == 0 {
+            true => Ok(self.send(Vec::from([message]))),
+            false => Err(Some(message)),
         }
     }
 }
@@ -352,8 +352,8 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
                     assert!(life.admit(usize::MAX));
                     let (pending, waiter) = Waiter::command(life.clone());
                     arrived.put(|arrived| {
-                        arrived.payloads.push(Payload::Command(Command::from(&b"x"[..])));
-                        arrived.waiters.push(waiter);
+                        let payload = Payload::Command(Command::from(&b"x"[..]));
+                        arrived.proposals.push((payload, waiter));
                     });
                     match pending.wait() {
                         Ok(applied) => assert_eq!(applied.index, applied.response),

@@ -8,7 +8,6 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::Arc;
 use std::vec::Vec;
 
@@ -64,29 +63,29 @@ impl Outbox {
         Outbox { mailbox: Mailbox::new(Outgoing::default()), counters }
     }
 
-    /// Sends messages, or queues them, in this order; but what is [urgent](is_urgent) overtakes
-    /// what is large.
-    pub(super) fn put(&self, messages: Vec<Message>) {
+    /// Sends a message, or queues it behind those before it; but what is [urgent](is_urgent)
+    /// overtakes what is large.
+    pub(super) fn put(&self, message: Message) {
         let idle = self.mailbox.put(|outgoing| match outgoing.has_work() {
             true => None,
             false => outgoing.link.take(),
         });
         let Some(Some(mut link)) = idle else {
-            return self.queue(|outgoing| outgoing.messages.extend(messages));
+            return self.queue(|outgoing| outgoing.messages.push_back(message));
         };
-        let count = messages.len();
-        match link.try_send(messages) {
+        match link.try_send(message) {
             Ok(bytes) => {
-                self.counters.sent(count, bytes);
+                self.counters.sent(1, bytes);
                 self.queue(|outgoing| outgoing.link = Some(link));
             }
             // What others have queued meanwhile is younger.
             Err(left) => {
-                self.counters.sent(count.saturating_sub(left.len()), 0);
+                self.counters.sent(usize::from(left.is_none()), 0);
                 self.queue(|outgoing| {
                     outgoing.unfinished = true;
-                    let younger = mem::replace(&mut outgoing.messages, left.into());
-                    outgoing.messages.extend(younger);
+                    if let Some(message) = left {
+                        outgoing.messages.push_front(message);
+                    }
                     outgoing.link = Some(link);
                 });
             }
@@ -156,7 +155,7 @@ mod tests {
     fn a_full_outbox_drops_the_oldest() {
         let counters = Arc::new(PeerCounters::default());
         let outbox = Outbox::new(counters.clone());
-        (1..=CAPACITY as Term + 3).for_each(|term| outbox.put(Vec::from([message(term)])));
+        (1..=CAPACITY as Term + 3).for_each(|term| outbox.put(message(term)));
         assert_eq!(outbox.depth(), CAPACITY);
         let (sender, sent) = mpsc::channel();
         let first = std::thread::scope(|scope| {
@@ -180,15 +179,15 @@ mod tests {
             0
         }
 
-        fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
+        fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
             assert_eq!(self.1, None, "called in the middle of a message");
-            let term = messages[0].term();
+            let term = message.term();
             match term % 3 {
-                0 => return Ok(self.send(messages)),
+                0 => return Ok(self.send(Vec::from([message]))),
                 1 => self.1 = Some(term),
-                _ => return Err(messages),
+                _ => return Err(Some(message)),
             }
-            Err(Vec::new())
+            Err(None)
         }
     }
 
@@ -199,13 +198,41 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| outbox.run(Box::new(Moody(sender, None))));
             for term in 1..=3000 {
-                outbox.put(Vec::from([message(term)]));
+                outbox.put(message(term));
                 if term % 10 == 0 {
                     (term - 9..=term).for_each(|term| assert_eq!(sent.recv(), Ok(term)));
                 }
             }
             outbox.close();
         });
+    }
+
+    /// Gives back what it is to send at once, and another message has come by then.
+    struct Late(Arc<Outbox>);
+
+    impl Link for Late {
+        fn send(&mut self, _messages: Vec<Message>) -> u64 {
+            0
+        }
+
+        fn try_send(&mut self, first: Message) -> Result<u64, Option<Message>> {
+            self.0.put(message(first.term() + 1));
+            Err(Some(first))
+        }
+    }
+
+    #[test]
+    fn what_a_link_gives_back_goes_before_what_came_meanwhile() {
+        let outbox = Arc::new(Outbox::new(Arc::default()));
+        let link = Box::new(Late(outbox.clone()));
+        outbox.queue(|outgoing| outgoing.link = Some(link));
+        outbox.put(message(1));
+        let terms = outbox
+            .mailbox
+            .look(|outgoing| outgoing.messages.iter().map(Message::term).collect::<Vec<_>>());
+        // The link would keep the outbox that keeps it.
+        outbox.queue(|outgoing| outgoing.link = None);
+        assert_eq!(terms, [1, 2]);
     }
 
     fn append(term: Term, entries: usize) -> Message {
@@ -270,13 +297,13 @@ mod tests {
             let link = Slow(sender, over.clone());
             scope.spawn(|| outbox.run(Box::new(link)));
             let _end = End(&outbox, over);
-            outbox.put(Vec::from([append(1, 1)]));
+            outbox.put(append(1, 1));
             assert_eq!(sent.recv(), Ok(0), "the first message is under way");
-            outbox.put(Vec::from([append(2, 1)]));
-            outbox.put(Vec::from([append(3, 0)]));
+            outbox.put(append(2, 1));
+            outbox.put(append(3, 0));
             assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [3, 1]);
             assert_eq!(sent.recv(), Ok(0), "the second message with entries is under way");
-            outbox.put(Vec::from([message(4)]));
+            outbox.put(message(4));
             assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [4, 2]);
         });
         assert_eq!(counters.snapshot(0).messages_sent, 4);

@@ -74,7 +74,7 @@ impl<R> Outlets<R> {
     pub(super) fn send(&self, messages: Vec<(ServerId, Message)>) {
         for (peer, message) in messages {
             if let Some(outbox) = self.outboxes.get(&peer) {
-                outbox.put(Vec::from([message]));
+                outbox.put(message);
             }
         }
     }

@@ -34,18 +34,13 @@ const CAPACITY: usize = 4096;
 pub(super) struct Arrived<R> {
     pub(super) errands: Vec<Errand>,
     pub(super) messages: VecDeque<(ServerId, Message)>,
-    pub(super) payloads: Vec<Payload>,
-    pub(super) waiters: Vec<Waiter<R>>,
+    /// What is proposed, and who waits for it.
+    pub(super) proposals: Vec<(Payload, Waiter<R>)>,
 }
 
 impl<R> Default for Arrived<R> {
     fn default() -> Self {
-        Arrived {
-            errands: Vec::new(),
-            messages: VecDeque::new(),
-            payloads: Vec::new(),
-            waiters: Vec::new(),
-        }
+        Arrived { errands: Vec::new(), messages: VecDeque::new(), proposals: Vec::new() }
     }
 }
 
@@ -58,13 +53,13 @@ impl<R> Arrived<R> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.messages.len() + self.payloads.len()
+        self.messages.len() + self.proposals.len()
     }
 }
 
 impl<R> Queue for Arrived<R> {
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.payloads.is_empty() && self.errands.is_empty()
+        self.messages.is_empty() && self.proposals.is_empty() && self.errands.is_empty()
     }
 }
 
@@ -123,13 +118,13 @@ impl<R> ServerLoop<R> {
     }
 
     fn serve(&mut self, arrived: Arrived<R>) {
-        let Arrived { errands, messages, payloads, waiters } = arrived;
+        let Arrived { errands, messages, proposals } = arrived;
         // What a peer's hello said stands before its messages.
         errands.into_iter().for_each(|errand| self.run_errand(errand));
         self.receive(messages);
         match self.stops {
-            true => self.wait_for_the_end(waiters),
-            false => self.propose(payloads, waiters),
+            true => self.wait_for_the_end(proposals),
+            false => self.propose(proposals),
         }
     }
 
@@ -157,12 +152,12 @@ impl<R> ServerLoop<R> {
     }
 
     /// Does nothing more, and keeps the proposals until the node has ended: they are told why.
-    fn wait_for_the_end(&mut self, waiters: Vec<Waiter<R>>) {
+    fn wait_for_the_end(&mut self, proposals: Vec<(Payload, Waiter<R>)>) {
         let mut rest = Vec::new();
         while let Taken::All(arrived) = self.arrived.take(None) {
             rest.push(arrived);
         }
-        drop((rest, waiters));
+        drop((rest, proposals));
     }
 
     /// Notes how far a peer has come: its message states its term, and a leader knows what it
@@ -184,13 +179,12 @@ impl<R> ServerLoop<R> {
     }
 
     /// All proposals that waited enter the log as one batch.
-    fn propose(&mut self, payloads: Vec<Payload>, waiters: Vec<Waiter<R>>) {
-        let barred = payloads.contains(&Payload::Blank) && !self.may_append_blanks();
-        let (payloads, waiters) = match barred {
-            true => refuse_barriers(payloads, waiters),
-            false => (payloads, waiters),
-        };
-        if !payloads.is_empty() {
+    fn propose(&mut self, mut proposals: Vec<(Payload, Waiter<R>)>) {
+        if proposals.iter().any(is_barrier) && !self.may_append_blanks() {
+            proposals = refuse_barriers(proposals);
+        }
+        if !proposals.is_empty() {
+            let (payloads, waiters) = proposals.into_iter().unzip();
             self.step(Input::Propose { payloads }, waiters);
         }
     }
@@ -272,15 +266,14 @@ impl<R> ServerLoop<R> {
 }
 
 /// Fails the barriers among proposals; the others.
-fn refuse_barriers<R>(
-    payloads: Vec<Payload>,
-    waiters: Vec<Waiter<R>>,
-) -> (Vec<Payload>, Vec<Waiter<R>>) {
-    let is_blank = |(payload, _): &(Payload, Waiter<R>)| *payload == Payload::Blank;
-    let (barriers, others): (Vec<_>, Vec<_>) =
-        payloads.into_iter().zip(waiters).partition(is_blank);
+fn refuse_barriers<R>(proposals: Vec<(Payload, Waiter<R>)>) -> Vec<(Payload, Waiter<R>)> {
+    let (barriers, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(is_barrier);
     barriers.into_iter().for_each(|(_, waiter)| waiter.fail(ProposeError::Outdated));
-    others.into_iter().unzip()
+    others
+}
+
+fn is_barrier<R>((payload, _): &(Payload, Waiter<R>)) -> bool {
+    *payload == Payload::Blank
 }
 
 #[cfg(all(test, not(veraft_shuttle)))]
@@ -297,9 +290,13 @@ mod tests {
         let (barrier, barrier_waiter) = Waiter::barrier(life.clone());
         let (second, second_waiter) = Waiter::command(life.clone());
         let command = |text: &'static [u8]| Payload::Command(Command::from(text));
-        let payloads = Vec::from([command(b"first"), Payload::Blank, command(b"second")]);
-        let waiters = Vec::from([first_waiter, barrier_waiter, second_waiter]);
-        let (payloads, waiters) = refuse_barriers(payloads, waiters);
+        let (payloads, waiters): (Vec<_>, Vec<_>) = refuse_barriers(Vec::from([
+            (command(b"first"), first_waiter),
+            (Payload::Blank, barrier_waiter),
+            (command(b"second"), second_waiter),
+        ]))
+        .into_iter()
+        .unzip();
         assert_eq!(payloads, [command(b"first"), command(b"second")]);
         assert!(matches!(barrier.wait(), Err(ProposeError::Outdated)));
         let accepted = crate::runtime::Accepted { term: 1, index: 1 };

@@ -1,12 +1,13 @@
 //! The primitives on which the hand-over between threads rests, in one place, so that a test
 //! can put a scheduler under them that explores the interleavings (see `interleavings.rs`).
+//! Under unit tests alone: the dev-dependency of this crate on itself is built without one.
 
 use crate::runtime::std;
 
-#[cfg(not(veraft_shuttle))]
+#[cfg(not(all(test, veraft_shuttle)))]
 pub(in crate::runtime) use std::sync::{Condvar, Mutex, MutexGuard};
 
-#[cfg(veraft_shuttle)]
+#[cfg(all(test, veraft_shuttle))]
 pub(in crate::runtime) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
 use std::sync::PoisonError;

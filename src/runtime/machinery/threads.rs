@@ -146,10 +146,7 @@ impl<R> Drop for Machinery<R> {
 impl<R> Shared<R> {
     /// Hands a proposal to the server loop; a node that has stopped drops it.
     pub(in crate::runtime) fn put(&self, payload: Payload, waiter: Waiter<R>) {
-        self.arrived.put(|arrived| {
-            arrived.payloads.push(payload);
-            arrived.waiters.push(waiter);
-        });
+        self.arrived.put(|arrived| arrived.proposals.push((payload, waiter)));
     }
 
     /// What [`Node::readmit`](crate::runtime::Node::readmit) promises.

@@ -200,28 +200,36 @@ impl MemoryNetwork {
         lock(&self.shared.state).sent.values().sum()
     }
 
-    /// Sends messages. Unless the caller may block, they are given back if the nodes have to
-    /// meet first: that may take a while.
-    fn send(
+    /// Sends messages; the nodes may have to meet first, which may take a while.
+    fn send(&self, from: Sender, to: ServerId, messages: Vec<Message>) {
+        self.pass_on(lock(&self.shared.state), from, to, messages);
+    }
+
+    /// Sends a message, or gives it back if the nodes have to meet first.
+    fn try_send(&self, from: Sender, to: ServerId, message: Message) -> Result<(), Message> {
+        let state = lock(&self.shared.state);
+        let at_once = state.passes(from.id, to) && state.conditions.are_perfect();
+        if at_once && state.next_step(from, to) == Step::Introduce {
+            return Err(message);
+        }
+        self.pass_on(state, from, to, [message]);
+        Ok(())
+    }
+
+    fn pass_on(
         &self,
+        mut state: MutexGuard<'_, State>,
         from: Sender,
         to: ServerId,
-        messages: Vec<Message>,
-        may_block: bool,
-    ) -> Result<(), Vec<Message>> {
-        let mut state = lock(&self.shared.state);
-        let (passes, perfect) = (state.passes(from.id, to), state.conditions.are_perfect());
-        let meets = || state.next_step(from, to) == Step::Introduce;
-        if passes && perfect && !may_block && meets() {
-            return Err(messages);
-        }
+        messages: impl IntoIterator<Item = Message, IntoIter: ExactSizeIterator>,
+    ) {
+        let messages = messages.into_iter();
         *state.sent.entry((from.id, to)).or_default() += messages.len() as u64;
-        if !passes {
-            return Ok(());
+        if !state.passes(from.id, to) {
+            return;
         }
-        if perfect {
-            self.shared.bring(state, from, to, messages);
-            return Ok(());
+        if state.conditions.are_perfect() {
+            return self.shared.bring(state, from, to, messages);
         }
         let now = Instant::now();
         for message in messages {
@@ -230,7 +238,6 @@ impl MemoryNetwork {
         self.start_carrier(&mut state);
         drop(state);
         self.shared.changed.notify_one();
-        Ok(())
     }
 
     /// Starts the thread that delivers late messages, once.
@@ -260,7 +267,7 @@ enum Step {
     Lose,
 }
 
-fn deliver(inbox: &Inbox, from: ServerId, messages: Vec<Message>) {
+fn deliver(inbox: &Inbox, from: ServerId, messages: impl IntoIterator<Item = Message>) {
     for message in messages {
         if let Err(refused) = inbox.deliver(from, message, 0) {
             log::debug!(%from, to = %inbox.id(), %refused, "message dropped");
@@ -335,7 +342,7 @@ impl Shared {
         mut state: MutexGuard<'_, State>,
         from: Sender,
         to: ServerId,
-        messages: Vec<Message>,
+        messages: impl IntoIterator<Item = Message>,
     ) {
         let Some((inbox, life)) = state.inboxes.get(&to).cloned() else { return };
         let lives = Lives::of(from.life, life);
@@ -399,7 +406,7 @@ impl Shared {
             for (to, message) in waiting {
                 let [one, other] = &nodes;
                 let (from, to) = if to == one.id() { (other, one) } else { (one, other) };
-                deliver(to, from.id(), Vec::from([message]));
+                deliver(to, from.id(), [message]);
             }
         }
     }
@@ -410,7 +417,7 @@ impl Shared {
         const LOOK: Duration = Duration::from_millis(100);
         let mut state = lock(&self.state);
         while let Some(Letter { from, to, message, .. }) = state.arrived() {
-            self.bring(state, from, to, Vec::from([message]));
+            self.bring(state, from, to, [message]);
             state = lock(&self.state);
         }
         let next = state.travelling.peek().map(|Reverse(letter)| letter.arrives);

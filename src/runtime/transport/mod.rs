@@ -133,14 +133,15 @@ pub trait Link: Send + 'static {
         self.send(messages)
     }
 
-    /// Does what [`send`](Link::send) does, at once or not at all: called by a thread that must
-    /// not block, to save the change to the one that may. Refuses whatever would take long.
+    /// Does what [`send`](Link::send) does, for one message, at once or not at all: called by a
+    /// thread that must not block, to save the change to the one that may. Refuses whatever would
+    /// take long.
     ///
     /// # Errors
-    /// Gives back what is left for [`send`](Link::send), which is called next then, also if it
-    /// is nothing: the link may hold half of a message.
-    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
-        Err(messages)
+    /// Gives the message back, or nothing if the link holds the rest of it; either way
+    /// [`send`](Link::send) is called next.
+    fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
+        Err(Some(message))
     }
 }
 

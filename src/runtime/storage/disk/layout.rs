@@ -82,11 +82,10 @@ fn create(store: &Database) -> Result<(), Trouble> {
 /// Every run of entries is written anew, once all of them are known to be sound.
 fn migrate_from_1(store: &Database) -> Result<(), Trouble> {
     let old = store.begin_read()?;
-    let entries = read_runs(&old, stored::read_run_1)?;
-    fold(read_ballot(&old)?, entries.clone())?;
+    let persistent = read_as(&old, stored::read_run_1)?;
     let transaction = begin(store)?;
     truncate(&transaction, 0)?;
-    append(&transaction, 0, entries.iter())?;
+    append(&transaction, 0, persistent.log().entries().iter())?;
     finish(transaction)
 }
 
@@ -102,14 +101,53 @@ fn finish(transaction: WriteTransaction) -> Result<(), Trouble> {
 
 /// What the file holds of a server, once it is known to be sound.
 pub(super) fn read(transaction: &ReadTransaction) -> Result<Persistent, Trouble> {
-    fold(read_ballot(transaction)?, read_runs(transaction, stored::read_run)?)
+    read_as(transaction, stored::read_run)
 }
 
-fn fold(ballot: Option<Ballot>, entries: Vec<Entry>) -> Result<Persistent, Trouble> {
+/// `read_run` takes the index of the first of a run, and its bytes.
+fn read_as(
+    transaction: &ReadTransaction,
+    read_run: impl Fn(Index, &[u8]) -> Result<Vec<Entry>, Trouble>,
+) -> Result<Persistent, Trouble> {
+    let table = transaction.open_table(ENTRIES)?;
+    let stored = table.iter()?.map(|item| item.map_err(Trouble::from));
+    let mut next = 1;
+    let runs = stored.map(|item| {
+        let (first, run) = item?;
+        if first.value() != next {
+            return Err(Trouble::record(
+                std::format!("entry {next}"),
+                std::format!("entry {} stands in its place", first.value()),
+            ));
+        }
+        let entries = read_run(next, run.value())?;
+        next += entries.len() as Index;
+        Ok(entries)
+    });
+    fold(read_ballot(transaction)?, runs)
+}
+
+/// Takes the runs one by one: beside the log that grows there is never more than one of them,
+/// and none behind one that is unsound.
+fn fold(
+    ballot: Option<Ballot>,
+    runs: impl Iterator<Item = Result<Vec<Entry>, Trouble>>,
+) -> Result<Persistent, Trouble> {
     let ballot = ballot.map(|(current_term, voted_for)| Record::Ballot { current_term, voted_for });
-    let append = Record::Append { entries: entries.into_iter().collect() };
-    Persistent::fold(ballot.into_iter().chain([append]))
-        .map_err(|bad| Trouble::record(place(bad), bad))
+    let mut unread = None;
+    let read = runs.map_while(|run| match run {
+        Ok(run) => Some(Record::Append { entries: run.into_iter().collect() }),
+        Err(trouble) => {
+            unread = Some(trouble);
+            None
+        }
+    });
+    let folded = Persistent::fold(ballot.into_iter().chain(read))
+        .map_err(|bad| Trouble::record(place(bad), bad))?;
+    match unread {
+        Some(trouble) => Err(trouble),
+        None => Ok(folded),
+    }
 }
 
 fn place(bad: BadRecord) -> String {
@@ -125,28 +163,6 @@ fn read_ballot(transaction: &ReadTransaction) -> Result<Option<Ballot>, Trouble>
     let table = transaction.open_table(BALLOT)?;
     let ballot = table.get(())?;
     ballot.map(|ballot| stored::read_ballot(ballot.value())).transpose()
-}
-
-/// All entries, from index 1 on. `read_run` takes the index of the first of a run, and its
-/// bytes.
-fn read_runs(
-    transaction: &ReadTransaction,
-    read_run: impl Fn(Index, &[u8]) -> Result<Vec<Entry>, Trouble>,
-) -> Result<Vec<Entry>, Trouble> {
-    let table = transaction.open_table(ENTRIES)?;
-    let mut entries = Vec::new();
-    for item in table.iter()? {
-        let (first, run) = item?;
-        let next = entries.len() as Index + 1;
-        if first.value() != next {
-            return Err(Trouble::record(
-                std::format!("entry {next}"),
-                std::format!("entry {} stands in its place", first.value()),
-            ));
-        }
-        entries.extend(read_run(next, run.value())?);
-    }
-    Ok(entries)
 }
 
 pub(super) fn read_notes(transaction: &ReadTransaction) -> Result<Notes, Trouble> {
@@ -222,4 +238,37 @@ fn append<'a>(
         last_index += run.len() as Index;
     }
     Ok(last_index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+    use std::vec;
+
+    /// The runs that were read and are not folded yet are counted where the next one is read.
+    #[test]
+    fn a_log_is_folded_run_by_run_and_no_further_than_to_the_first_unsound_one() {
+        let read = Cell::new(0);
+        let run = |run: Result<Vec<Entry>, Trouble>| {
+            read.set(read.get() + 1);
+            run
+        };
+        let entries = |term| Ok(vec![Entry::command(term, &b"x"[..]); RUN]);
+        let ballot = Some((9, None));
+
+        let sound =
+            fold(ballot, [entries(1), entries(2), entries(9)].into_iter().map(run)).unwrap();
+        assert_eq!((sound.log().last_index(), read.replace(0)), (3 * RUN as Index, 3));
+
+        let unsound = fold(ballot, [entries(2), entries(1), entries(3)].into_iter().map(run));
+        let Err(Trouble::Record { position, .. }) = unsound else { panic!("folded") };
+        let first = RUN as Index + 1;
+        assert_eq!((position, read.replace(0)), (std::format!("entry {first}"), 2));
+
+        let unread = Err(Trouble::record("the third", "cut off"));
+        let unread = fold(ballot, [entries(1), unread, entries(3)].into_iter().map(run));
+        let Err(Trouble::Record { position, .. }) = unread else { panic!("folded") };
+        assert_eq!((&*position, read.get()), ("the third", 2));
+    }
 }

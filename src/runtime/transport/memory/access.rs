@@ -90,12 +90,14 @@ impl MemoryLink {
 
 impl Link for MemoryLink {
     fn send(&mut self, messages: Vec<Message>) -> u64 {
-        match self.network.send(self.sender(), self.to, messages, true) {
-            Ok(()) | Err(_) => 0,
-        }
+        self.network.send(self.sender(), self.to, messages);
+        0
     }
 
-    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
-        self.network.send(self.sender(), self.to, messages, false).map(|()| 0)
+    fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
+        match self.network.try_send(self.sender(), self.to, message) {
+            Ok(()) => Ok(0),
+            Err(message) => Err(Some(message)),
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::io::{self, ErrorKind, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::slice;
 use std::string::{String, ToString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -291,21 +292,21 @@ impl Link for TcpLink {
         }
     }
 
-    fn try_send(&mut self, messages: Vec<Message>) -> Result<u64, Vec<Message>> {
-        let may_be_long = !self.unsent.rest().is_empty() || !messages.iter().all(is_small);
+    fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
+        let may_be_long = !self.unsent.rest().is_empty() || !is_small(&message);
         if self.has_news() || may_be_long {
-            return Err(messages);
+            return Err(Some(message));
         }
         if self.open.as_ref().and_then(|open| open.stream.socket()).is_none() {
-            return Err(messages);
+            return Err(Some(message));
         }
-        self.add(&messages);
-        let TcpLink { open: Some(open), unsent, .. } = self else { return Err(messages) };
-        let Some(socket) = open.stream.socket() else { return Err(messages) };
+        self.add(slice::from_ref(&message));
+        let TcpLink { open: Some(open), unsent, .. } = self else { return Err(Some(message)) };
+        let Some(socket) = open.stream.socket() else { return Err(Some(message)) };
         match write_now(socket, unsent.rest()) {
             Ok(written) => {
                 unsent.written += written;
-                if unsent.rest().is_empty() { Ok(unsent.clear()) } else { Err(Vec::new()) }
+                if unsent.rest().is_empty() { Ok(unsent.clear()) } else { Err(None) }
             }
             Err(error) => {
                 self.disconnect(&error);
