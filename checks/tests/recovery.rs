@@ -1,15 +1,19 @@
 //! Recovery: what is tried, and that the check can fail.
 
+#[path = "../../models/tests/enveloped/mod.rs"]
+mod enveloped;
+
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use stateright::Model;
-use veraft::figure2::ServerId;
+use enveloped::Enveloped;
+use stateright::{Checker, Model};
+use veraft::figure2::{Server, ServerId};
 use veraft_checks::evidence::recovery::failure::Unrecovered;
 use veraft_checks::evidence::recovery::game::Game;
-use veraft_checks::evidence::recovery::{self, RECOVERY, ROUNDS, Settings, Tried};
+use veraft_checks::evidence::recovery::{self, RECOVERY, ROUNDS, Recovering, Settings, Tried};
 use veraft_checks::evidence::saved::Saved;
 use veraft_checks::evidence::verdict::{Verdict, Word};
 use veraft_checks::scopes::script::Script;
@@ -18,7 +22,7 @@ use veraft_checks::scopes::{self, Scope};
 use veraft_checks::telling;
 use veraft_checks::telling::regression;
 use veraft_checks::terminal::progress::Progress;
-use veraft_models::{Bounds, Cluster, Move};
+use veraft_models::{Bounds, Cluster, Environment, Modelled, Move};
 
 const ALL: Settings = Settings { rounds: ROUNDS, one_in: 1, seed: 0 };
 
@@ -199,6 +203,26 @@ fn a_log_with_another_entry_is_no_agreement() {
 fn a_breach_is_no_recovery() {
     let leads = |id| format!("{id} election timeout\n{id} <-> S2");
     assert!(matches!(mixture(&leads("S0"), &leads("S1")), Unrecovered::Breach(_)));
+}
+
+/// What is tried of a cluster of any protocol, without reductions.
+fn tried<P: Modelled>(torn: bool) -> Tried {
+    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1 };
+    let environment =
+        Environment { symmetry: false, keep_dead_letters: true, torn, ..Environment::default() };
+    let model = Recovering::of(Cluster::<P>::of(bounds, environment), Vec::new(), ALL);
+    let found = model.checker().spawn_bfs().join();
+    found.assert_properties();
+    found.model().tried()
+}
+
+#[test]
+fn figure_2_in_an_envelope_recovers_like_figure_2() {
+    for torn in [false, true] {
+        let bare = tried::<Server>(torn);
+        assert!(bare.played > 100, "{bare:?}");
+        assert_eq!(tried::<Enveloped>(torn), bare);
+    }
 }
 
 #[test]

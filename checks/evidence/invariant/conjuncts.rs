@@ -3,13 +3,14 @@
 //! Entries stand in logs and travel in AppendEntries; both are segments here.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Entries, Entry, Index, Leader, Message, Role,
-    Server, Term,
+    AppendEntriesReply, AppendOutcome, Entry, Leader, Message, Role, Server, Term,
 };
 use veraft_models::Letter;
+use veraft_models::properties::{
+    self, Segment, logs_match, one_leader_per_term, one_vote_per_term,
+};
 
 use super::world::{Vote, World};
 
@@ -52,58 +53,24 @@ pub fn broken<'a>(world: &World, conjuncts: &'a [Conjunct]) -> Option<&'a Conjun
     conjuncts.iter().find(|conjunct| !(conjunct.holds)(world))
 }
 
-/// Consecutive entries, and the term of the entry before them.
-#[derive(Clone, Copy)]
-struct Segment<'a> {
-    prev_index: Index,
-    prev_term: Term,
-    entries: &'a Entries,
-    /// No entry is of a later term than this.
-    term: Term,
+/// Every segment, and the term that its entries' terms do not exceed.
+fn segments(world: &World) -> impl Iterator<Item = (Segment<'_>, Term)> + Clone {
+    let logs = world.servers.iter().map(|s| (Segment::from(s.log()), s.current_term()));
+    logs.chain(world.letters.iter().filter_map(segment))
 }
 
-impl<'a> Segment<'a> {
-    fn of_log(server: &'a Server) -> Segment<'a> {
-        let (entries, term) = (server.log().entries(), server.current_term());
-        Segment { prev_index: 0, prev_term: 0, entries, term }
-    }
-
-    fn of_letter(letter: &'a Letter) -> Option<Segment<'a>> {
-        let Message::AppendEntries(request) = &letter.message else { return None };
-        let AppendEntries { term, prev_log_index, prev_log_term, entries, .. } = request;
-        Some(Segment {
-            prev_index: *prev_log_index,
-            prev_term: *prev_log_term,
-            entries,
-            term: *term,
-        })
-    }
-
-    fn last_index(self) -> Index {
-        self.prev_index + self.entries.len() as Index
-    }
-
-    fn get(self, index: Index) -> Option<&'a Entry> {
-        let place = index.checked_sub(self.prev_index + 1)?;
-        self.entries.iter().nth(place as usize)
-    }
-
-    fn term_at(self, index: Index) -> Option<Term> {
-        match index == self.prev_index {
-            true => Some(self.prev_term),
-            false => self.get(index).map(|entry| entry.term),
+/// That of a letter, if it is an AppendEntries.
+fn segment(letter: &Letter) -> Option<(Segment<'_>, Term)> {
+    match &letter.message {
+        Message::AppendEntries(request) => Some((Segment::from(request), request.term)),
+        Message::AppendEntriesReply(_) | Message::RequestVote(_) | Message::RequestVoteReply(_) => {
+            None
         }
     }
-
-    /// Each entry with its index.
-    fn numbered(self) -> impl Iterator<Item = (Index, &'a Entry)> {
-        (self.prev_index + 1..).zip(self.entries.iter())
-    }
 }
 
-fn segments(world: &World) -> impl Iterator<Item = Segment<'_>> + Clone {
-    let logs = world.servers.iter().map(Segment::of_log);
-    logs.chain(world.letters.iter().filter_map(Segment::of_letter))
+fn entries(world: &World) -> impl Iterator<Item = &Entry> {
+    segments(world).flat_map(|(segment, _)| segment.entries.iter())
 }
 
 fn leaders(world: &World) -> impl Iterator<Item = &Server> {
@@ -123,7 +90,7 @@ fn well_formed(world: &World) -> bool {
                 Message::RequestVoteReply(reply) => reply.term > 0,
                 Message::AppendEntriesReply(reply) => reply.term > 0,
             }
-    }) && segments(world).all(|segment| segment.entries.iter().all(|entry| entry.term > 0))
+    }) && entries(world).all(|entry| entry.term > 0)
 }
 
 /// What a server or a letter says of a vote is true: the server's own, one that is granted, and
@@ -150,8 +117,8 @@ fn votes_were_cast(world: &World) -> bool {
 
 /// No server casts two votes in a term.
 fn one_vote(world: &World) -> bool {
-    let ballots: BTreeSet<_> = world.votes.iter().map(|vote| (vote.term, vote.voter)).collect();
-    ballots.len() == world.votes.len()
+    let votes = world.votes.iter().map(|vote| ((vote.term, vote.voter), vote.candidate));
+    one_vote_per_term(votes).is_ok()
 }
 
 /// A vote is cast in a term that the voter has reached; while it is there, it knows its vote.
@@ -212,16 +179,15 @@ fn candidates_have_not_led(world: &World) -> bool {
 
 /// A term of which there is an entry was led.
 fn entries_have_a_leader(world: &World) -> bool {
-    segments(world)
-        .flat_map(|segment| segment.entries.iter())
-        .all(|entry| world.led.iter().any(|&(term, _)| term == entry.term))
+    entries(world).all(|entry| world.led.iter().any(|&(term, _)| term == entry.term))
 }
 
 /// While a server leads, all entries of its term stand in its log at the same place.
 fn leader_holds_its_term(world: &World) -> bool {
     leaders(world).all(|leader| {
-        segments(world).flat_map(Segment::numbered).all(|(index, entry)| {
-            entry.term != leader.current_term() || leader.log().get(index) == Some(entry)
+        segments(world).flat_map(|(segment, _)| segment.placed()).all(|placed| {
+            let in_log = leader.log().get(placed.index) == Some(placed.entry);
+            placed.entry.term != leader.current_term() || in_log
         })
     })
 }
@@ -229,44 +195,37 @@ fn leader_holds_its_term(world: &World) -> bool {
 /// Where two segments have entries of the same term, the entries are the same, and the terms
 /// before them are too.
 fn segments_match(world: &World) -> bool {
-    let mut others = segments(world);
-    while let Some(one) = others.next() {
-        if !others.clone().all(|other| match_up(one, other)) {
+    every_two_match(segments(world).map(|(segment, _)| segment))
+}
+
+fn every_two_match<'a>(mut segments: impl Iterator<Item = Segment<'a>> + Clone) -> bool {
+    while let Some(one) = segments.next() {
+        if !segments.clone().all(|other| logs_match(one, other).is_ok()) {
             return false;
         }
     }
     true
 }
 
-fn match_up(one: Segment<'_>, other: Segment<'_>) -> bool {
-    let first = one.prev_index.max(other.prev_index) + 1;
-    let last = one.last_index().min(other.last_index());
-    (first..=last).all(|index| {
-        one.term_at(index) != other.term_at(index)
-            || (one.get(index) == other.get(index)
-                && one.term_at(index - 1) == other.term_at(index - 1))
-    })
-}
-
 /// Terms never decrease along a segment, and end at the term of the server or letter.
 fn terms_in_order(world: &World) -> bool {
-    segments(world).all(|segment| {
-        let terms = segment.entries.iter().map(|entry| entry.term);
-        std::iter::once(segment.prev_term).chain(terms).chain([segment.term]).is_sorted()
+    segments(world).all(|(segment, term)| {
+        let last_term = segment.term_at(segment.last_index());
+        properties::terms_in_order(segment).is_ok() && last_term <= Some(term)
     })
 }
 
 /// While a server leads, whatever it sent in its term is part of its log.
 fn requests_are_parts(world: &World) -> bool {
     world.letters.iter().all(|letter| {
-        let Some(segment) = Segment::of_letter(letter) else { return true };
+        let Some((segment, term)) = segment(letter) else { return true };
         let sender = world.server(letter.from);
-        if !sender.is_leader() || sender.current_term() != segment.term {
+        if !sender.is_leader() || sender.current_term() != term {
             return true;
         }
-        let log = Segment::of_log(sender);
+        let log = sender.log();
         log.term_at(segment.prev_index) == Some(segment.prev_term)
-            && segment.numbered().all(|(index, entry)| log.get(index) == Some(entry))
+            && segment.placed().all(|placed| log.get(placed.index) == Some(placed.entry))
     })
 }
 
@@ -309,24 +268,9 @@ fn next_index_within(world: &World) -> bool {
 }
 
 fn election_safety(world: &World) -> bool {
-    let terms: BTreeSet<Term> = world.led.iter().map(|&(term, _)| term).collect();
-    terms.len() == world.led.len()
+    one_leader_per_term(world.led.iter().copied()).is_ok()
 }
 
-/// Logs that hold an entry of the same index and term are the same up to it.
 fn log_matching(world: &World) -> bool {
-    let mut others = world.servers.iter();
-    while let Some(one) = others.next() {
-        for other in others.clone() {
-            let common = one.log().last_index().min(other.log().last_index());
-            let agreed =
-                (1..=common).rev().find(|&i| one.log().term_at(i) == other.log().term_at(i));
-            let agreed = agreed.unwrap_or(0) as usize;
-            let pairs = one.log().entries().iter().zip(other.log().entries().iter());
-            if !pairs.take(agreed).all(|(a, b)| a == b) {
-                return false;
-            }
-        }
-    }
-    true
+    every_two_match(world.servers.iter().map(|server| Segment::from(server.log())))
 }

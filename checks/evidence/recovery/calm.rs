@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
-use veraft::figure2::{ServerId, Timer};
-use veraft_models::orbit::Ref;
-use veraft_models::{Action, Cluster, Letter, Memo, Proposes};
+use veraft::figure2::{Server, ServerId, Timer};
+use veraft_models::{Action, Cluster, LetterRef, Memo, Modelled, Proposes};
 
 use super::clock::Clock;
 use super::failure::Unrecovered;
@@ -26,46 +25,49 @@ pub fn in_every_order(servers: usize) -> bool {
 const ENDLESS: usize = 1000;
 
 /// Lets things happen to positions of one cluster, and keeps a list of them.
-pub struct Calm<'a> {
-    cluster: &'a Cluster,
-    memo: &'a Memo,
+pub struct Calm<'a, P: Modelled = Server> {
+    cluster: &'a Cluster<P>,
+    memo: &'a Memo<P>,
     /// What happened so far, without letters that made no difference.
-    pub trail: Vec<Action>,
+    pub trail: Vec<Action<LetterRef<P>>>,
     /// How many distinct moments were met, for each thing that happened.
     pub moments: u64,
 }
 
 /// A quiet cluster after something happened.
-pub struct Quiet {
+pub struct Quiet<P: Modelled = Server> {
     /// What became of the cluster.
-    pub position: Position,
+    pub position: Position<P>,
     /// The servers whose election timers were set meanwhile.
     pub set: BTreeSet<ServerId>,
     /// All that happened.
-    pub trail: Vec<Action>,
+    pub trail: Vec<Action<LetterRef<P>>>,
 }
 
 /// A cluster that is not quiet yet.
 #[derive(Clone)]
-struct Moment {
-    position: Position,
+struct Moment<P: Modelled> {
+    position: Position<P>,
     /// In the order in which they were sent.
-    under_way: Vec<Ref<Letter>>,
+    under_way: Vec<LetterRef<P>>,
     set: BTreeSet<ServerId>,
 }
 
+/// What tells moments apart: servers, letters under way by number, timers set.
+type Name<P> = (Position<P>, Vec<u32>, BTreeSet<ServerId>);
+
 /// What is known of the moments after something happened.
-struct After {
+struct After<P: Modelled> {
     /// Each moment met, and whether all that comes of it was tried.
-    met: FxHashMap<(Position, Vec<u32>, BTreeSet<ServerId>), bool>,
-    quiet: Vec<Quiet>,
+    met: FxHashMap<Name<P>, bool>,
+    quiet: Vec<Quiet<P>>,
     /// How long the trail was before.
     first: usize,
 }
 
-impl<'a> Calm<'a> {
+impl<'a, P: Modelled> Calm<'a, P> {
     /// A calm world for `cluster`.
-    pub fn new(cluster: &'a Cluster, memo: &'a Memo) -> Calm<'a> {
+    pub fn new(cluster: &'a Cluster<P>, memo: &'a Memo<P>) -> Calm<'a, P> {
         Calm { cluster, memo, trail: Vec::new(), moments: 0 }
     }
 
@@ -73,9 +75,9 @@ impl<'a> Calm<'a> {
     /// every way in which that can end.
     pub fn happen(
         &mut self,
-        position: &Position,
-        actions: &[Action],
-    ) -> Result<Vec<Quiet>, Unrecovered> {
+        position: &Position<P>,
+        actions: &[Action<LetterRef<P>>],
+    ) -> Result<Vec<Quiet<P>>, Unrecovered> {
         let first = self.trail.len();
         let mut after = After { met: FxHashMap::default(), quiet: Vec::new(), first };
         let position = position.clone();
@@ -91,7 +93,7 @@ impl<'a> Calm<'a> {
 
     /// What a leader is given, so that it can commit what it holds: a command of a client; where
     /// drivers give blanks, a blank, and only while there is no entry of its own term.
-    pub fn proposal(&self, position: &Position, leader: ServerId) -> Option<Proposes> {
+    pub fn proposal(&self, position: &Position<P>, leader: ServerId) -> Option<Proposes> {
         let server = position.member(leader).server();
         match self.cluster.environment.blanks {
             false => Some(Proposes::Command),
@@ -101,7 +103,7 @@ impl<'a> Calm<'a> {
     }
 
     /// The heartbeat timers fire that run.
-    pub fn heartbeats(&mut self, position: &Position) -> Result<Vec<Quiet>, Unrecovered> {
+    pub fn heartbeats(&mut self, position: &Position<P>) -> Result<Vec<Quiet<P>>, Unrecovered> {
         let runs = position.members().filter(|(_, member)| member.runs(Timer::Heartbeat));
         let fire = runs.map(|(id, _)| Action::Timeout(id, Timer::Heartbeat));
         self.happen(position, &fire.collect::<Vec<_>>())
@@ -110,8 +112,8 @@ impl<'a> Calm<'a> {
     /// What is under way arrives, after so many `letters` in a row.
     fn arrive(
         &mut self,
-        mut moment: Moment,
-        after: &mut After,
+        mut moment: Moment<P>,
+        after: &mut After<P>,
         letters: usize,
     ) -> Result<(), Unrecovered> {
         while let Some(write) = moment.write() {
@@ -143,7 +145,11 @@ impl<'a> Calm<'a> {
         Ok(())
     }
 
-    fn act(&mut self, moment: &mut Moment, action: Action) -> Result<(), Unrecovered> {
+    fn act(
+        &mut self,
+        moment: &mut Moment<P>,
+        action: Action<LetterRef<P>>,
+    ) -> Result<(), Unrecovered> {
         let id = action.server();
         let member = moment.position.member_mut(id);
         let effect = self.cluster.effect_on(self.memo, member.node, action);
@@ -169,9 +175,9 @@ impl<'a> Calm<'a> {
     }
 }
 
-impl Moment {
+impl<P: Modelled> Moment<P> {
     /// What the next disk has to write, if one has.
-    fn write(&self) -> Option<Action> {
+    fn write(&self) -> Option<Action<LetterRef<P>>> {
         let mut waiting = self.position.members().filter(|(_, m)| !m.node.pending.is_empty());
         waiting.next().map(|(id, _)| Action::CarryOut(id))
     }
@@ -187,7 +193,7 @@ impl Moment {
 
     /// All that matters to its future: where letters arrive in every order, that in which they
     /// were sent does not.
-    fn name(&self) -> (Position, Vec<u32>, BTreeSet<ServerId>) {
+    fn name(&self) -> Name<P> {
         let mut letters: Vec<u32> = self.under_way.iter().map(|letter| letter.number()).collect();
         if in_every_order(self.position.members().count()) {
             letters.sort_unstable();

@@ -3,8 +3,8 @@
 //! that brings a new entry to every state machine. All choices are tried.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use veraft::figure2::{ServerId, Timer};
-use veraft_models::{Action, Cluster, ClusterState, Memo, Proposes};
+use veraft::figure2::{Server, ServerId, Timer};
+use veraft_models::{Action, Cluster, ClusterState, LetterRef, Memo, Modelled, Proposes};
 
 use super::calm::{Calm, Quiet};
 use super::failure::Unrecovered;
@@ -15,26 +15,32 @@ use super::position::Position;
 const HEARTBEATS: u32 = 2;
 
 /// A game against all adversaries, over many starts.
-#[derive(Default)]
-pub struct Game {
-    memo: Memo,
+pub struct Game<P: Modelled = Server> {
+    memo: Memo<P>,
     /// Positions from which the cluster recovers, with the most rounds that takes.
-    known: FxHashMap<Position, u32>,
+    known: FxHashMap<Position<P>, u32>,
     /// Positions with a leader that was tried, and brought a new entry to everybody.
-    served: FxHashSet<Position>,
+    served: FxHashSet<Position<P>>,
     moments: u64,
 }
 
 /// A game that the adversary won.
 #[derive(Clone, Debug)]
-pub struct LostGame {
+pub struct LostGame<P: Modelled = Server> {
     /// Why.
     pub failure: Unrecovered,
     /// What happened since faults stopped.
-    pub trail: Vec<Action>,
+    pub trail: Vec<Action<LetterRef<P>>>,
 }
 
-impl Game {
+impl<P: Modelled> Default for Game<P> {
+    fn default() -> Self {
+        let (known, served) = Default::default();
+        Game { memo: Memo::default(), known, served, moments: 0 }
+    }
+}
+
+impl<P: Modelled> Game<P> {
     /// How many positions were met.
     pub fn positions(&self) -> usize {
         self.known.len()
@@ -51,10 +57,10 @@ impl Game {
     /// a leader.
     pub fn play(
         &mut self,
-        cluster: &Cluster,
-        state: &ClusterState,
+        cluster: &Cluster<P>,
+        state: &ClusterState<P>,
         rounds: u32,
-    ) -> Result<u32, LostGame> {
+    ) -> Result<u32, LostGame<P>> {
         let calm = Calm::new(cluster, &self.memo);
         let Game { memo: _, known, served, moments: _ } = self;
         let mut player = Player { calm, known, served, rounds };
@@ -64,15 +70,15 @@ impl Game {
     }
 }
 
-struct Player<'a> {
-    calm: Calm<'a>,
-    known: &'a mut FxHashMap<Position, u32>,
-    served: &'a mut FxHashSet<Position>,
+struct Player<'a, P: Modelled> {
+    calm: Calm<'a, P>,
+    known: &'a mut FxHashMap<Position<P>, u32>,
+    served: &'a mut FxHashSet<Position<P>>,
     rounds: u32,
 }
 
-impl Player<'_> {
-    fn play(&mut self, position: Position) -> Result<u32, Unrecovered> {
+impl<P: Modelled> Player<'_, P> {
+    fn play(&mut self, position: Position<P>) -> Result<u32, Unrecovered> {
         let failed = position.members().find(|(_, member)| member.node.failed.is_some());
         if let Some((id, _)) = failed {
             return Err(Unrecovered::Assertion(id));
@@ -86,7 +92,7 @@ impl Player<'_> {
 
     /// The most rounds that an adversary can keep the cluster without a leader from here on, if
     /// no more than are `left`.
-    fn worst(&mut self, position: Position, left: u32) -> Result<u32, Unrecovered> {
+    fn worst(&mut self, position: Position<P>, left: u32) -> Result<u32, Unrecovered> {
         if let Some(&rounds) = self.known.get(&position).filter(|&&rounds| rounds <= left) {
             return Ok(rounds);
         }
@@ -105,7 +111,7 @@ impl Player<'_> {
     }
 
     /// A round passes, with heartbeats of whoever leads.
-    fn round(&mut self, position: &Position, left: u32) -> Result<u32, Unrecovered> {
+    fn round(&mut self, position: &Position<P>, left: u32) -> Result<u32, Unrecovered> {
         self.unless_heard(position, |player, Quiet { mut position, set, trail: _ }| {
             let Some(left) = left.checked_sub(1) else {
                 return Err(Unrecovered::NoLeader(player.rounds));
@@ -119,8 +125,8 @@ impl Player<'_> {
     /// goes on.
     fn unless_heard(
         &mut self,
-        position: &Position,
-        mut then: impl FnMut(&mut Self, Quiet) -> Result<u32, Unrecovered>,
+        position: &Position<P>,
+        mut then: impl FnMut(&mut Self, Quiet<P>) -> Result<u32, Unrecovered>,
     ) -> Result<u32, Unrecovered> {
         let beats = self.calm.heartbeats(position)?;
         self.each(beats, |player, after| match after.heard_leader() {
@@ -131,7 +137,7 @@ impl Player<'_> {
 
     /// The leader takes in what it is given, and brings all it has to everybody. It beats faster
     /// than any election timer that it resets, so the adversary chooses no timer any more.
-    fn serve(&mut self, position: &Position, leader: ServerId) -> Result<(), Unrecovered> {
+    fn serve(&mut self, position: &Position<P>, leader: ServerId) -> Result<(), Unrecovered> {
         if self.served.contains(position) {
             return Ok(());
         }
@@ -146,11 +152,11 @@ impl Player<'_> {
     /// The leader is given an entry, and brings it to everybody.
     fn take_in(
         &mut self,
-        position: &Position,
+        position: &Position<P>,
         leader: ServerId,
         proposes: Proposes,
     ) -> Result<u32, Unrecovered> {
-        let entries = |position: &Position| position.member(leader).server().log().last_index();
+        let entries = |position: &Position<P>| position.member(leader).server().log().last_index();
         let proposed = self.calm.happen(position, &[Action::Propose(leader, proposes)])?;
         self.each(proposed, |player, after| match entries(&after.position) {
             now if now > entries(position) => player.spread(&after.position, leader, HEARTBEATS),
@@ -161,7 +167,7 @@ impl Player<'_> {
     /// With at most so many `heartbeats`, everybody has applied all that the leader holds.
     fn spread(
         &mut self,
-        position: &Position,
+        position: &Position<P>,
         leader: ServerId,
         heartbeats: u32,
     ) -> Result<u32, Unrecovered> {
@@ -181,8 +187,8 @@ impl Player<'_> {
     /// Goes on from each of `ways`; answers the most rounds that one took.
     fn each(
         &mut self,
-        ways: Vec<Quiet>,
-        mut then: impl FnMut(&mut Self, Quiet) -> Result<u32, Unrecovered>,
+        ways: Vec<Quiet<P>>,
+        mut then: impl FnMut(&mut Self, Quiet<P>) -> Result<u32, Unrecovered>,
     ) -> Result<u32, Unrecovered> {
         let so_far = self.calm.trail.len();
         let mut most = 0;
@@ -195,7 +201,7 @@ impl Player<'_> {
     }
 }
 
-impl Quiet {
+impl<P: Modelled> Quiet<P> {
     /// The one leader, if there is one, every server knows it, and the timers of all others were
     /// set.
     fn heard_leader(&self) -> Option<ServerId> {

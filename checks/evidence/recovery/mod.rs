@@ -5,6 +5,8 @@
 //! this is no temporal property. It is a finite game against an adversary, played to its end
 //! from every state, and so a property of states like any other.
 //!
+//! It is played with clusters of any protocol; [`check`] plays with the scopes, of Figure 2.
+//!
 //! # What is claimed
 //!
 //! Faults stop in some state that the search of a scope reached. From then on

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stateright::{Model, Path, Property};
+use veraft::figure2::Server;
 use veraft_models::interned::hash_of;
-use veraft_models::{Action, Cluster, ClusterState, Move};
+use veraft_models::{Action, Cluster, ClusterState, LetterRef, Modelled, Move};
 
 use super::calm::in_every_order;
 use super::failure::Unrecovered;
@@ -20,17 +21,16 @@ use crate::scopes::trace::{Narrate, Step};
 pub const RECOVERY: &str = "Recovery";
 
 /// A cluster whose only property is [`RECOVERY`].
-pub struct Recovering {
-    cluster: Cluster,
+pub struct Recovering<P: Modelled = Server> {
+    cluster: Cluster<P>,
     /// What happens before the search begins.
-    prefix: Vec<Move>,
+    prefix: Vec<Move<P::Message>>,
     settings: Settings,
-    played: Mutex<Played>,
+    played: Mutex<Played<P>>,
 }
 
-#[derive(Default)]
-struct Played {
-    game: Game,
+struct Played<P: Modelled> {
+    game: Game<P>,
     /// The servers of all states, by their fingerprints.
     starts: HashSet<u64>,
     games: u64,
@@ -40,12 +40,20 @@ struct Played {
 impl Recovering {
     /// The cluster of `scope`, from whose states it is tried.
     pub fn new(scope: &Scope, settings: Settings) -> Recovering {
-        Recovering {
-            cluster: scope.cluster(scope.environment()),
-            prefix: scope.prefix(),
-            settings,
-            played: Mutex::default(),
-        }
+        Recovering::of(scope.cluster(scope.environment()), scope.prefix(), settings)
+    }
+}
+
+impl<P: Modelled> Recovering<P> {
+    /// `cluster`, from whose states it is tried; `prefix` is what happened before the first.
+    pub fn of(
+        cluster: Cluster<P>,
+        prefix: Vec<Move<P::Message>>,
+        settings: Settings,
+    ) -> Recovering<P> {
+        let (game, starts) = (Game::default(), HashSet::new());
+        let played = Mutex::new(Played { game, starts, games: 0, most_rounds: 0 });
+        Recovering { cluster, prefix, settings, played }
     }
 
     /// What was tried so far.
@@ -67,7 +75,7 @@ impl Recovering {
     }
 
     /// Why the cluster does not recover from `state`, and what happens then; none if it does.
-    pub fn lost(&self, state: &ClusterState) -> Option<(Unrecovered, Vec<Move>)> {
+    pub fn lost(&self, state: &ClusterState<P>) -> Option<(Unrecovered, Vec<Move<P::Message>>)> {
         let lost = self.played().game.play(&self.cluster, state, self.settings.rounds).err();
         lost.map(|LostGame { failure, trail }| {
             let moves = trail.into_iter().map(Move::from);
@@ -76,11 +84,11 @@ impl Recovering {
     }
 
     /// Nothing panics between two writes of what the lock guards.
-    fn played(&self) -> MutexGuard<'_, Played> {
+    fn played(&self) -> MutexGuard<'_, Played<P>> {
         self.played.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn recovers(&self, state: &ClusterState) -> bool {
+    fn recovers(&self, state: &ClusterState<P>) -> bool {
         let Settings { rounds, one_in, seed } = self.settings;
         // When the disks have written, the state is another, and begins a game itself.
         if state.nodes.iter().any(|node| !node.pending.is_empty()) {
@@ -102,19 +110,19 @@ impl Recovering {
     }
 }
 
-impl Model for Recovering {
-    type State = ClusterState;
-    type Action = Action;
+impl<P: Modelled> Model for Recovering<P> {
+    type State = ClusterState<P>;
+    type Action = Action<LetterRef<P>>;
 
-    fn init_states(&self) -> Vec<ClusterState> {
+    fn init_states(&self) -> Vec<Self::State> {
         self.cluster.init_states()
     }
 
-    fn actions(&self, state: &ClusterState, actions: &mut Vec<Action>) {
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
         self.cluster.actions(state, actions);
     }
 
-    fn next_state(&self, state: &ClusterState, action: Action) -> Option<ClusterState> {
+    fn next_state(&self, state: &Self::State, action: Self::Action) -> Option<Self::State> {
         self.cluster.next_state(state, action)
     }
 

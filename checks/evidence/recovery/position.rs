@@ -5,29 +5,29 @@ use std::collections::BTreeSet;
 
 use veraft::figure2::{Server, ServerId, Timer};
 use veraft_models::orbit::Ref;
-use veraft_models::{ClusterState, ModelNode};
+use veraft_models::{ClusterState, ModelNode, Modelled};
 
 use super::clock::Clock;
 
 /// A quiet cluster. Nothing else of a state matters to its future.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Position {
-    members: Vec<Member>,
+pub struct Position<P: Modelled = Server> {
+    members: Vec<Member<P>>,
 }
 
 /// A server and its election timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Member {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member<P: Modelled = Server> {
     /// The server.
-    pub node: Ref<ModelNode>,
+    pub node: Ref<ModelNode<P>>,
     /// Its election timer.
     pub clock: Clock,
 }
 
-impl Member {
+impl<P: Modelled> Member<P> {
     /// The server of Figure 2.
     pub fn server(&self) -> &'static Server {
-        &self.node.value.replica.server
+        self.node.value.server()
     }
 
     /// Whether `timer` runs.
@@ -40,16 +40,16 @@ impl Member {
         let ModelNode { replica, disk, .. } = &self.node.value;
         let log = leader.log().entries();
         let applied = replica.applied.iter().map(|(index, entry)| (*index, entry));
-        replica.server.log().entries() == log
+        self.server().log().entries() == log
             && disk.log().entries() == log
             && applied.eq((1..).zip(log.iter()))
     }
 }
 
-impl Position {
+impl<P: Modelled> Position<P> {
     /// The servers of a state that has lost all its letters, each timer set nobody knows when.
-    pub fn of(state: &ClusterState) -> Position {
-        let member = |&node: &Ref<ModelNode>| {
+    pub fn of(state: &ClusterState<P>) -> Position<P> {
+        let member = |&node: &Ref<ModelNode<P>>| {
             let member = Member { node, clock: Clock::UNKNOWN };
             let runs = member.runs(Timer::Election);
             if runs { member } else { Member { clock: Clock::Stopped, ..member } }
@@ -58,17 +58,17 @@ impl Position {
     }
 
     /// The servers, by id.
-    pub fn members(&self) -> impl Iterator<Item = (ServerId, &Member)> {
+    pub fn members(&self) -> impl Iterator<Item = (ServerId, &Member<P>)> {
         (0..).map(ServerId).zip(&self.members)
     }
 
     /// Server `id`.
-    pub fn member(&self, id: ServerId) -> &Member {
+    pub fn member(&self, id: ServerId) -> &Member<P> {
         &self.members[id.0 as usize]
     }
 
     /// The same, to be changed.
-    pub fn member_mut(&mut self, id: ServerId) -> &mut Member {
+    pub fn member_mut(&mut self, id: ServerId) -> &mut Member<P> {
         &mut self.members[id.0 as usize]
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use veraft::figure2::{Breach, Command, Index, Term};
+use veraft_models::properties::Two;
 
 /// Why a lab test failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -162,6 +163,12 @@ pub enum Violation {
         /// What it said.
         message: String,
     },
+}
+
+impl From<Two<Term, usize>> for Violation {
+    fn from(Two { of: term, values: [first, second] }: Two<Term, usize>) -> Violation {
+        Violation::TwoLeaders { term, first, second }
+    }
 }
 
 /// What a script expected and did not see.

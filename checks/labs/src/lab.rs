@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use veraft::figure2::{Command, Index, Term};
+use veraft_models::properties::one_leader_per_term;
 
 use crate::agreement::Agreements;
 use crate::failure::{Failure, Unmet, Violation};
@@ -139,19 +140,11 @@ impl<'h> Lab<'h> {
         for _ in 0..LEADER_POLLS {
             let pause = self.harness.random(450..=550);
             self.sleep(Duration::from_millis(pause))?;
-            let mut highest: Option<(Term, usize)> = None;
-            let mut leaders: Vec<(Term, usize)> = Vec::new();
-            for (server, ServerStatus { term, leads }) in self.connected_statuses() {
-                if !leads {
-                    continue;
-                }
-                if let Some(&(_, first)) = leaders.iter().find(|&&(led, _)| led == term) {
-                    return Err(Violation::TwoLeaders { term, first, second: server }.into());
-                }
-                leaders.push((term, server));
-                highest = highest.max(Some((term, server)));
-            }
-            if let Some((_, leader)) = highest {
+            let leaders = self.connected_statuses().filter(|(_, status)| status.leads);
+            let led: Vec<(Term, usize)> =
+                leaders.map(|(server, status)| (status.term, server)).collect();
+            one_leader_per_term(led.iter().copied()).map_err(Violation::from)?;
+            if let Some(&(_, leader)) = led.iter().max() {
                 return Ok(leader);
             }
         }

@@ -51,11 +51,10 @@ pub fn model(bounds: Bounds) -> ActorModel<Raft, Reference> {
             })
         })
         .property(Expectation::Always, properties::ELECTION_SAFETY, |_, state| {
-            let leads = |replica: &&Arc<Replica>| replica.server.is_leader();
-            let mut terms: Vec<_> =
-                state.actor_states.iter().filter(leads).map(|r| r.server.current_term()).collect();
-            terms.sort_unstable();
-            terms.windows(2).all(|pair| pair[0] != pair[1])
+            let servers = state.actor_states.iter().map(|replica| &replica.server);
+            let leaders = servers.filter(|server| server.is_leader());
+            let led = leaders.map(|server| (server.current_term(), server.config().id));
+            properties::one_leader_per_term(led).is_ok()
         })
         .property(Expectation::Always, SAME_AS_CLUSTER, |model, state| {
             model.cfg.reached.contains(&servers(state))

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use veraft::figure2::{Config, Entry, Index, Message, Persistent, Server, ServerId, Term};
 use veraft_models::properties::{
-    self, Committed, Fell, Lacks, LogsDiffer, NotStored, Two, commit_is_durable,
-    leader_is_complete, never_falls, one_leader_per_term,
+    self, Committed, Fell, Lacks, LogsDiffer, NotStored, commit_is_durable, leader_is_complete,
+    never_falls, one_leader_per_term,
 };
 
 use crate::failure::Violation;
@@ -106,13 +106,7 @@ impl Safety {
     fn elected(&mut self, id: usize, server: &Server) -> Result<(), Violation> {
         let term = server.current_term();
         let first = *self.leaders.entry(term).or_insert(id);
-        one_leader_per_term([(term, first), (term, id)]).map_err(
-            |Two { of: term, values: [first, second] }| Violation::TwoLeaders {
-                term,
-                first,
-                second,
-            },
-        )?;
+        one_leader_per_term([(term, first), (term, id)])?;
         let committed = (1..).zip(&self.committed);
         let committed = committed.map(|(index, (entry, term))| {
             let term = *term;
