@@ -114,6 +114,11 @@ fn elections() {
 fn replication() {
     compare(3, 1, 1, 0, false);
     compare(2, 2, 2, 1, false);
+}
+
+#[test]
+#[ignore = "long: .ci/long.sh runs it"]
+fn replication_in_three_terms() {
     compare(2, 3, 1, 1, false);
 }
 
