@@ -7,9 +7,9 @@ use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Entries, Index, Message, Persistent, Server, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
-use crate::held::{Pending, Withheld};
 use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
+use crate::withheld::{Pending, Withheld};
 
 /// One server of the cluster and what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -117,9 +117,9 @@ async function explorer() {
   const server = spawn(check, ["explore", "election", "--address", address], { stdio: ["ignore", "ignore", "pipe"] });
   try {
     await new Promise((ready) => server.stderr.once("data", ready));
+    await listening(port);
     const busy = refused(["explore", "election", "--address", address]);
     assert.match(busy, /^check explore: cannot listen at .*\n$/, "a busy port is one line");
-    await listening(port);
     const page = await open(`http://${address}/`, [`http://${address}/`]);
     const choices = "a[href^='#/steps/']";
     await page.waitForSelector(choices);
