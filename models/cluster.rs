@@ -61,22 +61,26 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Every reduction, no torn steps, no blanks, batches of any size.
+    pub const REDUCED: Environment = Environment {
+        symmetry: true,
+        keep_dead_letters: false,
+        audit: false,
+        torn: false,
+        blanks: false,
+        batch: None,
+    };
+
     /// How many bytes such a batch takes: see [`Raft::max_append_bytes`].
     pub fn max_append_bytes(&self) -> usize {
         self.batch.map_or(usize::MAX, |commands| commands.saturating_mul(COMMAND_BYTES))
     }
 }
 
+/// [`Environment::REDUCED`].
 impl Default for Environment {
     fn default() -> Self {
-        Environment {
-            symmetry: true,
-            keep_dead_letters: false,
-            audit: false,
-            torn: false,
-            blanks: false,
-            batch: None,
-        }
+        Environment::REDUCED
     }
 }
 

@@ -54,14 +54,7 @@ pub struct Scope {
     pub default: bool,
 }
 
-const REDUCED: Environment = Environment {
-    symmetry: true,
-    keep_dead_letters: false,
-    audit: false,
-    torn: false,
-    blanks: false,
-    batch: None,
-};
+const REDUCED: Environment = Environment::REDUCED;
 pub(crate) const PLAIN: Environment =
     Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
 const TORN: Environment = Environment { torn: true, ..REDUCED };

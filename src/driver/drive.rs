@@ -28,7 +28,6 @@ use crate::figure2::{
 #[derive(Clone, Debug)]
 pub struct Driver<P> {
     server: P,
-    timing: Timing,
     timers: Timers,
     /// How many steps there were since the start.
     steps: u64,
@@ -63,8 +62,8 @@ impl<P: Protocol> Driver<P> {
 
     /// A server in the middle of its life, whose timers do not run yet.
     pub fn new(server: P, timing: Timing) -> Self {
-        let timers = Timers::new(timing.clone());
-        Driver { server, timing, timers, steps: 0, elected: false, overdue: false }
+        let timers = Timers::new(timing);
+        Driver { server, timers, steps: 0, elected: false, overdue: false }
     }
 
     /// The server.
@@ -128,8 +127,8 @@ impl<P: Protocol> Driver<P> {
         let Output { persist, send, timers, apply, proposal, breach } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(now, duty, &mut draw));
         let waits = |(_, message): &(ServerId, P::Message)| P::waits_for_records(message);
-        let passes =
-            !send.iter().all(waits) && lets_heartbeats_pass(&self.timing.patience(), writing());
+        let passes = !send.iter().all(waits)
+            && lets_heartbeats_pass(&self.timers.timing().patience(), writing());
         let (send, passing) = match passes {
             true => send.into_iter().partition(waits),
             false => (send, Vec::new()),

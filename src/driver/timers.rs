@@ -20,6 +20,11 @@ impl Timers {
         Timers { timing, election: None, heartbeat: None }
     }
 
+    /// How long they run.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
     /// Sets or cancels a timer. `draw` chooses evenly from a range.
     pub fn obey(
         &mut self,

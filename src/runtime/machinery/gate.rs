@@ -1,4 +1,4 @@
-//! The gate of a node: the driver's, between the thread of the server and that of the disk.
+//! The gate of a node: the driver's, between the thread of the server and the writer.
 
 use crate::runtime::std;
 
@@ -16,7 +16,7 @@ pub(super) struct Gate<T> {
 
 struct State<T> {
     gate: driver::Gate<T>,
-    /// Since when the disk thread writes.
+    /// Since when the writer writes.
     writing_since: Option<Instant>,
     sleeping: bool,
     closed: bool,
@@ -34,7 +34,7 @@ impl<T> Gate<T> {
         Gate { state: Mutex::new(state), work: Condvar::new() }
     }
 
-    /// Queues `item` for the disk thread; gives it back if it may leave at once, because there is
+    /// Queues `item` for the writer; gives it back if it may leave at once, because there is
     /// nothing to write for it and nothing is ahead of it.
     ///
     /// A closed gate swallows it.
@@ -80,12 +80,12 @@ impl<T> Gate<T> {
         }
     }
 
-    /// The disk thread begins to write.
+    /// The writer begins to write.
     pub(super) fn write_begins(&self) {
         lock(&self.state).writing_since = Some(Instant::now());
     }
 
-    /// What the disk thread took is durable.
+    /// What the writer took is durable.
     pub(super) fn write_ends(&self) {
         lock(&self.state).writing_since = None;
     }
@@ -96,7 +96,7 @@ impl<T> Gate<T> {
         since.map(|since| since.elapsed())
     }
 
-    /// How many items wait for the disk thread.
+    /// How many items wait for the writer.
     pub(super) fn depth(&self) -> usize {
         lock(&self.state).gate.len()
     }
