@@ -15,15 +15,16 @@ use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Server, ServerId, Term, Timer};
 
 use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
-use crate::effects::{Effect, KnownEffects, Stimulus};
-use crate::history::Event;
+use crate::effects::{Effect, Stimulus};
+use crate::history::{Event, History};
+use crate::known::{Known, Met, recall};
 use crate::letters::{Letter, Shared};
+use crate::mail::{Mail, Sending};
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
-use crate::orbit::{Lanes, Ref, Renaming, Table};
+use crate::orbit::{Ref, Renaming, Table};
 use crate::properties;
-use crate::state::ClusterState;
-use crate::successors::Effects;
+use crate::state::{ClusterState, Visible};
 use crate::words;
 
 /// How far a search goes. What lies beyond is not claimed.
@@ -55,19 +56,28 @@ pub struct Environment {
     /// do so after an election.
     #[serde(default)]
     pub blanks: bool,
+    /// What leaves its node as it is, is done at once: see `saturation.rs`.
+    #[serde(default)]
+    pub saturation: bool,
+    /// Of states that differ in their letters alone, only those are looked at whose letters are
+    /// no part of another's: see [`Cluster::covers`].
+    #[serde(default)]
+    pub antichain: bool,
     /// How many commands an AppendEntries carries at most, at least one; none for as many as
     /// there are. A blank takes half the room of a command.
     pub batch: Option<usize>,
 }
 
 impl Environment {
-    /// Every reduction, no torn steps, no blanks, batches of any size.
+    /// Renamed servers and dead letters reduced, no torn steps, no blanks, batches of any size.
     pub const REDUCED: Environment = Environment {
         symmetry: true,
         keep_dead_letters: false,
         audit: false,
         torn: false,
         blanks: false,
+        saturation: false,
+        antichain: false,
         batch: None,
     };
 
@@ -100,7 +110,10 @@ pub struct Cluster<P: Modelled = Server> {
     pub(crate) letters: Table<Letter<P::Message>>,
     pub(crate) shared: Table<Shared>,
     pub(crate) events: Table<Event>,
-    pub(crate) effects: KnownEffects<P>,
+    pub(crate) mail: Table<Mail<LetterRef<P>>>,
+    pub(crate) sendings: Table<Sending<P>>,
+    pub(crate) histories: Table<History>,
+    pub(crate) known: Known<P>,
 }
 
 /// Draws a path, as SVG.
@@ -164,7 +177,10 @@ impl<P: Modelled> Cluster<P> {
             letters: Table::default(),
             shared: Table::default(),
             events: Table::default(),
-            effects: KnownEffects::default(),
+            mail: Table::default(),
+            sendings: Table::default(),
+            histories: Table::default(),
+            known: Known::default(),
         }
     }
 
@@ -200,17 +216,38 @@ impl<P: Modelled> Cluster<P> {
             self.nodes.intern(ModelNode::new(replica, out), &self.renamings)
         };
         let nodes = self.actor.servers.iter().map(start).collect();
-        ClusterState::new(nodes, Lanes::zero(&self.renamings))
+        let history = self.histories.intern(History::default(), &self.renamings);
+        let nobody = self.mail.intern(Mail::default(), &self.renamings);
+        let renamings = self.renamings.iter().take_while(|renaming| renaming.key() == 0).count();
+        ClusterState {
+            visible: Visible { nodes, history },
+            mail: vec![nobody; self.bounds.servers],
+            dropped: Vec::new(),
+            renamings,
+        }
     }
 
     /// Lets every search begin at `state`, with all restarts still to come.
     pub(crate) fn begin_at(&mut self, mut state: ClusterState<P>) {
-        let letters: Vec<_> = state.letters().collect();
-        state.lose_all();
-        letters.into_iter().for_each(|letter| self.send(None, &mut state, letter));
-        state.restarts = 0;
-        state.committed_after_restart = false;
+        let under_way: Vec<_> = state.letters().collect();
+        self.lose_all(&mut state);
+        for &sender in &state.visible.nodes.clone() {
+            let letters = under_way.iter().copied().filter(|letter| letter.from == sender.id());
+            let sending = Sending { sender, letters: letters.collect() };
+            let sending = self.sendings.intern(sending, &[]);
+            self.deliver(None, &mut state, sending, &mut Vec::new());
+        }
+        let mut history = state.visible.history.value.clone();
+        history.restarts = 0;
+        history.committed_after_restart = false;
+        state.visible.history = self.histories.intern(history, &self.renamings);
         self.start = Some(state);
+    }
+
+    /// Every letter under way is lost.
+    pub(crate) fn lose_all(&self, state: &mut ClusterState<P>) {
+        state.mail.fill(self.mail.intern(Mail::default(), &self.renamings));
+        state.dropped.clear();
     }
 
     /// The same cluster with fingerprints of 128 bits beside those of 64.
@@ -222,7 +259,8 @@ impl<P: Modelled> Cluster<P> {
 
     /// How many distinct nodes, letters, events and effects were met.
     pub fn sizes(&self) -> [usize; 4] {
-        [self.nodes.len(), self.letters.len(), self.events.len(), self.effects.len()]
+        let effects = self.known.effects.len();
+        [self.nodes.len(), self.letters.len(), self.events.len(), effects]
     }
 
     /// The messages that leave a server when `action` happens in `state`.
@@ -232,65 +270,107 @@ impl<P: Modelled> Cluster<P> {
         action: Action<LetterRef<P>>,
     ) -> &'static [LetterRef<P>] {
         let (id, stimulus) = action.parts();
-        &self.effect(None, state.node(id), stimulus).sent
+        self.effect(None, state.node(id), stimulus).sent()
     }
 
-    /// What `action` does in `state`, if it does anything.
-    pub(crate) fn change(
-        &self,
-        memo: Option<&Effects<P>>,
-        state: &ClusterState<P>,
-        action: Action<LetterRef<P>>,
-    ) -> Option<&'static Effect<P>> {
-        let (id, stimulus) = action.parts();
-        let node = state.node(id);
-        let effect = self.effect(memo, node, stimulus);
-        let restarted = stimulus == Stimulus::Restart;
-        (effect.node != node || !effect.sent.is_empty() || restarted).then_some(effect)
-    }
-
-    /// Turns the state before `action` into the one behind it.
+    /// Turns the state before a step into the one behind it.
     pub(crate) fn apply(
         &self,
-        memo: Option<&Effects<P>>,
+        met: Option<&Met<P>>,
         state: &mut ClusterState<P>,
-        action: Action<LetterRef<P>>,
+        stimulus: Stimulus<LetterRef<P>>,
         effect: &'static Effect<P>,
     ) {
-        let (id, stimulus) = action.parts();
-        state.restarts += u32::from(stimulus == Stimulus::Restart);
-        if effect.node != state.node(id) {
+        let id = effect.node.id();
+        let mut may = Vec::new();
+        let changed = effect.node != state.node(id);
+        if changed {
             state.replace(effect.node);
-            self.reconsider(memo, state, id);
-            self.record(state, effect.node);
+            // What is under way to it may mean less than before.
+            for &other in self.actor.servers.iter().filter(|other| **other != id) {
+                let sending = self.silent(met, state, other);
+                self.join(met, state, id, sending);
+            }
+            may.push(id);
         }
-        for &letter in &effect.sent {
-            self.send(memo, state, letter);
+        if changed || stimulus == Stimulus::Restart {
+            state.visible.history = self.history(met, state.visible.history, stimulus, effect);
         }
+        self.deliver(met, state, effect.sending, &mut may);
+        if self.environment.saturation {
+            self.saturate(met, state, may);
+        }
+    }
+
+    /// What has happened behind a step.
+    fn history(
+        &self,
+        met: Option<&Met<P>>,
+        before: Ref<History>,
+        stimulus: Stimulus<LetterRef<P>>,
+        effect: &'static Effect<P>,
+    ) -> Ref<History> {
+        let restarted = stimulus == Stimulus::Restart;
+        let node = effect.node;
+        let key = u64::from(before.number()) << 32
+            | u64::from(node.number()) << 1
+            | u64::from(restarted);
+        recall(met.map(|met| &met.histories), &self.known.histories, key, || {
+            let mut history = before.value.clone();
+            history.restarts += u32::from(restarted);
+            self.record(&mut history, node);
+            self.histories.intern(history, &self.renamings)
+        })
     }
 
     /// Remembers who leads, and what a step committed. A commit whose records still wait has
     /// not happened for anybody else.
-    fn record(&self, state: &mut ClusterState<P>, node: Ref<ModelNode<P>>) {
+    fn record(&self, history: &mut History, node: Ref<ModelNode<P>>) {
         let server = node.server();
         let term = server.current_term();
         if server.is_leader() {
             let led = Event::Led { term, server: node.id() };
-            if !state.led.iter().any(|event| event.value == led) {
-                let led = self.events.intern(led, &self.renamings);
-                state.remember(led);
+            if !history.led.iter().any(|event| event.value == led) {
+                history.remember(self.events.intern(led, &self.renamings));
             }
         }
-        let known = state.committed.len() as Index;
+        let known = history.committed.len() as Index;
         let waits = !node.pending.is_empty();
         let newly = if waits { known } else { server.volatile().commit_index };
         for index in known + 1..=newly {
             // A server with a bug may believe in a commit that its log does not reach.
             let Some(entry) = server.log().get(index).cloned() else { break };
             let committed = Event::Committed { index, entry, term };
-            state.remember(self.events.intern(committed, &self.renamings));
-            state.committed_after_restart |= state.restarts > 0;
+            history.remember(self.events.intern(committed, &self.renamings));
+            history.committed_after_restart |= history.restarts > 0;
         }
+    }
+
+    /// What can happen to a node beside letters and restarts.
+    pub(crate) fn stimuli(&self, node: Ref<ModelNode<P>>) -> Vec<Stimulus<LetterRef<P>>> {
+        let server = node.server();
+        let within = |timer: &Timer| match timer {
+            Timer::Election => server.current_term() < self.bounds.terms,
+            Timer::Heartbeat => true,
+        };
+        let timers = node.timers.iter().copied().filter(within);
+        let mut stimuli: Vec<_> = timers.map(Stimulus::Timeout).collect();
+        if server.is_leader() && server.log().last_index() < self.bounds.entries {
+            stimuli.push(Stimulus::Propose(Proposes::Command));
+            if self.environment.blanks && server.log().last_term() < server.current_term() {
+                stimuli.push(Stimulus::Propose(Proposes::Blank));
+            }
+        }
+        if !node.pending.is_empty() {
+            stimuli.push(Stimulus::CarryOut);
+        }
+        stimuli
+    }
+
+    /// Whether server `id` may crash.
+    pub(crate) fn may_restart(&self, state: &ClusterState<P>, id: ServerId) -> bool {
+        let budget = state.visible.history.restarts < self.bounds.restarts;
+        budget && state.node(id).failed.is_none()
     }
 }
 
@@ -299,46 +379,36 @@ impl<P: Modelled> Model for Cluster<P> {
     type Action = Action<LetterRef<P>>;
 
     fn init_states(&self) -> Vec<Self::State> {
-        vec![self.start.clone().unwrap_or_else(|| self.boot())]
+        let mut state = self.start.clone().unwrap_or_else(|| self.boot());
+        if self.environment.saturation {
+            self.saturate(None, &mut state, self.actor.servers.iter().copied().collect());
+        }
+        vec![state]
     }
 
     fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
         let alive = |letter: &LetterRef<P>| state.node(letter.to).failed.is_none();
         actions.extend(state.letters().filter(alive).map(Action::Deliver));
-        for node in &state.nodes {
+        for &node in state.visible.nodes.iter().filter(|node| node.failed.is_none()) {
             let id = node.id();
-            if node.failed.is_some() {
-                continue;
-            }
-            let server = node.server();
-            for &timer in &node.timers {
-                let within = match timer {
-                    Timer::Election => server.current_term() < self.bounds.terms,
-                    Timer::Heartbeat => true,
-                };
-                if within {
-                    actions.push(Action::Timeout(id, timer));
-                }
-            }
-            if server.is_leader() && server.log().last_index() < self.bounds.entries {
-                actions.push(Action::Propose(id, Proposes::Command));
-                if self.environment.blanks && server.log().last_term() < server.current_term() {
-                    actions.push(Action::Propose(id, Proposes::Blank));
-                }
-            }
-            if !node.pending.is_empty() {
-                actions.push(Action::CarryOut(id));
-            }
-            if state.restarts < self.bounds.restarts {
+            actions.extend(self.stimuli(node).into_iter().map(|stimulus| stimulus.at(id)));
+            if self.may_restart(state, id) {
                 actions.push(Action::Restart(id));
             }
         }
     }
 
+    /// None if nothing comes of `action`, or if it is silent and has been taken already.
     fn next_state(&self, state: &Self::State, action: Self::Action) -> Option<Self::State> {
-        let effect = self.change(None, state, action)?;
+        let (id, stimulus) = action.parts();
+        let node = state.node(id);
+        let effect = self.effect(None, node, stimulus);
+        let silent = effect.node == node && stimulus != Stimulus::Restart;
+        if silent && (self.environment.saturation || effect.sent().is_empty()) {
+            return None;
+        }
         let mut next = state.clone();
-        self.apply(None, &mut next, action, effect);
+        self.apply(None, &mut next, stimulus, effect);
         Some(next)
     }
 

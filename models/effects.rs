@@ -5,18 +5,18 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dashmap::DashMap;
-use rustc_hash::FxBuildHasher;
 use stateright::actor::{Actor, Command, Out};
 use veraft::figure2::{Role, Server, ServerId, Term, Timer};
 
 use crate::actor::{Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
 use crate::letters::Letter;
+use crate::known::{Met, recall};
+use crate::mail::Sending;
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
 use crate::orbit::Ref;
-use crate::successors::{Effects, Memo};
+use crate::successors::Memo;
 
 /// What a node reacts to: an action, without the node. `L` is a reference to a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,19 @@ pub(crate) enum Stimulus<L> {
     Propose(Proposes),
     Restart,
     CarryOut,
+}
+
+impl<L> Stimulus<L> {
+    /// The same, as it happens to server `id`.
+    pub(crate) fn at(self, id: ServerId) -> Action<L> {
+        match self {
+            Stimulus::Deliver(letter) => Action::Deliver(letter),
+            Stimulus::Timeout(timer) => Action::Timeout(id, timer),
+            Stimulus::Propose(proposes) => Action::Propose(id, proposes),
+            Stimulus::Restart => Action::Restart(id),
+            Stimulus::CarryOut => Action::CarryOut(id),
+        }
+    }
 }
 
 impl<M> Stimulus<Ref<Letter<M>>> {
@@ -48,8 +61,8 @@ impl<M> Stimulus<Ref<Letter<M>>> {
 pub struct Effect<P: Modelled = Server> {
     /// The node afterwards.
     pub node: Ref<ModelNode<P>>,
-    /// The letters that leave because of it, in the order in which they were sent.
-    pub sent: Vec<LetterRef<P>>,
+    /// What leaves because of it.
+    pub(crate) sending: Ref<Sending<P>>,
     /// Whether the election timer starts from anew. A node says only that a timer runs, so that
     /// a search need not tell apart since when.
     pub sets_election_timer: bool,
@@ -58,6 +71,11 @@ pub struct Effect<P: Modelled = Server> {
 }
 
 impl<P: Modelled> Effect<P> {
+    /// The letters that leave because of it, in the order in which they were sent.
+    pub fn sent(&self) -> &'static [LetterRef<P>] {
+        &self.sending.letters
+    }
+
     /// Whether nothing came of it but answers that all are `as_claimed`.
     pub(crate) fn is_answer_only(&self, as_claimed: impl FnMut(LetterRef<P>) -> bool) -> bool {
         self.answers.as_ref().is_some_and(|answers| answers.iter().copied().all(as_claimed))
@@ -66,18 +84,15 @@ impl<P: Modelled> Effect<P> {
     /// Whether all that came of it is a follower in `term`, without leader or vote.
     pub(crate) fn makes_follower(&self, term: Term) -> bool {
         let server = self.node.server();
-        self.sent.is_empty()
+        self.sent().is_empty()
             && server.current_term() == term
             && server.persistent().voted_for().is_none()
             && server.volatile().role == Role::default()
     }
 }
 
-/// Effects by [what they are of](effect_key).
-pub(crate) type KnownEffects<P> = DashMap<u64, &'static Effect<P>, FxBuildHasher>;
-
 /// A number for each node and stimulus.
-pub(crate) fn effect_key<P: Modelled>(
+fn effect_key<P: Modelled>(
     node: Ref<ModelNode<P>>,
     stimulus: Stimulus<LetterRef<P>>,
 ) -> u64 {
@@ -99,33 +114,19 @@ impl<P: Modelled> Cluster<P> {
         node: Ref<ModelNode<P>>,
         action: Action<LetterRef<P>>,
     ) -> &'static Effect<P> {
-        self.effect(Some(&memo.effects), node, action.parts().1)
+        self.effect(Some(&memo.met), node, action.parts().1)
     }
 
     pub(crate) fn effect(
         &self,
-        memo: Option<&Effects<P>>,
-        node: Ref<ModelNode<P>>,
-        stimulus: Stimulus<LetterRef<P>>,
-    ) -> &'static Effect<P> {
-        let find = || self.shared_effect(node, stimulus);
-        match memo {
-            Some(memo) => memo.get(node, stimulus, find),
-            None => find(),
-        }
-    }
-
-    fn shared_effect(
-        &self,
+        met: Option<&Met<P>>,
         node: Ref<ModelNode<P>>,
         stimulus: Stimulus<LetterRef<P>>,
     ) -> &'static Effect<P> {
         let key = effect_key(node, stimulus);
-        if let Some(known) = self.effects.get(&key) {
-            return *known;
-        }
-        let new = Box::leak(Box::new(self.react(node, stimulus)));
-        *self.effects.entry(key).or_insert(new)
+        recall(met.map(|met| &met.effects), &self.known.effects, key, || {
+            Box::leak(Box::new(self.react(node, stimulus)))
+        })
     }
 
     /// Lets the actor handle something, and carries out its commands.
@@ -150,7 +151,8 @@ impl<P: Modelled> Cluster<P> {
             let failed = Some(panic_message(panic.as_ref()));
             let failed = ModelNode { failed, ..node.value.clone() };
             let node = self.nodes.intern(failed, &self.renamings);
-            Effect { node, sent: Vec::new(), sets_election_timer: false, answers: None }
+            let sending = self.sendings.intern(Sending { sender: node, letters: Vec::new() }, &[]);
+            Effect { node, sending, sets_election_timer: false, answers: None }
         })
     }
 
@@ -190,7 +192,8 @@ impl<P: Modelled> Cluster<P> {
             .queued_since(node)
             .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());
         let node = self.nodes.intern(next, &self.renamings);
-        Effect { node, sent, sets_election_timer, answers }
+        let sending = self.sendings.intern(Sending { sender: node, letters: sent }, &[]);
+        Effect { node, sending, sets_election_timer, answers }
     }
 }
 

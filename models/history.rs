@@ -1,9 +1,10 @@
-//! What happened, as far as a property needs to know it.
+//! What happened, as far as a property or a bound needs to know it.
 
 use serde::{Deserialize, Serialize};
 use veraft::figure2::{Entry, Index, ServerId, Term};
 
-use crate::orbit::{Component, Rename, Renaming};
+use crate::interned::{keyed_hash_of, renamed_lanes};
+use crate::orbit::{Component, Ref, Rename, Renaming};
 
 /// Something that the cluster did once and that a property remembers: ghost state, which no
 /// server reads.
@@ -27,6 +28,34 @@ pub enum Event {
     },
 }
 
+/// What happened in a cluster so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    /// Who led which term.
+    pub led: Vec<Ref<Event>>,
+    /// What was committed, by index from 1.
+    pub committed: Vec<Ref<Event>>,
+    /// How many restarts there were.
+    pub restarts: u32,
+    /// Whether something was committed after a restart.
+    pub committed_after_restart: bool,
+}
+
+impl History {
+    /// Adds an event.
+    pub(crate) fn remember(&mut self, event: Ref<Event>) {
+        match event.value {
+            Event::Led { .. } => self.led.push(event),
+            Event::Committed { .. } => self.committed.push(event),
+        }
+    }
+
+    /// All events.
+    pub fn events(&self) -> impl Iterator<Item = Ref<Event>> + '_ {
+        self.led.iter().chain(&self.committed).copied()
+    }
+}
+
 impl Rename for Event {
     fn rename(&self, renaming: &Renaming) -> Self {
         match self {
@@ -41,5 +70,19 @@ impl Rename for Event {
 }
 
 impl Component for Event {
-    const KIND: u8 = 4;
+    fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
+        renamed_lanes(4, self, renamings)
+    }
+}
+
+/// The sum over the events, in whatever order they happened, and what no renaming changes.
+impl Component for History {
+    fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
+        let lane = |(place, renaming): (usize, &Renaming)| {
+            let counted = (self.restarts, self.committed_after_restart);
+            let start = keyed_hash_of(renaming.key(), &counted);
+            self.events().fold(start, |sum, event| sum.wrapping_add(event.lane(place)))
+        };
+        renamings.iter().enumerate().map(lane).collect()
+    }
 }

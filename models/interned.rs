@@ -8,11 +8,21 @@ use siphasher::sip::SipHasher13;
 
 use crate::orbit::{Rename, Renaming};
 
-/// A kind of component. Kinds are hashed apart: an event and a letter whose fields are equal
-/// numbers must not share a lane.
-pub trait Component: Rename + Eq + Hash {
-    /// The number of the kind.
-    const KIND: u8;
+/// What states are made of.
+pub trait Component: Eq + Hash {
+    /// Its hash under each renaming.
+    fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]>;
+}
+
+/// The lanes of what names servers. Kinds are hashed apart: an event and a letter whose fields
+/// are equal numbers must not share a lane.
+pub(crate) fn renamed_lanes<T: Rename + Hash>(
+    kind: u8,
+    value: &T,
+    renamings: &[Renaming],
+) -> Box<[u64]> {
+    let lane = |renaming: &Renaming| renaming.hash_of(&(kind, value.rename(renaming)));
+    renamings.iter().map(lane).collect()
 }
 
 /// A component that is kept once, however many states hold it. Equal and hashed by its number
@@ -34,6 +44,16 @@ impl<T> Interned<T> {
     /// The component's hash, whatever the renamings in use.
     pub fn fingerprint(&self) -> u64 {
         self.lanes[0]
+    }
+
+    /// Its hash under the renaming at `place`.
+    pub(crate) fn lane(&self, place: usize) -> u64 {
+        self.lanes[place]
+    }
+
+    /// Under how many renamings it is hashed.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes.len()
     }
 
     /// Its place in its table, from 0: what names it within this process.
@@ -82,8 +102,7 @@ impl<T: Component> Table<T> {
         if let Some(known) = self.known.get(&value) {
             return *known;
         }
-        let lane = |renaming: &Renaming| renaming.hash_of(&(T::KIND, value.rename(renaming)));
-        let lanes = renamings.iter().map(lane).collect();
+        let lanes = value.lanes(renamings);
         // Before the shard is locked: the map's key is part of the leaked value. Another thread
         // may be faster; what is leaked then is one component.
         let mut by_number = self.by_number.write().unwrap_or_else(PoisonError::into_inner);
@@ -114,59 +133,6 @@ impl<T: Component> Table<T> {
     /// Whether there is none yet.
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
-    }
-}
-
-/// The sums of lanes that a state carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lanes {
-    sums: Box<[u64]>,
-    /// How many renamings there are. With two keys there are twice as many sums, those of the
-    /// second key behind those of the first.
-    renamings: usize,
-}
-
-impl Lanes {
-    /// The lanes of nothing.
-    pub fn zero(renamings: &[Renaming]) -> Lanes {
-        let first_key = renamings.iter().take_while(|renaming| renaming.key() == 0).count();
-        Lanes { sums: vec![0; renamings.len()].into(), renamings: first_key }
-    }
-
-    /// The same sums as `other`.
-    pub(crate) fn copy_from(&mut self, other: &Lanes) {
-        self.sums.copy_from_slice(&other.sums);
-    }
-
-    /// The state becomes empty.
-    pub(crate) fn clear(&mut self) {
-        self.sums.fill(0);
-    }
-
-    /// A component joins the state.
-    pub fn add<T>(&mut self, component: Ref<T>) {
-        for (sum, lane) in self.sums.iter_mut().zip(&component.lanes) {
-            *sum = sum.wrapping_add(*lane);
-        }
-    }
-
-    /// A component leaves the state.
-    pub fn remove<T>(&mut self, component: Ref<T>) {
-        for (sum, lane) in self.sums.iter_mut().zip(&component.lanes) {
-            *sum = sum.wrapping_sub(*lane);
-        }
-    }
-
-    /// The smallest sum: the same for all states of an orbit.
-    pub fn smallest(&self) -> u64 {
-        let sums = self.sums[..self.renamings].iter();
-        sums.copied().min().expect("the identity is always among the renamings")
-    }
-
-    /// The smallest pair of a sum of the first key and the same of the second, if there is one.
-    pub fn smallest_pair(&self) -> Option<(u64, u64)> {
-        let (first, second) = self.sums.split_at(self.renamings);
-        first.iter().copied().zip(second.iter().copied()).min()
     }
 }
 

@@ -6,6 +6,7 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 use veraft::figure2::{Message, ServerId, Term};
 
+use crate::interned::renamed_lanes;
 use crate::orbit::{Component, Rename, Renaming};
 
 /// A message under way.
@@ -73,9 +74,13 @@ impl Rename for Shared {
 }
 
 impl<M: Rename + Eq + Hash> Component for Letter<M> {
-    const KIND: u8 = 2;
+    fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
+        renamed_lanes(2, self, renamings)
+    }
 }
 
 impl Component for Shared {
-    const KIND: u8 = 3;
+    fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
+        renamed_lanes(3, self, renamings)
+    }
 }

@@ -9,6 +9,7 @@ use veraft::figure2::{Message, Server, ServerId, Timer};
 
 use crate::actor::Proposes;
 use crate::cluster::{Action, Cluster};
+use crate::known::Known;
 use crate::letters::Letter;
 use crate::modelled::{LetterRef, Modelled};
 use crate::orbit::Ref;
@@ -153,7 +154,7 @@ impl<P: Modelled> Cluster<P> {
     ) -> Result<Followed<P>, Impossible> {
         let Some(action) = self.action(state, next)? else {
             let mut state = state.clone();
-            state.lose_all();
+            self.lose_all(&mut state);
             return Ok(Followed { sent: &[], state });
         };
         let sent = self.sent(state, action);
@@ -168,7 +169,7 @@ impl<P: Modelled> Cluster<P> {
         next: &Move<P::Message>,
     ) -> Result<Option<Action<LetterRef<P>>>, Impossible> {
         let Some(id) = next.server() else { return Ok(None) };
-        if id.0 >= state.nodes.len() as u64 {
+        if id.0 >= state.visible.nodes.len() as u64 {
             return Err(Impossible::NoSuchServer(id));
         }
         let node = state.node(id);
@@ -202,15 +203,19 @@ impl<P: Modelled> Cluster<P> {
     /// The same cluster, as `prefix` leaves it: history, witnesses and letters are those of a
     /// cluster that went this way from its first boot. Restarts are counted from there on.
     ///
-    /// The prefix names letters that a reduction might have dropped, so it runs without any.
+    /// The prefix names letters that a reduction might have dropped, and steps that one would
+    /// have taken by itself, so it runs without any.
     pub fn after(mut self, prefix: &[Move<P::Message>]) -> Result<Cluster<P>, Stuck> {
         let environment = self.environment;
         self.environment.keep_dead_letters = true;
+        self.environment.saturation = false;
         let mut state = self.boot();
         for (step, next) in (1..).zip(prefix) {
             state = self.follow(&state, next).map_err(|why| Stuck { step, why })?.state;
         }
         self.environment = environment;
+        // What was worked out holds in the environment of the prefix.
+        self.known = Known::default();
         self.begin_at(state);
         Ok(self)
     }

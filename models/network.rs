@@ -4,65 +4,126 @@ use veraft::figure2::ServerId;
 
 use crate::cluster::Cluster;
 use crate::effects::Stimulus;
+use crate::known::{Met, recall};
 use crate::letters::{Meaning, Shared};
+use crate::mail::{Mail, Sending};
 use crate::modelled::{LetterRef, Modelled};
+use crate::node::ModelNode;
+use crate::orbit::Ref;
 use crate::state::{ClusterState, Post};
-use crate::successors::Effects;
+
+/// What becomes of a mail when letters join it.
+#[derive(Debug)]
+pub(crate) struct Received<P: Modelled> {
+    /// The mail.
+    pub(crate) mail: Ref<Mail<LetterRef<P>>>,
+    /// Under audit, the letters that were dropped, if any.
+    pub(crate) dropped: Option<&'static [LetterRef<P>]>,
+}
+
+impl<P: Modelled> Clone for Received<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Modelled> Copy for Received<P> {}
 
 impl<P: Modelled> Cluster<P> {
-    /// A letter joins the network, unless another stands for it or it is dead on arrival.
-    pub(crate) fn send(
+    /// Letters join the mail of those they are for, and whatever is under way from their sender
+    /// is looked at again: it may mean less than before. Each server whose mail is another now
+    /// joins `changed`, once.
+    pub(crate) fn deliver(
         &self,
-        memo: Option<&Effects<P>>,
+        met: Option<&Met<P>>,
         state: &mut ClusterState<P>,
-        letter: LetterRef<P>,
+        sending: Ref<Sending<P>>,
+        changed: &mut Vec<ServerId>,
     ) {
-        match self.proven_meaning(memo, state, letter) {
-            Meaning::Nothing => self.audit(state, letter),
-            Meaning::Itself => self.post(state, letter, None),
-            Meaning::Shared(shared) => self.post(state, letter, Some(shared)),
+        for to in self.actor.servers.iter().copied().filter(|to| *to != sending.sender.id()) {
+            if self.join(met, state, to, sending) && !changed.contains(&to) {
+                changed.push(to);
+            }
         }
     }
 
-    /// Letters to and from server `id` that mean less than before are looked at again.
-    pub(crate) fn reconsider(
+    /// The letters of a sending that are for server `to` join its mail, and what is under way
+    /// between the two is looked at again. Answers whether anything changed.
+    pub(crate) fn join(
         &self,
-        memo: Option<&Effects<P>>,
+        met: Option<&Met<P>>,
         state: &mut ClusterState<P>,
-        id: ServerId,
-    ) {
-        let mut changed = Vec::new();
-        for place in (0..state.network.len()).rev() {
-            let Post { letter, shared } = state.network[place];
-            if letter.to != id && letter.from != id {
-                continue;
-            }
-            let unchanged = match self.meaning(state, letter) {
-                Meaning::Nothing => false,
-                Meaning::Itself => shared.is_none(),
-                Meaning::Shared(now) => shared.is_some_and(|shared| shared.value == now),
-            };
+        to: ServerId,
+        sending: Ref<Sending<P>>,
+    ) -> bool {
+        let (before, receiver) = (state.mail_of(to), state.node(to));
+        let key = u128::from(before.number()) << 64
+            | u128::from(receiver.number()) << 32
+            | u128::from(sending.number());
+        let Received { mail, dropped } =
+            recall(met.map(|met| &met.received), &self.known.received, key, || {
+                self.receive(met, before, receiver, sending)
+            });
+        state.mail[to.0 as usize] = mail;
+        let dropped = dropped.unwrap_or_default();
+        dropped.iter().for_each(|&letter| state.set_aside(letter));
+        mail != before || !dropped.is_empty()
+    }
+
+    fn receive(
+        &self,
+        met: Option<&Met<P>>,
+        before: Ref<Mail<LetterRef<P>>>,
+        receiver: Ref<ModelNode<P>>,
+        sending: Ref<Sending<P>>,
+    ) -> Received<P> {
+        let sender = sending.sender;
+        let mut mail = before.value.clone();
+        let mut joining = Vec::new();
+        mail.retain(|&Post { letter, shared }| {
+            let unchanged = letter.from != sender.id()
+                || match self.meaning(letter, sender, receiver) {
+                    Meaning::Nothing => false,
+                    Meaning::Itself => shared.is_none(),
+                    Meaning::Shared(now) => shared.is_some_and(|shared| shared.value == now),
+                };
             if !unchanged {
-                changed.push(state.unpost(place).letter);
+                joining.push(letter);
+            }
+            unchanged
+        });
+        joining.extend(sending.letters.iter().filter(|letter| letter.to == receiver.id()));
+        let mut dropped = Vec::new();
+        for letter in joining {
+            let shared = match self.proven_meaning(met, letter, sender, receiver) {
+                Meaning::Nothing => {
+                    dropped.push(letter);
+                    continue;
+                }
+                Meaning::Itself => None,
+                Meaning::Shared(shared) => Some(self.shared.intern(shared, &self.renamings)),
+            };
+            let Err(there) = mail.add(Post { letter, shared }) else { continue };
+            if there.letter != letter {
+                dropped.push(letter);
             }
         }
-        // In the order of the network, so that a search is the same whenever it is made.
-        changed.iter().rev().for_each(|&letter| self.send(memo, state, letter));
-    }
-
-    fn post(&self, state: &mut ClusterState<P>, letter: LetterRef<P>, shared: Option<Shared>) {
-        let shared = shared.map(|shared| self.shared.intern(shared, &self.renamings));
-        let Err(there) = state.post(Post { letter, shared }) else { return };
-        if there.letter != letter {
-            self.audit(state, letter);
+        let audited = self.environment.audit && !dropped.is_empty();
+        Received {
+            mail: self.mail.intern(mail, &self.renamings),
+            dropped: audited.then(|| &*dropped.leak()),
         }
     }
 
-    fn meaning(&self, state: &ClusterState<P>, letter: LetterRef<P>) -> Meaning {
+    fn meaning(
+        &self,
+        letter: LetterRef<P>,
+        sender: Ref<ModelNode<P>>,
+        receiver: Ref<ModelNode<P>>,
+    ) -> Meaning {
         if self.environment.keep_dead_letters {
             return Meaning::Itself;
         }
-        let (sender, receiver) = (state.node(letter.from), state.node(letter.to));
         match P::meaning(&letter.value, &sender.value, &receiver.value, self.bounds.terms) {
             // Answers that wait for the disk are part of the receiver's node, and those to two
             // stale requests differ: which of the two was kept would show in the states behind.
@@ -76,37 +137,33 @@ impl<P: Modelled> Cluster<P> {
     /// news at most; news makes a follower in its term, who says nothing.
     fn proven_meaning(
         &self,
-        memo: Option<&Effects<P>>,
-        state: &ClusterState<P>,
+        met: Option<&Met<P>>,
         letter: LetterRef<P>,
+        sender: Ref<ModelNode<P>>,
+        receiver: Ref<ModelNode<P>>,
     ) -> Meaning {
-        let claimed = self.meaning(state, letter);
-        let receiver = state.node(letter.to);
-        let trial = || self.effect(memo, receiver, Stimulus::Deliver(letter));
+        let claimed = self.meaning(letter, sender, receiver);
+        let trial = || self.effect(met, receiver, Stimulus::Deliver(letter));
+        // An answer goes the other way.
+        let answer_means = |answer| self.proven_meaning(met, answer, receiver, sender);
         let proven = match claimed {
             Meaning::Itself => true,
-            Meaning::Nothing => trial().is_answer_only(|answer| {
-                self.proven_meaning(memo, state, answer) == Meaning::Nothing
-            }),
-            Meaning::Shared(Shared::Stale { from, to }) => trial().is_answer_only(|answer| {
-                let term = state.node(to).server().current_term();
+            Meaning::Nothing => {
+                trial().is_answer_only(|answer| answer_means(answer) == Meaning::Nothing)
+            }
+            Meaning::Shared(Shared::Stale { from, to: _ }) => trial().is_answer_only(|answer| {
+                let term = receiver.server().current_term();
                 let news = Meaning::Shared(Shared::News { to: from, term });
-                let meaning = self.proven_meaning(memo, state, answer);
+                let meaning = answer_means(answer);
                 meaning == Meaning::Nothing || meaning == news
             }),
             Meaning::Shared(Shared::News { term, .. }) => {
                 match term > receiver.server().current_term() {
                     true => trial().makes_follower(term),
-                    false => trial().node == receiver && trial().sent.is_empty(),
+                    false => trial().node == receiver && trial().sent().is_empty(),
                 }
             }
         };
         if proven { claimed } else { Meaning::Itself }
-    }
-
-    fn audit(&self, state: &mut ClusterState<P>, letter: LetterRef<P>) {
-        if self.environment.audit {
-            state.set_aside(letter);
-        }
     }
 }

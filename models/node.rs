@@ -7,6 +7,7 @@ use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Entries, Index, Message, Persistent, Server, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
+use crate::interned::renamed_lanes;
 use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
 use crate::withheld::{Pending, Withheld};
@@ -211,5 +212,7 @@ impl<P: Modelled> Rename for ModelNode<P> {
 }
 
 impl<P: Modelled> Component for ModelNode<P> {
-    const KIND: u8 = 1;
+    fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
+        renamed_lanes(1, self, renamings)
+    }
 }

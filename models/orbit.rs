@@ -15,7 +15,7 @@ use std::hash::Hash;
 use veraft::figure2::ServerId;
 
 use crate::interned::keyed_hash_of;
-pub use crate::interned::{Component, Interned, Lanes, Ref, Table, hash_of};
+pub use crate::interned::{Component, Interned, Ref, Table, hash_of};
 
 /// A permutation of the servers: server i becomes `self.names[i]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

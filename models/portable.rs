@@ -6,13 +6,14 @@ use thiserror::Error;
 use veraft::figure2::Server;
 
 use crate::cluster::Cluster;
-use crate::history::Event;
+use crate::history::{Event, History};
 use crate::interned::Interned;
 use crate::letters::{Letter, Shared};
+use crate::mail::Mail;
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
 use crate::orbit::Ref;
-use crate::state::{ClusterState, Post};
+use crate::state::{ClusterState, Post, Visible};
 use crate::successors::Memo;
 
 /// Bytes that are no state of this model.
@@ -26,13 +27,21 @@ pub struct Names<P: Modelled = Server> {
     nodes: Vec<Ref<ModelNode<P>>>,
     letters: Vec<LetterRef<P>>,
     shared: Vec<Ref<Shared>>,
+    mail: Vec<Ref<Mail<LetterRef<P>>>>,
     events: Vec<Ref<Event>>,
+    histories: Vec<Ref<History>>,
 }
 
 impl<P: Modelled> Default for Names<P> {
     fn default() -> Self {
-        let (shared, events) = (Vec::new(), Vec::new());
-        Names { nodes: Vec::new(), letters: Vec::new(), shared, events }
+        Names {
+            nodes: Vec::new(),
+            letters: Vec::new(),
+            shared: Vec::new(),
+            mail: Vec::new(),
+            events: Vec::new(),
+            histories: Vec::new(),
+        }
     }
 }
 
@@ -42,7 +51,9 @@ pub struct Told {
     nodes: usize,
     letters: usize,
     shared: usize,
+    mail: usize,
     events: usize,
+    histories: usize,
 }
 
 /// Components that a process has not told of yet, in the order of their numbers.
@@ -52,32 +63,32 @@ struct Telling<P: Modelled> {
     nodes: Vec<ModelNode<P>>,
     letters: Vec<Letter<P::Message>>,
     shared: Vec<Shared>,
+    /// For each letter its number, and that of what it shares with others, if it does.
+    mail: Vec<Vec<(u32, Option<u32>)>>,
     events: Vec<Event>,
+    histories: Vec<ToldHistory>,
+}
+
+/// A [`History`], its events by their numbers.
+#[derive(Debug, Serialize, Deserialize)]
+struct ToldHistory {
+    events: Vec<u32>,
+    restarts: u32,
+    committed_after_restart: bool,
 }
 
 impl<P: Modelled> Cluster<P> {
     /// Appends `state` in the numbers of this process.
     pub fn write_state(&self, state: &ClusterState<P>, out: &mut Vec<u8>) {
-        let ClusterState {
-            nodes,
-            network,
-            dropped,
-            led,
-            committed,
-            restarts,
-            committed_after_restart,
-            lanes: _,
-        } = state;
+        let ClusterState { visible: Visible { nodes, history }, mail, dropped, renamings: _ } =
+            state;
         nodes.iter().for_each(|node| put(out, node.number()));
-        put(out, restarts << 1 | u32::from(*committed_after_restart));
-        put(out, network.len() as u32);
-        for Post { letter, shared } in network {
-            put(out, letter.number());
-            put(out, shared.map_or(0, |shared| shared.number() + 1));
+        mail.iter().for_each(|mail| put(out, mail.number()));
+        put(out, history.number());
+        if self.environment.audit {
+            put(out, dropped.len() as u32);
+            dropped.iter().for_each(|letter| put(out, letter.number()));
         }
-        put_all(out, dropped);
-        put_all(out, led);
-        put_all(out, committed);
     }
 
     /// Reads a state that [`Cluster::write_state`] wrote, of the front of `bytes`, into the place
@@ -91,29 +102,20 @@ impl<P: Modelled> Cluster<P> {
         bytes: &mut &[u8],
         state: &mut ClusterState<P>,
     ) -> Result<(), Malformed> {
-        state.clear();
-        for _ in 0..self.bounds.servers {
-            state.add_node(named(&names.nodes, bytes)?);
+        let ClusterState { visible: Visible { nodes, history }, mail, dropped, renamings: _ } =
+            state;
+        for node in nodes {
+            *node = named(&names.nodes, bytes)?;
         }
-        let restarts = take(bytes)?;
-        state.restarts = restarts >> 1;
-        state.committed_after_restart = restarts & 1 == 1;
-        for _ in 0..take(bytes)? {
-            let letter = named(&names.letters, bytes)?;
-            let shared = match take(bytes)? {
-                0 => None,
-                number => Some(*names.shared.get(number as usize - 1).ok_or(Malformed)?),
-            };
-            state.add_post(Post { letter, shared });
+        for mail in mail {
+            *mail = named(&names.mail, bytes)?;
         }
-        for _ in 0..take(bytes)? {
-            state.dropped.push(named(&names.letters, bytes)?);
-        }
-        for _ in 0..take(bytes)? {
-            state.remember(named(&names.events, bytes)?);
-        }
-        for _ in 0..take(bytes)? {
-            state.remember(named(&names.events, bytes)?);
+        *history = named(&names.histories, bytes)?;
+        dropped.clear();
+        if self.environment.audit {
+            for _ in 0..take(bytes)? {
+                dropped.push(named(&names.letters, bytes)?);
+            }
         }
         Ok(())
     }
@@ -140,6 +142,9 @@ impl<P: Modelled> Cluster<P> {
 
     /// Brings `names` up to date with the components of this process.
     pub fn mirror(&self, names: &mut Names<P>) {
+        // What is made of others first, for those are there before it.
+        self.mail.mirror(&mut names.mail);
+        self.histories.mirror(&mut names.histories);
         self.nodes.mirror(&mut names.nodes);
         self.letters.mirror(&mut names.letters);
         self.shared.mirror(&mut names.shared);
@@ -150,17 +155,32 @@ impl<P: Modelled> Cluster<P> {
     /// exists by now; empty if it knows. `names` are this process's own.
     pub fn tell(&self, names: &mut Names<P>, told: &mut Told) -> Vec<u8> {
         self.mirror(names);
+        let numbers = |mail: &Ref<Mail<LetterRef<P>>>| {
+            let number = |post: &Post<LetterRef<P>>| {
+                (post.letter.number(), post.shared.map(Interned::number))
+            };
+            mail.posts().iter().map(number).collect()
+        };
+        let history = |history: &Ref<History>| ToldHistory {
+            events: history.events().map(Interned::number).collect(),
+            restarts: history.restarts,
+            committed_after_restart: history.committed_after_restart,
+        };
         let news: Telling<P> = Telling {
             nodes: values(&names.nodes[told.nodes..]),
             letters: values(&names.letters[told.letters..]),
             shared: values(&names.shared[told.shared..]),
+            mail: names.mail[told.mail..].iter().map(numbers).collect(),
             events: values(&names.events[told.events..]),
+            histories: names.histories[told.histories..].iter().map(history).collect(),
         };
         let now = Told {
             nodes: names.nodes.len(),
             letters: names.letters.len(),
             shared: names.shared.len(),
+            mail: names.mail.len(),
             events: names.events.len(),
+            histories: names.histories.len(),
         };
         if now == *told {
             return Vec::new();
@@ -178,12 +198,29 @@ impl<P: Modelled> Cluster<P> {
             return Ok(());
         }
         let told: Telling<P> = postcard::from_bytes(told).map_err(|_| Malformed)?;
-        let Telling { nodes, letters, shared, events } = told;
+        let Telling { nodes, letters, shared, mail, events, histories } = told;
         let renamings = &self.renamings;
         names.nodes.extend(nodes.into_iter().map(|node| self.nodes.intern(node, renamings)));
         names.letters.extend(letters.into_iter().map(|l| self.letters.intern(l, renamings)));
         names.shared.extend(shared.into_iter().map(|s| self.shared.intern(s, renamings)));
         names.events.extend(events.into_iter().map(|e| self.events.intern(e, renamings)));
+        for posts in mail {
+            let post = |(letter, shared): (u32, Option<u32>)| {
+                let letter = known(&names.letters, letter)?;
+                let shared = shared.map(|shared| known(&names.shared, shared)).transpose()?;
+                Ok(Post { letter, shared })
+            };
+            let mail: Mail<LetterRef<P>> = posts.into_iter().map(post).collect::<Result<_, _>>()?;
+            names.mail.push(self.mail.intern(mail, renamings));
+        }
+        for ToldHistory { events, restarts, committed_after_restart } in histories {
+            let mut history =
+                History { restarts, committed_after_restart, ..History::default() };
+            for event in events {
+                history.remember(known(&names.events, event)?);
+            }
+            names.histories.push(self.histories.intern(history, renamings));
+        }
         Ok(())
     }
 }
@@ -201,11 +238,6 @@ fn put(out: &mut Vec<u8>, mut number: u32) {
     out.push(number as u8);
 }
 
-fn put_all<T>(out: &mut Vec<u8>, components: &[&'static Interned<T>]) {
-    put(out, components.len() as u32);
-    components.iter().for_each(|component| put(out, component.number()));
-}
-
 fn take(bytes: &mut &[u8]) -> Result<u32, Malformed> {
     let mut number = 0;
     for shift in (0..u32::BITS).step_by(7) {
@@ -220,5 +252,9 @@ fn take(bytes: &mut &[u8]) -> Result<u32, Malformed> {
 }
 
 fn named<T>(names: &[Ref<T>], bytes: &mut &[u8]) -> Result<Ref<T>, Malformed> {
-    names.get(take(bytes)? as usize).copied().ok_or(Malformed)
+    known(names, take(bytes)?)
+}
+
+fn known<T>(names: &[Ref<T>], number: u32) -> Result<Ref<T>, Malformed> {
+    names.get(number as usize).copied().ok_or(Malformed)
 }

@@ -14,7 +14,7 @@ use crate::modelled::{Modelled, Said};
 use crate::moves::Move;
 use crate::node::ModelNode;
 use crate::orbit::Ref;
-use crate::state::ClusterState;
+use crate::state::{ClusterState, Visible};
 
 /// A message, as one would say it.
 pub fn message(message: &Message) -> String {
@@ -145,11 +145,12 @@ pub fn event(event: &Event) -> String {
 
 /// A state, line by line, under headings.
 fn lines<P: Modelled>(state: &ClusterState<P>) -> Vec<(&'static str, String)> {
-    let servers = state.nodes.iter().map(|n| ("servers", format!("{}: {}", n.id(), node(n))));
+    let Visible { nodes, history } = &state.visible;
+    let servers = nodes.iter().map(|n| ("servers", format!("{}: {}", n.id(), node(n))));
     let letters = state.letters().map(|l| ("under way", letter(l)));
-    let events = state.led.iter().chain(&state.committed);
-    let events = events.map(|e| ("so far", event(e)));
-    let restarts = (state.restarts > 0).then(|| ("so far", format!("{} restarts", state.restarts)));
+    let events = history.events().map(|e| ("so far", event(e)));
+    let restarts = history.restarts;
+    let restarts = (restarts > 0).then(|| ("so far", format!("{restarts} restarts")));
     servers.chain(letters).chain(events).chain(restarts).collect()
 }
 

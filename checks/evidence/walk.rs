@@ -66,8 +66,8 @@ pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
     }
     Walk {
         steps: taken.len() as u64,
-        led_terms: state.led.len(),
-        committed: state.committed.len(),
+        led_terms: state.visible.history.led.len(),
+        committed: state.visible.history.committed.len(),
         violation,
     }
 }

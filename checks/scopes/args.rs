@@ -48,6 +48,12 @@ pub struct EnvironmentArgs {
     /// Try dropped letters again on every later state of a path
     #[arg(long)]
     audit: bool,
+    /// Take what changes no server at once, and nowhere else
+    #[arg(long, value_name = "ON|OFF", value_parser = on_or_off)]
+    saturation: Option<bool>,
+    /// Of states that differ in letters alone, keep those with the most
+    #[arg(long, value_name = "ON|OFF", value_parser = on_or_off)]
+    antichain: Option<bool>,
     /// At most this many commands in an AppendEntries
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     batch: Option<usize>,
@@ -59,13 +65,24 @@ impl EnvironmentArgs {
     /// # Errors
     /// When that does not fit together.
     pub fn change(&self, environment: Environment) -> Result<Environment, String> {
-        let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+        let Environment {
+            symmetry,
+            keep_dead_letters,
+            audit,
+            torn,
+            blanks,
+            saturation,
+            antichain,
+            batch,
+        } = environment;
         let changed = Environment {
             symmetry: symmetry && !self.no_symmetry,
             keep_dead_letters: keep_dead_letters || self.keep_dead_letters,
             audit: audit || self.audit,
             torn,
             blanks,
+            saturation: self.saturation.unwrap_or(saturation),
+            antichain: self.antichain.unwrap_or(antichain),
             batch: self.batch.or(batch),
         };
         match changed.audit && changed.keep_dead_letters {
@@ -79,17 +96,27 @@ impl EnvironmentArgs {
     /// # Errors
     /// When there is one.
     pub fn refuse_for_actor_model(&self) -> Result<(), String> {
-        let Self { no_symmetry, keep_dead_letters, audit, batch } = self;
+        let Self { no_symmetry, keep_dead_letters, audit, saturation, antichain, batch } = self;
         let given = [
             ("--no-symmetry", *no_symmetry, "has no reductions to switch"),
             ("--keep-dead-letters", *keep_dead_letters, "has no reductions to switch"),
             ("--audit", *audit, "has no reductions to switch"),
+            ("--saturation", saturation.is_some(), "has no reductions to switch"),
+            ("--antichain", antichain.is_some(), "has no reductions to switch"),
             ("--batch", batch.is_some(), "sends batches of any size"),
         ];
         match given.into_iter().find(|(_, given, _)| *given) {
             Some((option, _, why)) => Err(format!("{option}: actor-model {why}")),
             None => Ok(()),
         }
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it must be on or off".to_owned()),
     }
 }
 

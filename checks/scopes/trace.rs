@@ -34,7 +34,7 @@ impl Narrate for Cluster {
 
 /// What a move looked like from outside.
 pub fn step(happened: Move, sent: &[Letter], before: &ClusterState, after: &ClusterState) -> Step {
-    let pairs = before.nodes.iter().zip(&after.nodes);
+    let pairs = before.visible.nodes.iter().zip(&after.visible.nodes);
     let changed = pairs.filter(|(before, after)| before.value != after.value);
     Step {
         action: happened.to_string(),

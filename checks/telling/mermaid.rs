@@ -10,7 +10,7 @@ use crate::scopes::story::Story;
 /// The diagram. Arrows stand where messages arrive; crossed ones never do.
 pub fn diagram(story: &Story) -> String {
     let mut text = "sequenceDiagram\n".to_owned();
-    for node in &story.start.nodes {
+    for node in &story.start.visible.nodes {
         text += &format!("    participant {}\n", node.id());
     }
     let arrived: BTreeSet<&Letter> = story.scenes.iter().filter_map(delivered).collect();
@@ -23,7 +23,7 @@ pub fn diagram(story: &Story) -> String {
         text += &match &scene.happened {
             Move::Deliver(letter) => arrow(letter, "->>"),
             Move::LoseAll => {
-                let last = story.start.nodes.len() - 1;
+                let last = story.start.visible.nodes.len() - 1;
                 format!("    Note over S0,S{last}: {}\n", escape(&told.action))
             }
             Move::Timeout { server, .. }
@@ -36,7 +36,7 @@ pub fn diagram(story: &Story) -> String {
         };
         let lost = scene.sent.iter().filter(|letter| !arrived.contains(letter));
         text.extend(lost.map(|letter| arrow(letter, "-x")));
-        let pairs = story.before(step - 1).nodes.iter().zip(&scene.after.nodes);
+        let pairs = story.before(step - 1).visible.nodes.iter().zip(&scene.after.visible.nodes);
         for (before, after) in pairs {
             if before.value != after.value {
                 let now = words::node(after);

@@ -183,8 +183,8 @@ fn mixture(of_s0: &str, of_s1: &str) -> Unrecovered {
     let (cluster, mut state) = after(setting.cluster(), "");
     let (cluster, first) = after(cluster, of_s0);
     let (cluster, second) = after(cluster, of_s1);
-    state.nodes[0] = first.nodes[0];
-    state.nodes[1] = second.nodes[1];
+    state.visible.nodes[0] = first.visible.nodes[0];
+    state.visible.nodes[1] = second.visible.nodes[1];
     Game::default().play(&cluster, &state, ROUNDS).expect_err("it is lost").failure
 }
 

@@ -149,9 +149,9 @@ fn schedules_reach_what_scopes_reach() {
         }
         // More entries than the most that there may be are out of bounds, and panic.
         sent.iter().for_each(|&letter| by_entries[entries(letter)] += 1);
-        committed += state.committed.len();
-        terms += state.led.len();
-        restarts += state.restarts;
+        committed += state.visible.history.committed.len();
+        terms += state.visible.history.led.len();
+        restarts += state.visible.history.restarts;
     }
     assert!(committed > 100, "{committed} commits in 100 schedules");
     assert!(terms > 200, "{terms} leaders in 100 schedules");

@@ -7,11 +7,12 @@ use super::names::*;
 use super::view::{Committed, View};
 use crate::cluster::{Bounds, Cluster, Environment};
 use crate::modelled::Modelled;
-use crate::state::ClusterState;
+use crate::properties::property;
+use crate::state::{ClusterState, Visible};
 
 /// For a cluster whose logs differ from the beginning: [`LOGS_AGREE`].
 pub fn logs_agree<P: Modelled>() -> Property<Cluster<P>> {
-    Property::sometimes(LOGS_AGREE, |_, state: &ClusterState<P>| {
+    property!(sometimes, LOGS_AGREE, |_, state| {
         state.servers().filter(|leader| leader.is_leader()).any(|leader| {
             let entries = leader.log().entries();
             state.servers().all(|other| entries.is_prefix_of(other.log().entries()))
@@ -25,54 +26,54 @@ pub fn of<P: Modelled>(bounds: &Bounds, environment: &Environment) -> Vec<Proper
     // A server alone leads until it crashes, so each further term takes a restart.
     let alone = bounds.servers == 1;
     if !alone || bounds.terms <= Term::from(bounds.restarts) + 1 {
-        properties.push(Property::sometimes(LEADERS_ELECTED, leaders_elected));
+        properties.push(property!(sometimes, LEADERS_ELECTED, leaders_elected));
     }
     if !alone && bounds.terms > 1 {
-        properties.push(Property::sometimes(LEADER_DEPOSED, leader_deposed));
+        properties.push(property!(sometimes, LEADER_DEPOSED, leader_deposed));
     }
     if bounds.entries > 0 {
-        properties.push(Property::sometimes(ENTRY_COMMITTED, entry_committed));
+        properties.push(property!(sometimes, ENTRY_COMMITTED, entry_committed));
         // One entry of the earlier term, and one of the later that commits both. Alone, an
         // entry is committed at once, in its own term.
         if !alone && bounds.entries > 1 && bounds.terms > 1 {
-            properties.push(Property::sometimes(EARLIER_TERM_COMMITTED, earlier_term_committed));
+            properties.push(property!(sometimes, EARLIER_TERM_COMMITTED, earlier_term_committed));
             if environment.blanks {
-                properties.push(Property::sometimes(BLANK_COMMITS, blank_commits));
+                properties.push(property!(sometimes, BLANK_COMMITS, blank_commits));
             }
         }
         if bounds.restarts > 0 {
-            properties.push(Property::sometimes(COMMITTED_AFTER_RESTART, committed_after_restart));
+            properties.push(property!(sometimes, COMMITTED_AFTER_RESTART, committed_after_restart));
         }
     }
     properties
 }
 
-fn leaders_elected<P: Modelled>(cluster: &Cluster<P>, state: &ClusterState<P>) -> bool {
-    (1..=cluster.bounds.terms).all(|term| state.led().any(|(led, _)| led == term))
+fn leaders_elected<P: Modelled>(bounds: &Bounds, state: &Visible<P>) -> bool {
+    (1..=bounds.terms).all(|term| state.led().any(|(led, _)| led == term))
 }
 
-fn leader_deposed<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
+fn leader_deposed<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
     state.led().any(|(term, leader)| {
         let node = state.node(leader);
-        node.server().current_term() > term && state.restarts == 0
+        node.server().current_term() > term && state.history.restarts == 0
     })
 }
 
-fn entry_committed<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
-    !state.committed.is_empty()
+fn entry_committed<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
+    !state.history.committed.is_empty()
 }
 
-fn earlier_term_committed<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
+fn earlier_term_committed<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
     state.committed().any(|c| c.entry.term < c.term)
 }
 
-fn blank_commits<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
+fn blank_commits<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
     let is_blank = |c: &Committed<'_>| c.entry.payload == Payload::Blank;
     let mut committed = state.committed().skip_while(|c| c.entry.term == c.term);
     let earlier = committed.next().is_some_and(|c| !is_blank(&c));
     earlier && committed.any(|c| c.entry.term == c.term && is_blank(&c))
 }
 
-fn committed_after_restart<P: Modelled>(_: &Cluster<P>, state: &ClusterState<P>) -> bool {
-    state.committed_after_restart
+fn committed_after_restart<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
+    state.history.committed_after_restart
 }

@@ -43,7 +43,10 @@ impl State {
     }
 
     fn event(mut self, event: Event) -> State {
-        self.state.remember(self.cluster.events.intern(event, &self.cluster.renamings));
+        let mut history = self.state.visible.history.value.clone();
+        history.remember(self.cluster.events.intern(event, &self.cluster.renamings));
+        let histories = &self.cluster.histories;
+        self.state.visible.history = histories.intern(history, &self.cluster.renamings);
         self
     }
 

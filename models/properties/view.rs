@@ -4,7 +4,7 @@ use veraft::figure2::{Entry, Index, Persistent, Server, ServerId, Term};
 
 use crate::history::Event;
 use crate::modelled::Modelled;
-use crate::state::ClusterState;
+use crate::state::Visible;
 
 /// A cluster at a moment, and what has happened in it. Whoever knows less of a cluster calls the
 /// properties of a pair of logs, of a leader, of a commit, one by one.
@@ -33,7 +33,7 @@ pub struct Committed<'a> {
     pub term: Term,
 }
 
-impl<P: Modelled> View for ClusterState<P> {
+impl<P: Modelled> View for Visible<P> {
     fn servers(&self) -> impl Iterator<Item = &Server> + Clone {
         self.nodes.iter().map(|node| node.server())
     }
@@ -43,14 +43,14 @@ impl<P: Modelled> View for ClusterState<P> {
     }
 
     fn led(&self) -> impl Iterator<Item = (Term, ServerId)> + Clone {
-        self.led.iter().filter_map(|event| match event.value {
+        self.history.led.iter().filter_map(|event| match event.value {
             Event::Led { term, server } => Some((term, server)),
             Event::Committed { .. } => None,
         })
     }
 
     fn committed(&self) -> impl Iterator<Item = Committed<'_>> + Clone {
-        self.committed.iter().filter_map(|event| match &event.value {
+        self.history.committed.iter().filter_map(|event| match &event.value {
             Event::Committed { index, entry, term } => {
                 Some(Committed { index: *index, entry, term: *term })
             }

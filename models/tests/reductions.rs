@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use stateright::{Expectation, Model};
 use veraft_models::orbit::{Ref, Rename, Renaming, hash_of};
-use veraft_models::{Bounds, Cluster, ClusterState, Environment, Event, ModelNode, Pending, Post};
+use veraft_models::{Bounds, Cluster, ClusterState, Environment, Event, ModelNode, Pending, Post, Visible};
 
 /// A state without its fingerprint.
 type Exact = (Vec<Ref<ModelNode>>, BTreeSet<(Option<u64>, u64)>, BTreeSet<Event>, (u32, bool));
@@ -17,12 +17,12 @@ fn exact(state: &ClusterState) -> Exact {
         Some(shared) => (Some(shared.fingerprint()), 0),
         None => (None, post.letter.fingerprint()),
     };
-    let events = state.led.iter().chain(&state.committed).map(|event| event.value.clone());
+    let Visible { nodes, history } = &state.visible;
     (
-        state.nodes.clone(),
-        state.network.iter().map(post).collect(),
-        events.collect(),
-        (state.restarts, state.committed_after_restart),
+        nodes.clone(),
+        state.posts().map(|letter| post(&letter)).collect(),
+        history.events().map(|event| event.value.clone()).collect(),
+        (history.restarts, history.committed_after_restart),
     )
 }
 
@@ -45,7 +45,7 @@ fn explore(bounds: Bounds, environment: Environment) -> Findings {
     let mut actions = Vec::new();
     while let Some(state) = queue.pop_front() {
         let mut sums = vec![0u64; renamings.len()];
-        for &node in &state.nodes {
+        for &node in &state.visible.nodes {
             let lanes = lanes.entry(node).or_insert_with(|| {
                 let mut server = node.value.clone();
                 // Not the messages that wait for the disk: they belong to the network.

@@ -153,7 +153,7 @@ impl<'a, P: Modelled> Calm<'a, P> {
         let id = action.server();
         let member = moment.position.member_mut(id);
         let effect = self.cluster.effect_on(self.memo, member.node, action);
-        if effect.node == member.node && effect.sent.is_empty() && !effect.sets_election_timer {
+        if effect.node == member.node && effect.sent().is_empty() && !effect.sets_election_timer {
             return Ok(());
         }
         self.trail.push(action);
@@ -163,7 +163,7 @@ impl<'a, P: Modelled> Calm<'a, P> {
         if effect.node.replica.breach.is_some() {
             return Err(Unrecovered::Breach(id));
         }
-        moment.under_way.extend(&effect.sent);
+        moment.under_way.extend(effect.sent());
         member.node = effect.node;
         if !member.runs(Timer::Election) {
             member.clock = Clock::Stopped;

@@ -91,7 +91,7 @@ impl<P: Modelled> Recovering<P> {
     fn recovers(&self, state: &ClusterState<P>) -> bool {
         let Settings { rounds, one_in, seed } = self.settings;
         // When the disks have written, the state is another, and begins a game itself.
-        if state.nodes.iter().any(|node| !node.pending.is_empty()) {
+        if state.visible.nodes.iter().any(|node| !node.pending.is_empty()) {
             return true;
         }
         let start = state.servers_fingerprint();

@@ -54,7 +54,7 @@ impl<P: Modelled> Position<P> {
             let runs = member.runs(Timer::Election);
             if runs { member } else { Member { clock: Clock::Stopped, ..member } }
         };
-        Position { members: state.nodes.iter().map(member).collect() }
+        Position { members: state.visible.nodes.iter().map(member).collect() }
     }
 
     /// The servers, by id.

@@ -74,7 +74,7 @@ pub fn cluster_reaches(bounds: Bounds) -> HashSet<u64> {
     let plain = Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() };
     let cluster = Cluster::new(Bounds { restarts: 0, ..bounds }, plain);
     let servers = |state: &veraft_models::ClusterState| {
-        hash_of(&state.nodes.iter().map(|node| &node.value.replica).collect::<Vec<_>>())
+        hash_of(&state.visible.nodes.iter().map(|node| &node.value.replica).collect::<Vec<_>>())
     };
     let mut queue: VecDeque<_> = cluster.init_states().into();
     let mut seen: HashSet<u64> = queue.iter().map(|state| state.fingerprint()).collect();

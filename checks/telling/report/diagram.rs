@@ -102,7 +102,7 @@ impl Diagram {
     /// The diagram of a story from scene `first` on. `found` is what its last state shows, if
     /// it was looked for.
     pub fn new(story: &Story, first: usize, found: Option<&str>) -> Diagram {
-        let servers = story.start.nodes.len();
+        let servers = story.start.visible.nodes.len();
         let column = match servers {
             0..=3 => 165.0,
             4 => 150.0,
@@ -183,7 +183,7 @@ impl Draw {
         y += 10.0;
         let (happened_at, x) = (y, scene.happened.server().map_or(middle, |id| self.x(id.0)));
         y += 2.0;
-        for (old, new) in before.nodes.iter().zip(&scene.after.nodes) {
+        for (old, new) in before.visible.nodes.iter().zip(&scene.after.visible.nodes) {
             for line in wrap(&facts::news(old, new)) {
                 y += LINE;
                 texts.push(self.text("news", self.x(new.id().0), y, line));
@@ -208,7 +208,7 @@ impl Draw {
     /// What each server is before the first step.
     fn beginnings(&self, start: &ClusterState) -> Vec<Text> {
         let mut texts = Vec::new();
-        for node in &start.nodes {
+        for node in &start.visible.nodes {
             let mut y = 28.0;
             for line in facts::summary(node) {
                 y += LINE;
@@ -227,7 +227,7 @@ impl Draw {
 
     /// The lifelines, cut where role or term changes.
     fn lives(&self, diagram: &mut Diagram, start: &ClusterState, scenes: &[Scene]) {
-        for (server, node) in start.nodes.iter().enumerate() {
+        for (server, node) in start.visible.nodes.iter().enumerate() {
             let x = self.x(server as u64);
             let life = |node: &ModelNode, top| Life {
                 server: None,
@@ -241,7 +241,7 @@ impl Draw {
                 Life { server: Some(node.id().to_string()), ..life(node, diagram.top - 16.0) };
             let mut lives = Vec::new();
             for (scene, row) in scenes.iter().zip(&diagram.rows) {
-                let next = life(scene.after.nodes[server], row.y);
+                let next = life(scene.after.visible.nodes[server], row.y);
                 if (next.role, next.hue) != (now.role, now.hue) {
                     now.bottom = row.y;
                     lives.push(std::mem::replace(&mut now, next));

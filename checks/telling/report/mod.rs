@@ -132,7 +132,16 @@ fn trace_id(scope: &str, property: &str) -> String {
 
 fn scope(verdict: &Verdict) -> ScopeView {
     let Extent { bounds, environment, .. } = verdict.extent;
-    let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+    let Environment {
+        symmetry,
+        keep_dead_letters,
+        audit,
+        torn,
+        blanks,
+        saturation,
+        antichain,
+        batch,
+    } = environment;
     let switch = |on: bool, name: &str| on.then(|| name.to_owned());
     let switches = [
         switch(symmetry, "symmetry"),
@@ -140,6 +149,8 @@ fn scope(verdict: &Verdict) -> ScopeView {
         switch(audit, "audit"),
         switch(torn, "torn steps"),
         switch(blanks, "blanks"),
+        switch(saturation, "saturation"),
+        switch(antichain, "antichain"),
         batch.map(|most| format!("batches of at most {most}")),
     ];
     let mut notes = verdict.changed.clone();
@@ -179,7 +190,7 @@ fn trace(saved: &Saved, story: &Story, violated: bool) -> Result<TraceView, aska
     let first = saved.prefix.len();
     let found = (!violated).then_some(saved.property.as_str());
     let steps = story.steps().split_off(first);
-    let states = |place: usize| &story.before(place).nodes;
+    let states = |place: usize| &story.before(place).visible.nodes;
     let frame = |(place, step): (usize, &crate::scopes::trace::Step)| {
         let pairs = states(first + place).iter().zip(states(first + place + 1)).enumerate();
         let changed = pairs.filter(|(_, (before, after))| before.value != after.value);
