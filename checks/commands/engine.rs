@@ -69,8 +69,8 @@ struct TimelyArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_depth: Option<u64>,
     /// Save the search between levels, so that it can be resumed. A folder belongs to one search,
-    /// whose processes may share it. A search begins where nothing is saved yet; whatever else
-    /// is there, it refuses
+    /// whose processes may share it. A search begins where nothing is saved yet, or goes on
+    /// from its own with --resume; any other folder is refused
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
     /// Seconds between two checkpoints, at least [default: 60]

@@ -106,11 +106,12 @@ impl Checkpoints {
         depth: u64,
     ) -> Result<Part<S, F>, CheckpointError> {
         let path = self.file(worker, depth);
-        self.read(space, &path).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                CheckpointError::Damaged { path }
-            }
-            _ => CheckpointError::Unreadable { path, error },
+        let is_damage = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+        };
+        self.read(space, &path).map_err(|error| match is_damage(&error) {
+            true => CheckpointError::Damaged { path },
+            false => CheckpointError::Unreadable { path, error },
         })
     }
 
