@@ -68,13 +68,15 @@ struct TimelyArgs {
     /// End the search, not exhausted, behind this many levels
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_depth: Option<u64>,
-    /// Save the search between levels, so that it can be resumed
+    /// Save the search between levels, so that it can be resumed. A folder belongs to one search,
+    /// whose processes may share it. A search begins where nothing is saved yet, or goes on
+    /// from its own with --resume; any other folder is refused
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
     /// Seconds between two checkpoints, at least [default: 60]
     #[arg(long, value_name = "SECONDS", requires = "checkpoint")]
     checkpoint_every: Option<u64>,
-    /// Go on from the checkpoint
+    /// Go on from the last checkpoint that all workers have
     #[arg(long, requires = "checkpoint")]
     resume: bool,
 }

@@ -29,6 +29,8 @@ type Pin = (&'static str, u64, u64);
 /// The file in which the pins stand.
 const SOURCE: &str = include_str!("../scopes/pins.rs");
 
+const NO_DEPTH: &str = "--workers: depths are exact with --engine timely, or one";
+
 /// The end of its line before the first pin.
 const BEGIN: &str = " = &[\n";
 
@@ -48,7 +50,7 @@ pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
     for (place, scope) in (1..).zip(&scopes) {
         let engine = args.engine.engine(scope)?;
         if !engine.goes_by_levels() {
-            return Err("--workers: depths are exact with --engine timely, or one".to_owned());
+            return Err(NO_DEPTH.to_owned());
         }
         let place = Some((place, scopes.len()));
         let options = Options { engine, place, ..options.clone() };
@@ -60,7 +62,8 @@ pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
         }
         status = status.max(verdict.exit_status());
         note(news(scope, &verdict));
-        counted.push((scope.name, verdict.unique_states, verdict.depth));
+        let depth = verdict.depth.ok_or(NO_DEPTH)?;
+        counted.push((scope.name, verdict.unique_states, depth));
     }
     out.text(source(&table(&counted)));
     Ok(status)
@@ -69,7 +72,7 @@ pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
 /// What became of the pin, in a line.
 fn news(scope: &Scope, verdict: &Verdict) -> String {
     let states = HumanCount(verdict.unique_states);
-    let found = format!("{}: {states} states, depth {}", scope.name, verdict.depth);
+    let found = format!("{}: {states} states, depth {}", scope.name, verdict.depth_in_words());
     match scope.pinned {
         None => format!("{found}: not pinned before"),
         Some(_) if verdict.changes().is_empty() => format!("{found}: as pinned"),

@@ -56,10 +56,6 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
         scopes::check_property(&scope, property)?;
     }
     let engine = args.engine.engine(&scope, args.property.as_deref())?;
-    // How deep a search went is the same in every run only if it went level by level.
-    if !engine.goes_by_levels() {
-        scope.pinned = scope.pinned.map(|pinned| scopes::Pinned { depth: None, ..pinned });
-    }
     let property = args.property;
     search(&[scope], &Options { engine, property, ..Options::default() }, &output, out)
 }

@@ -55,10 +55,11 @@ pub struct Outcome<M: Model> {
     pub unique_states: u64,
     /// States that were generated, equal ones counted each time.
     pub generated_states: u64,
-    /// The length of the longest shortest path, in states.
-    pub depth: u64,
+    /// The length of the longest shortest path, in states; none where a search does not go
+    /// strictly by levels, for the paths that it takes need not be shortest.
+    pub depth: Option<u64>,
     /// The search level by level, from the initial states on: as many as `depth` if the search
-    /// was exhausted. Exact where a search goes strictly by levels.
+    /// was exhausted; none where there is no depth.
     pub levels: Vec<Level>,
     /// Why not every state within the bounds was looked at; none if all were.
     pub stopped: Option<Ended>,
@@ -83,6 +84,8 @@ pub enum Ended {
     Memory(u64),
     /// The disk failed, or is full.
     Disk(String),
+    /// What is stored does not fit the search, and what to do about it.
+    Unfit(String),
     /// The search was to go no deeper.
     Depth,
     /// A thread of the search died.
@@ -100,6 +103,7 @@ impl fmt::Display for Ended {
                 write!(f, "the memory limit of {} was reached", HumanBytes(*limit))
             }
             Ended::Disk(problem) => write!(f, "storage failed: {problem}"),
+            Ended::Unfit(problem) => write!(f, "{problem}"),
             Ended::Depth => write!(f, "the depth limit was reached"),
             Ended::Died => write!(f, "a thread of the search died"),
             Ended::Elsewhere => write!(f, "another worker stopped"),

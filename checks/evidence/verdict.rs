@@ -30,8 +30,8 @@ pub struct Verdict {
     pub unique_states: u64,
     /// States generated, equal ones counted each time.
     pub generated_states: u64,
-    /// The length of the longest shortest path, in states.
-    pub depth: u64,
+    /// The length of the longest shortest path, in states, where the search tells.
+    pub depth: Option<u64>,
     /// Whether every state within the bounds was looked at.
     pub exhausted: bool,
     /// Why not, if not.
@@ -177,6 +177,11 @@ impl Verdict {
         })
     }
 
+    /// The depth, as a table shows it.
+    pub fn depth_in_words(&self) -> String {
+        self.depth.map_or("-".to_owned(), |depth| depth.to_string())
+    }
+
     /// Whether a property is violated or a reachability is missing.
     pub fn is_violated(&self) -> bool {
         let bad = |word| matches!(word, Word::Violated | Word::NotFound);
@@ -199,9 +204,10 @@ impl Verdict {
                 format!("{what}: {pinned} pinned, {found} found")
             })
         };
-        let depth = pinned.depth.unwrap_or(self.depth);
         let states = compare("states", self.unique_states, pinned.unique_states);
-        [states, compare("depth", self.depth, depth)].into_iter().flatten().collect()
+        let depths = self.depth.zip(pinned.depth);
+        let depth = depths.and_then(|(found, pinned)| compare("depth", found, pinned));
+        [states, depth].into_iter().flatten().collect()
     }
 
     /// The exit status: 0 for a full success, 1 for a failure, 3 for a search that was not
@@ -229,11 +235,8 @@ fn changes<M: Model>(scope: &Scope, outcome: &Outcome<M>) -> Vec<String> {
     let compare = |what, now, then| {
         (now != then).then(|| format!("{what}: {now}, but {then} when last reviewed"))
     };
-    [
-        compare("unique states", outcome.unique_states, pinned.unique_states),
-        compare("depth", outcome.depth, pinned.depth.unwrap_or(outcome.depth)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+    let states = compare("unique states", outcome.unique_states, pinned.unique_states);
+    let depths = outcome.depth.zip(pinned.depth);
+    let depth = depths.and_then(|(now, then)| compare("depth", now, then));
+    [states, depth].into_iter().flatten().collect()
 }

@@ -48,7 +48,8 @@ pub fn explain(verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     if !verdict.exhausted && !verdict.is_failure() {
         let states = HumanCount(verdict.unique_states);
         let reason = verdict.stopped.as_deref().unwrap_or_default();
-        writeln!(out, "{scope}: not exhausted: {states} states to depth {}", verdict.depth)?;
+        let depth = verdict.depth.map_or(String::new(), |depth| format!(" to depth {depth}"));
+        writeln!(out, "{scope}: not exhausted: {states} states{depth}")?;
         writeln!(out, "  {reason}")?;
     }
     Ok(())

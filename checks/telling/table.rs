@@ -77,7 +77,7 @@ impl VerdictTable {
             format!("{place} of {}", self.of),
             verdict.scope.clone(),
             HumanCount(states).to_string(),
-            verdict.depth.to_string(),
+            verdict.depth_in_words(),
             HumanCount(verdict.generated_states).to_string(),
             format!("{:.1}", verdict.seconds),
             bytes_a_state,

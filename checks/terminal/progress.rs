@@ -13,8 +13,8 @@ pub struct Reading {
     pub generated_states: u64,
     /// Distinct states whose successors were generated.
     pub expanded_states: u64,
-    /// The length of the longest path so far.
-    pub depth: u64,
+    /// The length of the longest shortest path so far, where it is known.
+    pub depth: Option<u64>,
 }
 
 /// A live line on stderr; nothing where stderr is no terminal.
@@ -46,8 +46,9 @@ impl Progress {
         self.sample_memory();
         let Reading { unique_states, generated_states, expanded_states, depth } = reading;
         let rate = generated_states as f64 / self.started.elapsed().as_secs_f64();
+        let depth = depth.map_or(String::new(), |depth| format!(", depth {depth}"));
         self.bar.set_message(format!(
-            "{} states, {}/s, queue {}, depth {depth}",
+            "{} states, {}/s, queue {}{depth}",
             HumanCount(unique_states),
             HumanCount(rate as u64),
             HumanCount(unique_states.saturating_sub(expanded_states)),

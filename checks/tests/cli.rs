@@ -1,6 +1,9 @@
 //! The command line as scripts see it: exit statuses, JSON, and one clear line for bad usage.
 
+use std::fs;
 use std::process::{Command, Output};
+
+use serde_json::Value;
 
 fn check(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_check"));
@@ -11,7 +14,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn json_lines(output: &Output) -> Vec<serde_json::Value> {
+fn json_lines(output: &Output) -> Vec<Value> {
     let parse = |line: &str| serde_json::from_str(line).expect("each line is one JSON object");
     text(&output.stdout).lines().map(parse).collect()
 }
@@ -54,13 +57,26 @@ fn bounds_of_ones_own_are_not_compared_with_pinned_counts() {
 }
 
 #[test]
-fn both_workers_together_find_the_same() {
-    let count = |workers| {
-        let output = check(&["run", "even", "--json", "--workers", workers]);
+fn both_workers_together_find_the_same_and_show_no_depth() {
+    let page = format!("{}/two-workers.html", env!("CARGO_TARGET_TMPDIR"));
+    let run = |workers| {
+        let args = ["run", "even", "--json", "--report", &page, "--workers", workers];
+        let output = check(&args);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        json_lines(&output)[0]["unique_states"].clone()
+        let row = text(&output.stderr).lines().nth(1).unwrap_or_default().to_owned();
+        let depth = row.split_whitespace().nth(2).unwrap_or_default().to_owned();
+        let page = fs::read_to_string(&page).expect("it was written");
+        (json_lines(&output).remove(0), depth, page)
     };
-    assert_eq!(count("1"), count("2"));
+    let ((one, depth, page), (two, none, plain)) = (run("1"), run("2"));
+    assert_eq!(one["unique_states"], two["unique_states"]);
+    assert_eq!(one["depth"].to_string(), depth);
+    assert!(page.contains("new states per depth"));
+    // Two do not wait for each other at the end of a level: their paths are not shortest.
+    assert_eq!((&two["depth"], none.as_str()), (&Value::Null, "-"));
+    assert_eq!(two["levels"].as_array().map(Vec::len), Some(0));
+    assert!(plain.contains(&format!("<td class=\"n\">{none}<")));
+    assert!(!plain.contains("new states per depth"));
 }
 
 #[test]

@@ -127,3 +127,8 @@ fn torn_steps() {
     compare(3, 1, 0, 1, true);
     compare(2, 2, 1, 1, true);
 }
+
+#[test]
+fn torn_steps_of_three_with_an_entry() {
+    compare(3, 1, 1, 1, true);
+}

@@ -12,7 +12,7 @@ use super::{Ended, Level, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
-/// shortest. Ends early at the first violation, or once `interrupted` is set. For `orbit`, see
+/// shortest; several do not wait for each other at the end of a level. Ends early at the first violation, or once `interrupted` is set. For `orbit`, see
 /// [`Resources::orbit`].
 pub fn search<M>(
     model: M,
@@ -28,10 +28,11 @@ where
 {
     let started = Instant::now();
     let model = Arc::new(model);
-    let search = Search::new(Arc::clone(&model));
+    let search = Search::new(Arc::clone(&model), workers == 1);
     let mut checker =
         search.checker().threads(workers).finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
     let handles = checker.handles();
+    let depth = |max_depth: usize| (workers == 1).then_some(max_depth as u64);
     let mut pause = Duration::from_millis(1);
     while !handles.iter().all(|handle| handle.is_finished()) {
         checker.model().stop.fetch_or(interrupted.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -41,7 +42,7 @@ where
             unique_states: checker.unique_state_count() as u64,
             generated_states: checker.state_count() as u64,
             expanded_states: checker.model().expanded.load(Ordering::Relaxed),
-            depth: checker.max_depth() as u64,
+            depth: depth(checker.max_depth()),
         });
     }
     // Before paths are rebuilt, for which states are expanded once more.
@@ -60,7 +61,7 @@ where
     Outcome {
         unique_states: checker.unique_state_count() as u64,
         generated_states: checker.state_count() as u64,
-        depth: checker.max_depth() as u64,
+        depth: depth(checker.max_depth()),
         levels,
         stopped: match (stopped, died) {
             (false, false) => None,
@@ -92,7 +93,8 @@ struct Search<M: Model> {
     stop: AtomicBool,
     expanded: AtomicU64,
     started: Instant,
-    levels: Mutex<Vec<Reached>>,
+    /// None where the search does not go by levels.
+    levels: Option<Mutex<Vec<Reached>>>,
 }
 
 /// How many states of a level were expanded, and when the first was.
@@ -123,7 +125,7 @@ impl<S: Hash> Hash for Placed<S> {
 }
 
 impl<M: Model> Search<M> {
-    fn new(model: Arc<M>) -> Self {
+    fn new(model: Arc<M>, goes_by_levels: bool) -> Self {
         let properties = model.properties();
         let names: BTreeSet<_> = properties.iter().map(|property| property.name).collect();
         assert_eq!(names.len(), properties.len(), "properties are told apart by their names");
@@ -136,14 +138,15 @@ impl<M: Model> Search<M> {
             stop: AtomicBool::new(false),
             expanded: AtomicU64::new(0),
             started: Instant::now(),
-            levels: Mutex::new(Vec::new()),
+            levels: goes_by_levels.then(Mutex::default),
         }
     }
 
     /// Counts a state that is about to be expanded.
     fn count(&self, level: usize) {
+        let Some(levels) = &self.levels else { return };
         // Nothing panics while it holds the lock, and counts are always fit to read.
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
         if level >= levels.len() {
             let began = self.started.elapsed();
             levels.resize(level + 1, Reached { expanded: 0, began });
@@ -153,7 +156,8 @@ impl<M: Model> Search<M> {
 
     /// The levels, each as long as it took until the next began.
     fn levels(&self, ended: Duration) -> Vec<Level> {
-        let levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(levels) = &self.levels else { return Vec::new() };
+        let levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = levels.iter().skip(1).map(|next| next.began).chain([ended]);
         let level = |(reached, end): (&Reached, Duration)| Level {
             unique_states: reached.expanded,

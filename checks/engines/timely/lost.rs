@@ -127,3 +127,53 @@ impl Stream for Connection {
         self.unless_lost(self.socket.shutdown(how))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+
+    /// The other end of a connection to process 3, and a thread that reads it to the end.
+    fn connect() -> (TcpStream, Arc<Lost>, JoinHandle<io::Result<Vec<u8>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        let lost = Lost::new(&[None, Some(socket.try_clone().unwrap())]).unwrap();
+        let mut connection = Connection::new(socket, 3, Arc::clone(&lost));
+        let read = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            connection.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        (other, lost, read)
+    }
+
+    /// Waits until the reader came to the end, or gave up and waits for ever.
+    fn ended(lost: &Lost, read: JoinHandle<io::Result<Vec<u8>>>) -> Result<Vec<u8>, String> {
+        while !read.is_finished() {
+            if let Some(why) = lost.why() {
+                return Err(why.to_owned());
+            }
+            thread::yield_now();
+        }
+        Ok(read.join().unwrap().unwrap())
+    }
+
+    #[test]
+    fn a_connection_may_end_behind_a_farewell_alone() {
+        let said = [&[1, 0, 2][..], &[0; FAREWELL]].concat();
+        for (length, whole) in [(said.len(), true), (said.len() - 1, false), (2, false), (0, false)]
+        {
+            let (mut other, lost, read) = connect();
+            // Each byte alone: a farewell may come in parts.
+            said[..length].iter().for_each(|byte| other.write_all(&[*byte]).unwrap());
+            other.shutdown(Shutdown::Write).unwrap();
+            let ended = ended(&lost, read);
+            match whole {
+                true => assert_eq!(ended.as_deref(), Ok(&said[..])),
+                false => assert_eq!(ended.unwrap_err(), "lost process 3"),
+            }
+        }
+    }
+}

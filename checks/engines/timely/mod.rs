@@ -46,7 +46,7 @@ use siphasher::sip::SipHasher13;
 use stateright::Expectation;
 use thiserror::Error;
 
-use super::{Outcome, Resources};
+use super::{Ended, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
 use checkpoint::Checkpoints;
 use fingerprint::Fingerprint;
@@ -55,7 +55,7 @@ use hosts::{Hosts, HostsError};
 use lost::{Connection, Lost};
 use net::{Gone, Net};
 pub use space::{Space, UnreadableState};
-use worker::{Common, Counters, Found, Searcher};
+use worker::{Common, Counters, Found, Searcher, Unsearched};
 
 /// How this engine searches.
 #[derive(Clone, Debug)]
@@ -94,6 +94,9 @@ pub enum SearchError {
     /// timely could not be started.
     #[error("cannot start the workers: {0}")]
     Start(String),
+    /// The search could not begin as it was asked to.
+    #[error("{0}")]
+    NotBegun(Ended),
     /// A worker died.
     #[error("a worker died: the search ends without a verdict")]
     WorkerDied,
@@ -165,7 +168,7 @@ fn search_with<S: Space, F: Fingerprint>(
                 }
                 shared.gone.store(true, Ordering::Relaxed);
                 worker.installed_dataflows().into_iter().for_each(|id| worker.drop_dataflow(id));
-                Err(Gone)
+                Err(Unsearched::Gone(Gone))
             })
         })
         .map_err(SearchError::Start)?;
@@ -192,7 +195,8 @@ fn search_with<S: Space, F: Fingerprint>(
     let elapsed = started.elapsed();
     let found = found.into_iter().map(|found| match found {
         Ok(Ok(found)) => Ok(found),
-        Ok(Err(Gone)) | Err(_) => Err(SearchError::WorkerDied),
+        Ok(Err(Unsearched::NotBegun(reason))) => Err(SearchError::NotBegun(reason)),
+        Ok(Err(Unsearched::Gone(Gone))) | Err(_) => Err(SearchError::WorkerDied),
     });
     let found = found.collect::<Result<Vec<Found<F>>, SearchError>>()?;
     let found = found.into_iter().next().ok_or(SearchError::WorkerDied)?;
@@ -210,7 +214,7 @@ fn search_with<S: Space, F: Fingerprint>(
     Ok(Outcome {
         unique_states: total.unique,
         generated_states: total.generated,
-        depth,
+        depth: Some(depth),
         stopped,
         levels,
         elapsed,
@@ -271,7 +275,7 @@ fn reading(counters: &Counters) -> Reading {
         unique_states: unique.load(Ordering::Relaxed),
         generated_states: generated.load(Ordering::Relaxed),
         expanded_states: expanded.load(Ordering::Relaxed),
-        depth: depth.load(Ordering::Relaxed),
+        depth: Some(depth.load(Ordering::Relaxed)),
     }
 }
 

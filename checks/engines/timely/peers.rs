@@ -143,3 +143,33 @@ fn next<'b, F: Fingerprint>(states: &mut &'b [u8]) -> Option<(F, F, &'b [u8])> {
     *states = rest;
     Some((name, parent, bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::timely::tests::Grid;
+
+    /// Numbers that look random: multiples of an odd constant.
+    fn random(number: u64) -> u64 {
+        (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// A search would come to the same with one worker that owns all, and take as long.
+    #[test]
+    fn each_worker_owns_its_share() {
+        for workers in [1, 2, 3, 5] {
+            let narrow = Peers::<Grid, u64>::new(0, workers, workers);
+            let wide = Peers::<Grid, u128>::new(0, workers, workers);
+            let mut owned = vec![0; workers];
+            for number in 0..10_000 {
+                let state = random(number);
+                owned[narrow.owner(state)] += 1;
+                let other = wide.owner(u128::from(random(state)) << 64 | u128::from(state));
+                assert_eq!(narrow.owner(state), other, "the low bits decide");
+            }
+            let fair = 10_000 / workers;
+            let near = |count: &usize| (fair * 9 / 10..=fair * 11 / 10).contains(count);
+            assert!(owned.iter().all(near), "{owned:?}");
+        }
+    }
+}

@@ -11,6 +11,8 @@
 pub mod conjuncts;
 mod nudge;
 pub mod sketch;
+#[cfg(test)]
+mod tests;
 pub mod world;
 
 use std::cell::Cell;

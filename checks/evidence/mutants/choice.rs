@@ -118,7 +118,9 @@ impl Test {
     /// The file that holds it, from the root of the workspace.
     pub fn file(&self) -> String {
         match self.suite {
-            TestSuite::Unit => unit_file(self.name),
+            TestSuite::Unit => unit_file("src", self.name),
+            TestSuite::UnitOf(of) => unit_file(of.folder(), self.name),
+            TestSuite::FileOf(of, file) => format!("{}/tests/{file}.rs", of.folder()),
             TestSuite::Interleavings => "src/runtime/machinery/interleavings.rs".to_owned(),
             // A suite may have modules beside it; in one of them, a test may be a demand that is
             // made of several things.
@@ -130,10 +132,11 @@ impl Test {
     }
 }
 
-/// The file of the unit test `name`, whose modules are files up to `tests`, or also that.
-fn unit_file(name: &str) -> String {
+/// The file of the unit test `name` of the crate in `folder`, whose modules are files up to
+/// `tests`, or also that.
+fn unit_file(folder: &str, name: &str) -> String {
     let modules: Vec<&str> = name.split("::").collect();
-    let of_their_own = format!("src/{}.rs", modules[..modules.len() - 1].join("/"));
+    let of_their_own = format!("{folder}/{}.rs", modules[..modules.len() - 1].join("/"));
     match of_their_own.strip_suffix("/tests.rs") {
         Some(module) if !Path::new(ROOT).join(&of_their_own).exists() => format!("{module}.rs"),
         Some(_) | None => of_their_own,

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::places::{INDUCTIVE, RECOVERY};
-use super::{Expected, Mutant, Search, Test};
-use crate::evidence::verdict::Word;
+use super::{Expected, Mutant, Search, Test, Verb};
+use crate::evidence::verdict::{NOT_EXHAUSTED, Word};
 
 /// No row's search takes this long.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -32,13 +32,18 @@ pub struct Showing {
     pub surprises: Vec<String>,
 }
 
-/// What is read of a verdict of `check run --json` or `check recover --json`.
+/// What is read of a verdict of `check run --json`, `check recover --json` or
+/// `check invariant --json`.
 #[derive(Debug, Deserialize)]
 struct Seen {
     unique_states: u64,
     exhausted: bool,
     seconds: f64,
     properties: Vec<SeenProperty>,
+    #[serde(default)]
+    stopped: Option<String>,
+    #[serde(default)]
+    changed: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,18 +85,23 @@ pub fn judge(mutant: &Mutant, binary: &Path) -> Result<Showing, String> {
     Ok(showing)
 }
 
-/// The test must be there, and fail.
+/// The exit status of a test that fails, as Rust's harness has it.
+const TEST_FAILED: i32 = 101;
+
+/// The test must be there, and fail: a program that crashes has shown nothing.
 fn try_test(test: Test, binary: &Path) -> Result<Showing, String> {
     let started = Instant::now();
     let arguments = [test.name.to_owned(), "--exact".to_owned()];
-    let (text, status) =
-        run(binary, &arguments).map_err(|error| format!("{}: {error}", binary.display()))?;
+    let (text, status) = run(binary, &arguments, PATIENCE)
+        .map_err(|error| format!("{}: {error}", binary.display()))?;
     if !text.contains("running 1 test\n") {
         return Err(format!("no test of {} is called {}", test.suite.words(), test.name));
     }
-    let (fell, surprises) = match status.success() {
-        true => ("nothing", vec![format!("survived: {} passes", test.name)]),
-        false => ("the test", Vec::new()),
+    let failed = text.contains("test result: FAILED. 0 passed; 1 failed;");
+    let (fell, surprises) = match status.code() {
+        Some(0) => ("nothing", vec![format!("survived: {} passes", test.name)]),
+        Some(TEST_FAILED) if failed => ("the test", Vec::new()),
+        _ => return Err(format!("{} neither passed nor failed: {status}", test.name)),
     };
     Ok(Showing {
         fell: fell.to_owned(),
@@ -150,6 +160,19 @@ fn surprises(expected: Expected, seen: &Seen, is_first: bool, search: &Search) -
 }
 
 impl Seen {
+    /// How a command ends that shows this: see `check --help`.
+    fn exit_status(&self, command: Verb) -> i32 {
+        let bad =
+            |property: &SeenProperty| matches!(property.verdict, Word::Violated | Word::NotFound);
+        // A sample that was asked for is complete when nothing stopped it.
+        let complete = self.exhausted || (command != Verb::Run && self.stopped.is_none());
+        match (self.properties.iter().any(bad) || !self.changed.is_empty(), complete) {
+            (true, _) => 1,
+            (false, true) => 0,
+            (false, false) => i32::from(NOT_EXHAUSTED),
+        }
+    }
+
     fn with(&self, verdict: Word) -> Option<&SeenProperty> {
         self.properties.iter().find(|property| property.verdict == verdict)
     }
@@ -161,14 +184,24 @@ fn explore(search: &Search, property: Option<&str>, binary: &Path) -> Result<See
     if let Some(property) = property {
         arguments.extend(["--property".to_owned(), property.to_owned()]);
     }
-    let (text, _) =
-        run(binary, &arguments).map_err(|error| format!("{}: {error}", binary.display()))?;
-    serde_json::from_str(&text)
-        .map_err(|error| format!("{} gave no verdict: {error}", arguments.join(" ")))
+    let (text, status) = run(binary, &arguments, PATIENCE)
+        .map_err(|error| format!("{}: {error}", binary.display()))?;
+    let arguments = arguments.join(" ");
+    let seen: Seen = serde_json::from_str(&text)
+        .map_err(|error| format!("{arguments} gave no verdict ({status}): {error}"))?;
+    // Whatever crashed after it spoke may have spoken of another space.
+    match status.code() == Some(seen.exit_status(search.command)) {
+        true => Ok(seen),
+        false => Err(format!("{arguments} ended with {status}, which is not that of its verdict")),
+    }
 }
 
-/// What the binary prints, and how it ends. It is ended if it takes too long.
-fn run(binary: &Path, arguments: &[String]) -> io::Result<(String, ExitStatus)> {
+/// What the binary prints, and how it ends. It is ended if it takes longer than `patience`.
+fn run(
+    binary: &Path,
+    arguments: &[String],
+    patience: Duration,
+) -> io::Result<(String, ExitStatus)> {
     // A file, for nobody reads a pipe meanwhile.
     let printed = binary.with_file_name("printed");
     let mut child = Command::new(binary)
@@ -183,7 +216,7 @@ fn run(binary: &Path, arguments: &[String]) -> io::Result<(String, ExitStatus)> 
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > patience {
             child.kill()?;
             child.wait()?;
             return Err(io::Error::new(io::ErrorKind::TimedOut, "takes too long"));
@@ -192,3 +225,6 @@ fn run(binary: &Path, arguments: &[String]) -> io::Result<(String, ExitStatus)> 
     };
     Ok((fs::read_to_string(&printed)?, status))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //! tell from the original. A rule with no mutant is a rule nobody has shown to be needed.
 
 mod application;
+mod checker;
 pub mod choice;
 mod door;
 mod elections;
@@ -85,7 +86,7 @@ pub enum Verb {
     Invariant,
 }
 
-/// What the tests of the runtime are asked.
+/// What tests are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Test {
     /// Where the test is.
@@ -94,15 +95,39 @@ pub struct Test {
     pub name: &'static str,
 }
 
-/// Tests of the library that are built together.
+/// Tests that are built together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestSuite {
-    /// Those beside the code.
+    /// Those beside the code of the library.
     Unit,
-    /// Those that run under a scheduler which explores interleavings of the threads.
+    /// Those that run under a scheduler which explores interleavings of its threads.
     Interleavings,
-    /// A file of `tests/`, without its ending.
+    /// A file of its `tests/`, without its ending.
     File(&'static str),
+    /// Those beside the code of what checks it. None may run the program `check`: where mutants
+    /// are built, that is the next one's.
+    UnitOf(Evidence),
+    /// A file of the `tests/` there.
+    FileOf(Evidence, &'static str),
+}
+
+/// What checks the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The cluster as a model.
+    Models,
+    /// Engines, scopes and evidence.
+    Checks,
+}
+
+impl Evidence {
+    /// Its folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Evidence::Models => "models",
+            Evidence::Checks => "checks",
+        }
+    }
 }
 
 /// What a mutant must show.
@@ -189,6 +214,8 @@ impl TestSuite {
             TestSuite::Unit => "unit tests".to_owned(),
             TestSuite::Interleavings => "interleavings".to_owned(),
             TestSuite::File(name) => format!("tests/{name}"),
+            TestSuite::UnitOf(of) => format!("{} unit", of.folder()),
+            TestSuite::FileOf(of, name) => format!("{}/tests/{name}", of.folder()),
         }
     }
 }
@@ -227,6 +254,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("guards", guards::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
+    ("checker", checker::MUTANTS),
 ];
 
 /// Every mutant, in the order of the table.

@@ -154,3 +154,37 @@ fn short(text: &str) -> String {
         _ => text.chars().take(WIDTH - 3).chain("...".chars()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::{self, Write};
+    use std::rc::Rc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn those_that_would_be_tried_are_listed() {
+        let paper = Paper::default();
+        let choice = Choice::Named(vec!["vote-twice".to_owned(), "A2".to_owned()]);
+        assert_eq!(list(&choice, &mut Printer::new(paper.clone())), Ok(0));
+        let text = String::from_utf8(paper.0.borrow().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "vote-twice (A1)");
+        assert!(lines[1].ends_with("(A2)"), "{text}");
+        assert_eq!(lines[2..], [format!("2 of {} mutants would be tried", all().count())]);
+    }
+}

@@ -82,7 +82,7 @@ impl Workshop {
         };
         // Never the workspace's own `target`: to cargo, the copy is the same package.
         cargo.env("CARGO_TARGET_DIR", self.place.join(build));
-        let built = compile(&mut cargo)?;
+        let built = compile(&mut cargo, kept == "tests")?;
         let kept = self.place.join(format!("{kept}-{}", mutant.name));
         fs::copy(&built, &kept).map_err(|error| Unbuilt::Io(built, error))?;
         Ok(kept)
@@ -95,15 +95,21 @@ fn cargo(source: &Path) -> Command {
     cargo
 }
 
-/// Asks cargo for tests of the library, and says which build cache they share.
+/// Asks cargo for tests, and says which build cache they share.
 fn tests(cargo: &mut Command, suite: TestSuite) -> &'static str {
-    cargo.args(["test", "--no-run", "--package", "veraft"]);
-    match suite {
-        TestSuite::Unit | TestSuite::Interleavings => cargo.arg("--lib"),
-        TestSuite::File(name) => cargo.args(["--test", name]),
+    let (package, file) = match suite {
+        TestSuite::Unit | TestSuite::Interleavings => ("veraft".to_owned(), None),
+        TestSuite::File(name) => ("veraft".to_owned(), Some(name)),
+        TestSuite::UnitOf(of) => (format!("veraft-{}", of.folder()), None),
+        TestSuite::FileOf(of, name) => (format!("veraft-{}", of.folder()), Some(name)),
+    };
+    cargo.args(["test", "--no-run", "--package", &package]);
+    match file {
+        None => cargo.arg("--lib"),
+        Some(name) => cargo.args(["--test", name]),
     };
     match suite {
-        TestSuite::Unit | TestSuite::File(_) => {
+        TestSuite::Unit | TestSuite::File(_) | TestSuite::UnitOf(_) | TestSuite::FileOf(..) => {
             cargo.args(["--profile", "mutants"]);
             "build"
         }
@@ -118,16 +124,24 @@ fn tests(cargo: &mut Command, suite: TestSuite) -> &'static str {
 #[derive(Deserialize)]
 struct Built {
     executable: Option<PathBuf>,
+    profile: Profile,
 }
 
-/// Runs cargo, and says where the executable is that it built.
-fn compile(cargo: &mut Command) -> Result<PathBuf, Unbuilt> {
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// Runs cargo, and says where the executable is that it built: of tests, or not.
+fn compile(cargo: &mut Command, tests: bool) -> Result<PathBuf, Unbuilt> {
     cargo.args(["--quiet", "--locked", "--message-format=json-render-diagnostics"]);
     let output = cargo.output().map_err(|error| Unbuilt::Io("cargo".into(), error))?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let executable = messages
         .lines()
-        .filter_map(|line| serde_json::from_str::<Built>(line).ok()?.executable)
+        .filter_map(|line| serde_json::from_str::<Built>(line).ok())
+        .filter(|built| built.profile.test == tests)
+        .filter_map(|built| built.executable)
         .next_back();
     match (output.status.success(), executable) {
         (true, Some(executable)) => Ok(executable),

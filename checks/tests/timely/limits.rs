@@ -1,6 +1,7 @@
 //! Searches that end early, go on later, and use the disk.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -75,24 +76,61 @@ fn a_search_resumed_at_a_level_counts_what_an_uninterrupted_one_counts() {
     assert!(fs::read_dir(path).unwrap().count() <= 2 * 2, "two levels for each worker");
 }
 
+/// Nothing was searched, and one line says why and what to do.
+fn assert_refused(run: (Option<i32>, String, String), said: [&str; 2]) {
+    let (status, json, stderr) = run;
+    assert_eq!((status, json.as_str()), (Some(3), ""), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("check: election: "), "{stderr}");
+    assert!(said.iter().all(|part| stderr.contains(part)), "{stderr}");
+}
+
+/// The files of a folder, in order, and what is in them.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let paths = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
 #[test]
-fn a_checkpoint_that_does_not_fit_is_refused() {
+fn a_folder_of_another_search_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let resume = ["--checkpoint", path, "--resume", "--json"];
-    let run = |more: &[&str]| check(&[&["run"], &TIMELY[..], &resume, more].concat());
-    let (status, json, _) = run(&[]);
-    assert_not_exhausted(status, &json, "no checkpoint");
-    search(&["--checkpoint", path, "--max-depth", "6"]);
-    let (status, json, _) = run(&["--terms", "2"]);
-    assert_not_exhausted(status, &json, "another search");
-    for file in fs::read_dir(path).unwrap() {
-        let file = file.unwrap().path();
-        let mut bytes = fs::read(&file).unwrap();
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(file, bytes).unwrap();
+    let options = ["--checkpoint", path, "--checkpoint-every", "0", "--json"];
+    let run = |more: &[&str]| check(&[&["run"], &TIMELY[..], &options, more].concat());
+    assert_refused(run(&["--resume"]), ["no checkpoint", "search without --resume"]);
+    run(&["--max-depth", "6"]);
+    let before = files(folder.path());
+    assert_eq!(before.len(), 2 * 2);
+    let another = ["another search", "name another folder"];
+    for deeper in [&["--terms", "2"][..], &["--terms", "2", "--max-depth", "3"]] {
+        assert_refused(run(deeper), another);
+        assert_refused(run(&[deeper, &["--resume"]].concat()), another);
     }
-    let (status, json, _) = run(&[]);
-    assert_not_exhausted(status, &json, "damaged");
+    assert_refused(run(&[]), ["this very search", "--resume"]);
+    assert!(files(folder.path()) == before, "nothing was written or deleted");
+    assert_eq!(run(&["--resume"]).0, Some(0));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_at_once_whose_ever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let options = ["--checkpoint", path, "--checkpoint-every", "0"];
+    search(&[&options[..], &["--max-depth", "9"]].concat());
+    for (file, whole) in files(folder.path()) {
+        let name = file.to_str().unwrap();
+        if !name.ends_with("-level-9") {
+            continue;
+        }
+        let mut changed = whole.clone();
+        changed[whole.len() / 2] ^= 1;
+        for damaged in [&changed[..], &[], &whole[..1], &whole[..whole.len() - 1]] {
+            fs::write(&file, damaged).unwrap();
+            let resume = [&["run"], &TIMELY[..], &options, &["--resume"]].concat();
+            assert_refused(check(&resume), [name, "is damaged: delete it"]);
+        }
+        fs::write(&file, whole).unwrap();
+    }
 }

@@ -85,3 +85,41 @@ fn processes_that_search_different_scopes_do_not_begin() {
         assert!(stderr.contains("makes another search"), "{stderr}");
     }
 }
+
+/// Processes that share a folder, and one that has a folder of its own.
+#[test]
+fn a_checkpoint_that_does_not_fit_ends_all_processes_at_once() {
+    let (_folder, hosts) = hosts(2);
+    let [shared, foreign] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let path = |folder: &TempDir| folder.path().to_str().unwrap().to_owned();
+    let run = |folders: [&TempDir; 2], more: &[&str]| {
+        let start = |process: usize| {
+            let folder = path(folders[process]);
+            let checkpoint = ["election", "--checkpoint", &folder, "--checkpoint-every", "0"];
+            start(&hosts, process, &[&checkpoint[..], more].concat())
+        };
+        [0, 1].map(start).map(finish)
+    };
+    run([&shared; 2], &["--max-depth", "9"]);
+    run([&foreign; 2], &["--max-depth", "9", "--terms", "2"]);
+    for worker in [0, 1] {
+        let suffix = format!("-worker-{worker}-level-9");
+        let mut files = fs::read_dir(&shared).unwrap().map(|file| file.unwrap().path());
+        let file = files.find(|file| file.to_str().unwrap().ends_with(&suffix)).unwrap();
+        let whole = fs::read(&file).unwrap();
+        fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        for (status, json, stderr) in run([&shared; 2], &["--resume"]) {
+            assert_eq!((status, json.as_str()), (Some(3), ""), "{stderr}");
+            assert!(stderr.contains(&format!("{} is damaged", file.display())), "{stderr}");
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    for (status, _, stderr) in run([&shared, &foreign], &["--resume"]) {
+        assert_eq!(status, Some(3), "{stderr}");
+        assert!(stderr.contains(&format!("{} holds checkpoints of another", path(&foreign))));
+    }
+    let [(status, json, stderr), _] = run([&shared; 2], &["--resume"]);
+    assert_eq!(status, Some(0), "{stderr}");
+    let resumed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(resumed["unique_states"], verdict(&["election"])["unique_states"]);
+}

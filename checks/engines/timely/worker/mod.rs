@@ -64,6 +64,21 @@ pub struct Found<F> {
     pub paths: Vec<(usize, Vec<F>)>,
 }
 
+/// Why a worker comes back with nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsearched {
+    /// A worker of this process died.
+    Gone(Gone),
+    /// Some worker could not begin, so none did.
+    NotBegun(Ended),
+}
+
+impl From<Gone> for Unsearched {
+    fn from(gone: Gone) -> Unsearched {
+        Unsearched::Gone(gone)
+    }
+}
+
 /// A worker at work.
 pub struct Searcher<'s, S: Space, F: Fingerprint> {
     shared: &'s Common<S>,
@@ -122,26 +137,36 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
     /// Searches level by level, to the end.
     ///
     /// # Errors
-    /// When a worker of this process died.
-    pub fn search(mut self, mut net: Net<'_>) -> Result<Found<F>, Gone> {
+    /// When a worker of this process died, or some worker could not begin.
+    pub fn search(mut self, mut net: Net<'_>) -> Result<Found<F>, Unsearched> {
         let result = self.levels(&mut net);
-        if result.is_err() {
+        if let Err(Unsearched::Gone(Gone)) = result {
             net.abandon();
         }
         result
     }
 
-    fn levels(&mut self, net: &mut Net<'_>) -> Result<Found<F>, Gone> {
+    fn levels(&mut self, net: &mut Net<'_>) -> Result<Found<F>, Unsearched> {
         self.begin(net)?;
         let mut total = self.account(net)?;
+        // Workers of which one lacks its part know different things: they do nothing together.
+        if let Some(reason) = total.stopped {
+            return Err(Unsearched::NotBegun(reason));
+        }
+        self.forget_later_checkpoints(net.index());
         let mut levels = Vec::new();
         let stopped = loop {
             if total.stopped.is_some() || total.next == 0 {
                 break total.stopped.clone();
             }
             let at_limit = self.shared.max_depth.is_some_and(|limit| self.depth >= limit);
-            if total.checkpoint_due || at_limit {
+            if self.shared.checkpoints.is_some() && (total.checkpoint_due || at_limit) {
                 self.checkpoint(net);
+                // One that could not save stops all, at a limit as anywhere.
+                total = self.account(net)?;
+                if total.stopped.is_some() {
+                    break total.stopped.clone();
+                }
             }
             if at_limit {
                 break Some(Ended::Depth);

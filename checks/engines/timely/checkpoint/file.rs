@@ -1,32 +1,17 @@
-//! Searches that go on where another left off. At the end of a level each worker can save what
-//! it knows, in a file of its own that it keeps until it has saved two later ones: wherever the
-//! process dies, all workers still have a level in common.
+//! One file: what one worker knows at the end of a level, and a checksum behind it.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::Fingerprint;
-use super::frontier::Frontier;
-use super::space::Space;
-use super::visited::Visited;
-
-/// Where checkpoints are, and when one is due.
-#[derive(Clone, Debug)]
-pub struct Checkpoints {
-    /// The folder.
-    pub folder: PathBuf,
-    /// The time between two.
-    pub interval: Duration,
-    /// Whether the search begins with the latest one.
-    pub resume: bool,
-    /// Names the search: the scope, the program, the number of workers.
-    pub digest: u64,
-}
+use super::{CheckpointError, Checkpoints};
+use crate::engines::timely::fingerprint::Fingerprint;
+use crate::engines::timely::frontier::Frontier;
+use crate::engines::timely::space::Space;
+use crate::engines::timely::visited::Visited;
 
 /// What a worker knows at the end of a level, beside its states.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,37 +51,6 @@ pub struct Part<S: Space, F> {
 const MAGIC: &[u8; 16] = b"veraft check\x00\x00\x001";
 
 impl Checkpoints {
-    /// Whether the search begins with a checkpoint.
-    pub fn resumes(&self) -> bool {
-        self.resume
-    }
-
-    /// Whether the last one is old enough.
-    pub fn is_due(&self, last: Instant) -> bool {
-        last.elapsed() >= self.interval
-    }
-
-    fn file(&self, worker: usize, depth: u64) -> PathBuf {
-        self.folder.join(format!("worker-{worker}-level-{depth}"))
-    }
-
-    /// The levels that this worker has saved, in order.
-    fn levels(&self, worker: usize) -> Vec<u64> {
-        let prefix = format!("worker-{worker}-level-");
-        let Ok(files) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let level = |file: io::Result<fs::DirEntry>| {
-            file.ok()?.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()
-        };
-        let mut levels: Vec<u64> = files.filter_map(level).collect();
-        levels.sort_unstable();
-        levels
-    }
-
-    /// The last level that this worker has saved.
-    pub fn latest(&self, worker: usize) -> Option<u64> {
-        self.levels(worker).last().copied()
-    }
-
     /// Saves what a worker knows.
     ///
     /// # Errors
@@ -105,7 +59,7 @@ impl Checkpoints {
         let Contents { header, told, visited, states } = contents;
         let depth = header.depth;
         fs::create_dir_all(&self.folder)?;
-        let unfinished = self.folder.join(format!("worker-{worker}-unfinished"));
+        let unfinished = self.folder.join(format!("{}worker-{worker}-unfinished", self.own()));
         let mut file = Summed::new(BufWriter::new(File::create(&unfinished)?));
         file.write_all(MAGIC)?;
         file.write_all(&self.digest.to_le_bytes())?;
@@ -134,7 +88,7 @@ impl Checkpoints {
         file.inner.flush()?;
         file.inner.get_ref().sync_all()?;
         fs::rename(&unfinished, self.file(worker, depth))?;
-        let levels = self.levels(worker);
+        let levels = self.levels(worker).map_err(io::Error::other)?;
         for old in levels.iter().rev().skip(2) {
             fs::remove_file(self.file(worker, *old))?;
         }
@@ -144,21 +98,28 @@ impl Checkpoints {
     /// Loads what a worker saved.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, or belongs to another search.
+    /// When the file cannot be read, or is not what was saved.
     pub fn load<S: Space, F: Fingerprint>(
         &self,
         space: &S,
         worker: usize,
         depth: u64,
-    ) -> io::Result<Part<S, F>> {
+    ) -> Result<Part<S, F>, CheckpointError> {
         let path = self.file(worker, depth);
-        let damaged = || io::Error::other(format!("{} is damaged", path.display()));
-        let mut file = Summed::new(BufReader::new(File::open(&path)?));
-        if file.array()? != *MAGIC {
-            return Err(io::Error::other(format!("{} is no checkpoint", path.display())));
-        }
-        if u64::from_le_bytes(file.array()?) != self.digest {
-            return Err(other_search(&path));
+        let is_damage = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+        };
+        self.read(space, &path).map_err(|error| match is_damage(&error) {
+            true => CheckpointError::Damaged { path },
+            false => CheckpointError::Unreadable { path, error },
+        })
+    }
+
+    fn read<S: Space, F: Fingerprint>(&self, space: &S, path: &Path) -> io::Result<Part<S, F>> {
+        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+        let mut file = Summed::new(BufReader::new(File::open(path)?));
+        if file.array()? != *MAGIC || u64::from_le_bytes(file.array()?) != self.digest {
+            return Err(damaged());
         }
         let header = file.part()?;
         let told = file.part()?;
@@ -172,7 +133,7 @@ impl Checkpoints {
         }
         let states = file.part()?;
         let sum = file.sum.clone().finalize();
-        if u32::from_le_bytes(file.array()?) != sum {
+        if u32::from_le_bytes(file.array()?) != sum || file.inner.read(&mut [0])? > 0 {
             return Err(damaged());
         }
         let header = postcard::from_bytes(&header).map_err(|_| damaged())?;
@@ -180,14 +141,6 @@ impl Checkpoints {
         space.learn(&mut names, &told).map_err(|_| damaged())?;
         Ok(Part { header, visited, names, states })
     }
-}
-
-fn other_search(path: &Path) -> io::Error {
-    io::Error::other(format!(
-        "{} belongs to another search: the scope, the number of workers and the program must be \
-         the same",
-        path.display()
-    ))
 }
 
 /// A file with the checksum of what went through it.

@@ -1,0 +1,5 @@
+//! The checker.
+
+use super::Mutant;
+
+pub const MUTANTS: &[Mutant] = &[];

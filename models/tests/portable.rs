@@ -1,0 +1,47 @@
+//! States as bytes, for this process and for another.
+
+use std::collections::{HashSet, VecDeque};
+
+use stateright::Model;
+use veraft_models::{Bounds, Cluster, Environment, Memo, Names, Told};
+
+/// With letters that share a meaning, letters kept for an audit, writes that wait, and history.
+#[test]
+fn every_state_is_read_as_it_was_written_here_and_elsewhere() {
+    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1 };
+    for torn in [false, true] {
+        let environment = Environment { audit: true, torn, ..Environment::default() };
+        let [here, there] = [(); 2].map(|()| Cluster::new(bounds, environment));
+        let mut queue: VecDeque<_> = here.init_states().into();
+        let mut seen: HashSet<u64> = queue.iter().map(|state| state.fingerprint()).collect();
+        let (mut memo, mut names, mut told) = (Memo::default(), Names::default(), Told::default());
+        let (mut own, mut foreign) = (queue[0].clone(), there.init_states().remove(0));
+        let (mut shared, mut dropped, mut committed) = (0, 0, 0);
+        while let Some(state) = queue.pop_front() {
+            let mut bytes = Vec::new();
+            here.write_state(&state, &mut bytes);
+            bytes.push(7);
+            let mut rest = bytes.as_slice();
+            here.read_own_state(&mut memo, &mut rest, &mut own).unwrap();
+            assert_eq!(rest, [7], "it ends where it ends");
+            assert_eq!((&own, own.fingerprint()), (&state, state.fingerprint()));
+
+            there.learn(&mut names, &here.tell(memo.names(), &mut told)).unwrap();
+            there.read_state(&names, &mut bytes.as_slice(), &mut foreign).unwrap();
+            assert_eq!(format!("{foreign:?}"), format!("{state:?}"));
+            assert_eq!(foreign.fingerprint(), state.fingerprint());
+            assert_eq!(foreign.restarts, state.restarts);
+            assert_eq!(foreign.dropped.len(), state.dropped.len());
+
+            shared += state.network.iter().filter(|post| post.shared.is_some()).count();
+            dropped += state.dropped.len();
+            committed += state.committed.len();
+            for next in here.next_states(&state) {
+                if seen.insert(next.fingerprint()) {
+                    queue.push_back(next);
+                }
+            }
+        }
+        assert!(shared > 0 && dropped > 0 && committed > 0, "{shared}, {dropped}, {committed}");
+    }
+}
