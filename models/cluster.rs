@@ -55,19 +55,23 @@ pub struct Environment {
     /// do so after an election.
     #[serde(default)]
     pub blanks: bool,
+    /// Clients propose two commands at once, too, and to servers that do not lead.
+    #[serde(default)]
+    pub proposals: bool,
     /// How many commands an AppendEntries carries at most, at least one; none for as many as
     /// there are. A blank takes half the room of a command.
     pub batch: Option<usize>,
 }
 
 impl Environment {
-    /// Every reduction, no torn steps, no blanks, batches of any size.
+    /// Every reduction, no torn steps, no blanks, single proposals to leaders, batches of any size.
     pub const REDUCED: Environment = Environment {
         symmetry: true,
         keep_dead_letters: false,
         audit: false,
         torn: false,
         blanks: false,
+        proposals: false,
         batch: None,
     };
 
@@ -113,7 +117,7 @@ pub enum Action<L = Ref<Letter>> {
     Deliver(L),
     /// A timer fires.
     Timeout(ServerId, Timer),
-    /// A client proposes a command, or the driver of a leader a blank.
+    /// A client proposes a command, or two at once, or the driver of a leader a blank.
     Propose(ServerId, Proposes),
     /// The server crashes and starts again from its disk.
     Restart(ServerId),
@@ -225,6 +229,23 @@ impl<P: Modelled> Cluster<P> {
         [self.nodes.len(), self.letters.len(), self.events.len(), self.effects.len()]
     }
 
+    /// What `node` may be asked to append.
+    fn proposals(&self, node: &ModelNode<P>) -> [Option<Proposes>; 3] {
+        let Environment { blanks, proposals, .. } = self.environment;
+        let server = node.server();
+        let (last_index, entries) = (server.log().last_index(), self.bounds.entries);
+        // One that takes what it has to refuse is asked no more, so that its log has an end.
+        let refuses = proposals && !server.is_leader() && node.replica.untrue_answer.is_none();
+        let room = server.is_leader() && last_index < entries;
+        let room_for_two = room && proposals && last_index + 1 < entries;
+        let blank = room && blanks && server.log().last_term() < server.current_term();
+        [
+            (room || refuses).then_some(Proposes::Command),
+            room_for_two.then_some(Proposes::TwoCommands),
+            blank.then_some(Proposes::Blank),
+        ]
+    }
+
     /// The messages that leave a server when `action` happens in `state`.
     pub fn sent(
         &self,
@@ -320,12 +341,8 @@ impl<P: Modelled> Model for Cluster<P> {
                     actions.push(Action::Timeout(id, timer));
                 }
             }
-            if server.is_leader() && server.log().last_index() < self.bounds.entries {
-                actions.push(Action::Propose(id, Proposes::Command));
-                if self.environment.blanks && server.log().last_term() < server.current_term() {
-                    actions.push(Action::Propose(id, Proposes::Blank));
-                }
-            }
+            let proposes = self.proposals(node).into_iter().flatten();
+            actions.extend(proposes.map(|proposes| Action::Propose(id, proposes)));
             if !node.pending.is_empty() {
                 actions.push(Action::CarryOut(id));
             }

@@ -59,13 +59,15 @@ impl EnvironmentArgs {
     /// # Errors
     /// When that does not fit together.
     pub fn change(&self, environment: Environment) -> Result<Environment, String> {
-        let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+        let Environment { symmetry, keep_dead_letters, audit, torn, blanks, proposals, batch } =
+            environment;
         let changed = Environment {
             symmetry: symmetry && !self.no_symmetry,
             keep_dead_letters: keep_dead_letters || self.keep_dead_letters,
             audit: audit || self.audit,
             torn,
             blanks,
+            proposals,
             batch: self.batch.or(batch),
         };
         match changed.audit && changed.keep_dead_letters {

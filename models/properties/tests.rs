@@ -109,6 +109,10 @@ fn each_invariant_falls_where_it_is_violated() {
         (TERMS_IN_ORDER, start().disk(A, &[(2, 7), (1, 8)])),
         (TERMS_IN_ORDER, start().server(A, follower(A, &[(2, 7), (1, 8)]))),
         (ASSERTIONS, start().node(A, |node| node.failed = Some("so it is".to_owned()))),
+        (
+            TRUE_ANSWERS,
+            start().node(A, |node| node.replica.untrue_answer = Some(UntrueAnswer::Changed)),
+        ),
         (NO_BREACH, start().node(A, |node| node.replica.breach = Some(Breach::Sender))),
     ];
     for (name, state) in &violations {

@@ -132,7 +132,8 @@ fn trace_id(scope: &str, property: &str) -> String {
 
 fn scope(verdict: &Verdict) -> ScopeView {
     let Extent { bounds, environment, .. } = verdict.extent;
-    let Environment { symmetry, keep_dead_letters, audit, torn, blanks, batch } = environment;
+    let Environment { symmetry, keep_dead_letters, audit, torn, blanks, proposals, batch } =
+        environment;
     let switch = |on: bool, name: &str| on.then(|| name.to_owned());
     let switches = [
         switch(symmetry, "symmetry"),
@@ -140,6 +141,7 @@ fn scope(verdict: &Verdict) -> ScopeView {
         switch(audit, "audit"),
         switch(torn, "torn steps"),
         switch(blanks, "blanks"),
+        switch(proposals, "proposals to any server, and of two commands"),
         batch.map(|most| format!("batches of at most {most}")),
     ];
     let mut notes = verdict.changed.clone();
