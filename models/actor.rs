@@ -13,6 +13,7 @@ use veraft::figure2::{
 };
 
 use crate::modelled::Modelled;
+use crate::properties::{UntrueAnswer, answer_is_true};
 
 /// One server of a cluster, as an actor. Its id is its place in the cluster, from 0.
 #[derive(Clone, Debug)]
@@ -42,6 +43,9 @@ pub struct Replica<P = Server> {
     /// the model run the same code, so there must be none; that it is kept marks the node, so
     /// that no reduction can take the step for one that changes nothing.
     pub breach: Option<Breach>,
+    /// How the first answer to a proposal that was not true was not. In a correct server all are;
+    /// it is kept as a breach is, and for the same reason.
+    pub untrue_answer: Option<UntrueAnswer>,
 }
 
 impl Raft {
@@ -70,7 +74,14 @@ impl<P> Raft<P> {
 impl<P: Modelled> Raft<P> {
     fn step(replica: &mut Cow<'_, Replica<P>>, input: Input<P::Message>, out: &mut Out<Self>) {
         let mut next = replica.as_ref().clone();
+        let payloads = match &input {
+            Input::Propose { payloads } => Some(payloads.clone()),
+            Input::Timeout(_) | Input::Receive { .. } => None,
+        };
         let output = next.server.step(input);
+        let proposed = payloads.as_deref().map(|payloads| (replica.server.figure2(), payloads));
+        let answered = answer_is_true(proposed, &output, next.server.figure2());
+        next.untrue_answer = next.untrue_answer.or(answered.err());
         next.interpret(output, out);
         if next != **replica {
             *replica = Cow::Owned(next);
@@ -79,8 +90,8 @@ impl<P: Modelled> Raft<P> {
 }
 
 impl<P: Modelled> Replica<P> {
-    /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere: the
-    /// clients of the model do not wait.
+    /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere, once it
+    /// is judged: the clients of the model do not wait.
     fn interpret(&mut self, output: Output<P::Message>, out: &mut Out<Raft<P>>) {
         let Output { persist, send, timers, apply, proposal: _, breach } = output;
         for record in persist {
@@ -118,6 +129,8 @@ const CLIENT: &str = "client";
 pub enum Proposes {
     /// A command, by a client.
     Command,
+    /// Two commands in one proposal, by a client or by several whose wishes met.
+    TwoCommands,
     /// A blank, by the driver of a leader.
     Blank,
 }
@@ -136,7 +149,8 @@ impl<P: Modelled> Actor for Raft<P> {
         let servers = Arc::clone(&self.servers);
         let config = Config { id, servers, max_append_bytes: self.max_append_bytes };
         let (server, output) = P::start(config, stored.clone(), 0);
-        let mut replica = Replica { server, stored, applied: Vec::new(), breach: None };
+        let (applied, breach, untrue_answer) = (Vec::new(), None, None);
+        let mut replica = Replica { server, stored, applied, breach, untrue_answer };
         replica.interpret(output, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
         replica
@@ -170,14 +184,14 @@ impl<P: Modelled> Actor for Raft<P> {
         proposes: &Proposes,
         out: &mut Out<Self>,
     ) {
-        let payload = match proposes {
-            Proposes::Command => {
-                let number = replica.server.figure2().log().last_index() + 1;
-                Payload::Command(Raft::command_to(server_id(id), number))
-            }
-            Proposes::Blank => Payload::Blank,
+        let number = replica.server.figure2().log().last_index() + 1;
+        let command = |number| Payload::Command(Raft::command_to(server_id(id), number));
+        let payloads = match proposes {
+            Proposes::Command => vec![command(number)],
+            Proposes::TwoCommands => vec![command(number), command(number + 1)],
+            Proposes::Blank => vec![Payload::Blank],
         };
-        Self::step(replica, Input::Propose { payloads: vec![payload] }, out);
+        Self::step(replica, Input::Propose { payloads }, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
     }
 }

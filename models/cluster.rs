@@ -56,6 +56,9 @@ pub struct Environment {
     /// do so after an election.
     #[serde(default)]
     pub blanks: bool,
+    /// Clients propose two commands at once, too, and to servers that do not lead.
+    #[serde(default)]
+    pub proposals: bool,
     /// What leaves its node as it is, is done at once: see `saturation.rs`.
     #[serde(default)]
     pub saturation: bool,
@@ -69,13 +72,15 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Renamed servers and dead letters reduced, no torn steps, no blanks, batches of any size.
+    /// Renamed servers and dead letters reduced, no torn steps, no blanks, single proposals to
+    /// leaders, batches of any size.
     pub const REDUCED: Environment = Environment {
         symmetry: true,
         keep_dead_letters: false,
         audit: false,
         torn: false,
         blanks: false,
+        proposals: false,
         saturation: false,
         antichain: false,
         batch: None,
@@ -126,7 +131,7 @@ pub enum Action<L = Ref<Letter>> {
     Deliver(L),
     /// A timer fires.
     Timeout(ServerId, Timer),
-    /// A client proposes a command, or the driver of a leader a blank.
+    /// A client proposes a command, or two at once, or the driver of a leader a blank.
     Propose(ServerId, Proposes),
     /// The server crashes and starts again from its disk.
     Restart(ServerId),
@@ -263,6 +268,23 @@ impl<P: Modelled> Cluster<P> {
         [self.nodes.len(), self.letters.len(), self.events.len(), effects]
     }
 
+    /// What `node` may be asked to append.
+    fn proposals(&self, node: &ModelNode<P>) -> [Option<Proposes>; 3] {
+        let Environment { blanks, proposals, .. } = self.environment;
+        let server = node.server();
+        let (last_index, entries) = (server.log().last_index(), self.bounds.entries);
+        // One that takes what it has to refuse is asked no more, so that its log has an end.
+        let refuses = proposals && !server.is_leader() && node.replica.untrue_answer.is_none();
+        let room = server.is_leader() && last_index < entries;
+        let room_for_two = room && proposals && last_index + 1 < entries;
+        let blank = room && blanks && server.log().last_term() < server.current_term();
+        [
+            (room || refuses).then_some(Proposes::Command),
+            room_for_two.then_some(Proposes::TwoCommands),
+            blank.then_some(Proposes::Blank),
+        ]
+    }
+
     /// The messages that leave a server when `action` happens in `state`.
     pub fn sent(
         &self,
@@ -355,12 +377,8 @@ impl<P: Modelled> Cluster<P> {
         };
         let timers = node.timers.iter().copied().filter(within);
         let mut stimuli: Vec<_> = timers.map(Stimulus::Timeout).collect();
-        if server.is_leader() && server.log().last_index() < self.bounds.entries {
-            stimuli.push(Stimulus::Propose(Proposes::Command));
-            if self.environment.blanks && server.log().last_term() < server.current_term() {
-                stimuli.push(Stimulus::Propose(Proposes::Blank));
-            }
-        }
+        let proposes = self.proposals(&node.value).into_iter().flatten();
+        stimuli.extend(proposes.map(Stimulus::Propose));
         if !node.pending.is_empty() {
             stimuli.push(Stimulus::CarryOut);
         }

@@ -49,9 +49,10 @@ impl<M> Stimulus<Ref<Letter<M>>> {
             Stimulus::Timeout(Timer::Heartbeat) => 1,
             Stimulus::Propose(Proposes::Command) => 2,
             Stimulus::Propose(Proposes::Blank) => 3,
-            Stimulus::Restart => 4,
-            Stimulus::CarryOut => 5,
-            Stimulus::Deliver(letter) => 6 + letter.number(),
+            Stimulus::Propose(Proposes::TwoCommands) => 4,
+            Stimulus::Restart => 5,
+            Stimulus::CarryOut => 6,
+            Stimulus::Deliver(letter) => 7 + letter.number(),
         }
     }
 }

@@ -30,7 +30,12 @@ pub enum Move<M = Message> {
     },
     /// See [`Action::Propose`].
     Propose {
-        /// The leader that a client talks to.
+        /// The server that a client talks to: the leader, or one that refuses.
+        server: ServerId,
+    },
+    /// Two commands are proposed at once.
+    ProposeTwo {
+        /// The server that is asked.
         server: ServerId,
     },
     /// A leader's driver proposes a blank.
@@ -59,6 +64,7 @@ impl<M: Clone> From<Action<Ref<Letter<M>>>> for Move<M> {
             Action::Deliver(letter) => Move::Deliver(letter.value.clone()),
             Action::Timeout(server, timer) => Move::Timeout { server, timer },
             Action::Propose(server, Proposes::Command) => Move::Propose { server },
+            Action::Propose(server, Proposes::TwoCommands) => Move::ProposeTwo { server },
             Action::Propose(server, Proposes::Blank) => Move::ProposeBlank { server },
             Action::Restart(server) => Move::Restart { server },
             Action::CarryOut(server) => Move::DiskWrite { server },
@@ -73,6 +79,7 @@ impl<M> Move<M> {
             Move::Deliver(letter) => Some(letter.to),
             Move::Timeout { server, timer: _ }
             | Move::Propose { server }
+            | Move::ProposeTwo { server }
             | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server } => Some(*server),
@@ -184,7 +191,7 @@ impl<P: Modelled> Cluster<P> {
             Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
                 return Err(Impossible::NotRunning(id, *timer));
             }
-            Move::Propose { .. } | Move::ProposeBlank { .. } if !node.server().is_leader() => {
+            Move::ProposeBlank { .. } if !node.server().is_leader() => {
                 return Err(Impossible::NotLeader(id));
             }
             Move::DiskWrite { .. } if node.pending.is_empty() => {
@@ -192,6 +199,7 @@ impl<P: Modelled> Cluster<P> {
             }
             Move::Timeout { timer, .. } => Action::Timeout(id, *timer),
             Move::Propose { .. } => Action::Propose(id, Proposes::Command),
+            Move::ProposeTwo { .. } => Action::Propose(id, Proposes::TwoCommands),
             Move::ProposeBlank { .. } => Action::Propose(id, Proposes::Blank),
             Move::Restart { .. } => Action::Restart(id),
             Move::DiskWrite { .. } => Action::CarryOut(id),

@@ -175,12 +175,14 @@ impl Witness {
 
 impl<P: Modelled> Rename for Replica<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Replica { server, stored, applied, breach } = self;
+        let Replica { server, stored, applied, breach, untrue_answer } = self;
         Replica {
             server: server.rename(renaming),
             stored: stored.rename(renaming),
             applied: applied.rename(renaming),
             breach: breach.rename(renaming),
+            // It names no server.
+            untrue_answer: *untrue_answer,
         }
     }
 }

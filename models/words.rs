@@ -115,6 +115,9 @@ pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
     if let Some(breach) = node.replica.breach {
         server = format!("{server}, got a message that is a breach: {breach}");
     }
+    if let Some(untrue) = node.replica.untrue_answer {
+        server = format!("{server}, gave an untrue answer: {untrue}");
+    }
     match (&node.failed, node.pending.len()) {
         (Some(assertion), _) => format!("assertion failed: {assertion}"),
         (None, 0) => server,
@@ -201,6 +204,7 @@ impl<M: Said> fmt::Display for Move<M> {
                 write!(f, "{server}'s heartbeat timer fires")
             }
             Move::Propose { server } => write!(f, "a client proposes a command to {server}"),
+            Move::ProposeTwo { server } => write!(f, "clients propose two commands to {server}"),
             Move::ProposeBlank { server } => write!(f, "{server} appends a blank"),
             Move::Restart { server } => write!(f, "{server} crashes and restarts"),
             Move::DiskWrite { server } => write!(f, "{server}'s disk finishes a write"),

@@ -59,6 +59,7 @@ pub(crate) const PLAIN: Environment =
     Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
 const TORN: Environment = Environment { torn: true, ..REDUCED };
 const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
+const PROPOSALS: Environment = Environment { proposals: true, ..REDUCED };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
     Bounds { servers, terms, entries, restarts }
@@ -124,6 +125,7 @@ pub const SCOPES: &[Scope] = &[
     scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED),
     scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED),
     scope("blank", "leaders that append blanks", bounds(3, 2, 2, 1), BLANKS),
+    scope("proposals", "proposals of two, and to any server", bounds(3, 2, 2, 0), PROPOSALS),
     scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN),
     scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN),
     Scope {

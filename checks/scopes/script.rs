@@ -11,6 +11,7 @@
 //! S0 -> S1: vote granted     the latest one that says so
 //! S0 <-> S1 S2               the same, and S0 then receives the latest message from each
 //! propose to S0              a client proposes a command
+//! propose two to S0          two commands are proposed at once
 //! S0 appends a blank         its driver proposes a blank
 //! S0 restarts
 //! S0 writes to disk
@@ -144,6 +145,7 @@ impl Script {
                     format!("{server} heartbeat timeout\n")
                 }
                 Move::Propose { server } => format!("propose to {server}\n"),
+                Move::ProposeTwo { server } => format!("propose two to {server}\n"),
                 Move::ProposeBlank { server } => format!("{server} appends a blank\n"),
                 Move::Restart { server } => format!("{server} restarts\n"),
                 Move::DiskWrite { server } => format!("{server} writes to disk\n"),
@@ -287,6 +289,9 @@ fn orders(text: &str) -> Option<Vec<Order>> {
     }
     if let Some(server) = text.strip_prefix("propose to ") {
         return Some(vec![Order::Make(Move::Propose { server: server_id(server)? })]);
+    }
+    if let Some(server) = text.strip_prefix("propose two to ") {
+        return Some(vec![Order::Make(Move::ProposeTwo { server: server_id(server)? })]);
     }
     let (first, rest) = text.split_once(' ')?;
     let server = server_id(first)?;

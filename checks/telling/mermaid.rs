@@ -28,6 +28,7 @@ pub fn diagram(story: &Story) -> String {
             }
             Move::Timeout { server, .. }
             | Move::Propose { server }
+            | Move::ProposeTwo { server }
             | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server } => {
@@ -59,6 +60,7 @@ fn delivered(scene: &crate::scopes::story::Scene) -> Option<&Letter> {
         Move::Deliver(letter) => Some(letter),
         Move::Timeout { .. }
         | Move::Propose { .. }
+        | Move::ProposeTwo { .. }
         | Move::ProposeBlank { .. }
         | Move::Restart { .. }
         | Move::DiskWrite { .. }

@@ -1,5 +1,6 @@
 //! Recovery: the records that a server returned, folded, are its persistent state, at every
-//! point of its life. And every message survives its encodings.
+//! point of its life; and every proposal is answered truly. And every message survives its
+//! encodings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use veraft::figure2::{
     AppendEntries, AppendEntriesReply, AppendOutcome, Command, Config, Entry, Input, Message,
     Payload, Persistent, Record, RequestVote, RequestVoteReply, Server, ServerId, Timer,
 };
+use veraft_models::properties::answer_is_true;
 
 const SERVERS: u64 = 3;
 
@@ -84,6 +86,13 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
+fn payloads(input: &Input) -> Option<Vec<Payload>> {
+    match input {
+        Input::Propose { payloads } => Some(payloads.clone()),
+        Input::Timeout(_) | Input::Receive { .. } => None,
+    }
+}
+
 fn encodings_agree<T>(value: &T)
 where
     T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
@@ -96,7 +105,7 @@ where
 
 proptest! {
     #[test]
-    fn folding_the_records_gives_the_state_at_every_point(
+    fn folding_the_records_gives_the_state_and_answers_are_true_at_every_point(
         inputs in prop::collection::vec(input(), 0..60),
     ) {
         let servers: BTreeSet<_> = (0..SERVERS).map(ServerId).collect();
@@ -104,10 +113,13 @@ proptest! {
         let (mut server, _) = Server::start(config, Persistent::default(), 0);
         let mut records: Vec<Record> = Vec::new();
         for input in inputs {
-            let before = server.persistent().clone();
-            let persist = server.step(input).persist;
+            let (asked, payloads) = (server.clone(), payloads(&input));
+            let output = server.step(input);
+            let proposed = payloads.as_deref().map(|payloads| (&asked, payloads));
+            prop_assert_eq!(answer_is_true(proposed, &output, &server), Ok(()));
+            let persist = output.persist;
             if persist.is_empty() {
-                prop_assert_eq!(&before, server.persistent());
+                prop_assert_eq!(asked.persistent(), server.persistent());
             }
             records.extend(persist);
             let folded = Persistent::fold(records.iter().cloned());

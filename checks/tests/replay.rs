@@ -151,6 +151,6 @@ fn a_script_says_which_line_it_stumbles_over() {
         "line 1: a script begins with `servers N`, N from 1 to 255"
     );
     assert_eq!(stumbles("servers 3\n\nS0 -> S1"), "line 3: no such message is under way");
-    assert_eq!(stumbles("servers 3\npropose to S1"), "line 2: S1 does not lead");
+    assert_eq!(stumbles("servers 3\nS1 appends a blank"), "line 2: S1 does not lead");
     assert_eq!(stumbles("servers 2\nS2 restarts"), "line 2: there is no server S2");
 }

@@ -19,7 +19,7 @@ enum Choice {
     DeliverAny(usize),
     /// A timer, a client or a crash.
     Other(usize),
-    /// A client proposes, if there is a leader.
+    /// A client proposes: one command or two, to whoever it likes.
     Propose(usize),
 }
 
@@ -66,6 +66,7 @@ fn endless(servers: usize, torn: bool) -> Cluster {
         keep_dead_letters: true,
         torn,
         batch: Some(2),
+        proposals: true,
         ..Environment::default()
     };
     Cluster::new(bounds, plain)

@@ -10,9 +10,11 @@
 //! | `view.rs` | a cluster as its properties see it |
 //! | `elections.rs` | terms, votes and leaders |
 //! | `logs.rs` | logs, and parts of logs that travel |
+//! | `answers.rs` | what a server answers to a proposal |
 //! | `commits.rs` | what is committed and applied |
 //! | `reachable.rs` | what must be reachable |
 
+mod answers;
 mod commits;
 mod elections;
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod view;
 use stateright::Property;
 use veraft::figure2::Index;
 
+pub use answers::{UntrueAnswer, answer_is_true};
 pub use commits::{
     Lacks, NotStored, applied_agrees, applied_in_turn, commit_durability, commit_is_durable,
     electable_are_complete, leader_completeness, leader_is_complete, match_index_is_true,
@@ -89,6 +92,9 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
         property!(always, TERMS_IN_ORDER, |_, state| each(state, both_logs_in_order)),
         property!(always, ASSERTIONS, |_, state| each(state, |node| node.failed.is_none())),
         property!(always, NO_BREACH, |_, state| each(state, |node| node.replica.breach.is_none())),
+        property!(always, TRUE_ANSWERS, |_, state| {
+            each(state, |node| node.replica.untrue_answer.is_none())
+        }),
     ]
 }
 

@@ -32,6 +32,10 @@ pub const ASSERTIONS: &str = "Assertions";
 /// No server takes a message of a peer for one that no correct peer sends.
 pub const NO_BREACH: &str = "No breach";
 
+/// An accepted proposal stands in the log where the answer says, whole and in order; a refusal
+/// changes nothing, states the term, and names the leader if it is known, never the refuser.
+pub const TRUE_ANSWERS: &str = "Answers are true";
+
 /// In every term of the scope, one after the other, there is a leader.
 pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
 /// A leader loses its office.

@@ -7,7 +7,7 @@ use veraft::figure2::{Breach, Entry, Leader, Payload, Role, Server, ServerId, Vo
 
 use super::fixtures::{entries, entry, server, stored};
 use super::*;
-use crate::history::Event;
+use crate::history::{Event, History};
 
 const A: ServerId = ServerId(0);
 const B: ServerId = ServerId(1);
@@ -46,12 +46,17 @@ impl State {
         self.node(id, |node| node.disk = stored(2, log))
     }
 
-    fn event(mut self, event: Event) -> State {
+    fn past(mut self, change: impl FnOnce(&mut History)) -> State {
         let mut history = self.state.visible.history.value.clone();
-        history.remember(self.cluster.events.intern(event, &self.cluster.renamings));
+        change(&mut history);
         let histories = &self.cluster.histories;
         self.state.visible.history = histories.intern(history, &self.cluster.renamings);
         self
+    }
+
+    fn event(self, event: Event) -> State {
+        let event = self.cluster.events.intern(event, &self.cluster.renamings);
+        self.past(|past| past.remember(event))
     }
 
     fn led(self, term: u64, server: ServerId) -> State {
@@ -66,7 +71,7 @@ impl State {
 
     /// A blank of term 2 is committed behind all else, in that term.
     fn blank_committed(self) -> State {
-        let index = self.state.committed.len() as Index + 1;
+        let index = self.state.visible.history.committed.len() as Index + 1;
         self.event(Event::Committed { index, entry: blank(2), term: 2 })
     }
 
@@ -129,6 +134,10 @@ fn each_invariant_falls_where_it_is_violated() {
         (TERMS_IN_ORDER, start().disk(A, &[(2, 7), (1, 8)])),
         (TERMS_IN_ORDER, start().server(A, follower(A, &[(2, 7), (1, 8)]))),
         (ASSERTIONS, start().node(A, |node| node.failed = Some("so it is".to_owned()))),
+        (
+            TRUE_ANSWERS,
+            start().node(A, |node| node.replica.untrue_answer = Some(UntrueAnswer::Changed)),
+        ),
         (NO_BREACH, start().node(A, |node| node.replica.breach = Some(Breach::Sender))),
     ];
     // Whoever it is that violates it.
@@ -166,10 +175,8 @@ fn what_must_be_reachable_is_found_where_it_is_and_nowhere_else() {
     let in_its_term = Event::Committed { index: 1, entry: entry(2, 7), term: 2 };
     let in_a_later_term = Event::Committed { index: 1, entry: entry(1, 7), term: 2 };
     let later = || start().event(in_a_later_term.clone());
-    let mut after_restart = start().committed();
-    after_restart.state.committed_after_restart = true;
-    let mut restarted = start().led(1, A).server(A, at_term(A, 2));
-    restarted.state.restarts = 1;
+    let after_restart = start().committed().past(|past| past.committed_after_restart = true);
+    let restarted = start().led(1, A).server(A, at_term(A, 2)).past(|past| past.restarts = 1);
     let of_blank = Event::Committed { index: 1, entry: blank(1), term: 2 };
     let cases: Vec<(&str, State, &[&str])> = vec![
         ("nothing happened", start(), &[]),

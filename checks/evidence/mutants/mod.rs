@@ -1,6 +1,7 @@
 //! Mutants: variants of the shipped source with one rule removed or bent, which a search must
 //! tell from the original. A rule with no mutant is a rule nobody has shown to be needed.
 
+mod answers;
 mod application;
 mod checker;
 pub mod choice;
@@ -246,6 +247,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("elections", elections::MUTANTS),
     ("log", log::MUTANTS),
     ("leaders", leaders::MUTANTS),
+    ("answers", answers::MUTANTS),
     ("application", application::MUTANTS),
     ("silence", silence::MUTANTS),
     ("persistence", persistence::MUTANTS),

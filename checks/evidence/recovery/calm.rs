@@ -163,6 +163,9 @@ impl<'a, P: Modelled> Calm<'a, P> {
         if effect.node.replica.breach.is_some() {
             return Err(Unrecovered::Breach(id));
         }
+        if effect.node.replica.untrue_answer.is_some() {
+            return Err(Unrecovered::UntrueAnswer(id));
+        }
         moment.under_way.extend(effect.sent());
         member.node = effect.node;
         if !member.runs(Timer::Election) {

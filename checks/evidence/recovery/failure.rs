@@ -11,6 +11,8 @@ pub enum Unrecovered {
     Assertion(ServerId),
     /// This server took a message of a peer for a breach.
     Breach(ServerId),
+    /// This server gave an answer to a proposal that is not true.
+    UntrueAnswer(ServerId),
     /// The servers write to each other without end.
     Endless,
     /// A server leads the latest term, but not everybody hears it.
@@ -32,6 +34,7 @@ impl fmt::Display for Unrecovered {
         match self {
             Unrecovered::Assertion(id) => write!(f, "an assertion failed in {id}"),
             Unrecovered::Breach(id) => write!(f, "{id} took a message of a peer for a breach"),
+            Unrecovered::UntrueAnswer(id) => write!(f, "{id} gave an untrue answer"),
             Unrecovered::Endless => write!(f, "the servers write to each other without end"),
             Unrecovered::Unheard => write!(f, "not everybody hears the leader of the latest term"),
             Unrecovered::NoLeader(rounds) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use veraft::figure2::{Breach, Command, Index, Term};
-use veraft_models::properties::Two;
+use veraft_models::properties::{Two, UntrueAnswer};
 
 /// Why a lab test failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -146,6 +146,14 @@ pub enum Violation {
         server: usize,
         /// What it found wrong.
         breach: Breach,
+    },
+    /// A server answered a proposal with what is not true.
+    #[error("S{server} gave an untrue answer to a proposal: {answer}")]
+    UntrueAnswer {
+        /// The server.
+        server: usize,
+        /// How it is not.
+        answer: UntrueAnswer,
     },
     /// A server applied an entry that nobody proposed.
     #[error("S{server} applied a blank at index {index}, which nobody proposed")]

@@ -4,12 +4,13 @@ use std::num::NonZero;
 
 use veraft::driver::Protocol;
 use veraft::figure2::{
-    AppendOutcome, Config, Index, Input, Message, Output, Persistent, Record, Server,
+    AppendOutcome, Config, Index, Input, Message, Output, Persistent, Proposal, Record, Server,
 };
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{LabRun, Simulation, run, simulate_on};
 use veraft_labs::simulator::ClusterOptions;
 use veraft_labs::suites::{LabTest, TESTS};
+use veraft_models::properties::UntrueAnswer;
 
 /// A server with a fault in what it hands to its driver.
 trait Fault {
@@ -95,6 +96,17 @@ struct SkipsApplies;
 impl Fault for SkipsApplies {
     fn spoil(output: &mut Output) {
         output.apply.retain(|(index, _)| index % 2 == 1);
+    }
+}
+
+/// Clients are told of the index before their entry's.
+struct Miscounts;
+
+impl Fault for Miscounts {
+    fn spoil(output: &mut Output) {
+        if let Some(Proposal::Accepted { first_index, .. }) = &mut output.proposal {
+            *first_index -= 1;
+        }
     }
 }
 
@@ -204,6 +216,15 @@ fn a_server_that_skips_an_entry_is_seen() {
     let concurrent = LabTest::find("concurrent-starts").expect("a test");
     let (_, _, run) = first_failure::<SkipsApplies>(vec![concurrent], 1);
     assert!(matches!(violation(&run), Violation::AppliedOutOfTurn { index: 3, expected: 2, .. }));
+}
+
+#[test]
+fn a_server_that_tells_clients_of_another_index_is_seen_at_once() {
+    let concurrent = LabTest::find("concurrent-starts").expect("a test");
+    let (_, _, run) = first_failure::<Miscounts>(vec![concurrent], 1);
+    let answer = UntrueAnswer::Place { stated: 0, free: 1 };
+    let untrue = |found: &Violation| matches!(found, Violation::UntrueAnswer { answer: a, .. } if *a == answer);
+    assert!(untrue(violation(&run)), "{:?}", run.outcome);
 }
 
 #[test]

@@ -171,6 +171,7 @@ impl Draw {
             Move::LoseAll => self.width / 2.0,
             Move::Timeout { server, .. }
             | Move::Propose { server }
+            | Move::ProposeTwo { server }
             | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server } => self.x(server.0),
@@ -300,6 +301,7 @@ fn said(happened: &Move) -> (&'static str, String) {
         Move::Deliver(letter) => ("arrival", words::message(&letter.message)),
         Move::Timeout { timer, .. } => ("timer", format!("{timer:?} timeout").to_lowercase()),
         Move::Propose { .. } => ("client", "a client proposes".to_owned()),
+        Move::ProposeTwo { .. } => ("client", "clients propose two commands".to_owned()),
         Move::ProposeBlank { .. } => ("client", "a blank is appended".to_owned()),
         Move::Restart { .. } => ("crash", "crash and restart".to_owned()),
         Move::DiskWrite { .. } => ("disk", "the disk finishes a write".to_owned()),

@@ -7,6 +7,7 @@ use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run};
 use veraft::figure2::{Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Term};
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
+use veraft_models::properties::answer_is_true;
 
 use super::disk::{Asked, Taken};
 use super::journal::{Happening, Summary};
@@ -144,7 +145,16 @@ impl<P: Process> Simulator<P> {
         let Some(driver) = &mut node.driver else { return Ok(()) };
         let before = Summary::of(driver.server().figure2());
         let recorded = self.options.record.then(|| input.clone());
+        let proposed = match &input {
+            Input::Propose { payloads } => {
+                Some((driver.server().figure2().clone(), payloads.clone()))
+            }
+            Input::Timeout(_) | Input::Receive { .. } => None,
+        };
         let output = guarded(id, || driver.step(input))?;
+        let proposed = proposed.as_ref().map(|(before, payloads)| (before, payloads.as_slice()));
+        answer_is_true(proposed, &output, driver.server().figure2())
+            .map_err(|answer| Violation::UntrueAnswer { server: id, answer })?;
         if let Some(input) = recorded {
             let (output, state) = (output.clone(), State::from(driver.server().figure2()));
             node.recording.push(Line::Step { step: driver.steps(), input, output, state });
