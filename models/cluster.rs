@@ -15,6 +15,7 @@ use stateright::{Model, Path, Property};
 use veraft::figure2::{Index, Server, ServerId, Term, Timer};
 
 use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
+use crate::covers::LetterSet;
 use crate::effects::{Effect, Stimulus};
 use crate::history::{Event, History};
 use crate::known::{Known, Met, recall};
@@ -63,7 +64,7 @@ pub struct Environment {
     #[serde(default)]
     pub saturation: bool,
     /// Of states that differ in their letters alone, only those are looked at whose letters are
-    /// no part of another's: see [`Cluster::covers`].
+    /// no part of another's: see `covers.rs`.
     #[serde(default)]
     pub antichain: bool,
     /// How many commands an AppendEntries carries at most, at least one; none for as many as
@@ -118,6 +119,7 @@ pub struct Cluster<P: Modelled = Server> {
     pub(crate) mail: Table<Mail<LetterRef<P>>>,
     pub(crate) sendings: Table<Sending<P>>,
     pub(crate) histories: Table<History>,
+    pub(crate) sets: Table<LetterSet>,
     pub(crate) known: Known<P>,
 }
 
@@ -185,6 +187,7 @@ impl<P: Modelled> Cluster<P> {
             mail: Table::default(),
             sendings: Table::default(),
             histories: Table::default(),
+            sets: Table::default(),
             known: Known::default(),
         }
     }

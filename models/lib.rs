@@ -15,6 +15,7 @@
 pub mod actor;
 pub mod assumptions;
 pub mod cluster;
+mod covers;
 mod effects;
 pub mod figure2;
 pub mod history;
@@ -37,6 +38,7 @@ pub mod words;
 
 pub use actor::{Proposes, Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
+pub use covers::LetterSets;
 pub use effects::{Effect, panic_message};
 pub use history::{Event, History};
 pub use letters::{Letter, Meaning, Shared};

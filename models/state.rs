@@ -19,7 +19,7 @@ pub struct ClusterState<P: Modelled = Server> {
     /// The letters that may still be delivered, by the id of the server that they are for.
     pub(crate) mail: Vec<Ref<Mail<LetterRef<P>>>>,
     /// Under audit, the letters that were dropped: beside the state, outside its fingerprint.
-    pub(crate) dropped: Vec<LetterRef<P>>,
+    pub dropped: Vec<LetterRef<P>>,
     /// How many renamings there are. With two keys each component has twice as many lanes,
     /// those of the second key behind those of the first.
     pub(crate) renamings: usize,
@@ -72,10 +72,11 @@ impl<P: Modelled> ClusterState<P> {
         })
     }
 
-    /// The name of the visible part alone, and the renaming that gives it. Of those that give
+    /// The name of the visible part alone, and the place of the renaming that gives it; as wide
+    /// as [`wide_fingerprint`](ClusterState::wide_fingerprint) where there is one. Of those that give
     /// the same it is one that gives the least letters, so that all renamings of a state are
     /// seen alike.
-    pub fn visible_fingerprint(&self) -> (u64, usize) {
+    pub fn visible_fingerprint(&self) -> (u128, usize) {
         let visible = |place| self.visible.lane(place);
         let least = smallest((0..self.renamings).map(visible));
         let mut equal = (0..self.renamings).filter(|place| visible(*place) == least);
@@ -87,7 +88,9 @@ impl<P: Modelled> ClusterState<P> {
                 smallest(all.map(|place| (sum(&self.mail, place), place))).1
             }
         };
-        (least, place)
+        let is_wide = self.visible.history.lanes() > self.renamings;
+        let second = if is_wide { visible(place + self.renamings) } else { 0 };
+        (u128::from(second) << 64 | u128::from(least), place)
     }
 
     /// The name of the servers alone, whatever is under way and whatever happened before: equal

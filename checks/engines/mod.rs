@@ -1,7 +1,11 @@
 //! Engines: ways to search the states of a model, exhaustively.
 
+mod antichain;
+pub mod covering;
+mod fingerprint;
 pub mod stateright;
 pub mod timely;
+mod visited;
 
 use std::fmt;
 use std::time::Duration;
@@ -51,8 +55,10 @@ impl Engine {
 pub struct Outcome<M: Model> {
     /// The model that was searched.
     pub model: std::sync::Arc<M>,
-    /// Distinct states.
+    /// Distinct states; where a search looks at maximal ones alone, those that it looked at.
     pub unique_states: u64,
+    /// Distinct kins of states, where they have [one](covering::Covering::kin).
+    pub kins: Option<u64>,
     /// States that were generated, equal ones counted each time.
     pub generated_states: u64,
     /// The length of the longest shortest path, in states; none where a search does not go

@@ -1,8 +1,38 @@
 //! A cluster as the timely engine searches it.
 
-use veraft_models::{Cluster, ClusterState, Memo, Names, Told};
+use veraft_models::{Cluster, ClusterState, LetterSets, Memo, Names, Told};
 
+use crate::engines::covering::Covering;
 use crate::engines::timely::{Space, UnreadableState};
+
+/// States of one kin have the same visible part.
+impl Covering for Cluster {
+    type Sets = LetterSets;
+
+    fn is_antichain(&self) -> bool {
+        self.environment.antichain
+    }
+
+    fn kin(&self, state: &ClusterState) -> Option<u128> {
+        Some(state.visible_fingerprint().0)
+    }
+
+    fn sets(&self, sets: &mut LetterSets, state: &ClusterState, out: &mut Vec<u32>) {
+        self.letter_sets(sets, state, out);
+    }
+
+    fn contains(&self, sets: &mut LetterSets, all: u32, part: u32) -> bool {
+        self.set_contains(sets, all, part)
+    }
+
+    fn tell_sets(&self, sets: &mut LetterSets) -> Vec<u8> {
+        Cluster::tell_sets(self, sets)
+    }
+
+    fn learn_sets(&self, told: &[u8]) -> Option<Vec<u32>> {
+        Cluster::learn_sets(self, told).ok()
+    }
+}
 
 impl Space for Cluster {
     type Memo = Memo;

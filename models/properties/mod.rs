@@ -57,8 +57,8 @@ pub fn of<P: Modelled>(bounds: &Bounds, environment: &Environment) -> Vec<Proper
 }
 
 /// A property of the visible part of each state, within some bounds. Its condition is given
-/// nothing else, so none can ask about the letters under way: what
-/// [leaves out letters](crate::Cluster::covers) relies on it.
+/// nothing else, so none can ask about the letters under way: saturation and the antichain rely
+/// on it.
 macro_rules! property {
     ($expectation:ident, $name:expr, $holds:expr) => {
         Property::$expectation($name, |cluster: &Cluster<P>, state: &ClusterState<P>| {

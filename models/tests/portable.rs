@@ -30,12 +30,12 @@ fn every_state_is_read_as_it_was_written_here_and_elsewhere() {
             there.read_state(&names, &mut bytes.as_slice(), &mut foreign).unwrap();
             assert_eq!(format!("{foreign:?}"), format!("{state:?}"));
             assert_eq!(foreign.fingerprint(), state.fingerprint());
-            assert_eq!(foreign.restarts, state.restarts);
+            assert_eq!(foreign.visible.history.restarts, state.visible.history.restarts);
             assert_eq!(foreign.dropped.len(), state.dropped.len());
 
-            shared += state.network.iter().filter(|post| post.shared.is_some()).count();
+            shared += state.posts().filter(|post| post.shared.is_some()).count();
             dropped += state.dropped.len();
-            committed += state.committed.len();
+            committed += state.visible.history.committed.len();
             for next in here.next_states(&state) {
                 if seen.insert(next.fingerprint()) {
                     queue.push_back(next);

@@ -16,7 +16,7 @@ fn reached<P: Modelled>(keep_dead_letters: bool) -> (HashSet<String>, usize) {
     let full = Environment { symmetry: false, keep_dead_letters, ..Environment::default() };
     let cluster = Cluster::<P>::of(bounds, full);
     let servers = |state: &veraft_models::ClusterState<P>| {
-        let each = state.nodes.iter().map(|node| format!("{:?}", node.value.server()));
+        let each = state.visible.nodes.iter().map(|node| format!("{:?}", node.value.server()));
         each.collect::<String>()
     };
     let mut queue: VecDeque<_> = cluster.init_states().into();

@@ -192,7 +192,7 @@ fn a_restart_goes_back_to_what_the_disk_has() {
         let node = &state.node(A).value;
         assert_eq!(node.replica.server.current_term(), term);
         assert_eq!(node.replica.stored, node.disk);
-        assert_eq!((node.pending.is_empty(), state.restarts), (true, 1));
+        assert_eq!((node.pending.is_empty(), state.visible.history.restarts), (true, 1));
     }
 }
 
@@ -206,22 +206,22 @@ fn who_led_and_what_was_committed_is_remembered_and_whether_after_a_restart() {
         state
     };
     state = to_the_end(after(&cluster, &state, Action::Timeout(A, Timer::Election)));
-    let led: Vec<_> = state.led.iter().map(|event| event.value.clone()).collect();
+    let led: Vec<_> = state.visible.history.led.iter().map(|event| event.value.clone()).collect();
     assert_eq!(led, [Event::Led { term: 1, server: A }]);
     state = to_the_end(after(&cluster, &state, Action::Propose(A, Proposes::Command)));
     let committed = |state: &ClusterState| {
-        state.committed.iter().map(|event| event.value.clone()).collect::<Vec<_>>()
+        state.visible.history.committed.iter().map(|event| event.value.clone()).collect::<Vec<_>>()
     };
     let [one, two] = [1, 2].map(|index| {
         let entry = Entry::command(1, Raft::command_to(A, index));
         Event::Committed { index, entry, term: 1 }
     });
     assert_eq!(committed(&state), [one.clone()]);
-    assert!(!state.committed_after_restart);
+    assert!(!state.visible.history.committed_after_restart);
     state = after(&cluster, &state, Action::Restart(B));
-    assert!(!state.committed_after_restart, "before it");
+    assert!(!state.visible.history.committed_after_restart, "before it");
     state = to_the_end(after(&cluster, &state, Action::Propose(A, Proposes::Command)));
     assert_eq!(committed(&state), [one, two]);
-    assert!(state.committed_after_restart);
-    assert_eq!(state.led.len(), 1, "once");
+    assert!(state.visible.history.committed_after_restart);
+    assert_eq!(state.visible.history.led.len(), 1, "once");
 }

@@ -1,19 +1,23 @@
 //! stateright's own breadth-first search.
 
+mod compared;
+
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
 
+use super::covering::Covering;
 use super::{Ended, Level, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
+use compared::{Compared, Found};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
-/// shortest; several do not wait for each other at the end of a level. Ends early at the first violation, or once `interrupted` is set. For `orbit`, see
-/// [`Resources::orbit`].
+/// shortest; several do not wait for each other at the end of a level. Ends early at the first
+/// violation, or once `interrupted` is set. For `orbit`, see [`Resources::orbit`].
 pub fn search<M>(
     model: M,
     workers: usize,
@@ -22,7 +26,7 @@ pub fn search<M>(
     interrupted: &Arc<AtomicBool>,
 ) -> Outcome<M>
 where
-    M: Model + Send + Sync + 'static,
+    M: Covering + Send + Sync + 'static,
     M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
     M::Action: Clone + PartialEq + Send + Sync,
 {
@@ -32,6 +36,10 @@ where
     let mut checker =
         search.checker().threads(workers).finish_when(HasDiscoveries::AnyFailures).spawn_bfs();
     let handles = checker.handles();
+    let unique = |all: usize, expanded: &AtomicU64| match model.is_antichain() {
+        true => expanded.load(Ordering::Relaxed),
+        false => all as u64,
+    };
     let depth = |max_depth: usize| (workers == 1).then_some(max_depth as u64);
     let mut pause = Duration::from_millis(1);
     while !handles.iter().all(|handle| handle.is_finished()) {
@@ -39,7 +47,7 @@ where
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(100));
         progress.show(Reading {
-            unique_states: checker.unique_state_count() as u64,
+            unique_states: unique(checker.unique_state_count(), &checker.model().expanded),
             generated_states: checker.state_count() as u64,
             expanded_states: checker.model().expanded.load(Ordering::Relaxed),
             depth: depth(checker.max_depth()),
@@ -47,9 +55,16 @@ where
     }
     // Before paths are rebuilt, for which states are expanded once more.
     let levels = checker.model().levels(started.elapsed());
+    let unique_states = unique(checker.unique_state_count(), &checker.model().expanded);
+    let generated_states = match model.is_antichain() {
+        true => checker.model().generated.load(Ordering::Relaxed),
+        false => checker.state_count() as u64,
+    };
+    let kins = checker.model().compared.kins();
     let died = handles.into_iter().any(|handle| handle.join().is_err());
     // From here on the model must show its successors again: paths are rebuilt by replay.
     let stopped = checker.model().stop.swap(false, Ordering::Relaxed);
+    checker.model().replaying.store(true, Ordering::Relaxed);
     // A path names the same actions in the model that the search wraps.
     let in_model = |path: Path<Placed<M::State>, M::Action>| {
         let steps: Vec<_> = path.into_vec();
@@ -59,8 +74,9 @@ where
     };
     let discoveries = checker.discoveries().into_iter();
     Outcome {
-        unique_states: checker.unique_state_count() as u64,
-        generated_states: checker.state_count() as u64,
+        unique_states,
+        kins,
+        generated_states,
         depth: depth(checker.max_depth()),
         levels,
         stopped: match (stopped, died) {
@@ -86,12 +102,18 @@ where
 
 /// A model under search. stateright keeps the latest path to a violation, not the first, and
 /// goes on behind it; this wrapper shows it each discovery once, and no state after a violation.
-struct Search<M: Model> {
+struct Search<M: Covering> {
     model: Arc<M>,
+    compared: Compared<M>,
+    /// Paths are rebuilt: covered states are shown, too.
+    replaying: AtomicBool,
     properties: Vec<Property<M>>,
     discovered: Vec<AtomicBool>,
     stop: AtomicBool,
     expanded: AtomicU64,
+    generated: AtomicU64,
+    /// The deepest level that was begun.
+    level: AtomicUsize,
     started: Instant,
     /// None where the search does not go by levels.
     levels: Option<Mutex<Vec<Reached>>>,
@@ -110,6 +132,7 @@ struct Reached {
 struct Placed<S> {
     state: S,
     level: usize,
+    found: Found,
 }
 
 impl<S: PartialEq> PartialEq for Placed<S> {
@@ -124,7 +147,7 @@ impl<S: Hash> Hash for Placed<S> {
     }
 }
 
-impl<M: Model> Search<M> {
+impl<M: Covering> Search<M> {
     fn new(model: Arc<M>, goes_by_levels: bool) -> Self {
         let properties = model.properties();
         let names: BTreeSet<_> = properties.iter().map(|property| property.name).collect();
@@ -134,11 +157,23 @@ impl<M: Model> Search<M> {
         Search {
             discovered: properties.iter().map(|_| AtomicBool::new(false)).collect(),
             properties,
+            compared: Compared::new(&model),
+            replaying: AtomicBool::new(false),
+            generated: AtomicU64::new(model.init_states().len() as u64),
             model,
             stop: AtomicBool::new(false),
             expanded: AtomicU64::new(0),
+            level: AtomicUsize::new(0),
             started: Instant::now(),
             levels: goes_by_levels.then(Mutex::default),
+        }
+    }
+
+    /// What is known of a state when it is found.
+    fn find(&self, state: &M::State) -> Found {
+        match self.replaying.load(Ordering::Relaxed) {
+            true => Found::Open,
+            false => self.compared.find(&self.model, state),
         }
     }
 
@@ -190,7 +225,7 @@ type Condition<M> = fn(&Search<M>, &Placed<<M as Model>::State>) -> bool;
 const MOST_PROPERTIES: usize = 256;
 
 /// A property's condition is a plain function, which cannot know its number but by its type.
-fn condition<M: Model, const SIXTEENS: usize, const ONES: usize>(
+fn condition<M: Covering, const SIXTEENS: usize, const ONES: usize>(
     search: &Search<M>,
     placed: &Placed<M::State>,
 ) -> bool {
@@ -206,7 +241,7 @@ macro_rules! sixteen {
 }
 
 /// One for each property there can be, in order.
-fn conditions<M: Model>() -> impl Iterator<Item = Condition<M>> {
+fn conditions<M: Covering>() -> impl Iterator<Item = Condition<M>> {
     let all = [
         [sixteen!(0), sixteen!(1), sixteen!(2), sixteen!(3)],
         [sixteen!(4), sixteen!(5), sixteen!(6), sixteen!(7)],
@@ -218,16 +253,26 @@ fn conditions<M: Model>() -> impl Iterator<Item = Condition<M>> {
     all.into_iter()
 }
 
-impl<M: Model> Model for Search<M> {
+impl<M: Covering> Model for Search<M> {
     type State = Placed<M::State>;
     type Action = M::Action;
 
     fn init_states(&self) -> Vec<Self::State> {
-        let first = |state| Placed { state, level: 0 };
+        let first = |state| {
+            let found = self.find(&state);
+            Placed { state, level: 0, found }
+        };
         self.model.init_states().into_iter().map(first).collect()
     }
 
     fn actions(&self, placed: &Self::State, actions: &mut Vec<M::Action>) {
+        let replaying = self.replaying.load(Ordering::Relaxed);
+        if placed.level > self.level.fetch_max(placed.level, Ordering::Relaxed) {
+            self.compared.begin_level();
+        }
+        if !replaying && !self.compared.is_open(&self.model, &placed.state, placed.found) {
+            return;
+        }
         self.expanded.fetch_add(1, Ordering::Relaxed);
         if !self.stop.load(Ordering::Relaxed) {
             self.count(placed.level);
@@ -237,7 +282,12 @@ impl<M: Model> Model for Search<M> {
 
     fn next_state(&self, placed: &Self::State, action: M::Action) -> Option<Self::State> {
         let state = self.model.next_state(&placed.state, action)?;
-        Some(Placed { state, level: placed.level + 1 })
+        if !self.model.within_boundary(&state) {
+            return None;
+        }
+        self.generated.fetch_add(1, Ordering::Relaxed);
+        let found = self.find(&state);
+        (found != Found::Covered).then(|| Placed { state, level: placed.level + 1, found })
     }
 
     fn within_boundary(&self, placed: &Self::State) -> bool {

@@ -27,9 +27,17 @@ impl Model for Counter {
     }
 }
 
+impl Covering for Counter {
+    type Sets = ();
+}
+
+impl Covering for Many {
+    type Sets = ();
+}
+
 fn run<M>(model: M, interrupted: bool) -> Outcome<M>
 where
-    M: Model + Send + Sync + 'static,
+    M: Covering + Send + Sync + 'static,
     M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
     M::Action: Clone + PartialEq + Send + Sync,
 {

@@ -14,7 +14,6 @@
 
 mod checkpoint;
 mod chunk;
-pub mod fingerprint;
 mod frontier;
 pub mod hosts;
 mod lost;
@@ -22,8 +21,8 @@ mod net;
 mod paths;
 mod peers;
 mod report;
+mod seen;
 mod space;
-mod visited;
 mod worker;
 
 use std::hash::Hash;
@@ -46,10 +45,11 @@ use siphasher::sip::SipHasher13;
 use stateright::Expectation;
 use thiserror::Error;
 
+use super::fingerprint::Fingerprint;
+
 use super::{Ended, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
 use checkpoint::Checkpoints;
-use fingerprint::Fingerprint;
 use frontier::Budget;
 use hosts::{Hosts, HostsError};
 use lost::{Connection, Lost};
@@ -213,6 +213,7 @@ fn search_with<S: Space, F: Fingerprint>(
     let peak = progress.peak_rss_bytes();
     Ok(Outcome {
         unique_states: total.unique,
+        kins: (total.kins > 0).then_some(total.kins),
         generated_states: total.generated,
         depth: Some(depth),
         stopped,

@@ -38,7 +38,7 @@ pub enum Content {
         /// What the receiver has to learn first, if it is in another process.
         #[serde(with = "serde_bytes")]
         told: Vec<u8>,
-        /// For each state: its fingerprint, its parent's, the length of its encoding (4 bytes,
+        /// For each state: its fingerprint, its kin's, its parent's, the length of its encoding (4 bytes,
         /// the lowest first), and that.
         #[serde(with = "serde_bytes")]
         states: Vec<u8>,

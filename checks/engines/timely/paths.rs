@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use stateright::{Model, Path};
 
-use super::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use super::space::Space;
 
 /// A state, the place of its predecessor in the level before, and what led here from there.

@@ -1,8 +1,9 @@
 //! What a worker knows about the others: which states are whose, what each was sent, and what
 //! the numbers of other processes stand for.
 
-use super::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use super::net::{Content, Net};
+use super::seen::{Name, Seen, Sets};
 use super::space::Space;
 
 /// Parcels of states leave once they are this large, in bytes.
@@ -61,14 +62,14 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
     }
 
     /// Puts a state into the parcel for its owner.
-    pub fn send(&mut self, space: &S, owner: usize, name: F, parent: F, state: &S::State) {
+    pub fn send(&mut self, space: &S, owner: usize, name: Name<F>, state: &S::State) {
+        let Name { state: own, kin, parent } = name;
         let peer = &mut self.peers[owner];
-        let place = (name.top() >> 32) as usize % REMEMBERED;
-        if std::mem::replace(&mut peer.sent[place], name) == name {
+        let place = (own.top() >> 32) as usize % REMEMBERED;
+        if std::mem::replace(&mut peer.sent[place], own) == own {
             return;
         }
-        name.write(&mut peer.outgoing);
-        parent.write(&mut peer.outgoing);
+        [own, kin, parent].into_iter().for_each(|name| name.write(&mut peer.outgoing));
         let start = peer.outgoing.len() + size_of::<u32>();
         peer.outgoing.extend_from_slice(&[0; size_of::<u32>()]);
         space.write(state, &mut peer.outgoing);
@@ -103,45 +104,64 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
         }
     }
 
-    /// Shows each state of a parcel, with its parent and its encoding in this process's numbers.
+    /// Adds each state of a parcel to those seen; pushes what has to be looked at, as it is
+    /// encoded here.
     pub fn receive(
         &mut self,
-        space: &S,
+        known: Known<'_, S, F>,
         from: usize,
         told: &[u8],
         states: &[u8],
-        mut show: impl FnMut(F, F, &[u8]),
+        mut push: impl FnMut(&[u8]),
     ) {
+        let Known { space, memo, seen, sets } = known;
         let Peers { peers, state, encoded, .. } = self;
         let peer = &mut peers[from];
         space.learn(&mut peer.names, told).expect(SAME_BUILD);
         let mut states = states;
-        while let Some((name, parent, mut bytes)) = next(&mut states) {
-            if peer.near {
-                show(name, parent, bytes);
+        while let Some((name, mut bytes)) = next(&mut states) {
+            if peer.near && matches!(seen, Seen::All(..)) {
+                if seen.add_to_all(name) {
+                    push(bytes);
+                }
                 continue;
             }
             let state = state.get_or_insert_with(|| {
                 space.init_states().into_iter().next().expect("a model has an initial state")
             });
-            space.read_foreign(&peer.names, &mut bytes, state).expect(SAME_BUILD);
-            encoded.clear();
-            space.write(state, encoded);
-            show(name, parent, encoded);
+            match peer.near {
+                true => space.read(memo, &mut bytes, state).expect(SAME_BUILD),
+                false => space.read_foreign(&peer.names, &mut bytes, state).expect(SAME_BUILD),
+            }
+            if seen.add(space, sets, name, state, encoded) {
+                push(encoded);
+            }
         }
     }
+}
+
+/// What a worker knows when states arrive.
+pub struct Known<'k, S: Space, F> {
+    /// The model.
+    pub space: &'k S,
+    /// What the worker remembers of it.
+    pub memo: &'k mut S::Memo,
+    /// The states seen.
+    pub seen: &'k mut Seen<F>,
+    /// What knows their sets.
+    pub sets: &'k mut Sets<S>,
 }
 
 /// Hosts shake hands on the build and the scope before they exchange a state.
 const SAME_BUILD: &str = "all processes search the same model with the same program";
 
 /// The first state of a parcel.
-fn next<'b, F: Fingerprint>(states: &mut &'b [u8]) -> Option<(F, F, &'b [u8])> {
-    let (name, parent) = (F::read(states)?, F::read(states)?);
+fn next<'b, F: Fingerprint>(states: &mut &'b [u8]) -> Option<(Name<F>, &'b [u8])> {
+    let (state, kin, parent) = (F::read(states)?, F::read(states)?, F::read(states)?);
     let (length, rest) = states.split_first_chunk()?;
     let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
     *states = rest;
-    Some((name, parent, bytes))
+    Some((Name { state, kin, parent }, bytes))
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@ pub struct Report {
     pub next: u64,
     /// Distinct states.
     pub unique: u64,
+    /// States that were looked at since the search began or was resumed.
+    pub expanded: u64,
+    /// Distinct kins of states.
+    pub kins: u64,
     /// States generated, equal ones counted each time.
     pub generated: u64,
     /// The bytes of the table of states.
@@ -33,6 +37,8 @@ impl Report {
     pub fn and(mut self, other: &Report) -> Report {
         self.next += other.next;
         self.unique += other.unique;
+        self.expanded += other.expanded;
+        self.kins += other.kins;
         self.generated += other.generated;
         self.table_bytes += other.table_bytes;
         self.spilled_bytes += other.spilled_bytes;

@@ -2,8 +2,9 @@
 
 use std::hash::Hash;
 
-use stateright::Model;
 use thiserror::Error;
+
+use crate::engines::covering::Covering;
 
 /// Bytes that are no state of this model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -12,7 +13,7 @@ pub struct UnreadableState;
 
 /// A model whose states can be fingerprinted, written down, and told to another process.
 pub trait Space:
-    Model<State: Clone + PartialEq + Hash + Send + Sync, Action: Clone + PartialEq + Send + Sync>
+    Covering<State: Clone + PartialEq + Hash + Send + Sync, Action: Clone + PartialEq + Send + Sync>
     + Send
     + Sync
     + 'static

@@ -6,6 +6,7 @@ use std::path::Path;
 use stateright::{Model, Property};
 
 use super::*;
+use crate::engines::covering::Covering;
 
 /// A grid of 60 by 60, walked from a corner by steps to the right, down, or both at once
 /// (`hasty` alone), with a trap at (40, 30).
@@ -43,6 +44,10 @@ impl Model for Grid {
             Property::sometimes("nowhere", |_, state| *state == (60, 60)),
         ]
     }
+}
+
+impl Covering for Grid {
+    type Sets = ();
 }
 
 impl Space for Grid {

@@ -7,12 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use stateright::{Model, Path, Property};
 use veraft::figure2::Server;
 use veraft_models::interned::hash_of;
-use veraft_models::{Action, Cluster, ClusterState, LetterRef, Modelled, Move};
+use veraft_models::{Action, Cluster, ClusterState, LetterRef, LetterSets, Modelled, Move};
 
 use super::calm::in_every_order;
 use super::failure::Unrecovered;
 use super::game::{Game, LostGame};
 use super::{Settings, Tried};
+use crate::engines::covering::Covering;
 use crate::scopes::Scope;
 use crate::scopes::story::{Setting, Story};
 use crate::scopes::trace::{Narrate, Step};
@@ -107,6 +108,27 @@ impl<P: Modelled> Recovering<P> {
             }
             Err(LostGame { .. }) => false,
         }
+    }
+}
+
+/// Whether the servers recover is a matter of the visible part.
+impl<P: Modelled> Covering for Recovering<P> {
+    type Sets = LetterSets;
+
+    fn is_antichain(&self) -> bool {
+        self.cluster.environment.antichain
+    }
+
+    fn kin(&self, state: &ClusterState<P>) -> Option<u128> {
+        Some(state.visible_fingerprint().0)
+    }
+
+    fn sets(&self, sets: &mut LetterSets, state: &ClusterState<P>, out: &mut Vec<u32>) {
+        self.cluster.letter_sets(sets, state, out);
+    }
+
+    fn contains(&self, sets: &mut LetterSets, all: u32, part: u32) -> bool {
+        self.cluster.set_contains(sets, all, part)
     }
 }
 

@@ -12,6 +12,7 @@ use veraft_models::orbit::hash_of;
 use veraft_models::{Raft, Replica};
 
 use super::Reference;
+use crate::engines::covering::Covering;
 use crate::engines::timely::{Space, UnreadableState};
 
 /// A state of the actor model as plain data: what stateright hashes of it, and no crash, which
@@ -90,6 +91,11 @@ impl Plain {
             actor_storages: storages,
         }
     }
+}
+
+/// No state covers another.
+impl Covering for ActorModel<Raft, Reference> {
+    type Sets = ();
 }
 
 impl Space for ActorModel<Raft, Reference> {

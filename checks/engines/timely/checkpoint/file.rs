@@ -8,10 +8,10 @@ use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
 
 use super::{CheckpointError, Checkpoints};
-use crate::engines::timely::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use crate::engines::timely::frontier::Frontier;
 use crate::engines::timely::space::Space;
-use crate::engines::timely::visited::Visited;
+use crate::engines::timely::seen::{Seen, Sets};
 
 /// What a worker knows at the end of a level, beside its states.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,18 +20,22 @@ pub struct Header {
     pub depth: u64,
     /// How many states this worker generated.
     pub generated: u64,
+    /// How many it looked at.
+    pub expanded: u64,
     /// The properties discovered, by number, and where.
     pub discoveries: Vec<(usize, Vec<u8>)>,
 }
 
 /// What a worker saves.
-pub struct Contents<'c, F> {
+pub struct Contents<'c, S: Space, F> {
     /// The rest.
     pub header: Header,
     /// What the numbers of the process stand for.
     pub told: Vec<u8>,
     /// Its states.
-    pub visited: &'c Visited<F>,
+    pub seen: &'c Seen<F>,
+    /// What knows their sets.
+    pub sets: &'c mut Sets<S>,
     /// Those not expanded yet.
     pub states: &'c mut Frontier,
 }
@@ -41,22 +45,27 @@ pub struct Part<S: Space, F> {
     /// The rest.
     pub header: Header,
     /// Its states.
-    pub visited: Visited<F>,
+    pub seen: Seen<F>,
     /// What the numbers in `states` stand for.
     pub names: S::Names,
     /// The states not expanded yet.
     pub states: Vec<u8>,
 }
 
-const MAGIC: &[u8; 16] = b"veraft check\x00\x00\x001";
+const MAGIC: &[u8; 16] = b"veraft check\x00\x00\x002";
 
 impl Checkpoints {
     /// Saves what a worker knows.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn save<F: Fingerprint>(&self, worker: usize, contents: Contents<'_, F>) -> io::Result<()> {
-        let Contents { header, told, visited, states } = contents;
+    pub fn save<S: Space, F: Fingerprint>(
+        &self,
+        space: &S,
+        worker: usize,
+        contents: Contents<'_, S, F>,
+    ) -> io::Result<()> {
+        let Contents { header, told, seen, sets, states } = contents;
         let depth = header.depth;
         fs::create_dir_all(&self.folder)?;
         let unfinished = self.folder.join(format!("{}worker-{worker}-unfinished", self.own()));
@@ -68,14 +77,7 @@ impl Checkpoints {
             file.write_all(&(part.len() as u64).to_le_bytes())?;
             file.write_all(part)?;
         }
-        file.write_all(&visited.len().to_le_bytes())?;
-        let mut bytes = Vec::new();
-        for [state, parent] in visited.iter() {
-            bytes.clear();
-            state.write(&mut bytes);
-            parent.write(&mut bytes);
-            file.write_all(&bytes)?;
-        }
+        seen.write(space, sets, &mut file)?;
         let mut length = 0;
         states.each(|block| {
             length += block.len() as u64;
@@ -123,14 +125,7 @@ impl Checkpoints {
         }
         let header = file.part()?;
         let told = file.part()?;
-        let mut visited = Visited::default();
-        let mut bytes = vec![0; 2 * F::BITS as usize / 8];
-        for _ in 0..u64::from_le_bytes(file.array()?) {
-            file.read_exact(&mut bytes)?;
-            let mut bytes = bytes.as_slice();
-            let state = F::read(&mut bytes).filter(|state| *state != F::NONE);
-            visited.insert(state.ok_or_else(damaged)?, F::read(&mut bytes).ok_or_else(damaged)?);
-        }
+        let seen = Seen::read(space, &mut file)?;
         let states = file.part()?;
         let sum = file.sum.clone().finalize();
         if u32::from_le_bytes(file.array()?) != sum || file.inner.read(&mut [0])? > 0 {
@@ -139,7 +134,7 @@ impl Checkpoints {
         let header = postcard::from_bytes(&header).map_err(|_| damaged())?;
         let mut names = S::Names::default();
         space.learn(&mut names, &told).map_err(|_| damaged())?;
-        Ok(Part { header, visited, names, states })
+        Ok(Part { header, seen, names, states })
     }
 }
 
@@ -155,20 +150,27 @@ impl<I> Summed<I> {
     }
 }
 
-impl<W: Write> Summed<W> {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.sum.update(bytes);
-        self.inner.write_all(bytes)
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.sum.update(&bytes[..read]);
+        Ok(read)
     }
 }
 
 impl<R: Read> Summed<R> {
-    fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<()> {
-        self.inner.read_exact(bytes)?;
-        self.sum.update(bytes);
-        Ok(())
-    }
-
     fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         self.read_exact(&mut bytes)?;
@@ -180,11 +182,10 @@ impl<R: Read> Summed<R> {
         let length = u64::from_le_bytes(self.array()?);
         let mut bytes = Vec::new();
         // Not all at once: a damaged number must not take all memory.
-        let read = self.inner.by_ref().take(length).read_to_end(&mut bytes)?;
+        let read = self.by_ref().take(length).read_to_end(&mut bytes)?;
         if read as u64 != length {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.sum.update(&bytes);
         Ok(bytes)
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::*;
 use crate::engines::timely::frontier::{Budget, Frontier};
 use crate::engines::timely::tests::Grid;
-use crate::engines::timely::visited::Visited;
+use crate::engines::timely::seen::{Name, Seen, Sets};
+use crate::engines::visited::Visited;
 
 const GRID: Grid = Grid { hasty: false, trap: false };
 
@@ -16,16 +17,16 @@ fn checkpoints(folder: &tempfile::TempDir, digest: u64, resume: bool) -> Checkpo
 
 /// Three states, of which one is not expanded yet.
 fn save(checkpoints: &Checkpoints, worker: usize, depth: u64) {
-    let mut visited = Visited::<u64>::default();
+    let mut seen = Seen::<u64>::All(Visited::default(), Visited::default());
     for (state, parent) in [(1, 0), (2, 1), (3, 2)] {
-        visited.insert(state, parent);
+        seen.add_to_all(Name { state, parent, kin: 9 });
     }
     let mut states = Frontier::new(Arc::new(Budget::new(u64::MAX, std::env::temp_dir())));
     states.push(&[0, 3]).unwrap();
-    let header = Header { depth, generated: 7, discoveries: vec![(1, vec![2; 8])] };
-    let contents =
-        Contents { header, told: b"told".to_vec(), visited: &visited, states: &mut states };
-    checkpoints.save(worker, contents).unwrap();
+    let header = Header { depth, generated: 7, expanded: 5, discoveries: vec![(1, vec![2; 8])] };
+    let (told, mut sets) = (b"told".to_vec(), Sets::default());
+    let contents = Contents { header, told, seen: &seen, sets: &mut sets, states: &mut states };
+    checkpoints.save(&GRID, worker, contents).unwrap();
 }
 
 fn load(checkpoints: &Checkpoints, worker: usize, depth: u64) -> Result<Part<Grid, u64>, String> {
@@ -40,7 +41,7 @@ fn wherever_a_file_is_cut_or_changed_it_is_named() {
     let path = checkpoints.file(0, 4);
     let whole = fs::read(&path).unwrap();
     let part = load(&checkpoints, 0, 4).unwrap();
-    assert_eq!((part.header.depth, part.visited.len(), part.states.len()), (4, 3, 3));
+    assert_eq!((part.header.depth, part.seen.len(), part.states.len()), (4, 3, 3));
     let assert_refused = |bytes: &[u8], what: String| {
         fs::write(&path, bytes).unwrap();
         let refusal = load(&checkpoints, 0, 4).err().unwrap_or_else(|| panic!("{what}"));

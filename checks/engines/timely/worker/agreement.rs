@@ -1,9 +1,10 @@
 //! What all workers know in common: how a level ended, what it discovered, and the paths there.
 
 use super::Searcher;
-use crate::engines::timely::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use crate::engines::timely::net::{Content, Gone, Net};
 use crate::engines::timely::report::Report;
+use crate::engines::timely::seen::Seen;
 use crate::engines::timely::space::Space;
 
 impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
@@ -20,9 +21,11 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         let checkpoints = self.shared.checkpoints.as_ref();
         net.broadcast(&Content::Report(Box::new(Report {
             next: self.next.len(),
-            unique: self.visited.len(),
+            unique: self.unique(),
+            expanded: self.expanded,
+            kins: self.seen.kins(),
             generated: self.generated,
-            table_bytes: self.visited.bytes(),
+            table_bytes: self.seen.bytes(),
             spilled_bytes: if first { self.shared.budget.spilled() } else { 0 },
             memory: if first { crate::terminal::progress::memory() } else { 0 },
             discoveries: self.discovered_now.iter().map(|d| d.as_ref().map(bytes)).collect(),
@@ -52,30 +55,43 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         fell
     }
 
-    /// Follows each discovery back to an initial state: in every round, the owners of the
-    /// states reached name their parents to all.
+    /// Follows each discovery back to an initial state: in every round, whoever knows the states
+    /// reached names their parents to all.
     pub(super) fn paths(&mut self, net: &mut Net<'_>) -> Result<Vec<(usize, Vec<F>)>, Gone> {
-        let start = |&(number, state): &(usize, F)| (number, vec![state]);
-        let mut paths: Vec<_> = self.discoveries.iter().map(start).collect();
-        let mut open: Vec<usize> = (0..paths.len()).collect();
+        let mut paths: Vec<(usize, Vec<F>)> = Vec::new();
+        let mut open: Vec<(usize, F)> = Vec::new();
+        for (place, &(number, state)) in self.discoveries.iter().enumerate() {
+            paths.push((number, vec![state]));
+            open.push((place, state));
+        }
         while !open.is_empty() {
-            for &place in &open {
-                let last = paths[place].1.last().copied().unwrap_or(F::NONE);
-                if self.peers.owner(last) == self.peers.index() {
+            let reached: Vec<F> = open.iter().map(|(_, state)| *state).collect();
+            let parents = self.seen.parents(&reached);
+            for (place, state) in std::mem::take(&mut open) {
+                if let Some(parent) = parents.get(&state) {
                     let mut bytes = Vec::new();
-                    self.visited.parent(last).unwrap_or(F::NONE).write(&mut bytes);
+                    parent.write(&mut bytes);
                     net.broadcast(&Content::Parent(place, bytes));
                 }
             }
             net.end_round(|parcel| {
                 let Content::Parent(place, bytes) = parcel.content else { return };
-                match F::read(&mut bytes.as_slice()) {
-                    Some(parent) if parent != F::NONE => paths[place].1.push(parent),
-                    _ => open.retain(|open| *open != place),
+                if let Some(parent) = F::read(&mut bytes.as_slice()).and_then(F::some) {
+                    paths[place].1.push(parent);
+                    open.push((place, parent));
                 }
             })?;
         }
         paths.iter_mut().for_each(|(_, path)| path.reverse());
         Ok(paths)
+    }
+
+    /// How many states there are of what is looked for: all, or the maximal ones.
+    fn unique(&self) -> u64 {
+        match &self.seen {
+            Seen::All(..) => self.seen.len(),
+            // Others were covered before it was their turn.
+            Seen::Maximal(_) => self.expanded,
+        }
     }
 }

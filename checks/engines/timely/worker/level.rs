@@ -7,8 +7,10 @@ use stateright::Expectation;
 use super::{Counters, Searcher, disk};
 use crate::engines::Ended;
 use crate::engines::timely::chunk::Chunk;
-use crate::engines::timely::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use crate::engines::timely::net::{Content, Net, Parcel};
+use crate::engines::timely::peers::Known;
+use crate::engines::timely::seen::Name;
 use crate::engines::timely::space::Space;
 
 /// So many states are expanded between looks at the inbox, the clock and the limits.
@@ -47,6 +49,9 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
 
     /// Does a property speak of this state, and what follows it?
     fn expand(&mut self, mut bytes: &[u8]) {
+        if self.seen.is_covered(bytes) {
+            return;
+        }
         let space = self.shared.space.as_ref();
         let read = space.read(&mut self.memo, &mut bytes, &mut self.state);
         read.expect("a frontier holds what this process wrote");
@@ -56,17 +61,15 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         if self.failed {
             return;
         }
-        let Searcher { visited, next, memo, state, encoded, peers, generated, .. } = self;
+        let Searcher { seen, sets, next, memo, state, encoded, peers, generated, .. } = self;
         let mut written = Ok(());
         space.successors(memo, state, |successor| {
             *generated += 1;
-            let name = F::of(space, successor);
-            let owner = peers.owner(name);
+            let name = Name::of(space, successor, parent);
+            let owner = peers.owner(name.belongs());
             if owner != peers.index() {
-                peers.send(space, owner, name, parent, successor);
-            } else if visited.insert(name, parent) {
-                encoded.clear();
-                space.write(successor, encoded);
+                peers.send(space, owner, name, successor);
+            } else if seen.add(space, sets, name, successor, encoded) {
                 written = next.push(encoded).and(std::mem::replace(&mut written, Ok(())));
             }
         });
@@ -107,7 +110,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
 
     pub(super) fn show_progress(&mut self) {
         let Counters { unique, generated, expanded, depth: _ } = &self.shared.progress;
-        let now = (self.visited.len(), self.generated, self.expanded);
+        let now = (self.seen.len(), self.generated, self.expanded);
         unique.fetch_add(now.0 - self.shown.0, Ordering::Relaxed);
         generated.fetch_add(now.1 - self.shown.1, Ordering::Relaxed);
         expanded.fetch_add(now.2 - self.shown.2, Ordering::Relaxed);
@@ -119,12 +122,11 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         match parcel.content {
             Content::States { told, states } => {
                 let space = self.shared.space.as_ref();
-                let Searcher { visited, next, peers, .. } = self;
+                let Searcher { seen, sets, next, peers, memo, .. } = self;
                 let mut written = Ok(());
-                peers.receive(space, parcel.from, &told, &states, |name, parent, encoded| {
-                    if visited.insert(name, parent)
-                        && let Err(error) = next.push(encoded)
-                    {
+                let known = Known { space, memo, seen, sets };
+                peers.receive(known, parcel.from, &told, &states, |encoded| {
+                    if let Err(error) = next.push(encoded) {
                         written = Err(error);
                     }
                 });

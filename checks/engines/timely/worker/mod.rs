@@ -14,13 +14,14 @@ use stateright::Property;
 
 use super::checkpoint::Checkpoints;
 use super::chunk::Chunk;
-use super::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use super::frontier::{Budget, Frontier};
 use super::net::{Gone, Net};
 use super::peers::Peers;
 use super::report::Report;
+use super::seen::{Name, Seen, Sets};
 use super::space::Space;
-use super::visited::Visited;
+
 use crate::engines::{Ended, Level};
 
 /// What all workers of a process share.
@@ -89,7 +90,8 @@ pub struct Searcher<'s, S: Space, F: Fingerprint> {
     discovered_now: Vec<Option<F>>,
     /// Whether a property fell in this level: what lies behind it does not matter then.
     failed: bool,
-    visited: Visited<F>,
+    seen: Seen<F>,
+    sets: Sets<S>,
     frontier: Frontier,
     next: Frontier,
     chunk: Chunk,
@@ -111,17 +113,20 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
         let space = shared.space.as_ref();
         let properties = space.properties();
         let any = space.init_states().into_iter().next();
+        let any = any.expect("a model has an initial state");
+        let mut sets = Sets::default();
         Searcher {
             discoveries: Vec::new(),
             discovered_now: vec![None; properties.len()],
             failed: false,
             properties,
-            visited: Visited::default(),
+            seen: Seen::of(space, &any, &mut sets),
+            sets,
             frontier: Frontier::new(Arc::clone(&shared.budget)),
             next: Frontier::new(Arc::clone(&shared.budget)),
             chunk: Chunk::default(),
             memo: S::Memo::default(),
-            state: any.expect("a model has an initial state"),
+            state: any,
             encoded: Vec::new(),
             peers: Peers::new(net.index(), net.peers(), shared.threads),
             generated: 0,
@@ -174,9 +179,11 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
             self.depth += 1;
             self.shared.progress.depth.fetch_max(self.depth, Ordering::Relaxed);
             std::mem::swap(&mut self.frontier, &mut self.next);
-            let (unique_states, began) = (total.next, Instant::now());
+            self.seen.begin_level();
+            let (before, began) = (total.expanded, Instant::now());
             self.expand_level(net);
             total = self.account(net)?;
+            let unique_states = total.expanded - before;
             levels.push(Level { unique_states, seconds: began.elapsed().as_secs_f64() });
             if self.discover(&total) {
                 break Some(Ended::Violation);
@@ -188,9 +195,10 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
     }
 
     /// A state that belongs to this worker.
-    fn add(&mut self, state: F, parent: F, encoded: &[u8]) {
-        if self.visited.insert(state, parent)
-            && let Err(error) = self.next.push(encoded)
+    fn add(&mut self, name: Name<F>, state: &S::State) {
+        let Searcher { seen, sets, next, encoded, .. } = self;
+        if seen.add(self.shared.space.as_ref(), sets, name, state, encoded)
+            && let Err(error) = next.push(encoded)
         {
             self.stop(disk(&error));
         }

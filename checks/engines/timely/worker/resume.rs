@@ -5,9 +5,10 @@ use std::time::Instant;
 use super::{Searcher, disk};
 use crate::engines::Ended;
 use crate::engines::timely::checkpoint::{Checkpoints, Contents, Header, Part};
-use crate::engines::timely::fingerprint::Fingerprint;
+use crate::engines::fingerprint::Fingerprint;
 use crate::engines::timely::frontier;
 use crate::engines::timely::net::{Content, Gone, Net};
+use crate::engines::timely::seen::Name;
 use crate::engines::timely::space::{Space, UnreadableState};
 
 impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
@@ -29,12 +30,10 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
 
     fn begin_anew(&mut self, index: usize) {
         for state in self.shared.space.init_states() {
-            let name = F::of(self.shared.space.as_ref(), &state);
-            if self.peers.owner(name) == index {
+            let name = Name::of(self.shared.space.as_ref(), &state, F::NONE);
+            if self.peers.owner(name.belongs()) == index {
                 self.generated += 1;
-                let mut encoded = Vec::new();
-                self.shared.space.write(&state, &mut encoded);
-                self.add(name, F::NONE, &encoded);
+                self.add(name, &state);
             }
         }
     }
@@ -66,9 +65,9 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
     }
 
     fn take_up(&mut self, part: Part<S, F>) {
-        let Part { header, visited, names, states } = part;
-        let Header { depth, generated, discoveries } = header;
-        (self.depth, self.generated) = (depth, generated);
+        let Part { header, seen, names, states } = part;
+        let Header { depth, generated, expanded, discoveries } = header;
+        (self.depth, self.generated, self.expanded) = (depth, generated, expanded);
         let read = |(number, bytes): (usize, Vec<u8>)| {
             Ok((number, F::read(&mut bytes.as_slice()).ok_or(UnreadableState)?))
         };
@@ -76,7 +75,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             Ok(discoveries) => self.discoveries = discoveries,
             Err(malformed) => return self.stop(unfit(&malformed)),
         }
-        self.visited = visited;
+        self.seen = seen;
         for place in frontier::states(&states) {
             let mut bytes = &states[place];
             let space = self.shared.space.as_ref();
@@ -85,6 +84,8 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             }
             self.encoded.clear();
             space.write(&self.state, &mut self.encoded);
+            // What is left is what stood behind the encoding.
+            self.encoded.extend_from_slice(bytes);
             if let Err(error) = self.next.push(&self.encoded) {
                 return self.stop(disk(&error));
             }
@@ -112,11 +113,13 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         let header = Header {
             depth: self.depth,
             generated: self.generated,
+            expanded: self.expanded,
             discoveries: self.discoveries.iter().map(bytes).collect(),
         };
         let told = self.shared.space.tell(&mut self.memo, &mut S::Told::default());
-        let Searcher { visited, next, .. } = self;
-        let saved = checkpoints.save(net.index(), Contents { header, told, visited, states: next });
+        let Searcher { seen, sets, next, .. } = self;
+        let contents = Contents { header, told, seen, sets, states: next };
+        let saved = checkpoints.save(self.shared.space.as_ref(), net.index(), contents);
         self.last_checkpoint = Instant::now();
         if let Err(error) = saved {
             let folder = checkpoints.folder.display();

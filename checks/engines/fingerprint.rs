@@ -2,8 +2,9 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::io::{self, Read, Write};
 
-use super::space::Space;
+use super::timely::Space;
 
 /// What stands for a state. Never [`Fingerprint::NONE`].
 pub trait Fingerprint: Copy + Debug + Default + Ord + Hash + Send + Sync + 'static {
@@ -14,6 +15,9 @@ pub trait Fingerprint: Copy + Debug + Default + Ord + Hash + Send + Sync + 'stat
 
     /// The fingerprint of `state`.
     fn of<S: Space>(space: &S, state: &S::State) -> Self;
+
+    /// The same for the name of a kin, see [`Covering::kin`](super::covering::Covering::kin).
+    fn of_kin(kin: u128) -> Self;
 
     /// Its first 64 bits, in the order of the numbers.
     fn top(self) -> u64;
@@ -26,6 +30,32 @@ pub trait Fingerprint: Copy + Debug + Default + Ord + Hash + Send + Sync + 'stat
 
     /// Reads it off the front of `bytes`.
     fn read(bytes: &mut &[u8]) -> Option<Self>;
+
+    /// Itself, unless it is [`Fingerprint::NONE`].
+    fn some(self) -> Option<Self> {
+        (self != Self::NONE).then_some(self)
+    }
+
+    /// Writes its bytes.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn save(self, out: &mut impl Write) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(size_of::<Self>());
+        self.write(&mut bytes);
+        out.write_all(&bytes)
+    }
+
+    /// Reads what was saved.
+    ///
+    /// # Errors
+    /// Those of `from`.
+    fn load(from: &mut impl Read) -> io::Result<Self> {
+        let mut bytes = [0; 16];
+        let bytes = &mut bytes[..size_of::<Self>()];
+        from.read_exact(bytes)?;
+        Self::read(&mut &*bytes).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
 }
 
 impl Fingerprint for u64 {
@@ -34,6 +64,10 @@ impl Fingerprint for u64 {
 
     fn of<S: Space>(space: &S, state: &S::State) -> u64 {
         mix(space.fingerprint(state)).max(1)
+    }
+
+    fn of_kin(kin: u128) -> u64 {
+        mix(kin as u64).max(1)
     }
 
     fn top(self) -> u64 {
@@ -60,7 +94,10 @@ impl Fingerprint for u128 {
     const BITS: u32 = 128;
 
     fn of<S: Space>(space: &S, state: &S::State) -> u128 {
-        let wide = space.wide_fingerprint(state);
+        u128::of_kin(space.wide_fingerprint(state))
+    }
+
+    fn of_kin(wide: u128) -> u128 {
         let (first, second) = (mix(wide as u64), mix((wide >> 64) as u64));
         (u128::from(first) << 64 | u128::from(second)).max(1)
     }

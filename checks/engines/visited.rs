@@ -1,4 +1,4 @@
-//! The states that a worker has seen: fingerprints, each with that of its parent.
+//! Fingerprints, each with a value: the states that a worker has seen, each with its parent.
 //!
 //! Open addressing in order: a fingerprint's home slot rises with its value, and the slots hold
 //! fingerprints in ascending order, so a search for one that is absent ends at the first larger.
@@ -15,41 +15,53 @@ const GROWTH: f64 = 1.2;
 /// Slots behind the last home, so that nothing wraps around.
 const SPARE: usize = 16;
 
-/// States seen, each with its parent.
+/// States seen, each with its parent, or with something else.
 #[derive(Debug)]
-pub struct Visited<F> {
-    segments: Vec<Segment<F>>,
+pub struct Visited<F, V = F> {
+    segments: Vec<Segment<F, V>>,
     len: u64,
 }
 
 #[derive(Debug)]
-struct Segment<F> {
-    /// A fingerprint and its parent; empty where the fingerprint is `NONE`.
-    slots: Vec<[F; 2]>,
+struct Segment<F, V> {
+    /// A fingerprint and its value; empty where the fingerprint is `NONE`.
+    slots: Vec<(F, V)>,
     homes: usize,
     len: usize,
 }
 
-impl<F: Fingerprint> Default for Visited<F> {
+impl<F: Fingerprint, V: Copy + Default> Default for Visited<F, V> {
     fn default() -> Self {
         let segment = |_| Segment { slots: Vec::new(), homes: 0, len: 0 };
         Visited { segments: (0..1 << SEGMENT_BITS).map(segment).collect(), len: 0 }
     }
 }
 
-impl<F: Fingerprint> Visited<F> {
-    /// Adds a state; answers whether it is new. The parent of a known one stays.
-    pub fn insert(&mut self, state: F, parent: F) -> bool {
+impl<F: Fingerprint, V: Copy + Default> Visited<F, V> {
+    /// Adds a state; answers whether it is new. The value of a known one stays.
+    pub fn insert(&mut self, state: F, value: V) -> bool {
         debug_assert!(state != F::NONE, "NONE marks empty slots");
-        let segment = &mut self.segments[(state.top() >> (u64::BITS - SEGMENT_BITS)) as usize];
-        let new = segment.insert(state, parent);
+        let (_, new) = self.segment(state).place(state, value);
         self.len += u64::from(new);
         new
     }
 
-    /// The parent of a state that was added.
-    pub fn parent(&self, state: F) -> Option<F> {
-        self.segments[(state.top() >> (u64::BITS - SEGMENT_BITS)) as usize].parent(state)
+    /// Gives a state this value, whether it is known or not.
+    pub fn set(&mut self, state: F, value: V) {
+        debug_assert!(state != F::NONE, "NONE marks empty slots");
+        let segment = self.segment(state);
+        let (place, new) = segment.place(state, value);
+        segment.slots[place].1 = value;
+        self.len += u64::from(new);
+    }
+
+    fn segment(&mut self, state: F) -> &mut Segment<F, V> {
+        &mut self.segments[(state.top() >> (u64::BITS - SEGMENT_BITS)) as usize]
+    }
+
+    /// The value of a state that was added.
+    pub fn get(&self, state: F) -> Option<V> {
+        self.segments[(state.top() >> (u64::BITS - SEGMENT_BITS)) as usize].get(state)
     }
 
     /// How many states there are.
@@ -57,20 +69,20 @@ impl<F: Fingerprint> Visited<F> {
         self.len
     }
 
-    /// Every state with its parent.
-    pub fn iter(&self) -> impl Iterator<Item = [F; 2]> + '_ {
+    /// Every state with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (F, V)> + '_ {
         let slots = self.segments.iter().flat_map(|segment| &segment.slots);
-        slots.copied().filter(|[state, _]| *state != F::NONE)
+        slots.copied().filter(|(state, _)| *state != F::NONE)
     }
 
     /// The bytes that the slots take.
     pub fn bytes(&self) -> u64 {
         let slots: usize = self.segments.iter().map(|segment| segment.slots.capacity()).sum();
-        (slots * size_of::<[F; 2]>()) as u64
+        (slots * size_of::<(F, V)>()) as u64
     }
 }
 
-impl<F: Fingerprint> Segment<F> {
+impl<F: Fingerprint, V: Copy + Default> Segment<F, V> {
     fn home(&self, state: F) -> usize {
         let within = u128::from(state.top() << SEGMENT_BITS);
         ((within * self.homes as u128) >> u64::BITS) as usize
@@ -79,7 +91,7 @@ impl<F: Fingerprint> Segment<F> {
     /// The first slot from the state's home on that is empty, or holds it or a larger one.
     fn seek(&self, state: F) -> usize {
         let mut place = self.home(state);
-        while let Some([there, _]) = self.slots.get(place) {
+        while let Some((there, _)) = self.slots.get(place) {
             if *there == F::NONE || *there >= state {
                 break;
             }
@@ -88,31 +100,32 @@ impl<F: Fingerprint> Segment<F> {
         place
     }
 
-    fn parent(&self, state: F) -> Option<F> {
-        let [there, parent] = self.slots.get(self.seek(state))?;
-        (*there == state).then_some(*parent)
+    fn get(&self, state: F) -> Option<V> {
+        let (there, value) = self.slots.get(self.seek(state))?;
+        (*there == state).then_some(*value)
     }
 
-    fn insert(&mut self, state: F, parent: F) -> bool {
+    /// Where a state is, and whether it was put there just now.
+    fn place(&mut self, state: F, value: V) -> (usize, bool) {
         loop {
             let place = self.seek(state);
-            if self.slots.get(place).is_some_and(|[there, _]| *there == state) {
-                return false;
+            if self.slots.get(place).is_some_and(|(there, _)| *there == state) {
+                return (place, false);
             }
             if self.len as f64 >= FULL * self.homes as f64 {
                 self.grow();
                 continue;
             }
             let mut rest = self.slots.iter().skip(place);
-            let Some(free) = rest.position(|[there, _]| *there == F::NONE) else {
+            let Some(free) = rest.position(|(there, _)| *there == F::NONE) else {
                 // A crowd at the very end, where nothing wraps around.
-                self.slots.resize(self.slots.len() + SPARE, [F::NONE; 2]);
+                self.slots.resize(self.slots.len() + SPARE, (F::NONE, V::default()));
                 continue;
             };
             self.slots.copy_within(place..place + free, place + 1);
-            self.slots[place] = [state, parent];
+            self.slots[place] = (state, value);
             self.len += 1;
-            return true;
+            return (place, true);
         }
     }
 
@@ -120,12 +133,12 @@ impl<F: Fingerprint> Segment<F> {
     fn grow(&mut self) {
         let homes = ((self.homes as f64 * GROWTH) as usize).max(SPARE);
         let mut larger = Segment { slots: Vec::new(), homes, len: self.len };
-        larger.slots.resize(homes + SPARE, [F::NONE; 2]);
+        larger.slots.resize(homes + SPARE, (F::NONE, V::default()));
         let mut free = 0;
-        for slot in self.slots.iter().filter(|[state, _]| *state != F::NONE) {
-            free = free.max(larger.home(slot[0]));
+        for slot in self.slots.iter().filter(|(state, _)| *state != F::NONE) {
+            free = free.max(larger.home(slot.0));
             if free == larger.slots.len() {
-                larger.slots.resize(free + SPARE, [F::NONE; 2]);
+                larger.slots.resize(free + SPARE, (F::NONE, V::default()));
             }
             larger.slots[free] = *slot;
             free += 1;
@@ -155,12 +168,12 @@ mod tests {
             assert_eq!(visited.insert(state, parent), new);
         }
         assert_eq!(visited.len(), map.len() as u64);
-        assert!(map.iter().all(|(state, parent)| visited.parent(*state) == Some(*parent)));
+        assert!(map.iter().all(|(state, parent)| visited.get(*state) == Some(*parent)));
         let mut absent = (0..1000).map(|i| number(i) ^ 1).filter(|state| !map.contains_key(state));
         assert!(absent.clone().count() > 900);
-        assert!(absent.all(|state| visited.parent(state).is_none()));
+        assert!(absent.all(|state| visited.get(state).is_none()));
         assert_eq!(
-            visited.iter().map(|[state, parent]| (state, parent)).collect::<HashMap<_, _>>(),
+            visited.iter().collect::<HashMap<_, _>>(),
             map
         );
     }
@@ -172,7 +185,7 @@ mod tests {
         assert!(ends.iter().all(|&state| visited.insert(state, 7)));
         assert!((0..5000).all(|i| visited.insert(u128::MAX - 10 - i, 8)), "one crowded home");
         assert!(ends.iter().all(|&state| !visited.insert(state, 9)));
-        assert!(ends.iter().all(|&state| visited.parent(state) == Some(7)));
+        assert!(ends.iter().all(|&state| visited.get(state) == Some(7)));
     }
 
     #[test]
