@@ -110,6 +110,7 @@ pub struct Cluster<P: Modelled = Server> {
     pub(crate) actor: Raft<P>,
     property: Option<String>,
     start: Option<ClusterState<P>>,
+    keeps_depth: bool,
     draw: Option<Draw<P>>,
     pub(crate) renamings: Vec<Renaming>,
     pub(crate) nodes: Table<ModelNode<P>>,
@@ -178,6 +179,7 @@ impl<P: Modelled> Cluster<P> {
             actor: Raft::of(bounds.servers, environment.max_append_bytes()),
             property: None,
             start: None,
+            keeps_depth: false,
             draw: None,
             renamings,
             nodes: Table::default(),
@@ -208,6 +210,17 @@ impl<P: Modelled> Cluster<P> {
     pub fn only(mut self, name: Option<&str>) -> Cluster<P> {
         self.property = name.map(str::to_owned);
         self
+    }
+
+    /// The same cluster, of which a search of maximal states is to find shortest paths.
+    pub fn keeping_depth(mut self) -> Cluster<P> {
+        self.keeps_depth = true;
+        self
+    }
+
+    /// Whether a search of maximal states is to find shortest paths.
+    pub fn keeps_depth(&self) -> bool {
+        self.keeps_depth
     }
 
     /// The same cluster, whose paths stateright's Explorer shows as `draw` draws them.
@@ -241,8 +254,7 @@ impl<P: Modelled> Cluster<P> {
         self.lose_all(&mut state);
         for &sender in &state.visible.nodes.clone() {
             let letters = under_way.iter().copied().filter(|letter| letter.from == sender.id());
-            let sending = Sending { sender, letters: letters.collect() };
-            let sending = self.sendings.intern(sending, &[]);
+            let sending = self.sendings.intern(Sending::new(sender, letters.collect()), &[]);
             self.deliver(None, &mut state, sending, &mut Vec::new());
         }
         let mut history = state.visible.history.value.clone();

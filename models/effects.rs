@@ -74,7 +74,7 @@ pub struct Effect<P: Modelled = Server> {
 impl<P: Modelled> Effect<P> {
     /// The letters that leave because of it, in the order in which they were sent.
     pub fn sent(&self) -> &'static [LetterRef<P>] {
-        &self.sending.letters
+        self.sending.letters()
     }
 
     /// Whether nothing came of it but answers that all are `as_claimed`.
@@ -152,7 +152,7 @@ impl<P: Modelled> Cluster<P> {
             let failed = Some(panic_message(panic.as_ref()));
             let failed = ModelNode { failed, ..node.value.clone() };
             let node = self.nodes.intern(failed, &self.renamings);
-            let sending = self.sendings.intern(Sending { sender: node, letters: Vec::new() }, &[]);
+            let sending = self.sendings.intern(Sending::new(node, Vec::new()), &[]);
             Effect { node, sending, sets_election_timer: false, answers: None }
         })
     }
@@ -193,7 +193,7 @@ impl<P: Modelled> Cluster<P> {
             .queued_since(node)
             .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());
         let node = self.nodes.intern(next, &self.renamings);
-        let sending = self.sendings.intern(Sending { sender: node, letters: sent }, &[]);
+        let sending = self.sendings.intern(Sending::new(node, sent), &[]);
         Effect { node, sending, sets_election_timer, answers }
     }
 }

@@ -1,10 +1,10 @@
 //! What was worked out once: by all threads of a search together, and before that by one.
 
 use std::cell::RefCell;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use dashmap::DashMap;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
 
 use crate::effects::Effect;
 use crate::history::History;
@@ -15,8 +15,6 @@ use crate::saturation::Reactions;
 
 /// By numbers of components.
 type Shared<K, V> = DashMap<K, V, FxBuildHasher>;
-/// Nobody else's, so without a lock.
-type Own<K, V> = RefCell<FxHashMap<K, V>>;
 
 /// What all threads share.
 #[derive(Debug)]
@@ -42,34 +40,64 @@ impl<P: Modelled> Default for Known<P> {
     }
 }
 
-/// What one thread has met, so that it seldom asks what all share.
+/// What one thread has met lately, so that it seldom asks what all share.
 #[derive(Debug)]
 pub(crate) struct Met<P: Modelled> {
-    pub(crate) effects: Own<u64, &'static Effect<P>>,
-    pub(crate) received: Own<u128, Received<P>>,
-    pub(crate) reactions: Own<u64, &'static Reactions<P>>,
-    pub(crate) histories: Own<u64, Ref<History>>,
+    pub(crate) effects: Lately<u64, &'static Effect<P>>,
+    pub(crate) received: Lately<u128, Received<P>>,
+    pub(crate) reactions: Lately<u64, &'static Reactions<P>>,
+    pub(crate) histories: Lately<u64, Ref<History>>,
 }
 
 impl<P: Modelled> Default for Met<P> {
     fn default() -> Self {
         Met {
-            effects: Own::default(),
-            received: Own::default(),
-            reactions: Own::default(),
-            histories: Own::default(),
+            effects: Lately::default(),
+            received: Lately::default(),
+            reactions: Lately::default(),
+            histories: Lately::default(),
         }
+    }
+}
+
+/// What was asked for lately: a place for each of so many hashes, and the last of each there.
+/// States are searched neighbour by neighbour, so little of what is known is in use at a time,
+/// and that is to stay in a core's own caches.
+#[derive(Debug)]
+pub(crate) struct Lately<K, V>(RefCell<Vec<Option<(K, V)>>>);
+
+/// How many hashes are told apart.
+const PLACES: usize = 1 << 15;
+
+impl<K: Copy, V: Copy> Default for Lately<K, V> {
+    fn default() -> Self {
+        Lately(RefCell::new(vec![None; PLACES]))
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Copy> Lately<K, V> {
+    fn place(key: K) -> usize {
+        (FxBuildHasher.hash_one(key) >> 32) as usize % PLACES
+    }
+
+    fn get(&self, key: K) -> Option<V> {
+        let there = self.0.borrow()[Self::place(key)];
+        there.filter(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    fn put(&self, key: K, value: V) {
+        self.0.borrow_mut()[Self::place(key)] = Some((key, value));
     }
 }
 
 /// What is known under `key`, or what `find` finds.
 pub(crate) fn recall<K: Copy + Eq + Hash, V: Copy>(
-    met: Option<&Own<K, V>>,
+    met: Option<&Lately<K, V>>,
     shared: &Shared<K, V>,
     key: K,
     find: impl FnOnce() -> V,
 ) -> V {
-    if let Some(known) = met.and_then(|met| met.borrow().get(&key).copied()) {
+    if let Some(known) = met.and_then(|met| met.get(key)) {
         return known;
     }
     let known = shared.get(&key).map(|known| *known);
@@ -79,7 +107,7 @@ pub(crate) fn recall<K: Copy + Eq + Hash, V: Copy>(
         *shared.entry(key).or_insert(found)
     });
     if let Some(met) = met {
-        met.borrow_mut().insert(key, found);
+        met.put(key, found);
     }
     found
 }

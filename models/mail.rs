@@ -3,6 +3,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use veraft::figure2::ServerId;
+
 use crate::letters::Letter;
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
@@ -15,15 +17,22 @@ use crate::state::Post;
 pub(crate) struct Mail<L> {
     /// In the order of [`Post::key`].
     posts: Vec<Post<L>>,
+    /// Who sent them.
+    senders: Servers,
 }
 
 impl<L> Default for Mail<L> {
     fn default() -> Self {
-        Mail { posts: Vec::new() }
+        Mail { posts: Vec::new(), senders: Servers::default() }
     }
 }
 
 impl<M> Mail<Ref<Letter<M>>> {
+    /// Whether some may be from server `id`.
+    pub(crate) fn may_be_from(&self, id: ServerId) -> bool {
+        self.senders.may_have(id)
+    }
+
     /// The letters.
     pub(crate) fn posts(&self) -> &[Post<Ref<Letter<M>>>] {
         &self.posts
@@ -34,6 +43,7 @@ impl<M> Mail<Ref<Letter<M>>> {
         match self.posts.binary_search_by_key(&post.key(), Post::key) {
             Ok(place) => Err(self.posts[place]),
             Err(place) => {
+                self.senders.add(post.letter.from);
                 self.posts.insert(place, post);
                 Ok(())
             }
@@ -43,6 +53,7 @@ impl<M> Mail<Ref<Letter<M>>> {
     /// Keeps the letters that are to `stay`.
     pub(crate) fn retain(&mut self, stay: impl FnMut(&Post<Ref<Letter<M>>>) -> bool) {
         self.posts.retain(stay);
+        self.senders = self.posts.iter().map(|post| post.letter.from).collect();
     }
 }
 
@@ -67,13 +78,55 @@ impl<M: Eq + Hash> Component for Mail<Ref<Letter<M>>> {
     }
 }
 
+/// Some servers, or a few more: those whose ids differ by 64 are not told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Servers(u64);
+
+impl Servers {
+    fn bit(ServerId(id): ServerId) -> u64 {
+        1 << (id % u64::from(u64::BITS))
+    }
+
+    fn add(&mut self, id: ServerId) {
+        self.0 |= Servers::bit(id);
+    }
+
+    fn may_have(self, id: ServerId) -> bool {
+        self.0 & Servers::bit(id) != 0
+    }
+}
+
+impl FromIterator<ServerId> for Servers {
+    fn from_iter<I: IntoIterator<Item = ServerId>>(ids: I) -> Self {
+        Servers(ids.into_iter().fold(0, |bits, id| bits | Servers::bit(id)))
+    }
+}
+
 /// Letters that leave a server together.
 #[derive(Clone, Debug)]
 pub(crate) struct Sending<P: Modelled> {
     /// The server, as it is when they have left.
     pub(crate) sender: Ref<ModelNode<P>>,
+    letters: Vec<LetterRef<P>>,
+    receivers: Servers,
+}
+
+impl<P: Modelled> Sending<P> {
+    /// What leaves `sender`.
+    pub(crate) fn new(sender: Ref<ModelNode<P>>, letters: Vec<LetterRef<P>>) -> Sending<P> {
+        let receivers = letters.iter().map(|letter| letter.to).collect();
+        Sending { sender, letters, receivers }
+    }
+
     /// The letters, in the order in which they were sent.
-    pub(crate) letters: Vec<LetterRef<P>>,
+    pub(crate) fn letters(&self) -> &[LetterRef<P>] {
+        &self.letters
+    }
+
+    /// Whether some may be for server `id`.
+    pub(crate) fn may_be_for(&self, id: ServerId) -> bool {
+        self.receivers.may_have(id)
+    }
 }
 
 impl<P: Modelled> PartialEq for Sending<P> {

@@ -47,6 +47,22 @@ impl<P: Modelled> Cluster<P> {
         }
     }
 
+    /// The same where the sender is what it was when its letters were last looked at.
+    pub(crate) fn deliver_more(
+        &self,
+        met: Option<&Met<P>>,
+        state: &mut ClusterState<P>,
+        sending: Ref<Sending<P>>,
+        changed: &mut Vec<ServerId>,
+    ) {
+        for to in self.actor.servers.iter().copied().filter(|to| sending.may_be_for(*to)) {
+            let is_new = to != sending.sender.id() && self.join(met, state, to, sending);
+            if is_new && !changed.contains(&to) {
+                changed.push(to);
+            }
+        }
+    }
+
     /// The letters of a sending that are for server `to` join its mail, and what is under way
     /// between the two is looked at again. Answers whether anything changed.
     pub(crate) fn join(
@@ -57,6 +73,9 @@ impl<P: Modelled> Cluster<P> {
         sending: Ref<Sending<P>>,
     ) -> bool {
         let (before, receiver) = (state.mail_of(to), state.node(to));
+        if !before.may_be_from(sending.sender.id()) && !sending.may_be_for(to) {
+            return false;
+        }
         let key = u128::from(before.number()) << 64
             | u128::from(receiver.number()) << 32
             | u128::from(sending.number());
@@ -92,7 +111,7 @@ impl<P: Modelled> Cluster<P> {
             }
             unchanged
         });
-        joining.extend(sending.letters.iter().filter(|letter| letter.to == receiver.id()));
+        joining.extend(sending.letters().iter().filter(|letter| letter.to == receiver.id()));
         let mut dropped = Vec::new();
         for letter in joining {
             let shared = match self.proven_meaning(met, letter, sender, receiver) {

@@ -83,8 +83,7 @@ impl<P: Modelled> Cluster<P> {
         silent.sort_unstable_by_key(|letter| letter.fingerprint());
         silent.dedup();
         steps.retain(|(_, effect)| effect.node != node || !effect.sent().is_empty());
-        let silent = Sending { sender: node, letters: silent };
-        Reactions { steps, silent: self.sendings.intern(silent, &[]) }
+        Reactions { steps, silent: self.sendings.intern(Sending::new(node, silent), &[]) }
     }
 
     /// What server `id` may send at any time, again and again, without a change of itself.
@@ -107,8 +106,8 @@ impl<P: Modelled> Cluster<P> {
     ) {
         while let Some(id) = may.pop() {
             let silent = self.silent(met, state, id);
-            if !silent.letters.is_empty() {
-                self.deliver(met, state, silent, &mut may);
+            if !silent.letters().is_empty() {
+                self.deliver_more(met, state, silent, &mut may);
             }
             for place in 0..state.dropped.len() {
                 let letter = state.dropped[place];
@@ -118,7 +117,7 @@ impl<P: Modelled> Cluster<P> {
                 }
                 let effect = self.effect(met, node, Stimulus::Deliver(letter));
                 if effect.node == node {
-                    self.deliver(met, state, effect.sending, &mut may);
+                    self.deliver_more(met, state, effect.sending, &mut may);
                 }
             }
         }

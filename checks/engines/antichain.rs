@@ -22,7 +22,7 @@ pub struct Antichain<F> {
     /// The one of its kin that was found before it, and whether it is covered itself.
     links: Blocks<u32>,
     sets: Blocks<u32>,
-    /// The number of the first that was found in the level that is searched.
+    /// The number of the first that lies deep enough to be stood for by one found later.
     level: u32,
 }
 
@@ -45,16 +45,15 @@ impl<F: Fingerprint> Antichain<F> {
         }
     }
 
-    /// All states found so far lie less deep than those to come. Those that wait are looked at
-    /// in their turn, whatever covers them: one that lies deeper does not stand for them, for the
-    /// way on from there would be longer. So which states are looked at is the same in whatever
-    /// order those of a level are found.
+    /// All states found so far lie less deep than those to come, and no such one stands for them
+    /// if it covers them: the way on from there would be longer. So which states are looked at is
+    /// the same in whatever order those of a level are found.
     pub fn begin_level(&mut self) {
         self.level = self.names.len() as u32;
     }
 
     /// Adds a state; answers its number, or none if it is covered. Those that it covers are
-    /// from now on, if they were found in this level.
+    /// from now on, unless they lie less deep.
     ///
     /// # Panics
     /// When there are 2^31 states.
@@ -103,7 +102,7 @@ impl<F: Fingerprint> Antichain<F> {
         self.links.get(place as usize)[0]
     }
 
-    /// Whether a state is covered by one that was found later, in the same level.
+    /// Whether a state is covered by one that was found later, and stands for it.
     pub fn is_covered(&self, number: u32) -> bool {
         self.link(number) & COVERED != 0
     }

@@ -16,6 +16,13 @@ pub trait Covering: Model {
         false
     }
 
+    /// Whether a state that waits for its turn is looked at even if one that lies deeper covers it
+    /// meanwhile. Then paths are shortest, and which states are looked at is the same in whatever
+    /// order those of a level are found; else fewer have to be.
+    fn keeps_depth(&self) -> bool {
+        false
+    }
+
     /// The name of what properties see of a state, which it shares with all that it covers; none
     /// where no state covers another.
     fn kin(&self, _: &Self::State) -> Option<u128> {

@@ -13,6 +13,10 @@ impl Covering for Cluster {
         self.environment.antichain
     }
 
+    fn keeps_depth(&self) -> bool {
+        Cluster::keeps_depth(self)
+    }
+
     fn kin(&self, state: &ClusterState) -> Option<u128> {
         Some(state.visible_fingerprint().0)
     }

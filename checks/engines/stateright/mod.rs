@@ -267,7 +267,8 @@ impl<M: Covering> Model for Search<M> {
 
     fn actions(&self, placed: &Self::State, actions: &mut Vec<M::Action>) {
         let replaying = self.replaying.load(Ordering::Relaxed);
-        if placed.level > self.level.fetch_max(placed.level, Ordering::Relaxed) {
+        let deepest = self.level.fetch_max(placed.level, Ordering::Relaxed);
+        if placed.level > deepest && self.model.keeps_depth() {
             self.compared.begin_level();
         }
         if !replaying && !self.compared.is_open(&self.model, &placed.state, placed.found) {

@@ -179,7 +179,9 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
             self.depth += 1;
             self.shared.progress.depth.fetch_max(self.depth, Ordering::Relaxed);
             std::mem::swap(&mut self.frontier, &mut self.next);
-            self.seen.begin_level();
+            if self.shared.space.keeps_depth() {
+                self.seen.begin_level();
+            }
             let (before, began) = (total.expanded, Instant::now());
             self.expand_level(net);
             total = self.account(net)?;
