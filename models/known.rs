@@ -8,8 +8,8 @@ use rustc_hash::FxBuildHasher;
 
 use crate::effects::Effect;
 use crate::history::History;
-use crate::modelled::Modelled;
-use crate::network::Received;
+use crate::mail::Mail;
+use crate::modelled::{LetterRef, Modelled};
 use crate::orbit::Ref;
 use crate::saturation::Reactions;
 
@@ -22,7 +22,7 @@ pub(crate) struct Known<P: Modelled> {
     /// By node and stimulus.
     pub(crate) effects: Shared<u64, &'static Effect<P>>,
     /// By mail, receiver and sending.
-    pub(crate) received: Shared<u128, Received<P>>,
+    pub(crate) received: Shared<u64, Ref<Mail<LetterRef<P>>>>,
     /// By node and mail.
     pub(crate) reactions: Shared<u64, &'static Reactions<P>>,
     /// By history and node.
@@ -44,7 +44,7 @@ impl<P: Modelled> Default for Known<P> {
 #[derive(Debug)]
 pub(crate) struct Met<P: Modelled> {
     pub(crate) effects: Lately<u64, &'static Effect<P>>,
-    pub(crate) received: Lately<u128, Received<P>>,
+    pub(crate) received: Lately<u64, Ref<Mail<LetterRef<P>>>>,
     pub(crate) reactions: Lately<u64, &'static Reactions<P>>,
     pub(crate) histories: Lately<u64, Ref<History>>,
 }
@@ -52,42 +52,40 @@ pub(crate) struct Met<P: Modelled> {
 impl<P: Modelled> Default for Met<P> {
     fn default() -> Self {
         Met {
-            effects: Lately::default(),
-            received: Lately::default(),
-            reactions: Lately::default(),
-            histories: Lately::default(),
+            effects: Lately::new(1 << 12),
+            received: Lately::new(1 << 19),
+            reactions: Lately::new(1 << 16),
+            histories: Lately::new(1 << 10),
         }
     }
 }
 
-/// What was asked for lately: a place for each of so many hashes, and the last of each there.
-/// States are searched neighbour by neighbour, so little of what is known is in use at a time,
-/// and that is to stay in a core's own caches.
+/// What was asked for lately: a place for each of so many hashes, and the last of each there. It
+/// is much faster than what all share, and does not grow.
 #[derive(Debug)]
-pub(crate) struct Lately<K, V>(RefCell<Vec<Option<(K, V)>>>);
-
-/// How many hashes are told apart.
-const PLACES: usize = 1 << 15;
-
-impl<K: Copy, V: Copy> Default for Lately<K, V> {
-    fn default() -> Self {
-        Lately(RefCell::new(vec![None; PLACES]))
-    }
-}
+pub(crate) struct Lately<K, V>(RefCell<Box<[Option<(K, V)>]>>);
 
 impl<K: Copy + Eq + Hash, V: Copy> Lately<K, V> {
-    fn place(key: K) -> usize {
-        (FxBuildHasher.hash_one(key) >> 32) as usize % PLACES
+    /// Tells `places` hashes apart: a power of two.
+    fn new(places: usize) -> Self {
+        Lately(RefCell::new(vec![None; places].into()))
     }
 
     fn get(&self, key: K) -> Option<V> {
-        let there = self.0.borrow()[Self::place(key)];
+        let known = self.0.borrow();
+        let there = known[place(key, known.len())];
         there.filter(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
     fn put(&self, key: K, value: V) {
-        self.0.borrow_mut()[Self::place(key)] = Some((key, value));
+        let mut known = self.0.borrow_mut();
+        let place = place(key, known.len());
+        known[place] = Some((key, value));
     }
+}
+
+fn place(key: impl Hash, places: usize) -> usize {
+    (FxBuildHasher.hash_one(key) >> 32) as usize & (places - 1)
 }
 
 /// What is known under `key`, or what `find` finds.

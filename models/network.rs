@@ -12,23 +12,6 @@ use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::state::{ClusterState, Post};
 
-/// What becomes of a mail when letters join it.
-#[derive(Debug)]
-pub(crate) struct Received<P: Modelled> {
-    /// The mail.
-    pub(crate) mail: Ref<Mail<LetterRef<P>>>,
-    /// Under audit, the letters that were dropped, if any.
-    pub(crate) dropped: Option<&'static [LetterRef<P>]>,
-}
-
-impl<P: Modelled> Clone for Received<P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P: Modelled> Copy for Received<P> {}
-
 impl<P: Modelled> Cluster<P> {
     /// Letters join the mail of those they are for, and whatever is under way from their sender
     /// is looked at again: it may mean less than before. Each server whose mail is another now
@@ -76,26 +59,29 @@ impl<P: Modelled> Cluster<P> {
         if !before.may_be_from(sending.sender.id()) && !sending.may_be_for(to) {
             return false;
         }
-        let key = u128::from(before.number()) << 64
-            | u128::from(receiver.number()) << 32
-            | u128::from(sending.number());
-        let Received { mail, dropped } =
-            recall(met.map(|met| &met.received), &self.known.received, key, || {
-                self.receive(met, before, receiver, sending)
-            });
+        let dropped = state.dropped.len();
+        let mail = match key(before.number(), receiver.number(), sending.number()) {
+            // What is dropped is no part of what is known.
+            Some(key) if !self.environment.audit => {
+                recall(met.map(|met| &met.received), &self.known.received, key, || {
+                    self.receive(met, before, receiver, sending, |_| {})
+                })
+            }
+            _ => self.receive(met, before, receiver, sending, |letter| state.set_aside(letter)),
+        };
         state.mail[to.0 as usize] = mail;
-        let dropped = dropped.unwrap_or_default();
-        dropped.iter().for_each(|&letter| state.set_aside(letter));
-        mail != before || !dropped.is_empty()
+        mail != before || state.dropped.len() != dropped
     }
 
+    /// The mail that comes of it; `drop` is shown the letters that leave it, or do not join it.
     fn receive(
         &self,
         met: Option<&Met<P>>,
         before: Ref<Mail<LetterRef<P>>>,
         receiver: Ref<ModelNode<P>>,
         sending: Ref<Sending<P>>,
-    ) -> Received<P> {
+        mut drop: impl FnMut(LetterRef<P>),
+    ) -> Ref<Mail<LetterRef<P>>> {
         let sender = sending.sender;
         let mut mail = before.value.clone();
         let mut joining = Vec::new();
@@ -112,11 +98,10 @@ impl<P: Modelled> Cluster<P> {
             unchanged
         });
         joining.extend(sending.letters().iter().filter(|letter| letter.to == receiver.id()));
-        let mut dropped = Vec::new();
         for letter in joining {
             let shared = match self.proven_meaning(met, letter, sender, receiver) {
                 Meaning::Nothing => {
-                    dropped.push(letter);
+                    drop(letter);
                     continue;
                 }
                 Meaning::Itself => None,
@@ -124,14 +109,10 @@ impl<P: Modelled> Cluster<P> {
             };
             let Err(there) = mail.add(Post { letter, shared }) else { continue };
             if there.letter != letter {
-                dropped.push(letter);
+                drop(letter);
             }
         }
-        let audited = self.environment.audit && !dropped.is_empty();
-        Received {
-            mail: self.mail.intern(mail, &self.renamings),
-            dropped: audited.then(|| &*dropped.leak()),
-        }
+        self.mail.intern(mail, &self.renamings)
     }
 
     fn meaning(
@@ -185,4 +166,15 @@ impl<P: Modelled> Cluster<P> {
         };
         if proven { claimed } else { Meaning::Itself }
     }
+}
+
+/// One number for three, if they are small enough: components are numbered from 0.
+fn key(mail: u32, receiver: u32, sending: u32) -> Option<u64> {
+    const MAIL: u32 = 24;
+    const RECEIVER: u32 = 18;
+    const SENDING: u32 = u64::BITS - MAIL - RECEIVER;
+    let fits = |number: u32, bits: u32| number >> bits == 0;
+    (fits(mail, MAIL) && fits(receiver, RECEIVER) && fits(sending, SENDING)).then(|| {
+        (u64::from(mail) << RECEIVER | u64::from(receiver)) << SENDING | u64::from(sending)
+    })
 }
