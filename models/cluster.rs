@@ -22,6 +22,7 @@ use crate::known::{Known, Met, recall};
 use crate::letters::{Letter, Shared};
 use crate::mail::{Mail, Sending};
 use crate::modelled::{LetterRef, Modelled};
+use crate::moves::Move;
 use crate::node::ModelNode;
 use crate::orbit::{Ref, Renaming, Table};
 use crate::properties;
@@ -110,6 +111,7 @@ pub struct Cluster<P: Modelled = Server> {
     pub(crate) actor: Raft<P>,
     property: Option<String>,
     start: Option<ClusterState<P>>,
+    pub(crate) prefix: Vec<Move<P::Message>>,
     keeps_depth: bool,
     draw: Option<Draw<P>>,
     pub(crate) renamings: Vec<Renaming>,
@@ -179,6 +181,7 @@ impl<P: Modelled> Cluster<P> {
             actor: Raft::of(bounds.servers, environment.max_append_bytes()),
             property: None,
             start: None,
+            prefix: Vec::new(),
             keeps_depth: false,
             draw: None,
             renamings,
@@ -218,6 +221,11 @@ impl<P: Modelled> Cluster<P> {
         self
     }
 
+    /// What happened before a search begins.
+    pub fn prefix(&self) -> &[Move<P::Message>] {
+        &self.prefix
+    }
+
     /// Whether a search of maximal states is to find shortest paths.
     pub fn keeps_depth(&self) -> bool {
         self.keeps_depth
@@ -246,6 +254,11 @@ impl<P: Modelled> Cluster<P> {
             dropped: Vec::new(),
             renamings,
         }
+    }
+
+    /// The state in which a search begins, before any silent step.
+    pub(crate) fn first(&self) -> ClusterState<P> {
+        self.start.clone().unwrap_or_else(|| self.boot())
     }
 
     /// Lets every search begin at `state`, with all restarts still to come.
@@ -412,7 +425,7 @@ impl<P: Modelled> Model for Cluster<P> {
     type Action = Action<LetterRef<P>>;
 
     fn init_states(&self) -> Vec<Self::State> {
-        let mut state = self.start.clone().unwrap_or_else(|| self.boot());
+        let mut state = self.first();
         if self.environment.saturation {
             self.saturate(None, &mut state, self.actor.servers.iter().copied().collect());
         }

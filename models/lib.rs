@@ -33,6 +33,7 @@ pub mod properties;
 mod saturation;
 mod state;
 pub mod successors;
+mod unfold;
 pub mod withheld;
 pub mod words;
 
@@ -48,4 +49,5 @@ pub use node::{ModelNode, Witness};
 pub use portable::{Malformed, Names, Told};
 pub use state::{ClusterState, Post, Visible};
 pub use successors::Memo;
+pub use unfold::Unfolded;
 pub use withheld::{Pending, Withheld};

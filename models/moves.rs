@@ -225,6 +225,7 @@ impl<P: Modelled> Cluster<P> {
         // What was worked out holds in the environment of the prefix.
         self.known = Known::default();
         self.begin_at(state);
+        self.prefix = prefix.to_vec();
         Ok(self)
     }
 }

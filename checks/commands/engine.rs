@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::commands::output::{try_existing_folder, try_folder};
-use crate::engines::Engine;
+use crate::engines::{Engine, cores};
 use crate::engines::timely::TimelySettings;
 use crate::engines::timely::hosts::Hosts;
 use crate::scopes::Scope;
@@ -25,12 +25,13 @@ pub struct EngineArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineChoice {
-    /// What searches
-    #[arg(long, value_enum, default_value_t = EngineName::Stateright)]
-    engine: EngineName,
-    /// Threads; with one, or with timely, counterexamples are shortest
-    #[arg(long, value_name = "W", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
+    /// What searches [default: stateright; timely where maximal states alone are looked at]
+    #[arg(long, value_enum)]
+    engine: Option<EngineName>,
+    /// Threads; with one, or with timely, counterexamples are shortest [default: 1; every core
+    /// where the engine is timely by itself]
+    #[arg(long, value_name = "W", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
 }
 
 /// An engine.
@@ -129,8 +130,17 @@ impl EngineArgs {
     /// # Errors
     /// When the options do not fit together.
     pub fn engine(&self, scope: &Scope, property: Option<&str>) -> Result<Engine, String> {
-        let workers = usize::from(self.choice.workers);
-        if self.choice.engine == EngineName::Stateright {
+        let by_itself = scope.is_antichain();
+        let engine = self.choice.engine.unwrap_or(match by_itself {
+            true => EngineName::Timely,
+            false => EngineName::Stateright,
+        });
+        let workers = match self.choice.workers {
+            Some(workers) => usize::from(workers),
+            None if by_itself && self.choice.engine.is_none() => cores(),
+            None => 1,
+        };
+        if engine == EngineName::Stateright {
             return match &self.timely.given()[..] {
                 [] => Ok(Engine::Stateright { workers }),
                 given => Err(format!("only --engine timely has {}", given.join(", "))),
@@ -149,18 +159,18 @@ impl EngineArgs {
             }
             _ => None,
         };
+        let usual = TimelySettings::new(workers, scope.identity(property));
         Ok(Engine::Timely(Box::new(TimelySettings {
-            workers,
             hosts,
             wide_fingerprints: fingerprint_bits.as_deref() == Some("128"),
-            frontier_memory: frontier_memory.unwrap_or_else(quarter_of_memory),
-            spill_folder: self.timely.spill_dir.clone().unwrap_or_else(std::env::temp_dir),
+            frontier_memory: frontier_memory.unwrap_or(usual.frontier_memory),
+            spill_folder: self.timely.spill_dir.clone().unwrap_or(usual.spill_folder),
             max_memory: self.timely.max_memory,
             max_depth: self.timely.max_depth,
             checkpoint: self.timely.checkpoint.clone(),
             checkpoint_interval: Duration::from_secs(self.timely.checkpoint_every.unwrap_or(60)),
             resume: self.timely.resume,
-            subject: scope.identity(property),
+            ..usual
         })))
     }
 }
@@ -179,12 +189,6 @@ fn bytes(text: &str) -> Result<u64, String> {
     };
     let number: u64 = digits.parse().map_err(|_| problem())?;
     number.checked_mul(1 << unit).ok_or_else(problem)
-}
-
-fn quarter_of_memory() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    system.total_memory() / 4
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 use askama::Template;
 use clap::Args;
 use stateright::{Model, Path};
-use veraft_models::{Action, Cluster, ClusterState};
+use veraft_models::{Action, Cluster, ClusterState, Environment};
 
 use crate::scopes::story::Story;
 use crate::scopes::{Kind, Scope, named};
@@ -77,6 +77,8 @@ fn serve(scope: &Scope, address: &str) -> Result<(), ExploreError> {
     let here = free.local_addr().map_err(problem)?;
     drop(free);
     note(format_args!("exploring {} at http://{here}/ until Ctrl-C", scope.name));
+    // Whoever explores wants to see each step.
+    let environment = Environment { saturation: false, antichain: false, ..environment };
     let cluster = scope.cluster(environment).drawn_by(draw);
     cluster.checker().serve(here);
     Ok(())

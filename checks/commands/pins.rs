@@ -23,8 +23,8 @@ pub struct PinsArgs {
     engine: EngineChoice,
 }
 
-/// A scope's name, states and depth.
-type Pin = (&'static str, u64, u64);
+/// A scope's name, states, visible states and depth, as in [`PINS`].
+type Pin = (&'static str, u64, u64, u64);
 
 /// The file in which the pins stand.
 const SOURCE: &str = include_str!("../scopes/pins.rs");
@@ -49,11 +49,11 @@ pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
     let (mut counted, mut status) = (Vec::new(), 0);
     for (place, scope) in (1..).zip(&scopes) {
         let engine = args.engine.engine(scope)?;
-        if !engine.goes_by_levels() {
+        if !engine.goes_by_levels() && !scope.is_antichain() {
             return Err(NO_DEPTH.to_owned());
         }
         let place = Some((place, scopes.len()));
-        let options = Options { engine, place, ..options.clone() };
+        let options = Options { engine: Some(engine), place, ..options.clone() };
         let verdict = search::scope(scope, &options).map_err(|error| error.to_string())?;
         if verdict.is_violated() || !verdict.exhausted {
             summary::summarise(slice::from_ref(&verdict), &mut Printer::stderr())
@@ -62,8 +62,12 @@ pub fn run(args: &PinsArgs, out: &mut Printer) -> Result<u8, String> {
         }
         status = status.max(verdict.exit_status());
         note(news(scope, &verdict));
-        let depth = verdict.depth.ok_or(NO_DEPTH)?;
-        counted.push((scope.name, verdict.unique_states, depth));
+        let depth = match scope.is_antichain() {
+            true => 0,
+            false => verdict.depth.ok_or(NO_DEPTH)?,
+        };
+        let visible = verdict.visible_states.unwrap_or_default();
+        counted.push((scope.name, verdict.unique_states, visible, depth));
     }
     out.text(source(&table(&counted)));
     Ok(status)
@@ -91,8 +95,9 @@ fn table(counted: &[Pin]) -> Vec<Pin> {
 fn source(pins: &[Pin]) -> String {
     let head = SOURCE.split_once(BEGIN).map_or("", |(head, _)| head);
     let number = |number| HumanCount(number).to_string().replace(',', "_");
-    let row = |&(name, states, depth): &Pin| {
-        format!("    ({name:?}, {}, {}),\n", number(states), number(depth))
+    let row = |&(name, states, visible, depth): &Pin| {
+        let [states, visible, depth] = [states, visible, depth].map(number);
+        format!("    ({name:?}, {states}, {visible}, {depth}),\n")
     };
     format!("{head}{BEGIN}{}];\n", pins.iter().map(row).collect::<String>())
 }
@@ -109,22 +114,26 @@ mod tests {
 
     #[test]
     fn what_was_counted_anew_takes_the_place_of_its_pin() {
-        let printed = source(&table(&[("figure-8-five", 1_234_567, 30), ("pair", 8_469, 24)]));
+        let printed = source(&table(&[("figure-8-five", 1_234_567, 0, 30), ("pair", 8_469, 1_234, 24)]));
         let changed: Vec<&str> =
             printed.lines().filter(|line| !SOURCE.lines().any(|before| before == *line)).collect();
         assert_eq!(
             changed,
-            ["    (\"pair\", 8_469, 24),", "    (\"figure-8-five\", 1_234_567, 30),"]
+            [
+                "    (\"pair\", 8_469, 1_234, 24),",
+                "    (\"figure-8-five\", 1_234_567, 0, 30),"
+            ]
         );
         assert_eq!(printed.lines().count(), SOURCE.lines().count() + 1);
     }
 
     #[test]
     fn each_pin_is_one_of_a_scope_and_each_default_scope_has_one() {
-        for (name, states, depth) in PINS {
+        for (name, states, visible, depth) in PINS {
             let scope = scopes::find(name).expect(name);
             let pinned = scope.pinned.expect(name);
-            assert_eq!((pinned.unique_states, pinned.depth), (*states, Some(*depth)));
+            let counts = (pinned.visible_states.unwrap_or(0), pinned.depth.unwrap_or(0));
+            assert_eq!((pinned.unique_states, counts), (*states, (*visible, *depth)));
         }
         assert!(SCOPES.iter().all(|scope| scope.pinned.is_some() || !scope.default));
     }

@@ -35,9 +35,12 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
     let named = named(&args.scope.scope)?;
     let mut scope = named;
     args.scope.set_bounds(&mut scope);
-    match &mut scope.kind {
+    if scope != named {
+        scope.pinned = None;
+    }
+    match scope.kind {
         Kind::Cluster(environment) => {
-            *environment = args.environment.change(*environment)?;
+            scope = scope.within(args.environment.change(environment)?);
         }
         Kind::ActorModel => {
             args.refuse_for_actor_model(&output)?;
@@ -45,9 +48,6 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
                 return Err("--restarts: actor-model has none".to_owned());
             }
         }
-    }
-    if scope != named {
-        scope.pinned = None;
     }
     if let Some(problem) = scope.problem() {
         return Err(problem);
@@ -57,7 +57,7 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
     }
     let engine = args.engine.engine(&scope, args.property.as_deref())?;
     let property = args.property;
-    search(&[scope], &Options { engine, property, ..Options::default() }, &output, out)
+    search(&[scope], &Options { engine: Some(engine), property, ..Options::default() }, &output, out)
 }
 
 impl RunArgs {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::commands::output::{Files, OutputArgs};
+use crate::engines::Engine;
 use crate::evidence::search::{self, Options};
 use crate::evidence::verdict::{NOT_EXHAUSTED, Verdict};
 use crate::scopes::{self, Scope};
@@ -29,7 +30,7 @@ pub fn search(
     output: &OutputArgs,
     out: &mut Printer,
 ) -> Result<u8, String> {
-    let speaks = options.engine.speaks();
+    let speaks = options.engine.as_ref().is_none_or(Engine::speaks);
     // Of several processes, all started alike, one writes.
     let files = if speaks { Files::open(output)? } else { Files::default() };
     listen_for_interrupts(options)?;

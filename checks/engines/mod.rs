@@ -26,13 +26,6 @@ pub enum Engine {
     Timely(Box<timely::TimelySettings>),
 }
 
-/// One thread of stateright's.
-impl Default for Engine {
-    fn default() -> Engine {
-        Engine::Stateright { workers: 1 }
-    }
-}
-
 impl Engine {
     /// Whether every search of a scope goes strictly by levels.
     pub fn goes_by_levels(&self) -> bool {
@@ -51,13 +44,20 @@ impl Engine {
     }
 }
 
+/// How many threads this machine can run at once.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What a search found.
 pub struct Outcome<M: Model> {
     /// The model that was searched.
     pub model: std::sync::Arc<M>,
-    /// Distinct states; where a search looks at maximal ones alone, those that it looked at.
+    /// Distinct states that were looked at. Where a search looks at maximal ones alone, these are
+    /// more or fewer by the order in which they are found.
     pub unique_states: u64,
-    /// Distinct kins of states, where they have [one](covering::Covering::kin).
+    /// Distinct [kins](covering::Covering::kin), where states have one: the same whichever states
+    /// stand for others, in whatever order they are found.
     pub kins: Option<u64>,
     /// States that were generated, equal ones counted each time.
     pub generated_states: u64,

@@ -7,5 +7,6 @@ pub mod recovery;
 pub mod rules;
 pub mod saved;
 pub mod search;
+mod shortest;
 pub mod verdict;
 pub mod walk;

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use veraft_models::Cluster;
 
-use crate::engines::timely::{SearchError, Space};
+use crate::engines::timely::{SearchError, Space, TimelySettings};
 use crate::engines::{self, Engine};
 use crate::evidence::recovery;
+use crate::evidence::shortest;
 use crate::evidence::verdict::Verdict;
 use crate::scopes::trace::Narrate;
 use crate::scopes::{Kind, Scope, actor_model};
@@ -16,8 +17,8 @@ use crate::terminal::progress::Progress;
 /// How to search.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What searches.
-    pub engine: Engine,
+    /// What searches; none for what suits the scope.
+    pub engine: Option<Engine>,
     /// Only this property, if one is named.
     pub property: Option<String>,
     /// Whether the cluster is to recover from every state, and how that is tried; none to look
@@ -41,6 +42,18 @@ impl Options {
     }
 }
 
+/// The engine that suits a scope: stateright's, or the one on timely dataflow with every core
+/// where maximal states alone are looked at.
+fn suitable(scope: &Scope, property: Option<&str>) -> Engine {
+    match scope.is_antichain() {
+        true => {
+            let settings = TimelySettings::new(engines::cores(), scope.identity(property));
+            Engine::Timely(Box::new(settings))
+        }
+        false => Engine::Stateright { workers: 1 },
+    }
+}
+
 /// Searches one scope.
 ///
 /// # Errors
@@ -50,27 +63,36 @@ pub fn scope(scope: &Scope, options: &Options) -> Result<Verdict, SearchError> {
         let mut progress = options.progress(scope);
         return Ok(recovery::check(scope, settings, &mut progress, &options.interrupted));
     }
+    let property = options.property.as_deref();
+    let engine = options.engine.clone().unwrap_or_else(|| suitable(scope, property));
     match scope.kind {
         Kind::Cluster(environment) => {
-            let cluster = Cluster::new(scope.bounds, environment);
-            let cluster = cluster.only(options.property.as_deref());
-            let wide = match &options.engine {
+            let cluster = Cluster::new(scope.bounds, environment).only(property);
+            let wide = match &engine {
                 Engine::Timely(settings) => settings.wide_fingerprints,
                 Engine::Stateright { .. } => false,
             };
-            search(scope, scope.begin(if wide { cluster.wide() } else { cluster }), options)
+            let cluster = scope.begin(if wide { cluster.wide() } else { cluster });
+            let mut verdict = search(scope, cluster, &engine, options)?;
+            shortest::shorten(scope, &mut verdict, options)?;
+            Ok(verdict)
         }
-        Kind::ActorModel => search(scope, actor_model::model(scope.bounds), options),
+        Kind::ActorModel => search(scope, actor_model::model(scope.bounds), &engine, options),
     }
 }
 
-fn search<S>(scope: &Scope, space: S, options: &Options) -> Result<Verdict, SearchError>
+pub(super) fn search<S>(
+    scope: &Scope,
+    space: S,
+    engine: &Engine,
+    options: &Options,
+) -> Result<Verdict, SearchError>
 where
     S: Space + Narrate,
 {
     let mut progress = options.progress(scope);
     let interrupted = &options.interrupted;
-    Ok(match &options.engine {
+    Ok(match engine {
         Engine::Stateright { workers } => {
             let orbit = space.orbit();
             let outcome =

@@ -2,7 +2,7 @@
 
 use indicatif::HumanCount;
 use serde::{Deserialize, Serialize};
-use stateright::{Expectation, Model, Property};
+use stateright::{Expectation, Property};
 
 use veraft_models::Move;
 
@@ -26,8 +26,12 @@ pub struct Verdict {
     /// How far the search went, and in what environment.
     #[serde(rename = "bounds")]
     pub extent: Extent,
-    /// Distinct states.
+    /// Distinct states; in a scope of the antichain, those with different visible parts.
     pub unique_states: u64,
+    /// Distinct visible parts of states, in a cluster.
+    pub visible_states: Option<u64>,
+    /// The states that were looked at.
+    pub expanded_states: u64,
     /// States generated, equal ones counted each time.
     pub generated_states: u64,
     /// The length of the longest shortest path, in states, where the search tells.
@@ -77,6 +81,8 @@ pub struct PropertyVerdict {
     pub expectation: &'static str,
     /// What was shown.
     pub verdict: Word,
+    /// Whether no path there is known to be shorter, nor can be.
+    pub shortest: bool,
     /// The path to the violation, or to the state that was found.
     pub trace: Option<Vec<Step>>,
 }
@@ -117,10 +123,15 @@ impl Verdict {
         M::Action: Clone,
         M::State: Clone,
     {
-        let changed = changes(scope, &outcome);
+        let visible_states = outcome.kins;
+        let unique_states = match scope.is_antichain() {
+            true => visible_states.unwrap_or(outcome.unique_states),
+            false => outcome.unique_states,
+        };
         let exhausted = outcome.stopped.is_none();
         let resources = outcome.resources;
         let model = &outcome.model;
+        let by_levels = outcome.depth.is_some();
         let judge = |property: Property<M>| {
             let discovery = outcome.discoveries.iter().find(|(name, _)| *name == property.name);
             let sometimes = property.expectation == Expectation::Sometimes;
@@ -134,14 +145,17 @@ impl Verdict {
                     (false, true, true) => Word::NotFound,
                     (false, false, true) => Word::Holds,
                 },
+                shortest: discovery.is_none_or(|(_, path)| by_levels && model.is_shortest(path)),
                 trace: discovery.map(|(_, path)| model.narrate(path.clone())),
             }
         };
-        Verdict {
+        let mut verdict = Verdict {
             scope: scope.name.to_owned(),
             engine,
             extent: Extent::of(scope),
-            unique_states: outcome.unique_states,
+            unique_states,
+            visible_states,
+            expanded_states: outcome.unique_states,
             generated_states: outcome.generated_states,
             depth: outcome.depth,
             exhausted,
@@ -155,12 +169,34 @@ impl Verdict {
             seconds: outcome.elapsed.as_secs_f64(),
             levels: outcome.levels,
             peak_rss_bytes: outcome.peak_rss_bytes,
-            changed,
+            changed: Vec::new(),
             pinned: scope.pinned,
             prefix: scope.prefix(),
             recovery: None,
             properties: model.properties().into_iter().map(judge).collect(),
+        };
+        // Counts are compared once a search is exhausted.
+        if exhausted {
+            verdict.changed = verdict.compare(|what, now, then| {
+                format!("{what}: {now}, but {then} when last reviewed")
+            });
         }
+        verdict
+    }
+
+    /// One line for each count that is not what is pinned.
+    fn compare(&self, tell: impl Fn(&'static str, u64, u64) -> String) -> Vec<String> {
+        let Some(pinned) = self.pinned else { return Vec::new() };
+        let counts = [
+            ("states", Some(self.unique_states), Some(pinned.unique_states)),
+            ("visible states", self.visible_states, pinned.visible_states),
+            ("depth", self.depth, pinned.depth),
+        ];
+        let changed = |(what, now, then): (_, Option<u64>, Option<u64>)| {
+            let (now, then) = now.zip(then)?;
+            (now != then).then(|| tell(what, now, then))
+        };
+        counts.into_iter().filter_map(changed).collect()
     }
 
     /// The trace of a property as something to keep; none if there is no trace, or not of a
@@ -195,19 +231,13 @@ impl Verdict {
 
     /// Each count that is not what is pinned, and both numbers.
     pub fn changes(&self) -> Vec<String> {
-        let Some(pinned) = self.pinned.filter(|_| !self.changed.is_empty()) else {
+        if self.changed.is_empty() {
             return Vec::new();
-        };
-        let compare = |what, found, pinned| {
-            (found != pinned).then(|| {
-                let (found, pinned) = (HumanCount(found), HumanCount(pinned));
-                format!("{what}: {pinned} pinned, {found} found")
-            })
-        };
-        let states = compare("states", self.unique_states, pinned.unique_states);
-        let depths = self.depth.zip(pinned.depth);
-        let depth = depths.and_then(|(found, pinned)| compare("depth", found, pinned));
-        [states, depth].into_iter().flatten().collect()
+        }
+        self.compare(|what, found, pinned| {
+            let (found, pinned) = (HumanCount(found), HumanCount(pinned));
+            format!("{what}: {pinned} pinned, {found} found")
+        })
     }
 
     /// The exit status: 0 for a full success, 1 for a failure, 3 for a search that was not
@@ -225,18 +255,4 @@ impl Verdict {
     pub fn with(&self, word: Word) -> impl Iterator<Item = &PropertyVerdict> {
         self.properties.iter().filter(move |property| property.verdict == word)
     }
-}
-
-/// Counts are compared once a search is exhausted.
-fn changes<M: Model>(scope: &Scope, outcome: &Outcome<M>) -> Vec<String> {
-    let Some(pinned) = scope.pinned.filter(|_| outcome.stopped.is_none()) else {
-        return Vec::new();
-    };
-    let compare = |what, now, then| {
-        (now != then).then(|| format!("{what}: {now}, but {then} when last reviewed"))
-    };
-    let states = compare("unique states", outcome.unique_states, pinned.unique_states);
-    let depths = outcome.depth.zip(pinned.depth);
-    let depth = depths.and_then(|(now, then)| compare("depth", now, then));
-    [states, depth].into_iter().flatten().collect()
 }

@@ -28,8 +28,10 @@ pub enum Kind {
 /// The counts that a scope must reproduce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pinned {
-    /// Distinct states.
+    /// Distinct states; in a scope of the antichain, those with different visible parts.
     pub unique_states: u64,
+    /// Distinct visible parts of states, where that is pinned: whatever is reduced.
+    pub visible_states: Option<u64>,
     /// The length of the longest shortest path, in states; not looked at where the search is
     /// not strictly by levels.
     pub depth: Option<u64>,
@@ -79,9 +81,11 @@ const fn scope(
 const fn pinned(name: &str) -> Option<Pinned> {
     let mut place = 0;
     while place < PINS.len() {
-        let (pinned, unique_states, depth) = PINS[place];
+        let (pinned, unique_states, visible, depth) = PINS[place];
         if is_same(pinned, name) {
-            return Some(Pinned { unique_states, depth: Some(depth) });
+            let visible_states = if visible > 0 { Some(visible) } else { None };
+            let depth = if depth > 0 { Some(depth) } else { None };
+            return Some(Pinned { unique_states, visible_states, depth });
         }
         place += 1;
     }
@@ -189,6 +193,29 @@ pub fn named(name: &str) -> Result<Scope, String> {
 pub const MOST_SYMMETRIC_SERVERS: usize = 7;
 
 impl Scope {
+    /// The same scope in another environment, held to what is pinned of it and stays.
+    pub fn within(self, environment: Environment) -> Scope {
+        let (before, kind) = (self.environment(), Kind::Cluster(environment));
+        if environment == before {
+            return self;
+        }
+        // Neither reduction changes what is visible, nor does it matter which letters are kept.
+        let Environment { saturation, antichain, keep_dead_letters, audit, .. } = environment;
+        let alike = Environment { saturation, antichain, keep_dead_letters, audit, ..before };
+        let visible = self.pinned.and_then(|pinned| pinned.visible_states);
+        let pinned = visible.filter(|_| environment == alike && antichain).map(|visible| Pinned {
+            unique_states: visible,
+            visible_states: Some(visible),
+            depth: None,
+        });
+        Scope { kind, pinned, ..self }
+    }
+
+    /// Whether one state stands for others that differ in their letters alone.
+    pub fn is_antichain(&self) -> bool {
+        self.environment().antichain
+    }
+
     /// The environment; the reductions do not apply to [`Kind::ActorModel`].
     pub fn environment(&self) -> Environment {
         match self.kind {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use stateright::{Model, Path};
 use veraft_models::{Action, Cluster, ClusterState, Letter, Move, words};
 
-use crate::scopes::story::Story;
+use crate::scopes::story::{Setting, Story};
 
 /// One step of a trace, in Raft's words.
 #[derive(Clone, Debug, Serialize)]
@@ -24,11 +24,30 @@ pub struct Step {
 pub trait Narrate: Model {
     /// Tells a path, one step after the other.
     fn narrate(&self, path: Path<Self::State, Self::Action>) -> Vec<Step>;
+
+    /// Whether no real path is shorter than one that a search by levels found.
+    fn is_shortest(&self, _: &Path<Self::State, Self::Action>) -> bool {
+        true
+    }
 }
 
 impl Narrate for Cluster {
     fn narrate(&self, path: Path<ClusterState, Action>) -> Vec<Step> {
-        Story::of(self, path).steps()
+        if !self.environment.saturation {
+            return Story::of(self, path).steps();
+        }
+        let way = self.unfold(&path.into_actions()).actions.into_iter().map(Move::from);
+        let moves: Vec<Move> = self.prefix().iter().cloned().chain(way).collect();
+        let story = Story::tell(Setting::of(self), &moves);
+        let mut steps = story.expect("what happened to one cluster can happen to another").steps();
+        steps.split_off(self.prefix().len())
+    }
+
+    /// A search of maximal states may go a longer way, unless it keeps to the levels; and steps
+    /// that were silent there count here.
+    fn is_shortest(&self, path: &Path<ClusterState, Action>) -> bool {
+        let by_levels = !self.environment.antichain || self.keeps_depth();
+        by_levels && self.unfold(&path.clone().into_actions()).silent == 0
     }
 }
 

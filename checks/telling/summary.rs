@@ -31,7 +31,9 @@ pub fn explain(verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
     let scope = &verdict.scope;
     for property in verdict.with(Word::Violated) {
         let trace = property.trace.as_deref().unwrap_or_default();
-        writeln!(out, "{scope}: {} is violated in {} steps:\n", property.name, trace.len())?;
+        let most = if property.shortest { "" } else { "at most " };
+        let (name, steps) = (property.name, trace.len());
+        writeln!(out, "{scope}: {name} is violated in {most}{steps} steps:\n")?;
         writeln!(out, "{}", conversation(trace))?;
     }
     for property in verdict.with(Word::NotFound) {
@@ -84,6 +86,14 @@ pub fn summarise(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         let peak = verdicts.iter().map(|verdict| verdict.peak_rss_bytes).max().unwrap_or_default();
         let seconds: f64 = verdicts.iter().map(|verdict| verdict.seconds).sum();
         writeln!(out, "{}\n", proved(verdicts))?;
+        if let [verdict] = verdicts
+            && verdict.extent.environment.antichain
+        {
+            let (looked_at, states) = (verdict.expanded_states, verdict.unique_states);
+            let (looked_at, states) = (HumanCount(looked_at), HumanCount(states));
+            writeln!(out, "states are told apart by what properties see: {states}; each with the")?;
+            writeln!(out, "most letters under way, {looked_at} were looked at")?;
+        }
         writeln!(out, "exhausted in {seconds:.1} s, with {} of memory", HumanBytes(peak))?;
         writeln!(out, "{}", collisions(verdicts))?;
     }

@@ -19,6 +19,10 @@ fn told(verdict: &Verdict) -> String {
     String::from_utf8(text).unwrap()
 }
 
+fn pin(unique_states: u64, depth: Option<u64>) -> Pinned {
+    Pinned { unique_states, visible_states: None, depth }
+}
+
 fn single(pinned: Pinned) -> Verdict {
     let named = scopes::find("single").expect("it exists");
     let scope = Scope { pinned: Some(pinned), ..named };
@@ -27,7 +31,7 @@ fn single(pinned: Pinned) -> Verdict {
 
 #[test]
 fn a_changed_pin_is_told_with_both_numbers_and_is_no_failure_of_a_property() {
-    let verdict = single(Pinned { unique_states: 1_049, depth: Some(8) });
+    let verdict = single(pin(1_049, Some(8)));
     assert_eq!(verdict.exit_status(), 1);
     let text = told(&verdict);
     assert!(text.contains("  changed\n"), "{text}");
@@ -36,7 +40,7 @@ fn a_changed_pin_is_told_with_both_numbers_and_is_no_failure_of_a_property() {
     assert!(!text.contains("FAILS") && !text.contains("depth:"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 
-    let verdict = single(Pinned { unique_states: 50, depth: Some(9) });
+    let verdict = single(pin(50, Some(9)));
     assert_eq!(verdict.exit_status(), 1);
     assert!(told(&verdict).contains("single: changed: depth: 9 pinned, 8 found\n"));
     let json = serde_json::to_value(&verdict).unwrap();
@@ -46,7 +50,7 @@ fn a_changed_pin_is_told_with_both_numbers_and_is_no_failure_of_a_property() {
 
 #[test]
 fn what_is_as_pinned_is_not_told() {
-    let verdict = single(Pinned { unique_states: 50, depth: Some(8) });
+    let verdict = single(pin(50, Some(8)));
     assert_eq!(verdict.exit_status(), 0);
     assert!(!told(&verdict).contains("changed"));
 }
@@ -55,7 +59,7 @@ fn what_is_as_pinned_is_not_told() {
 #[test]
 fn the_table_of_many_scopes_has_80_columns() {
     let scopes: Vec<Scope> = scopes::SCOPES.iter().copied().filter(|s| s.default).collect();
-    let mut verdict = single(Pinned { unique_states: 50, depth: Some(8) });
+    let mut verdict = single(pin(50, Some(8)));
     verdict.scope = "actor-model".to_owned();
     (verdict.unique_states, verdict.generated_states) = (9_999_999, 99_999_999);
     (verdict.seconds, verdict.peak_rss_bytes) = (99_999.9, 99_999 * 9_999_999);
@@ -146,7 +150,7 @@ fn a_run_ends_with_its_gravest_failure() {
     let passed = || without("nothing", None);
     let failed = || without(ENTRY_COMMITTED, None);
     let unfinished = || without("nothing", Some(Ended::Interrupted));
-    let changed = || single(Pinned { unique_states: 51, depth: None });
+    let changed = || single(pin(51, None));
     let cases = [
         (vec![passed(), passed()], 2, 0),
         (vec![passed()], 2, 3),

@@ -46,7 +46,6 @@ use stateright::Expectation;
 use thiserror::Error;
 
 use super::fingerprint::Fingerprint;
-
 use super::{Ended, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
 use checkpoint::Checkpoints;
@@ -83,6 +82,27 @@ pub struct TimelySettings {
     /// Names what is searched, as the caller writes it down: processes and checkpoints of another
     /// are turned away.
     pub subject: Vec<u8>,
+}
+
+impl TimelySettings {
+    /// A search of `subject` by so many threads of this process, without limits.
+    pub fn new(workers: usize, subject: Vec<u8>) -> TimelySettings {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        TimelySettings {
+            workers,
+            hosts: None,
+            wide_fingerprints: false,
+            frontier_memory: system.total_memory() / 4,
+            spill_folder: std::env::temp_dir(),
+            max_memory: None,
+            max_depth: None,
+            checkpoint: None,
+            checkpoint_interval: Duration::from_secs(60),
+            resume: false,
+            subject,
+        }
+    }
 }
 
 /// Why there is no outcome.

@@ -41,7 +41,9 @@
 //! That leaves nothing out: to deliver a letter, or to let a disk write, costs a search nothing
 //! of its bounds. So for each state, each choice of letters that still arrive, and each order in
 //! which they do, the state behind them is a state of the search too, and a game begins there.
-//! (A letter that a reduction dropped would have changed no server.)
+//! (A letter that a reduction dropped would have changed no server.) It is the same whether a
+//! search takes silent steps one by one or at once, and whether it looks at maximal states alone:
+//! the visible parts of its states are the same, and with them the servers.
 //!
 //! So the future of a state depends on its servers alone, and one game is played for all states
 //! whose servers are the same, up to renaming.
@@ -137,7 +139,7 @@ pub fn check(
     let model = Arc::clone(&outcome.model);
     let lost = outcome.discoveries.first().and_then(|(_, path)| {
         let (why, _) = model.lost(path.last_state())?;
-        Some(LostAfter { steps: path.clone().into_actions().len(), why: why.to_string() })
+        Some(LostAfter { steps: model.way(path.clone()).len(), why: why.to_string() })
     });
     let mut verdict = Verdict::new(scope, "recovery", outcome);
     if settings.one_in > 1 {

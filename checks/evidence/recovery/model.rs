@@ -84,6 +84,14 @@ impl<P: Modelled> Recovering<P> {
         })
     }
 
+    /// The steps of a path, silent ones among them where it needs them.
+    pub fn way(
+        &self,
+        path: Path<ClusterState<P>, Action<LetterRef<P>>>,
+    ) -> Vec<Action<LetterRef<P>>> {
+        self.cluster.unfold(&path.into_actions()).actions
+    }
+
     /// Nothing panics between two writes of what the lock guards.
     fn played(&self) -> MutexGuard<'_, Played<P>> {
         self.played.lock().unwrap_or_else(PoisonError::into_inner)
@@ -159,7 +167,7 @@ impl Narrate for Recovering {
         let Some((_, recovery)) = self.lost(path.last_state()) else {
             return self.cluster.narrate(path);
         };
-        let way = path.into_actions().into_iter().map(Move::from);
+        let way = self.way(path).into_iter().map(Move::from);
         let moves: Vec<Move> = self.prefix.iter().cloned().chain(way).chain(recovery).collect();
         let story = Story::tell(Setting::of(&self.cluster), &moves);
         let mut steps = story.expect("what happened to one cluster can happen to another").steps();
