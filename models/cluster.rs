@@ -362,9 +362,8 @@ impl<P: Modelled> Cluster<P> {
     ) -> Ref<History> {
         let restarted = stimulus == Stimulus::Restart;
         let node = effect.node;
-        let key = u64::from(before.number()) << 32
-            | u64::from(node.number()) << 1
-            | u64::from(restarted);
+        let key =
+            u64::from(before.number()) << 32 | u64::from(node.number()) << 1 | u64::from(restarted);
         recall(met.map(|met| &met.histories), &self.known.histories, key, || {
             let mut history = before.value.clone();
             history.restarts += u32::from(restarted);

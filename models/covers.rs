@@ -45,7 +45,9 @@ impl LetterSet {
             return false;
         }
         let mut all = self.meanings.iter();
-        part.meanings.iter().all(|meaning| all.by_ref().find(|there| *there >= meaning) == Some(meaning))
+        part.meanings
+            .iter()
+            .all(|meaning| all.by_ref().find(|there| *there >= meaning) == Some(meaning))
     }
 }
 
@@ -82,12 +84,7 @@ impl<P: Modelled> Cluster<P> {
     /// Appends the numbers of the sets of letters under way, in the order of the servers that
     /// they are for, as the renaming shows them that names the visible part: numbers of this
     /// process.
-    pub fn letter_sets(
-        &self,
-        sets: &mut LetterSets,
-        state: &ClusterState<P>,
-        out: &mut Vec<u32>,
-    ) {
+    pub fn letter_sets(&self, sets: &mut LetterSets, state: &ClusterState<P>, out: &mut Vec<u32>) {
         let (_, place) = state.visible_fingerprint();
         let (first, renamings) = (out.len(), state.renamings);
         out.resize(first + state.mail.len(), 0);
@@ -131,8 +128,7 @@ impl<P: Modelled> Cluster<P> {
     /// # Errors
     /// When the bytes are not what a process tells.
     pub fn learn_sets(&self, told: &[u8]) -> Result<Vec<u32>, Malformed> {
-        let told: Vec<Vec<u64>> =
-            postcard::from_bytes(told).map_err(|_| Malformed)?;
+        let told: Vec<Vec<u64>> = postcard::from_bytes(told).map_err(|_| Malformed)?;
         let set = |meanings| self.sets.intern(LetterSet::new(meanings), &[]).number();
         Ok(told.into_iter().map(set).collect())
     }

@@ -10,8 +10,8 @@ use veraft::figure2::{Role, Server, ServerId, Term, Timer};
 
 use crate::actor::{Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
-use crate::letters::Letter;
 use crate::known::{Met, recall};
+use crate::letters::Letter;
 use crate::mail::Sending;
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
@@ -93,10 +93,7 @@ impl<P: Modelled> Effect<P> {
 }
 
 /// A number for each node and stimulus.
-fn effect_key<P: Modelled>(
-    node: Ref<ModelNode<P>>,
-    stimulus: Stimulus<LetterRef<P>>,
-) -> u64 {
+fn effect_key<P: Modelled>(node: Ref<ModelNode<P>>, stimulus: Stimulus<LetterRef<P>>) -> u64 {
     u64::from(node.number()) << 32 | u64::from(stimulus.code())
 }
 

@@ -71,9 +71,8 @@ impl<M> FromIterator<Post<Ref<Letter<M>>>> for Mail<Ref<Letter<M>>> {
 /// The sum over the letters: a fingerprint is one over all components.
 impl<M: Eq + Hash> Component for Mail<Ref<Letter<M>>> {
     fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
-        let lane = |place| {
-            self.posts.iter().fold(0, |sum: u64, post| sum.wrapping_add(post.lane(place)))
-        };
+        let lane =
+            |place| self.posts.iter().fold(0, |sum: u64, post| sum.wrapping_add(post.lane(place)));
         (0..renamings.len()).map(lane).collect()
     }
 }

@@ -214,8 +214,7 @@ impl<P: Modelled> Cluster<P> {
             names.mail.push(self.mail.intern(mail, renamings));
         }
         for ToldHistory { events, restarts, committed_after_restart } in histories {
-            let mut history =
-                History { restarts, committed_after_restart, ..History::default() };
+            let mut history = History { restarts, committed_after_restart, ..History::default() };
             for event in events {
                 history.remember(known(&names.events, event)?);
             }

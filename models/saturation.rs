@@ -123,3 +123,40 @@ impl<P: Modelled> Cluster<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use stateright::Model;
+
+    use super::*;
+    use crate::cluster::{Bounds, Environment};
+
+    /// What is new to few servers is enough to look at: nothing is left for all.
+    #[test]
+    fn nothing_silent_is_left() {
+        let saturated = Environment { saturation: true, ..Environment::REDUCED };
+        let torn = Environment { torn: true, ..saturated };
+        let audited = Environment { audit: true, ..saturated };
+        for environment in [saturated, torn, audited] {
+            let bounds = Bounds { servers: 3, terms: 1, entries: 1, restarts: 1 };
+            let cluster = Cluster::new(bounds, environment);
+            let mut queue = cluster.init_states();
+            let (mut seen, mut letters) = (HashSet::new(), 0);
+            while let Some(state) = queue.pop() {
+                let mut again = state.clone();
+                let all = cluster.actor.servers.iter().copied().collect();
+                cluster.saturate(None, &mut again, all);
+                assert!(again == state, "{state:?} goes on to {again:?}");
+                letters += state.posts().count();
+                for next in cluster.next_states(&state) {
+                    if seen.insert(next.fingerprint()) {
+                        queue.push(next);
+                    }
+                }
+            }
+            assert!(seen.len() > 300 && letters > seen.len(), "{} {letters}", seen.len());
+        }
+    }
+}

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use stateright::{Expectation, Model};
 use veraft_models::orbit::{Ref, Rename, Renaming, hash_of};
-use veraft_models::{Bounds, Cluster, ClusterState, Environment, Event, ModelNode, Pending, Post, Visible};
+use veraft_models::{
+    Bounds, Cluster, ClusterState, Environment, Event, ModelNode, Pending, Post, Visible,
+};
 
 /// A state without its fingerprint.
 type Exact = (Vec<Ref<ModelNode>>, BTreeSet<(Option<u64>, u64)>, BTreeSet<Event>, (u32, bool));
