@@ -2,9 +2,10 @@
 //! tell from the original. A rule with no mutant is a rule nobody has shown to be needed.
 
 mod application;
-mod checker;
 pub mod choice;
+mod cluster;
 mod door;
+mod drawn;
 mod elections;
 mod guards;
 mod inductive;
@@ -13,6 +14,7 @@ mod leaders;
 mod log;
 mod persistence;
 mod places;
+mod properties;
 mod runtime;
 mod silence;
 mod source;
@@ -20,6 +22,7 @@ mod storage;
 pub mod suite;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod votes;
 mod workshop;
 
@@ -254,7 +257,10 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("guards", guards::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
-    ("checker", checker::MUTANTS),
+    ("properties", properties::MUTANTS),
+    ("cluster", cluster::MUTANTS),
+    ("verdicts", verdicts::MUTANTS),
+    ("drawn", drawn::MUTANTS),
 ];
 
 /// Every mutant, in the order of the table.
