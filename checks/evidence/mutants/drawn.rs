@@ -36,6 +36,19 @@ pub const MUTANTS: &[Mutant] = &[
         "evidence::mutants::tests::a_row_that_does_not_fit_the_source_is_an_error_that_names_the_place",
     ),
     noticed(
+        "draw-second-votes-of-now",
+        "invariant",
+        "draws second votes in the voter's own term",
+        &[edit(
+            SKETCH,
+            "Sketch::vote",
+            "again && current[voter.0 as usize] > term",
+            "again && current[voter.0 as usize] >= term",
+        )],
+        FileOf(Checks, "invariant"),
+        "without_any_one_conjunct_but_the_guarded_the_others_are_not_kept",
+    ),
+    noticed(
         "complain-of-the-good",
         "judge",
         "is surprised by what is as stated",
@@ -68,19 +81,6 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         UnitOf(Checks),
         "evidence::mutants::choice::tests::what_is_touched_goes_around_beside_the_dozens",
-    ),
-    noticed(
-        "draw-second-votes-of-now",
-        "invariant",
-        "draws second votes in the voter's own term",
-        &[edit(
-            SKETCH,
-            "Sketch::vote",
-            "again && current[voter.0 as usize] > term",
-            "again && current[voter.0 as usize] >= term",
-        )],
-        FileOf(Checks, "invariant"),
-        "without_any_one_conjunct_but_the_guarded_the_others_are_not_kept",
     ),
     noticed(
         "draw-leaders-of-halves",
