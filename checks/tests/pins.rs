@@ -156,6 +156,8 @@ fn a_run_ends_with_its_gravest_failure() {
         (vec![passed()], 2, 3),
         (vec![passed(), unfinished()], 2, 3),
         (vec![unfinished(), failed()], 2, 1),
+        (vec![failed(), unfinished()], 2, 1),
+        (vec![failed(), passed()], 2, 1),
         (vec![passed(), changed()], 2, 1),
         (vec![failed()], 2, 1),
     ];

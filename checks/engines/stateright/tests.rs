@@ -41,7 +41,16 @@ where
     M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
     M::Action: Clone + PartialEq + Send + Sync,
 {
-    search(model, 1, 1, &mut Progress::silent(), &Arc::new(AtomicBool::new(interrupted)))
+    run_by(1, model, interrupted)
+}
+
+fn run_by<M>(workers: usize, model: M, interrupted: bool) -> Outcome<M>
+where
+    M: Model + Send + Sync + 'static,
+    M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
+    M::Action: Clone + PartialEq + Send + Sync,
+{
+    search(model, workers, 1, &mut Progress::silent(), &Arc::new(AtomicBool::new(interrupted)))
 }
 
 #[test]
@@ -64,6 +73,14 @@ fn levels_add_up_to_the_states() {
     assert_eq!(counted(&outcome)[..3], [1, 2, 2], "0, then 1 and 2, then 3 and 4");
     outcome.levels.retain(|level| level.seconds.is_sign_negative());
     assert!(outcome.levels.is_empty(), "no level takes less than no time");
+}
+
+#[test]
+fn several_workers_tell_no_depth() {
+    let [alone, together] = [1, 2].map(|workers| run_by(workers, Many, false));
+    assert_eq!((alone.depth, alone.levels.len()), (Some(200), 200));
+    assert_eq!((together.depth, together.levels.len()), (None, 0));
+    assert_eq!(alone.unique_states, together.unique_states);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 mod answers;
 mod application;
-mod checker;
 pub mod choice;
+mod cluster;
 mod door;
+mod drawn;
 mod elections;
 mod guards;
 mod inductive;
@@ -14,6 +15,7 @@ mod leaders;
 mod log;
 mod persistence;
 mod places;
+mod properties;
 mod runtime;
 mod silence;
 mod source;
@@ -21,6 +23,7 @@ mod storage;
 pub mod suite;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod votes;
 mod workshop;
 
@@ -256,7 +259,10 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("guards", guards::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
-    ("checker", checker::MUTANTS),
+    ("properties", properties::MUTANTS),
+    ("cluster", cluster::MUTANTS),
+    ("verdicts", verdicts::MUTANTS),
+    ("drawn", drawn::MUTANTS),
 ];
 
 /// Every mutant, in the order of the table.

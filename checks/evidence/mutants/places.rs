@@ -1,6 +1,6 @@
 //! Short words for the rows.
 
-use super::{Edit, Expected, Search, Test, TestSuite, Verb};
+use super::{Edit, Expected, Mutant, Search, Test, TestSuite, Verb};
 
 pub const APPEND_ENTRIES: &str = "src/figure2/append_entries.rs";
 pub const BREACH: &str = "src/figure2/breach.rs";
@@ -51,4 +51,18 @@ pub const RANDOM_WORLDS: Search =
 
 pub const fn fails_test(suite: TestSuite, name: &'static str) -> Expected {
     Expected::FailsTest(Test { suite, name })
+}
+
+/// A bend of what checks the library, which one of its own tests must notice: no search that it
+/// spoils can be trusted to.
+pub const fn noticed(
+    name: &'static str,
+    rule: &'static str,
+    about: &'static str,
+    edits: &'static [Edit],
+    suite: TestSuite,
+    test: &'static str,
+) -> Mutant {
+    let expected = fails_test(suite, test);
+    Mutant { name, alias: None, rule, about, edits, searches: &[], blind: &[], expected }
 }

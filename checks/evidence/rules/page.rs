@@ -48,9 +48,13 @@ fn write_section(page: &mut String, section: &Section) -> fmt::Result {
     Ok(())
 }
 
-/// What stands outside of Figure 2: storage, and the order in which the runtime does things.
+/// What stands outside of Figure 2: storage, the order in which the runtime does things, and what
+/// checks all of it.
 fn write_others(page: &mut String) -> fmt::Result {
-    writeln!(page, "\n## Outside of Figure 2: storage and the order of the runtime")?;
+    writeln!(
+        page,
+        "\n## Outside of Figure 2: storage, the order of the runtime, and what checks it"
+    )?;
     let others = mutants::all().filter(|mutant| !all().any(|rule| rule.id == mutant.rule));
     let mut parts: Vec<&str> = others.clone().map(|mutant| mutant.rule).collect();
     parts.sort_unstable();

@@ -132,6 +132,9 @@ fn step(
 
 #[cfg(test)]
 mod tests {
+    use stateright::Property;
+    use veraft::figure2::{Entry, Leader, Persistent, Record, Role, Server, ServerId, Volatile};
+
     use super::*;
 
     #[test]
@@ -139,6 +142,41 @@ mod tests {
         let model = model(Bounds { servers: 1, terms: 1, entries: 1, restarts: 0 });
         let of_model = Model::properties(&model).into_iter().map(|p| (p.name, p.expectation));
         assert_eq!(of_model.collect::<Vec<_>>(), EXPECTATIONS);
+    }
+
+    /// What does not have the expected property, or is not found, in a state.
+    fn amiss(model: &ActorModel<Raft, Reference>, state: &ModelState) -> Vec<&'static str> {
+        let all: Vec<Property<ActorModel<Raft, Reference>>> = Model::properties(model);
+        let amiss = all.into_iter().filter(|p| !(p.condition)(model, state));
+        amiss.map(|property| property.name).collect()
+    }
+
+    #[test]
+    fn each_property_falls_where_it_is_violated() {
+        let mut model = model(Bounds { servers: 2, terms: 1, entries: 1, restarts: 0 });
+        let start = model.init_states().remove(0);
+        let committed = properties::ENTRY_COMMITTED;
+        assert_eq!(amiss(&model, &start), [committed], "nothing is committed yet");
+        let all_are = |volatile: &Volatile| {
+            let mut state = start.clone();
+            for replica in &mut state.actor_states {
+                let ballot = Record::Ballot { current_term: 1, voted_for: None };
+                let entry = Entry::command(1, Raft::command_to(ServerId(0), 1));
+                let append = Record::Append { entries: [entry].into_iter().collect() };
+                let persistent: Persistent = [ballot, append].into_iter().collect();
+                let config = replica.server.config().clone();
+                let server = Server::from_parts(config, persistent, volatile.clone());
+                *replica = Arc::new(Replica { server, ..replica.as_ref().clone() });
+            }
+            state
+        };
+        let lead = Volatile { role: Role::Leader(Leader::default()), ..Volatile::default() };
+        let reached = [properties::ELECTION_SAFETY, SAME_AS_CLUSTER, committed];
+        assert_eq!(amiss(&model, &all_are(&lead)), reached);
+        let commits = Volatile { commit_index: 1, ..Volatile::default() };
+        assert_eq!(amiss(&model, &all_are(&commits)), [SAME_AS_CLUSTER]);
+        model.cfg.reached = Arc::default();
+        assert_eq!(amiss(&model, &start), [SAME_AS_CLUSTER, committed]);
     }
 
     /// Both ways: the scope shows that the actor model reaches nothing else; this, that it

@@ -1,5 +1,0 @@
-//! The checker.
-
-use super::Mutant;
-
-pub const MUTANTS: &[Mutant] = &[];
