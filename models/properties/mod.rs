@@ -86,8 +86,11 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
         }),
         Property::always(TIMERS_FIT, |_, state| each(state, timers_fit_the_role)),
         Property::always(TRUE_REPLIES, |_, s| steps(s, [Misstep::Reply, Misstep::Hint])),
-        Property::always(LEADERS_KNOWN, |_, state| known_leaders_led(state).is_ok()),
+        Property::always(LEADERS_KNOWN, |_, state| {
+            known_leaders_led(state).is_ok() && steps(state, [Misstep::Leader])
+        }),
         Property::always(NEXT_INDEX_FOLLOWS, |_, s| steps(s, [Misstep::NextIndex])),
+        Property::always(SENT_WHEN_DUE, |_, s| steps(s, [Misstep::Sends])),
         Property::always(NEXT_INDEX_RANGE, |_, state| {
             each(state, |node| next_index_in_range(node.server()).is_ok())
         }),

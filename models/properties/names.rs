@@ -36,8 +36,8 @@ pub const NO_BREACH: &str = "No breach";
 /// changes nothing, states the term, and names the leader if it is known, never the refuser.
 pub const TRUE_ANSWERS: &str = "Answers are true";
 
-/// Whoever hears of a greater term adopts it in that step and follows; no term rises but so, or
-/// by an election (§5.1).
+/// Whoever hears of a greater term adopts it in that step and follows, and whoever hears the leader
+/// of its own term does; no term rises but so, or by an election (§5.1).
 pub const TERMS_LEARNT: &str = "Terms are learnt";
 /// Timers are set and stopped in the steps in which they should be, and in no other (§5.2).
 pub const TIMERS_WHEN_DUE: &str = "Timers are set when due";
@@ -45,10 +45,15 @@ pub const TIMERS_WHEN_DUE: &str = "Timers are set when due";
 pub const TIMERS_FIT: &str = "Timers fit the role";
 /// Each request is answered in the receiver's own term, and what the answer says of its log is so.
 pub const TRUE_REPLIES: &str = "Replies are true";
-/// Whom a follower takes for the leader of its term, led it.
-pub const LEADERS_KNOWN: &str = "Known leaders led";
-/// `nextIndex` begins behind the leader's log, and moves by the answers of its peer alone (§5.3).
+/// Whom a follower takes for the leader of its term, led it; and it knows it once it has heard it
+/// (Figure 2, `leaderId`).
+pub const LEADERS_KNOWN: &str = "Leaders are known";
+/// `nextIndex` begins behind the leader's log, and moves by the answers of its peer alone, no
+/// further back than they ask (§5.3).
 pub const NEXT_INDEX_FOLLOWS: &str = "nextIndex follows the answers";
+/// A leader sends heartbeats and entries in the steps in which it should, and nothing else (Figure
+/// 2, leaders).
+pub const SENT_WHEN_DUE: &str = "Entries are sent when due";
 /// `nextIndex` lies above `matchIndex`, and at most one behind the leader's log.
 pub const NEXT_INDEX_RANGE: &str = "nextIndex is in range";
 

@@ -2,13 +2,16 @@
 //! returned and the server behind it. What these rules say costs no safety where it is broken, so
 //! no state shows it: a cluster only becomes slower, or disturbs itself.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Input, Leader, Message, Output, Role, Server,
-    ServerId, Timer, TimerDuty,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Index, Input, Leader, Message, Output, Role,
+    Server, ServerId, Term, Timer, TimerDuty,
 };
 
 /// What a server did in a step that it should not, or should have done and did not.
@@ -19,9 +22,13 @@ pub enum Misstep {
     /// Its term is not the greatest that it has heard of, or that it made.
     #[error("its term is not the greatest that it heard of or made")]
     Term,
-    /// It learnt of a greater term and does not follow in it.
-    #[error("it learnt of a greater term, and does not follow")]
+    /// It learnt of a greater term, or of the leader of its own, and does not follow.
+    #[error("it learnt of a greater term, or of its term's leader, and does not follow")]
     Role,
+    /// As a follower it takes another server for the leader of its term than the one it has heard
+    /// in it.
+    #[error("it takes another for the leader than the one it has heard")]
+    Leader,
     /// It set its election timer without a reason, or had one and did not.
     #[error("its election timer was set without a reason, or not set with one")]
     ElectionTimer,
@@ -37,6 +44,9 @@ pub enum Misstep {
     /// What it sends to a peer next does not follow from what the peer answered.
     #[error("nextIndex does not follow from the answers")]
     NextIndex,
+    /// It sent a peer another AppendEntries than was due, or none, or one too many.
+    #[error("it sent another AppendEntries than was due, or none, or one too many")]
+    Sends,
 }
 
 /// A step of Figure 2.
@@ -57,11 +67,13 @@ pub fn missteps(step: Stepped<'_>) -> BTreeSet<Misstep> {
     let wrong = [
         (Misstep::Term, term_is_learnt(step)),
         (Misstep::Role, learner_follows(step)),
+        (Misstep::Leader, leader_is_the_one_heard(step)),
         (Misstep::ElectionTimer, election_timer_is_set_when_due(step)),
         (Misstep::HeartbeatTimer, heartbeat_timer_is_set_when_due(step)),
         (Misstep::Reply, requests_are_answered_in_the_own_term(step)),
         (Misstep::Hint, hints_are_true(step)),
         (Misstep::NextIndex, next_index_follows_the_answers(step)),
+        (Misstep::Sends, what_is_due_is_sent(step)),
     ];
     wrong.into_iter().filter(|(_, holds)| !holds).map(|(misstep, _)| misstep).collect()
 }
@@ -131,11 +143,22 @@ fn term_is_learnt(step: Stepped<'_>) -> bool {
     step.after.current_term() == (before + u64::from(step.stands())).max(heard)
 }
 
-/// Whoever hears of a greater term follows, in that step.
+/// Whoever hears of a greater term, or the leader of its own, follows, in that step.
 fn learner_follows(step: Stepped<'_>) -> bool {
     let greater = |(_, message): (_, &Message)| message.term() > step.before.current_term();
-    let follows = matches!(step.after.volatile().role, Role::Follower { .. });
-    !step.heard().is_some_and(greater) || follows
+    let learns = step.heard().is_some_and(greater) || step.heard_leader().is_some();
+    !learns || matches!(step.after.volatile().role, Role::Follower { .. })
+}
+
+/// A follower knows the leader of its term once it has heard it, and no other.
+fn leader_is_the_one_heard(step: Stepped<'_>) -> bool {
+    let same_term = step.before.current_term() == step.after.current_term();
+    let known = if same_term { step.before.leader() } else { None };
+    let heard = step.heard_leader().map(|request| request.leader_id);
+    match step.after.volatile().role {
+        Role::Follower { leader } => leader == heard.or(known),
+        Role::Candidate { .. } | Role::Leader(_) => true,
+    }
 }
 
 /// The election timer starts anew when a server stands, gives a vote, hears the leader of its
@@ -155,8 +178,7 @@ fn election_timer_is_set_when_due(step: Stepped<'_>) -> bool {
 /// The heartbeat timer starts when a server is elected, and anew when it fires; it stops when the
 /// server leads no longer.
 fn heartbeat_timer_is_set_when_due(step: Stepped<'_>) -> bool {
-    let fires = *step.input == Input::Timeout(Timer::Heartbeat) && step.before.is_leader();
-    let duty = match (step.is_elected() || fires, step.is_deposed()) {
+    let duty = match (step.beats(), step.is_deposed()) {
         (true, _) => Some(TimerDuty::Set(Timer::Heartbeat)),
         (false, true) => Some(TimerDuty::Cancel(Timer::Heartbeat)),
         (false, false) => None,
@@ -204,262 +226,109 @@ fn hints_are_true(step: Stepped<'_>) -> bool {
 }
 
 /// A new leader begins behind its log. An acknowledgement of more than was known moves
-/// `next_index` behind it; the refusal of a request that counts moves it back; nothing else moves
-/// it.
+/// `next_index` behind it; the refusal of a request that counts moves it back, no further than
+/// its hint asks; nothing else moves it.
 fn next_index_follows_the_answers(step: Stepped<'_>) -> bool {
     let Role::Leader(after) = &step.after.volatile().role else { return true };
     let Role::Leader(before) = &step.before.volatile().role else {
         let behind = step.after.log().last_index() + 1;
         return after.next_index.values().all(|&next| next == behind);
     };
-    let moved = |peer: ServerId| match step.heard() {
-        Some((from, Message::AppendEntriesReply(reply)))
-            if from == peer && reply.term == step.after.current_term() =>
-        {
-            moves(before, after, peer, &reply.outcome)
+    let log = step.after.log();
+    let follows = |peer: ServerId| match (next_index(after, peer), step.counts(peer)) {
+        (next, None) => next == next_index(before, peer),
+        (next, Some(Counts::Holds(match_index))) => next == match_index + 1,
+        (next, Some(Counts::Parts { at, term, first })) => {
+            let agrees = |index| may_agree(log.term_at(index), index, term, first);
+            next <= at && !(next..at).any(agrees)
         }
-        Some(_) | None => after.next_index.get(&peer) == before.next_index.get(&peer),
     };
-    step.after.config().peers().all(moved)
+    step.after.config().peers().all(follows)
 }
 
-/// Whether the answer of `peer` to the leader of this term moved `next_index` as it should.
-fn moves(before: &Leader, after: &Leader, peer: ServerId, outcome: &AppendOutcome) -> bool {
-    let next = after.next_index.get(&peer).copied().unwrap_or(0);
-    let known = before.match_index.get(&peer).copied().unwrap_or(0);
-    let stays = Some(&next) == before.next_index.get(&peer);
-    match *outcome {
-        AppendOutcome::Success { match_index } if match_index > known => next == match_index + 1,
-        AppendOutcome::Conflict { prev_log_index, .. } if prev_log_index > known => {
-            next <= prev_log_index
-        }
-        AppendOutcome::Success { .. }
-        | AppendOutcome::Conflict { .. }
-        | AppendOutcome::StaleTerm => stays,
+fn next_index(leader: &Leader, peer: ServerId) -> Index {
+    leader.next_index.get(&peer).copied().unwrap_or(0)
+}
+
+/// Whether a leader whose entry at `index` has the term `own` may agree there with a peer whose
+/// first entry of `term` is at `first`, and whose log ends before `first` if it has no term.
+fn may_agree(own: Option<Term>, index: Index, term: Option<Term>, first: Index) -> bool {
+    match term {
+        Some(term) if index < first => own.is_some_and(|own| own < term),
+        Some(term) => own == Some(term),
+        None => index < first,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use veraft::figure2::{
-        Config, Entries, Persistent, Record, RequestVote, RequestVoteReply, Term, Volatile,
-    };
+/// What an answer tells a leader that it did not know.
+enum Counts {
+    /// The peer holds everything up to there.
+    Holds(Index),
+    /// The logs part: see [`AppendOutcome::Conflict`].
+    Parts { at: Index, term: Option<Term>, first: Index },
+}
 
-    use super::super::fixtures::{entries, server, stored};
-    use super::*;
-
-    const A: ServerId = ServerId(0);
-    const B: ServerId = ServerId(1);
-
-    fn follower(term: Term, log: &[(Term, u64)]) -> Server {
-        server(A, false, stored(term, log))
-    }
-
-    /// A leader of term 2 that has entries of two terms and knows nothing of its peers' logs.
-    fn leader() -> Server {
-        let follower = follower(1, &[(1, 7), (1, 8)]);
-        let stands = after(&follower, &Input::Timeout(Timer::Election)).1;
-        after(&stands, &hear(vote(2))).1
-    }
-
-    fn after(before: &Server, input: &Input) -> (Output, Server) {
-        let mut server = before.clone();
-        (server.step(input.clone()), server)
-    }
-
-    fn hear(message: Message) -> Input {
-        Input::Receive { from: B, message }
-    }
-
-    fn ask(term: Term, last_log_index: u64) -> Message {
-        let last_log_term = last_log_index.min(1);
-        Message::RequestVote(RequestVote { term, candidate_id: B, last_log_index, last_log_term })
-    }
-
-    fn vote(term: Term) -> Message {
-        Message::RequestVoteReply(RequestVoteReply { term, vote_granted: true })
-    }
-
-    fn append(term: Term, prev_log_index: u64, prev_log_term: Term, entries: Entries) -> Message {
-        let (leader_id, leader_commit) = (B, 0);
-        Message::AppendEntries(AppendEntries {
-            term,
-            leader_id,
-            prev_log_index,
-            prev_log_term,
-            entries,
-            leader_commit,
-        })
-    }
-
-    fn reply(term: Term, outcome: AppendOutcome) -> Message {
-        Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
-    }
-
-    fn success(match_index: u64) -> Message {
-        reply(2, AppendOutcome::Success { match_index })
-    }
-
-    fn conflict(prev_log_index: u64) -> Message {
-        let outcome =
-            AppendOutcome::Conflict { prev_log_index, conflict_term: None, conflict_index: 1 };
-        reply(2, outcome)
-    }
-
-    /// Each kind of step: the server before it, and what happens.
-    fn steps() -> Vec<(Server, Input)> {
-        let empty = Entries::default;
-        let two = || entries(&[(2, 9)]);
-        let candidate = after(&follower(1, &[]), &Input::Timeout(Timer::Election)).1;
-        vec![
-            (follower(1, &[]), Input::Timeout(Timer::Election)),
-            (follower(1, &[]), Input::Timeout(Timer::Heartbeat)),
-            (leader(), Input::Timeout(Timer::Election)),
-            (leader(), Input::Timeout(Timer::Heartbeat)),
-            (candidate.clone(), hear(vote(2))),
-            (candidate.clone(), hear(append(2, 0, 0, empty()))),
-            (candidate, hear(reply(3, AppendOutcome::StaleTerm))),
-            (follower(1, &[(1, 7)]), hear(ask(2, 1))),
-            (follower(1, &[(1, 7)]), hear(ask(2, 0))),
-            (follower(3, &[]), hear(ask(2, 0))),
-            (follower(2, &[(1, 7)]), hear(append(2, 1, 1, two()))),
-            (follower(2, &[(1, 7), (1, 8)]), hear(append(2, 2, 2, two()))),
-            (follower(2, &[(1, 7)]), hear(append(2, 3, 2, empty()))),
-            (follower(3, &[]), hear(append(2, 1, 1, empty()))),
-            (follower(3, &[]), hear(success(1))),
-            (leader(), hear(success(2))),
-            (leader(), hear(success(0))),
-            (leader(), hear(conflict(2))),
-            (leader(), hear(reply(1, AppendOutcome::Success { match_index: 2 }))),
-            (leader(), hear(reply(3, AppendOutcome::StaleTerm))),
-            (leader(), hear(ask(3, 2))),
-            (leader(), hear(append(3, 2, 1, empty()))),
-            (
-                leader(),
-                Input::Propose {
-                    payloads: vec![entries(&[(2, 9)]).iter().next().unwrap().payload.clone()],
-                },
-            ),
-        ]
-    }
-
-    #[test]
-    fn the_steps_of_the_core_are_right() {
-        for (before, input) in steps() {
-            let (output, after) = after(&before, &input);
-            let step = Stepped { before: &before, input: &input, output: &output, after: &after };
-            assert_eq!(missteps(step), BTreeSet::new(), "{input:?}");
-        }
-    }
-
-    /// What is wrong once `bend` has bent what the step returned.
-    fn bent(place: usize, bend: impl FnOnce(&mut Output, &mut Server)) -> Vec<Misstep> {
-        let (before, input) = steps().remove(place);
-        let (mut output, mut after) = after(&before, &input);
-        bend(&mut output, &mut after);
-        let step = Stepped { before: &before, input: &input, output: &output, after: &after };
-        missteps(step).into_iter().collect()
-    }
-
-    fn place(of: &Input, leads: bool) -> usize {
-        let is = |(before, input): &(Server, Input)| input == of && before.is_leader() == leads;
-        steps().iter().position(is).expect("a step of the list")
-    }
-
-    fn with(server: &Server, change: impl FnOnce(&mut Persistent, &mut Volatile)) -> Server {
-        let config: Config = server.config().clone();
-        let (mut persistent, mut volatile) =
-            (server.persistent().clone(), server.volatile().clone());
-        change(&mut persistent, &mut volatile);
-        Server::from_parts(config, persistent, volatile)
-    }
-
-    fn next_is(server: &mut Server, peer: ServerId, next: u64) {
-        *server = with(server, |_, volatile| {
-            if let Role::Leader(leader) = &mut volatile.role {
-                leader.next_index.insert(peer, next);
+impl Stepped<'_> {
+    /// What the answer of `peer` that arrived tells the leader of its term.
+    fn counts(self, peer: ServerId) -> Option<Counts> {
+        let Role::Leader(leader) = &self.before.volatile().role else { return None };
+        let known = leader.match_index.get(&peer).copied().unwrap_or(0);
+        let reply = match self.heard() {
+            Some((from, Message::AppendEntriesReply(reply))) if from == peer => reply,
+            Some(_) | None => return None,
+        };
+        match reply.outcome {
+            _ if reply.term != self.before.current_term() => None,
+            AppendOutcome::Success { match_index } => {
+                (match_index > known).then_some(Counts::Holds(match_index))
             }
-        });
-    }
-
-    #[test]
-    fn a_timer_that_is_set_without_a_reason_or_not_with_one_is_seen() {
-        let set = TimerDuty::Set(Timer::Election);
-        let silent = |output: &mut Output, _: &mut Server| output.timers.clear();
-        let waits = |output: &mut Output, _: &mut Server| output.timers.push(set);
-        let refused = place(&hear(ask(2, 0)), false);
-        assert_eq!(bent(refused, waits), [Misstep::ElectionTimer]);
-        let granted = place(&hear(ask(2, 1)), false);
-        assert_eq!(bent(granted, silent), [Misstep::ElectionTimer]);
-        let led = place(&hear(append(2, 1, 1, entries(&[(2, 9)]))), false);
-        assert_eq!(bent(led, silent), [Misstep::ElectionTimer]);
-        let both = [Misstep::ElectionTimer, Misstep::HeartbeatTimer];
-        assert_eq!(bent(place(&hear(vote(2)), false), silent), both);
-        assert_eq!(bent(place(&hear(reply(3, AppendOutcome::StaleTerm)), true), silent), both);
-        let beats = place(&Input::Timeout(Timer::Heartbeat), true);
-        assert_eq!(bent(beats, silent), [Misstep::HeartbeatTimer]);
-        let late = |output: &mut Output, _: &mut Server| {
-            output.timers.push(TimerDuty::Set(Timer::Heartbeat));
-        };
-        assert_eq!(bent(place(&hear(success(2)), true), late), [Misstep::HeartbeatTimer]);
-    }
-
-    #[test]
-    fn a_term_that_is_not_learnt_and_a_learner_that_does_not_follow_are_seen() {
-        let ignored = place(&hear(reply(3, AppendOutcome::StaleTerm)), true);
-        let wrong = bent(ignored, |_, after| *after = leader());
-        assert!(wrong.starts_with(&[Misstep::Term, Misstep::Role]), "{wrong:?}");
-        let stays = |_: &mut Output, after: &mut Server| {
-            *after = with(after, |_, volatile| {
-                volatile.role = Role::Candidate { votes_granted: [A].into() };
-            });
-        };
-        let candidate = place(&hear(reply(3, AppendOutcome::StaleTerm)), false);
-        assert_eq!(bent(candidate, stays), [Misstep::Role]);
-        let leaps = |_: &mut Output, after: &mut Server| {
-            *after = with(after, |persistent, _| {
-                persistent.write(Record::Ballot { current_term: 9, voted_for: Some(A) });
-            });
-        };
-        let stands = place(&Input::Timeout(Timer::Election), false);
-        assert_eq!(bent(stands, leaps), [Misstep::Term]);
-    }
-
-    #[test]
-    fn an_answer_that_is_missing_or_untrue_is_seen() {
-        let silent = |output: &mut Output, _: &mut Server| output.send.clear();
-        assert!(bent(place(&hear(ask(2, 1)), false), silent).contains(&Misstep::Reply));
-        let says = |message: Message| {
-            move |output: &mut Output, _: &mut Server| output.send = vec![(B, message)]
-        };
-        let stale = place(&hear(append(2, 1, 1, Entries::default())), false);
-        assert_eq!(bent(stale, says(reply(2, AppendOutcome::StaleTerm))), [Misstep::Reply]);
-        let parts = place(&hear(append(2, 2, 2, entries(&[(2, 9)]))), false);
-        let hint = |conflict_term, conflict_index| {
-            reply(2, AppendOutcome::Conflict { prev_log_index: 2, conflict_term, conflict_index })
-        };
-        assert_eq!(bent(parts, says(hint(Some(1), 1))), []);
-        for untrue in [hint(Some(1), 2), hint(None, 2), hint(Some(2), 2)] {
-            assert_eq!(bent(parts, says(untrue)), [Misstep::Hint]);
+            AppendOutcome::Conflict { prev_log_index: at, conflict_term, conflict_index } => {
+                let parts = Counts::Parts { at, term: conflict_term, first: conflict_index };
+                (at > known).then_some(parts)
+            }
+            AppendOutcome::StaleTerm => None,
         }
-        let covers = place(&hear(append(2, 1, 1, entries(&[(2, 9)]))), false);
-        assert_eq!(bent(covers, says(success(1))), [Misstep::Hint]);
-        assert_eq!(bent(covers, says(reply(2, AppendOutcome::StaleTerm))), [Misstep::Hint]);
     }
 
-    #[test]
-    fn a_next_index_that_moves_otherwise_than_by_an_answer_is_seen() {
-        let moves = |to| move |_: &mut Output, after: &mut Server| next_is(after, B, to);
-        let next = |input: &Input, leads, to| bent(place(input, leads), moves(to));
-        let wrong = [Misstep::NextIndex];
-        assert_eq!(next(&hear(success(2)), true, 3), []);
-        assert_eq!(next(&hear(success(2)), true, 2), wrong);
-        assert_eq!(next(&hear(success(0)), true, 1), wrong);
-        assert_eq!(next(&hear(conflict(2)), true, 2), []);
-        assert_eq!(next(&hear(conflict(2)), true, 3), wrong);
-        assert_eq!(next(&Input::Timeout(Timer::Heartbeat), true, 1), wrong);
-        assert_eq!(next(&hear(vote(2)), false, 2), wrong);
-        let older = hear(reply(1, AppendOutcome::Success { match_index: 2 }));
-        assert_eq!(next(&older, true, 1), wrong);
+    fn beats(self) -> bool {
+        let fires = *self.input == Input::Timeout(Timer::Heartbeat) && self.before.is_leader();
+        self.is_elected() || fires
+    }
+}
+
+/// A leader sends each peer an empty AppendEntries when it is elected and when its heartbeat timer
+/// fires; and what the peer has not acknowledged, from `next_index` on, behind that heartbeat,
+/// after an answer that counts, and when it appends what alone the peer lacks. It sends it nothing
+/// else.
+fn what_is_due_is_sent(step: Stepped<'_>) -> bool {
+    let Role::Leader(leader) = &step.after.volatile().role else {
+        return step.after.config().peers().all(|peer| step.appends_to(peer).is_empty());
+    };
+    let last_index = step.after.log().last_index();
+    let sends = |peer: ServerId| {
+        let next = next_index(leader, peer);
+        let held_all = next == step.before.log().last_index() + 1;
+        let appends = matches!(step.input, Input::Propose { .. }) && held_all;
+        let entries = step.beats() || step.counts(peer).is_some() || appends;
+        let due = [(step.beats(), true), (entries && last_index >= next, false)];
+        let due = due.into_iter().filter(|(due, _)| *due);
+        step.appends_to(peer).into_iter().eq(due.map(|(_, empty)| (empty, next - 1)))
+    };
+    step.after.config().peers().all(sends)
+}
+
+impl Stepped<'_> {
+    /// Each AppendEntries to `peer`: whether it is empty, and its `prev_log_index`.
+    fn appends_to(self, peer: ServerId) -> Vec<(bool, Index)> {
+        let appends = self.output.send.iter().filter_map(|(to, message)| match message {
+            Message::AppendEntries(request) if *to == peer => {
+                Some((request.entries.is_empty(), request.prev_log_index))
+            }
+            Message::AppendEntries(_)
+            | Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => None,
+        });
+        appends.collect()
     }
 }
