@@ -16,6 +16,7 @@ mod places;
 mod runtime;
 mod silence;
 mod source;
+mod steps;
 mod storage;
 pub mod suite;
 #[cfg(test)]
@@ -223,6 +224,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("answers", answers::MUTANTS),
     ("application", application::MUTANTS),
     ("silence", silence::MUTANTS),
+    ("steps", steps::MUTANTS),
     ("persistence", persistence::MUTANTS),
     ("inductive", inductive::MUTANTS),
     ("door", door::MUTANTS),
