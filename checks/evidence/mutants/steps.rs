@@ -2,7 +2,7 @@
 //! messages that come late or for nothing. Each shows in the step that does it.
 
 use super::Expected::Falls;
-use super::places::{APPEND_ENTRIES, MOD, REQUEST_VOTE, RULES, edit, search};
+use super::places::{APPEND_ENTRIES, MOD, REQUEST_VOTE, RULES, edit, search, whole};
 use super::{Edit, Mutant, Search};
 use veraft_models::properties::{
     LEADERS_KNOWN, NEXT_INDEX_FOLLOWS, NEXT_INDEX_RANGE, SENT_WHEN_DUE, TERMS_LEARNT, TIMERS_FIT,
@@ -231,7 +231,7 @@ pub const MUTANTS: &[Mutant] = &[
         let conflict_index = conflict_index.max(prev_log_index);",
         )],
         LOGS,
-        (TRUE_REPLIES, 9),
+        (TRUE_REPLIES, 11),
     ),
     row(
         "hint-at-the-first-entry",
@@ -245,7 +245,7 @@ pub const MUTANTS: &[Mutant] = &[
         AppendOutcome::Conflict { prev_log_index, conflict_term: None, conflict_index: 1 }",
         )],
         LOGS,
-        (TRUE_REPLIES, 10),
+        (TRUE_REPLIES, 12),
     ),
     row(
         "learn-nothing-from-replies",
@@ -365,23 +365,24 @@ pub const MUTANTS: &[Mutant] = &[
             RULES,
             "Leading::back_up",
             ".filter(|&last| last < prev_log_index)",
-            ".filter(|&last| last < conflict_index.min(prev_log_index))",
+            ".filter(|_| false)",
         )],
-        &[search("figure-8", [3, 4, 2, 0], &[])],
-        (NEXT_INDEX_FOLLOWS, 9),
+        &[whole("figure-7")],
+        (NEXT_INDEX_FOLLOWS, 4),
     ),
     row(
         "step-back-past-the-match",
         "LE.3b",
-        "moves next_index back to what the peer is known to hold",
+        "moves next_index back to what the peer is known to hold, for it was refused before",
         &[edit(
             RULES,
             "Leading::back_up",
             "self.leader.next_index.insert(peer, next.max(match_index + 1));",
-            "self.leader.next_index.insert(peer, next.min(match_index));",
+            "self.leader.next_index.insert(peer, next);",
         )],
-        LOGS,
-        (NEXT_INDEX_RANGE, 10),
+        // One entry a message: else what the peer acknowledged has overtaken the refusal.
+        &[search("replication", [3, 2, 2, 0], &["--batch", "1"])],
+        (NEXT_INDEX_RANGE, 16),
     ),
     row(
         "retry-what-was-overtaken",
@@ -396,7 +397,7 @@ pub const MUTANTS: &[Mutant] = &[
             "",
         )],
         LOGS,
-        (SENT_WHEN_DUE, 12),
+        (SENT_WHEN_DUE, 14),
     ),
     row(
         "step-back-and-wait",
