@@ -13,7 +13,7 @@ use veraft::figure2::{
 };
 
 use crate::modelled::Modelled;
-use crate::properties::{UntrueAnswer, answer_is_true};
+use crate::properties::{Misstep, UntrueAnswer, answer_is_true};
 
 /// One server of a cluster, as an actor. Its id is its place in the cluster, from 0.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct Replica<P = Server> {
     /// How the first answer to a proposal that was not true was not. In a correct server all are;
     /// it is kept as a breach is, and for the same reason.
     pub untrue_answer: Option<UntrueAnswer>,
+    /// What was wrong with its steps: in a correct server, nothing. Kept as a breach is.
+    pub missteps: BTreeSet<Misstep>,
 }
 
 impl Raft {
@@ -74,13 +76,13 @@ impl<P> Raft<P> {
 impl<P: Modelled> Raft<P> {
     fn step(replica: &mut Cow<'_, Replica<P>>, input: Input<P::Message>, out: &mut Out<Self>) {
         let mut next = replica.as_ref().clone();
-        let payloads = match &input {
-            Input::Propose { payloads } => Some(payloads.clone()),
+        let (before, output) = (&replica.server, next.server.step(input.clone()));
+        let proposed = match &input {
+            Input::Propose { payloads } => Some((before.figure2(), payloads.as_slice())),
             Input::Timeout(_) | Input::Receive { .. } => None,
         };
-        let output = next.server.step(input);
-        let proposed = payloads.as_deref().map(|payloads| (replica.server.figure2(), payloads));
         let answered = answer_is_true(proposed, &output, next.server.figure2());
+        next.missteps.extend(P::missteps(before, &input, &output, &next.server));
         next.untrue_answer = next.untrue_answer.or(answered.err());
         next.interpret(output, out);
         if next != **replica {
@@ -149,8 +151,14 @@ impl<P: Modelled> Actor for Raft<P> {
         let servers = Arc::clone(&self.servers);
         let config = Config { id, servers, max_append_bytes: self.max_append_bytes };
         let (server, output) = P::start(config, stored.clone(), 0);
-        let (applied, breach, untrue_answer) = (Vec::new(), None, None);
-        let mut replica = Replica { server, stored, applied, breach, untrue_answer };
+        let mut replica = Replica {
+            server,
+            stored,
+            applied: Vec::new(),
+            breach: None,
+            untrue_answer: None,
+            missteps: BTreeSet::new(),
+        };
         replica.interpret(output, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
         replica

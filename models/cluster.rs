@@ -471,8 +471,9 @@ impl<P: Modelled> Model for Cluster<P> {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut all = properties::of(&self.bounds, &self.environment);
-        if self.start.is_some() {
-            all.push(properties::logs_agree());
+        match self.start {
+            Some(_) => all.push(properties::logs_agree()),
+            None => all.extend(properties::partly_held(&self.bounds, &self.environment)),
         }
         let all = all.into_iter();
         all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()

@@ -1,18 +1,20 @@
 //! What the model has to know of servers beyond how they are driven. A cluster of Figure 2 is
 //! what is meant where no other protocol is named.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::hash::Hash;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use veraft::driver::Protocol;
-use veraft::figure2::Term;
+use veraft::figure2::{Input, Output, Term};
 
 use crate::interned::Ref;
 use crate::letters::{Letter, Meaning};
 use crate::node::ModelNode;
 use crate::orbit::Rename;
+use crate::properties::Misstep;
 
 /// What can be part of a state: compared, hashed, renamed, shown, and sent to another process.
 pub trait Value:
@@ -44,6 +46,15 @@ pub trait Modelled: Protocol<Message: Said> + Value {
         receiver: &ModelNode<Self>,
         last_term: Term,
     ) -> Meaning;
+
+    /// What is wrong with a step, by the rules of the protocol: see
+    /// [`properties::missteps`](crate::properties::missteps).
+    fn missteps(
+        before: &Self,
+        input: &Input<Self::Message>,
+        output: &Output<Self::Message>,
+        after: &Self,
+    ) -> BTreeSet<Misstep>;
 }
 
 /// A letter between servers of a protocol, as states hold it.

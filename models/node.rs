@@ -175,14 +175,15 @@ impl Witness {
 
 impl<P: Modelled> Rename for Replica<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Replica { server, stored, applied, breach, untrue_answer } = self;
+        let Replica { server, stored, applied, breach, untrue_answer, missteps } = self;
         Replica {
             server: server.rename(renaming),
             stored: stored.rename(renaming),
             applied: applied.rename(renaming),
             breach: breach.rename(renaming),
-            // It names no server.
+            // These name no server.
             untrue_answer: *untrue_answer,
+            missteps: missteps.clone(),
         }
     }
 }

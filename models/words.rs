@@ -118,6 +118,9 @@ pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
     if let Some(untrue) = node.replica.untrue_answer {
         server = format!("{server}, gave an untrue answer: {untrue}");
     }
+    for misstep in &node.replica.missteps {
+        server = format!("{server}, took a false step: {misstep}");
+    }
     match (&node.failed, node.pending.len()) {
         (Some(assertion), _) => format!("assertion failed: {assertion}"),
         (None, 0) => server,

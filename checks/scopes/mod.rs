@@ -130,6 +130,9 @@ pub const SCOPES: &[Scope] = &[
     scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED),
     scope("blank", "leaders that append blanks", bounds(3, 2, 2, 1), BLANKS),
     scope("proposals", "proposals of two, and to any server", bounds(3, 2, 2, 0), PROPOSALS),
+    scope("batch", "two servers: a batch partly held", bounds(2, 1, 3, 0), REDUCED),
+    scope("entries", "more entries, and two at once", bounds(2, 2, 4, 1), PROPOSALS),
+    scope("even-log", "four servers with an entry", bounds(4, 2, 1, 0), REDUCED),
     scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN),
     scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN),
     Scope {
@@ -297,8 +300,9 @@ impl Scope {
 
 /// Every property that a scope of the cluster can have.
 pub fn all_properties() -> Vec<Property<Cluster>> {
-    let most = Bounds { servers: 3, terms: 2, entries: 2, restarts: 1 };
+    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1 };
     let mut all = properties::of(&most, &BLANKS);
+    all.extend(properties::partly_held(&most, &BLANKS));
     all.push(properties::logs_agree());
     all
 }

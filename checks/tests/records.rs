@@ -1,6 +1,5 @@
 //! Recovery: the records that a server returned, folded, are its persistent state, at every
-//! point of its life; and every proposal is answered truly. And every message survives its
-//! encodings.
+//! point of its life; and every step is one of Figure 2. And every message survives its encodings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use veraft::figure2::{
     AppendEntries, AppendEntriesReply, AppendOutcome, Command, Config, Entry, Input, Message,
     Payload, Persistent, Record, RequestVote, RequestVoteReply, Server, ServerId, Timer,
 };
-use veraft_models::properties::answer_is_true;
+use veraft_models::properties::{Stepped, answer_is_true, missteps};
 
 const SERVERS: u64 = 3;
 
@@ -86,9 +85,9 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-fn payloads(input: &Input) -> Option<Vec<Payload>> {
+fn payloads(input: &Input) -> Option<&[Payload]> {
     match input {
-        Input::Propose { payloads } => Some(payloads.clone()),
+        Input::Propose { payloads } => Some(payloads),
         Input::Timeout(_) | Input::Receive { .. } => None,
     }
 }
@@ -105,7 +104,7 @@ where
 
 proptest! {
     #[test]
-    fn folding_the_records_gives_the_state_and_answers_are_true_at_every_point(
+    fn folding_the_records_gives_the_state_and_every_step_is_right_at_every_point(
         inputs in prop::collection::vec(input(), 0..60),
     ) {
         let servers: BTreeSet<_> = (0..SERVERS).map(ServerId).collect();
@@ -113,13 +112,16 @@ proptest! {
         let (mut server, _) = Server::start(config, Persistent::default(), 0);
         let mut records: Vec<Record> = Vec::new();
         for input in inputs {
-            let (asked, payloads) = (server.clone(), payloads(&input));
-            let output = server.step(input);
-            let proposed = payloads.as_deref().map(|payloads| (&asked, payloads));
+            let before = server.clone();
+            let output = server.step(input.clone());
+            let proposed = payloads(&input).map(|payloads| (&before, payloads));
             prop_assert_eq!(answer_is_true(proposed, &output, &server), Ok(()));
-            let persist = output.persist;
+            let (input, output) = (&input, &output);
+            let wrong = missteps(Stepped { before: &before, input, output, after: &server });
+            prop_assert_eq!(wrong, BTreeSet::new());
+            let persist = output.persist.clone();
             if persist.is_empty() {
-                prop_assert_eq!(asked.persistent(), server.persistent());
+                prop_assert_eq!(before.persistent(), server.persistent());
             }
             records.extend(persist);
             let folded = Persistent::fold(records.iter().cloned());

@@ -3,13 +3,16 @@
 mod meaning;
 mod rename;
 
-use veraft::figure2::{Message, Server, Term};
+use std::collections::BTreeSet;
+
+use veraft::figure2::{Input, Message, Output, Server, Term};
 
 pub use meaning::meaning;
 
 use crate::letters::{Letter, Meaning};
 use crate::modelled::{Modelled, Said};
 use crate::node::ModelNode;
+use crate::properties::{self, Misstep, Stepped};
 use crate::words;
 
 impl Said for Message {
@@ -27,5 +30,14 @@ impl Modelled for Server {
     ) -> Meaning {
         let Letter { from, to, message } = letter;
         meaning(&Letter { from: *from, to: *to, message }, sender, receiver, last_term)
+    }
+
+    fn missteps(
+        before: &Server,
+        input: &Input,
+        output: &Output,
+        after: &Server,
+    ) -> BTreeSet<Misstep> {
+        properties::missteps(Stepped { before, input, output, after })
     }
 }

@@ -161,9 +161,30 @@ pub fn match_index_is_true(view: &impl View) -> Result<(), Lacks> {
     Ok(())
 }
 
+/// `next_index` lies above `match_index`, and at most one behind the leader's log: what a leader
+/// sends next, it has, and the peer is not known to. True of whoever does not lead.
+///
+/// # Errors
+/// The first peer for which it does not.
+pub fn next_index_in_range(server: &Server) -> Result<(), ServerId> {
+    let Role::Leader(Leader { next_index, match_index }) = &server.volatile().role else {
+        return Ok(());
+    };
+    let in_range = |peer, next| {
+        let matched = match_index.get(peer).copied().unwrap_or(0);
+        matched < next && next <= server.log().last_index() + 1
+    };
+    match next_index.iter().find(|&(peer, &next)| !in_range(peer, next)) {
+        Some((&peer, _)) => Err(peer),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::{Sketch, entry, server, stored};
+    use veraft::figure2::Volatile;
+
     use super::*;
 
     const A: ServerId = ServerId(0);
@@ -184,6 +205,24 @@ mod tests {
         let lacks = Err(Lacks { server: A, index: 1 });
         assert_eq!(is_complete(3, true, &[]), lacks);
         assert_eq!(is_complete(3, true, &[(1, 8)]), lacks);
+    }
+
+    #[test]
+    fn a_leader_sends_what_it_has_and_the_peer_is_not_known_to() {
+        let in_range = |next, matched| {
+            let follower = server(A, false, stored(2, &[(1, 7), (2, 8)]));
+            let (next_index, match_index) = ([(B, next)].into(), [(B, matched)].into());
+            let role = Role::Leader(Leader { next_index, match_index });
+            let volatile = Volatile { role, ..Volatile::default() };
+            let persistent = follower.persistent().clone();
+            next_index_in_range(&Server::from_parts(
+                follower.config().clone(),
+                persistent,
+                volatile,
+            ))
+        };
+        assert_eq!((in_range(1, 0), in_range(3, 0), in_range(3, 2)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!((in_range(0, 0), in_range(4, 2), in_range(2, 2)), (Err(B), Err(B), Err(B)));
     }
 
     #[test]

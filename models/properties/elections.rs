@@ -1,6 +1,6 @@
 //! What must hold of terms, votes and leaders (§5.2).
 
-use veraft::figure2::{ServerId, Term};
+use veraft::figure2::{Role, Server, ServerId, Term, Timer};
 
 use super::view::View;
 
@@ -76,9 +76,76 @@ pub fn never_falls(from: u64, to: u64) -> Result<(), Fell> {
     }
 }
 
+/// The heartbeat timer of a leader runs, the election timer of everybody else, and no other.
+///
+/// # Errors
+/// The first timer that runs and should not, or should and does not.
+pub fn timers_fit(server: &Server, runs: impl Fn(Timer) -> bool) -> Result<(), Timer> {
+    let leads = server.is_leader();
+    let fit = [(Timer::Election, !leads), (Timer::Heartbeat, leads)];
+    match fit.into_iter().find(|&(timer, should_run)| runs(timer) != should_run) {
+        Some((timer, _)) => Err(timer),
+        None => Ok(()),
+    }
+}
+
+/// Whom a follower takes for the leader of its term, led it.
+///
+/// # Errors
+/// The first server that takes another, or itself, for its leader.
+pub fn known_leaders_led(view: &impl View) -> Result<(), ServerId> {
+    let knows = |server: &&Server| match server.volatile().role {
+        Role::Follower { leader: Some(leader) } => {
+            let led = (server.current_term(), leader);
+            leader == server.config().id || !view.led().any(|other| other == led)
+        }
+        Role::Follower { leader: None } | Role::Candidate { .. } | Role::Leader(_) => false,
+    };
+    match view.servers().find(knows) {
+        Some(server) => Err(server.config().id),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use veraft::figure2::{Persistent, Volatile};
+
+    use super::super::fixtures::{Sketch, server, stored};
     use super::*;
+
+    const A: ServerId = ServerId(0);
+    const B: ServerId = ServerId(1);
+
+    #[test]
+    fn a_leader_beats_and_everybody_else_may_stand() {
+        let fit = |leads, running: &[Timer]| {
+            let server = server(A, leads, Persistent::default());
+            timers_fit(&server, |timer| running.contains(&timer))
+        };
+        use Timer::{Election, Heartbeat};
+        assert_eq!((fit(true, &[Heartbeat]), fit(false, &[Election])), (Ok(()), Ok(())));
+        assert_eq!((fit(true, &[]), fit(false, &[])), (Err(Heartbeat), Err(Election)));
+        let both = [Election, Heartbeat];
+        assert_eq!((fit(true, &both), fit(false, &both)), (Err(Election), Err(Heartbeat)));
+    }
+
+    #[test]
+    fn whom_a_follower_follows_led_its_term() {
+        let knows = |term, leader, led: &[(Term, ServerId)]| {
+            let mut sketch = Sketch::of(3);
+            let (config, persistent) = (sketch.servers[0].config().clone(), stored(term, &[]));
+            let role = Role::Follower { leader };
+            let volatile = Volatile { role, ..Volatile::default() };
+            sketch.servers[0] = Server::from_parts(config, persistent, volatile);
+            sketch.led = led.to_vec();
+            known_leaders_led(&sketch)
+        };
+        assert_eq!(knows(2, None, &[]), Ok(()));
+        assert_eq!(knows(2, Some(B), &[(1, A), (2, B)]), Ok(()));
+        assert_eq!(knows(2, Some(B), &[(1, B), (2, A)]), Err(A));
+        assert_eq!(knows(2, Some(A), &[(2, A)]), Err(A));
+    }
 
     #[test]
     fn a_term_has_one_leader() {

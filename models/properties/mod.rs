@@ -12,6 +12,7 @@
 //! | `logs.rs` | logs, and parts of logs that travel |
 //! | `answers.rs` | what a server answers to a proposal |
 //! | `commits.rs` | what is committed and applied |
+//! | `steps.rs` | one step of a server |
 //! | `reachable.rs` | what must be reachable |
 
 mod answers;
@@ -22,6 +23,7 @@ mod fixtures;
 mod logs;
 mod names;
 mod reachable;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -33,15 +35,18 @@ pub use answers::{UntrueAnswer, answer_is_true};
 pub use commits::{
     Lacks, NotStored, applied_agrees, applied_in_turn, commit_durability, commit_is_durable,
     electable_are_complete, leader_completeness, leader_is_complete, match_index_is_true,
+    next_index_in_range,
 };
 pub use elections::{
-    Fell, Two, election_safety, never_falls, one_leader_per_term, one_vote_per_term,
+    Fell, Two, election_safety, known_leaders_led, never_falls, one_leader_per_term,
+    one_vote_per_term, timers_fit,
 };
 pub use logs::{
     LogsDiffer, Placed, Segment, leader_appends_only, log_matching, logs_match, terms_in_order,
 };
 pub use names::*;
-pub use reachable::logs_agree;
+pub use reachable::{logs_agree, partly_held};
+pub use steps::{Misstep, Stepped, missteps};
 pub use view::{Committed, View};
 
 use crate::cluster::{Bounds, Cluster, Environment};
@@ -95,11 +100,34 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
         property!(always, TRUE_ANSWERS, |_, state| {
             each(state, |node| node.replica.untrue_answer.is_none())
         }),
+        property!(always, TERMS_LEARNT, |_, s| steps(s, [Misstep::Term, Misstep::Role])),
+        property!(always, TIMERS_WHEN_DUE, |_, s| {
+            steps(s, [Misstep::ElectionTimer, Misstep::HeartbeatTimer])
+        }),
+        property!(always, TIMERS_FIT, |_, state| each(state, timers_fit_the_role)),
+        property!(always, TRUE_REPLIES, |_, s| steps(s, [Misstep::Reply, Misstep::Hint])),
+        property!(always, LEADERS_KNOWN, |_, state| {
+            known_leaders_led(state).is_ok() && steps(state, [Misstep::Leader])
+        }),
+        property!(always, NEXT_INDEX_FOLLOWS, |_, s| steps(s, [Misstep::NextIndex])),
+        property!(always, SENT_WHEN_DUE, |_, s| steps(s, [Misstep::Sends])),
+        property!(always, NEXT_INDEX_RANGE, |_, state| {
+            each(state, |node| next_index_in_range(node.server()).is_ok())
+        }),
     ]
 }
 
 fn each<P: Modelled>(state: &Visible<P>, holds: impl Fn(&ModelNode<P>) -> bool) -> bool {
     state.nodes.iter().all(|node| holds(&node.value))
+}
+
+/// No server took one of these missteps.
+fn steps<P: Modelled, const N: usize>(state: &Visible<P>, these: [Misstep; N]) -> bool {
+    each(state, |node| !these.iter().any(|misstep| node.replica.missteps.contains(misstep)))
+}
+
+fn timers_fit_the_role<P: Modelled>(node: &ModelNode<P>) -> bool {
+    timers_fit(node.server(), |timer| node.timers.contains(&timer)).is_ok()
 }
 
 fn one_vote<P: Modelled>(node: &ModelNode<P>) -> bool {

@@ -36,6 +36,27 @@ pub const NO_BREACH: &str = "No breach";
 /// changes nothing, states the term, and names the leader if it is known, never the refuser.
 pub const TRUE_ANSWERS: &str = "Answers are true";
 
+/// Whoever hears of a greater term adopts it in that step and follows, and whoever hears the leader
+/// of its own term does; no term rises but so, or by an election (§5.1).
+pub const TERMS_LEARNT: &str = "Terms are learnt";
+/// Timers are set and stopped in the steps in which they should be, and in no other (§5.2).
+pub const TIMERS_WHEN_DUE: &str = "Timers are set when due";
+/// The heartbeat timer of a leader runs, the election timer of everybody else, and no other.
+pub const TIMERS_FIT: &str = "Timers fit the role";
+/// Each request is answered in the receiver's own term, and what the answer says of its log is so.
+pub const TRUE_REPLIES: &str = "Replies are true";
+/// Whom a follower takes for the leader of its term, led it; and it knows it once it has heard it
+/// (Figure 2, `leaderId`).
+pub const LEADERS_KNOWN: &str = "Leaders are known";
+/// `nextIndex` begins behind the leader's log, and moves by the answers of its peer alone, no
+/// further back than they ask (§5.3).
+pub const NEXT_INDEX_FOLLOWS: &str = "nextIndex follows the answers";
+/// A leader sends heartbeats and entries in the steps in which it should, and nothing else (Figure
+/// 2, leaders).
+pub const SENT_WHEN_DUE: &str = "Entries are sent when due";
+/// `nextIndex` lies above `matchIndex`, and at most one behind the leader's log.
+pub const NEXT_INDEX_RANGE: &str = "nextIndex is in range";
+
 /// In every term of the scope, one after the other, there is a leader.
 pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
 /// A leader loses its office.
@@ -48,5 +69,8 @@ pub const EARLIER_TERM_COMMITTED: &str = "an entry of an earlier term is committ
 pub const COMMITTED_AFTER_RESTART: &str = "an entry is committed after a restart";
 /// A blank of a later term commits a client's entry.
 pub const BLANK_COMMITS: &str = "a blank commits an entry of an earlier term";
+/// A follower holds the first entry of what its leader would send it next, behind an entry that
+/// it has acknowledged, and not the second. The leader may send it, so it arrives in the search.
+pub const PARTLY_HELD: &str = "part of a batch is held behind an entry";
 /// A leader has brought all its entries to everybody.
 pub const LOGS_AGREE: &str = "every log holds the leader's entries";

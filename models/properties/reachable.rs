@@ -1,7 +1,7 @@
 //! What must be reachable: a search that never gets there has shown nothing of it.
 
 use stateright::Property;
-use veraft::figure2::{Payload, Term};
+use veraft::figure2::{Index, Leader, Payload, Role, Server, ServerId, Term};
 
 use super::names::*;
 use super::view::{Committed, View};
@@ -17,6 +17,31 @@ pub fn logs_agree<P: Modelled>() -> Property<Cluster<P>> {
             let entries = leader.log().entries();
             state.servers().all(|other| entries.is_prefix_of(other.log().entries()))
         })
+    })
+}
+
+/// For a cluster that begins at its first boot: [`PARTLY_HELD`], where there is room for the entry
+/// before, the one held and the one not, and a message holds two.
+pub fn partly_held<P: Modelled>(
+    bounds: &Bounds,
+    environment: &Environment,
+) -> Option<Property<Cluster<P>>> {
+    let reached = bounds.servers > 1 && bounds.entries > 2 && environment.batch != Some(1);
+    reached.then(|| property!(sometimes, PARTLY_HELD, holds_part_of_a_batch))
+}
+
+fn holds_part_of_a_batch<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
+    let holds_part = |leader: &Server, peer: ServerId, next: Index| {
+        let held = state.node(peer).server().log().entries();
+        let entries = leader.log().entries();
+        let first_alone = held.len() as Index == next && held.len() < entries.len();
+        next > 1 && first_alone && held.is_prefix_of(entries)
+    };
+    state.servers().any(|leader| match &leader.volatile().role {
+        Role::Leader(Leader { next_index, match_index: _ }) => {
+            next_index.iter().any(|(&peer, &next)| holds_part(leader, peer, next))
+        }
+        Role::Follower { .. } | Role::Candidate { .. } => false,
     })
 }
 

@@ -1,9 +1,11 @@
 //! Each invariant of the model falls in a state that violates it, and where another is violated
 //! stands; each kind of state that must be reachable is found where it is, and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use veraft::figure2::{Breach, Entry, Leader, Payload, Role, Server, ServerId, Volatile};
+use veraft::figure2::{
+    Breach, Entry, Leader, Payload, Role, Server, ServerId, Timer, Volatile,
+};
 
 use super::fixtures::{entries, entry, server, stored};
 use super::*;
@@ -39,7 +41,11 @@ impl State {
     }
 
     fn server(self, id: ServerId, server: Server) -> State {
-        self.node(id, |node| node.replica.server = server)
+        self.node(id, |node| {
+            let fits = if server.is_leader() { Timer::Heartbeat } else { Timer::Election };
+            node.timers = [fits].into();
+            node.replica.server = server;
+        })
     }
 
     fn disk(self, id: ServerId, log: &[(u64, u64)]) -> State {
@@ -89,9 +95,16 @@ impl State {
 }
 
 fn leader_that_believes(matched: u64) -> Server {
+    leader(Leader { match_index: BTreeMap::from([(C, matched)]), ..Leader::default() })
+}
+
+fn leader_that_sends(next: u64) -> Server {
+    leader(Leader { next_index: BTreeMap::from([(C, next)]), ..Leader::default() })
+}
+
+fn leader(leads: Leader) -> Server {
     let one = server(A, true, stored(2, &[(1, 7)]));
-    let match_index = BTreeMap::from([(C, matched)]);
-    let role = Role::Leader(Leader { match_index, ..Leader::default() });
+    let role = Role::Leader(leads);
     let volatile = Volatile { role, ..Volatile::default() };
     Server::from_parts(one.config().clone(), one.persistent().clone(), volatile)
 }
@@ -109,7 +122,27 @@ fn what_is_sound_violates_nothing() {
 fn each_invariant_falls_where_it_is_violated() {
     let start = State::new;
     let follower = |id, log: &[_]| server(id, false, stored(2, log));
+    let misstep =
+        |misstep| start().node(A, |node| node.replica.missteps = BTreeSet::from([misstep]));
+    let follows = |leader| {
+        let server = follower(A, &[]);
+        let volatile =
+            Volatile { role: Role::Follower { leader: Some(leader) }, ..Volatile::default() };
+        Server::from_parts(server.config().clone(), server.persistent().clone(), volatile)
+    };
     let violations = [
+        (TERMS_LEARNT, misstep(Misstep::Term)),
+        (TERMS_LEARNT, misstep(Misstep::Role)),
+        (TIMERS_WHEN_DUE, misstep(Misstep::ElectionTimer)),
+        (TIMERS_WHEN_DUE, misstep(Misstep::HeartbeatTimer)),
+        (TRUE_REPLIES, misstep(Misstep::Reply)),
+        (TRUE_REPLIES, misstep(Misstep::Hint)),
+        (SENT_WHEN_DUE, misstep(Misstep::Sends)),
+        (NEXT_INDEX_FOLLOWS, misstep(Misstep::NextIndex)),
+        (TIMERS_FIT, start().node(A, |node| node.timers = [].into())),
+        (LEADERS_KNOWN, misstep(Misstep::Leader)),
+        (LEADERS_KNOWN, start().led(1, B).server(A, follows(B))),
+        (NEXT_INDEX_RANGE, start().server(A, leader_that_sends(3))),
         (ELECTION_SAFETY, start().led(1, A).led(1, B)),
         (ONE_VOTE, start().node(A, |node| node.witness.votes = [A, B].into())),
         (MONOTONE_TERM, start().node(A, |node| node.witness.term = 1)),

@@ -46,7 +46,7 @@ where
 
 fn run_by<M>(workers: usize, model: M, interrupted: bool) -> Outcome<M>
 where
-    M: Model + Send + Sync + 'static,
+    M: Covering + Send + Sync + 'static,
     M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
     M::Action: Clone + PartialEq + Send + Sync,
 {

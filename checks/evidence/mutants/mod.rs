@@ -19,6 +19,7 @@ mod properties;
 mod runtime;
 mod silence;
 mod source;
+mod steps;
 mod storage;
 pub mod suite;
 #[cfg(test)]
@@ -253,6 +254,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("answers", answers::MUTANTS),
     ("application", application::MUTANTS),
     ("silence", silence::MUTANTS),
+    ("steps", steps::MUTANTS),
     ("persistence", persistence::MUTANTS),
     ("inductive", inductive::MUTANTS),
     ("door", door::MUTANTS),

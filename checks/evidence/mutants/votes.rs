@@ -2,7 +2,7 @@
 
 use super::Expected::{Falls, Survives, Unreached};
 use super::places::{
-    APPEND_ENTRIES, RECOVERY, REQUEST_VOTE, RULES, UNREDUCED, edit, recover, search, whole,
+    APPEND_ENTRIES, RECOVERY, REQUEST_VOTE, RULES, UNREDUCED, edit, recover, search,
 };
 use super::{Edit, Mutant};
 use veraft_models::properties::{ELECTION_SAFETY, LEADER_COMPLETENESS, LEADERS_ELECTED, NO_BREACH};
@@ -164,8 +164,7 @@ pub const MUTANTS: &[Mutant] = &[
         output.timers.push(TimerDuty::Set(Timer::Election));",
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
-        // There a timer that runs may fire at any time, reset or not.
-        blind: &[whole("election")],
+        blind: &[],
         expected: Falls { property: RECOVERY, steps: 18 },
     },
     Mutant {

@@ -1,9 +1,12 @@
 //! A protocol that is not Figure 2, and behaves like it: for tests of what hosts any protocol.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use veraft::driver::Protocol;
 use veraft::figure2::{Config, Index, Input, Message, Output, Persistent, Server, Term};
 use veraft_models::orbit::{Rename, Renaming};
+use veraft_models::properties::Misstep;
 use veraft_models::{Letter, Meaning, ModelNode, Modelled, Said};
 
 /// A server of Figure 2 that writes the term of each message on its envelope, too.
@@ -24,6 +27,23 @@ fn wrapped(output: Output) -> Output<Wrapped> {
     Output { persist, send, timers, apply, proposal, breach }
 }
 
+fn bare_input(input: Input<Wrapped>) -> Input {
+    match input {
+        Input::Timeout(timer) => Input::Timeout(timer),
+        Input::Receive { from, message: Wrapped { message, round } } => {
+            assert_eq!(round, message.term(), "an envelope of another message");
+            Input::Receive { from, message }
+        }
+        Input::Propose { payloads } => Input::Propose { payloads },
+    }
+}
+
+fn bare_output(output: Output<Wrapped>) -> Output {
+    let Output { persist, send, timers, apply, proposal, breach } = output;
+    let send = send.into_iter().map(|(to, wrapped)| (to, wrapped.message)).collect();
+    Output { persist, send, timers, apply, proposal, breach }
+}
+
 impl Protocol for Enveloped {
     type Message = Wrapped;
 
@@ -33,14 +53,7 @@ impl Protocol for Enveloped {
     }
 
     fn step(&mut self, input: Input<Wrapped>) -> Output<Wrapped> {
-        wrapped(self.0.step(match input {
-            Input::Timeout(timer) => Input::Timeout(timer),
-            Input::Receive { from, message: Wrapped { message, round } } => {
-                assert_eq!(round, message.term(), "an envelope of another message");
-                Input::Receive { from, message }
-            }
-            Input::Propose { payloads } => Input::Propose { payloads },
-        }))
+        wrapped(self.0.step(bare_input(input)))
     }
 
     fn figure2(&self) -> &Server {
@@ -78,5 +91,16 @@ impl Said for Wrapped {
 impl Modelled for Enveloped {
     fn meaning(_: &Letter<Wrapped>, _: &ModelNode<Self>, _: &ModelNode<Self>, _: Term) -> Meaning {
         Meaning::Itself
+    }
+
+    /// Those of the server in the envelope.
+    fn missteps(
+        before: &Self,
+        input: &Input<Wrapped>,
+        output: &Output<Wrapped>,
+        after: &Self,
+    ) -> BTreeSet<Misstep> {
+        let (input, output) = (bare_input(input.clone()), bare_output(output.clone()));
+        Server::missteps(&before.0, &input, &output, &after.0)
     }
 }
