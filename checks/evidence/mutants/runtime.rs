@@ -12,6 +12,7 @@ const WRITER: &str = "src/runtime/machinery/writer.rs";
 const GATE: &str = "src/runtime/machinery/gate.rs";
 const MAILBOX: &str = "src/runtime/machinery/mailbox.rs";
 const OUTBOX: &str = "src/runtime/machinery/outbox.rs";
+const ERRANDS: &str = "src/runtime/machinery/errands.rs";
 const SERVER_LOOP: &str = "src/runtime/machinery/server_loop.rs";
 const DRIVE: &str = "src/driver/drive.rs";
 const DRIVER_GATE: &str = "src/driver/gate.rs";
@@ -381,6 +382,47 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, ANSWERED),
+    },
+    Mutant {
+        name: "tell-before-durable",
+        alias: None,
+        rule: "gate",
+        about: "tells users where the server stands before the records of the step are durable",
+        edits: &[edit(
+            SERVER_LOOP,
+            "ServerLoop::carry_out",
+            "self.enter(Gated::of(held));",
+            "let mut held = held;
+            let mut early = Gated::behind(held.step);
+            early.held.standing = held.standing.take();
+            self.outlets.release(early);
+            self.enter(Gated::of(held));",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("leadership"),
+            "a_server_says_that_it_leads_once_its_own_ballot_is_durable",
+        ),
+    },
+    Mutant {
+        name: "answer-before-durable",
+        alias: None,
+        rule: "gate",
+        about: "answers who asks for a readmission before what the answer names is durable",
+        edits: &[edit(
+            ERRANDS,
+            "ServerLoop::once_durable",
+            "let then: Option<Then> = Some(Box::new(then));",
+            "then();
+            let then: Option<Then> = None;",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "runtime::machinery::told::whoever_may_not_readmit_names_a_leader_once_its_term_is_durable",
+        ),
     },
     Mutant {
         name: "fire-before-listening",
