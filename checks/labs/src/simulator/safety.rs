@@ -118,6 +118,12 @@ impl Safety {
         })
     }
 
+    /// A peer, or a user, hears of a server in this term.
+    pub fn told(&mut self, server: usize, term: Term) {
+        let told = &mut self.servers[server].told;
+        *told = (*told).max(term);
+    }
+
     /// A message leaves a server.
     pub fn sent(&mut self, from: usize, message: &Message) {
         self.told(from, message.term());
