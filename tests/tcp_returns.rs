@@ -18,7 +18,7 @@ use common::{Journal, JournalNode, LONG, wait_until};
 use guest::{Event, Guest};
 use ports::address_to_keep;
 use veraft::figure2::{Message, RequestVoteReply, ServerId, Term};
-use veraft::runtime::{Inbox, Link, MemoryDisk, NodeBuilder, TcpTransport, Timing, Transport};
+use veraft::runtime::{Link, MemoryDisk, NodeBuilder, TcpTransport, Timing, Transport};
 
 const CLUSTER: &str = "test cluster";
 

@@ -205,6 +205,22 @@ mod tests {
     }
 
     #[test]
+    fn heartbeats_wait_like_all_else_while_no_write_is_slow_and_entries_always() {
+        let mut driver = elected();
+        let mut owed = |input, writing: Option<Duration>| {
+            let output = driver.step(input);
+            driver.carry_out::<()>(50 * MS, output, Vec::new(), || writing, |_| 40 * MS)
+        };
+        for (writing, passing) in [(None, 0), (Some(4 * MS), 0), (Some(20 * MS), 2)] {
+            let heartbeats = owed(Input::Timeout(Timer::Heartbeat), writing);
+            assert_eq!(heartbeats.passing.len(), passing, "{writing:?}");
+            assert_eq!(heartbeats.held.map_or(0, |held| held.send.len()), 2 - passing);
+        }
+        let entry = owed(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Some(20 * MS));
+        assert_eq!((entry.passing.len(), entry.held.unwrap().send.len()), (0, 2));
+    }
+
+    #[test]
     fn a_new_leader_appends_a_blank_where_it_is_to_and_only_once() {
         assert_eq!(elected().follow_up(false), None);
         let mut driver = elected();
