@@ -12,9 +12,11 @@ mod raw;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use common::{Journal, JournalNode, LONG, wait_until};
 use log::log;
@@ -259,6 +261,32 @@ fn a_new_connection_of_a_peer_replaces_its_old_one() {
     assert!(peer.send(5) > 0);
     receiving.expect(2, 5);
     assert!(closes(&mut old));
+}
+
+#[test]
+fn whoever_joins_a_closed_transport_waits_for_what_it_reads() {
+    let transport = TcpTransport::listen(CLUSTER, ServerId(1), "127.0.0.1:0").unwrap();
+    let (arrives, arrived) = mpsc::channel();
+    let (go, let_go) = mpsc::channel();
+    let (let_go, over) = (Mutex::new(let_go), Arc::new(AtomicBool::new(false)));
+    let is_over = over.clone();
+    let deliver = move |_, _, _| {
+        arrives.send(()).unwrap();
+        let_go.lock().unwrap().recv().unwrap();
+        // So long that whoever does not wait is seen not to.
+        thread::sleep(Duration::from_millis(100));
+        is_over.store(true, Ordering::SeqCst);
+        Ok(())
+    };
+    let servers = Arc::new([1, 2].map(ServerId).into());
+    transport.start(Inbox::new(ServerId(1), servers, deliver)).unwrap();
+    let hello = [hello_1(CLUSTER, 2, 1), frame(1, &postcard::to_allocvec(&reply(1)).unwrap())];
+    let _peer = attack(transport.address(), &hello.concat());
+    arrived.recv().unwrap();
+    transport.close();
+    go.send(()).unwrap();
+    transport.join();
+    assert!(over.load(Ordering::SeqCst));
 }
 
 #[test]

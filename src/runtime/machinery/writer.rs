@@ -239,6 +239,7 @@ mod tests {
         assert!(done.try_recv().is_err());
         disk.run_once().ok().unwrap();
         assert_eq!(done.try_recv(), Ok(4));
+        assert_eq!(disk.gate.writing(), None, "the write has ended");
         drop(disk);
         assert_eq!(synced(&platter)[PEERS], b"x");
     }
