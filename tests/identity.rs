@@ -205,7 +205,9 @@ fn an_emptied_disk_is_refused_and_its_own_is_taken_back() {
     let own = cluster.disks[id.0 as usize - 1].copy();
     cluster.restart_on(id, Platter::default());
     cluster.refuses(id, "another store than the one known");
-    assert!(cluster.status(id).disowned.unwrap().contains("its disk was emptied"));
+    wait_until("it says so of itself", || {
+        cluster.status(id).disowned.is_some_and(|why| why.contains("its disk was emptied"))
+    });
     // The copy was made before its last start ended, and lacks nothing.
     cluster.restart_on(id, own);
     cluster.accepts(id);
