@@ -224,6 +224,8 @@ fn a_restored_copy_is_refused_and_stays_so_however_often_it_starts() {
     cluster.accepts(id);
     cluster.restart_on(id, copy);
     cluster.refuses(id, "came with a clone of its store");
+    // Before that is durable, a restart forgets it.
+    wait_until("it says so of itself", || cluster.status(id).disowned.is_some());
     for _ in 0..3 {
         cluster.restart(id);
         cluster.refuses(id, "it was told so by another peer");
