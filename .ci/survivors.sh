@@ -15,8 +15,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # What is tried together: files, how many mutants of what a change touches fit into one run, how
-# many are tried besides, and how cargo builds and tests them.
+# many are tried besides, and how cargo builds and tests them. Those on request are tried whole only.
 rows=(core)
+on_request=(runtime)
 row() {
   case $1 in
     core)
@@ -25,7 +26,12 @@ row() {
       cargo_takes=(--no-default-features --features model)
       targets=(--lib --test breaches)
       ;;
-    *) echo "there is no row $1: ${rows[*]}" >&2; exit 2 ;;
+    runtime)
+      files=(--file 'src/driver/**' --file 'src/runtime/*.rs' --file 'src/runtime/machinery/*.rs')
+      cargo_takes=(--no-default-features --features 'runtime,model')
+      targets=(--lib --test handle --test leadership --test blanks)
+      ;;
+    *) echo "there is no row $1: ${rows[*]} ${on_request[*]}" >&2; exit 2 ;;
   esac
 }
 
@@ -76,12 +82,12 @@ try() {
 }
 
 names=$scratch/every
-for each in "${rows[@]}"; do
+for each in "${rows[@]}" "${on_request[@]}"; do
   row "$each"
   cargo mutants --list --line-col false "${files[@]}" >>"$names"
 done
 if [ "${1:-}" = whole ]; then
-  row "${2:?which row: ${rows[*]}}"
+  row "${2:?which row: ${rows[*]} ${on_request[*]}}"
   try whole 100000
 else
   [ -z "$base" ] || git diff "$base" >"$scratch/diff"

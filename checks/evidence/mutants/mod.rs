@@ -5,6 +5,7 @@ mod application;
 pub mod choice;
 mod door;
 mod elections;
+mod gate;
 mod guards;
 mod inductive;
 mod judge;
@@ -225,6 +226,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("inductive", inductive::MUTANTS),
     ("door", door::MUTANTS),
     ("guards", guards::MUTANTS),
+    ("gate", gate::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
 ];
