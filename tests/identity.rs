@@ -205,7 +205,9 @@ fn an_emptied_disk_is_refused_and_its_own_is_taken_back() {
     let own = cluster.disks[id.0 as usize - 1].copy();
     cluster.restart_on(id, Platter::default());
     cluster.refuses(id, "another store than the one known");
-    assert!(cluster.status(id).disowned.unwrap().contains("its disk was emptied"));
+    wait_until("it says so of itself", || {
+        cluster.status(id).disowned.is_some_and(|why| why.contains("its disk was emptied"))
+    });
     // The copy was made before its last start ended, and lacks nothing.
     cluster.restart_on(id, own);
     cluster.accepts(id);
@@ -222,6 +224,8 @@ fn a_restored_copy_is_refused_and_stays_so_however_often_it_starts() {
     cluster.accepts(id);
     cluster.restart_on(id, copy);
     cluster.refuses(id, "came with a clone of its store");
+    // Before that is durable, a restart forgets it.
+    wait_until("it says so of itself", || cluster.status(id).disowned.is_some());
     for _ in 0..3 {
         cluster.restart(id);
         cluster.refuses(id, "it was told so by another peer");

@@ -1,16 +1,18 @@
 //! What an application is told of leaders, and what a barrier promises.
 
 mod common;
+#[path = "common/log.rs"]
+mod log;
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use common::{Cluster, JournalNode, LONG, wait_until};
-use veraft::figure2::ServerId;
+use common::{Cluster, Journal, JournalNode, LONG, wait_until};
+use veraft::figure2::{Persistent, Record, ServerId};
 use veraft::runtime::{
-    Leadership, LeadershipChanges, MemoryNetwork, MemoryStorage, NoLeader, NodeBuilder,
-    ProposeError, RoleName,
+    Leadership, LeadershipChanges, MemoryNetwork, MemoryStorage, NoLeader, NodeBuilder, Notes,
+    ProposeError, RoleName, Storage, StorageError,
 };
 
 /// Waits until `changes` tell what `wanted` asks for.
@@ -29,6 +31,70 @@ fn alone() -> JournalNode {
     let builder = NodeBuilder::new(ServerId(1), (1..=3).map(ServerId)).timing(common::timing());
     let transport = MemoryNetwork::new(1).transport(ServerId(1));
     builder.start(MemoryStorage::new(), transport, common::Journal::default()).unwrap()
+}
+
+/// A disk that says when a ballot is on its way to it, and makes it durable once it is let go.
+struct Hesitant {
+    storage: MemoryStorage,
+    ballot: bool,
+    writes: Sender<()>,
+    go: Receiver<()>,
+}
+
+impl Storage for Hesitant {
+    fn load(&mut self) -> Result<Persistent, StorageError> {
+        self.storage.load()
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
+        self.ballot |= records.iter().any(|record| matches!(record, Record::Ballot { .. }));
+        self.storage.append(records)
+    }
+
+    fn sync(&mut self) -> Result<(), StorageError> {
+        if std::mem::take(&mut self.ballot) {
+            // A test that has failed lets everything go.
+            let _ = self.writes.send(());
+            let _ = self.go.recv();
+        }
+        self.storage.sync()
+    }
+
+    fn notes(&mut self) -> Result<Notes, StorageError> {
+        self.storage.notes()
+    }
+
+    fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.storage.note(name, value)
+    }
+}
+
+#[test]
+fn a_server_says_that_it_leads_once_its_own_ballot_is_durable() {
+    let (log, id) = (log::log(), ServerId(77));
+    let ((writes, has_written), (let_go, go)) = (mpsc::channel(), mpsc::channel());
+    let storage = Hesitant { storage: MemoryStorage::new(), ballot: false, writes, go };
+    let transport = MemoryNetwork::new(1).transport(id);
+    let node = NodeBuilder::new(id, [id]).start(storage, transport, Journal::default()).unwrap();
+    let mut changes = node.leadership_changes();
+    has_written.recv().unwrap();
+    // It has elected itself, and its ballot is not on the disk.
+    let status = node.status().unwrap();
+    assert_eq!((status.term, status.role, status.leader), (0, RoleName::Follower, None));
+    assert_eq!(changes.next().map(|told| (told.term, told.leader)), Some((0, None)));
+    assert_eq!(changes.next_within(Duration::ZERO).unwrap(), None);
+    assert!(matches!(node.wait_for_leader(Duration::ZERO), Err(NoLeader::TimedOut)));
+    let metrics = node.metrics().unwrap();
+    assert_eq!((metrics.elections_started, metrics.elections_won), (0, 0));
+    let logged = || log.lines("INFO", "S77").into_iter().filter(|line| line.contains("leader"));
+    assert_eq!(logged().count(), 0);
+    let_go.send(()).unwrap();
+    let leads = changes.next().unwrap();
+    assert_eq!((leads.term, leads.role, leads.leader), (1, RoleName::Leader, Some(id)));
+    assert_eq!(node.wait_for_leader(LONG).unwrap(), id);
+    assert!(logged().count() > 0);
+    let metrics = node.metrics().unwrap();
+    assert_eq!((metrics.elections_started, metrics.elections_won), (1, 1));
 }
 
 #[test]

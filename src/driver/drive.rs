@@ -12,12 +12,14 @@
 //! records it.
 
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use super::gate::lets_heartbeats_pass;
 use super::held::Held;
 use super::protocol::Protocol;
+use super::standing::Standing;
 use super::timers::Timers;
 use super::timing::Timing;
 use crate::figure2::{
@@ -35,6 +37,8 @@ pub struct Driver<P> {
     elected: bool,
     /// Whether the election timer was due when the turn began.
     overdue: bool,
+    /// Where the server stood when a step was last carried out.
+    standing: Standing,
 }
 
 /// What a step owes now, but for its timers.
@@ -62,13 +66,18 @@ impl<P: Protocol> Driver<P> {
 
     /// A server in the middle of its life, whose timers do not run yet.
     pub fn new(server: P, timing: Timing) -> Self {
-        let timers = Timers::new(timing);
-        Driver { server, timers, steps: 0, elected: false, overdue: false }
+        let (timers, standing) = (Timers::new(timing), Standing::of(server.figure2()));
+        Driver { server, timers, steps: 0, elected: false, overdue: false, standing }
     }
 
     /// The server.
     pub fn server(&self) -> &P {
         &self.server
+    }
+
+    /// Where the server stood when a step was last carried out; at first, as it started.
+    pub fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// How many steps there were since the start.
@@ -134,16 +143,22 @@ impl<P: Protocol> Driver<P> {
             false => (send, Vec::new()),
         };
         let proposal = proposal.map(|outcome| (outcome, waiters));
-        let nothing =
-            persist.is_empty() && send.is_empty() && apply.is_empty() && proposal.is_none();
-        let held = Held { step: self.steps, persist, send, apply, proposal };
+        let after = Standing::of(self.server.figure2());
+        let before = mem::replace(&mut self.standing, after);
+        let standing = (after != before).then_some(after);
+        let nothing = persist.is_empty()
+            && standing.is_none()
+            && send.is_empty()
+            && apply.is_empty()
+            && proposal.is_none();
+        let held = Held { step: self.steps, persist, standing, send, apply, proposal };
         Owed { passing, held: (!nothing).then_some(held), breach }
     }
 
     /// What a driver does at once after a step, before anything else, where it is configured so: a
     /// new leader appends a blank, so that what came before its term is committed.
     pub fn follow_up(&mut self, blanks: bool) -> Option<Input<P::Message>> {
-        let appends = core::mem::take(&mut self.elected) && blanks;
+        let appends = mem::take(&mut self.elected) && blanks;
         appends.then(|| Input::Propose { payloads: Vec::from([Payload::Blank]) })
     }
 }
@@ -187,6 +202,22 @@ mod tests {
         let owed = carry_out(&mut driver, 50 * MS, output);
         assert_eq!(owed.passing.len(), 2, "heartbeats pass a slow write");
         driver
+    }
+
+    #[test]
+    fn heartbeats_wait_like_all_else_while_no_write_is_slow_and_entries_always() {
+        let mut driver = elected();
+        let mut owed = |input, writing: Option<Duration>| {
+            let output = driver.step(input);
+            driver.carry_out::<()>(50 * MS, output, Vec::new(), || writing, |_| 40 * MS)
+        };
+        for (writing, passing) in [(None, 0), (Some(4 * MS), 0), (Some(20 * MS), 2)] {
+            let heartbeats = owed(Input::Timeout(Timer::Heartbeat), writing);
+            assert_eq!(heartbeats.passing.len(), passing, "{writing:?}");
+            assert_eq!(heartbeats.held.map_or(0, |held| held.send.len()), 2 - passing);
+        }
+        let entry = owed(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Some(20 * MS));
+        assert_eq!((entry.passing.len(), entry.held.unwrap().send.len()), (0, 2));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::standing::Standing;
 use super::waiters::Run;
 use crate::figure2::{Entry, Index, Proposal, Record, ServerId, Term};
 
@@ -13,6 +14,8 @@ pub struct Held<M, W> {
     pub step: u64,
     /// Records to make durable before anything else of it leaves.
     pub persist: Vec<Record>,
+    /// Where the server stands from here on, if that has changed.
+    pub standing: Option<Standing>,
     /// Messages to send.
     pub send: Vec<(ServerId, M)>,
     /// Entries to apply.
@@ -23,6 +26,10 @@ pub struct Held<M, W> {
 
 /// The ways out of a node.
 pub trait Exits<M, W> {
+    /// Users are told where the server stands: before any message or answer, so that whoever hears
+    /// of what a step did finds it here too.
+    fn tell(&mut self, standing: Standing);
+
     /// Messages leave.
     fn send(&mut self, messages: Vec<(ServerId, M)>);
 
@@ -39,7 +46,14 @@ pub trait Exits<M, W> {
 
 impl<M, W> Default for Held<M, W> {
     fn default() -> Self {
-        Held { step: 0, persist: Vec::new(), send: Vec::new(), apply: Vec::new(), proposal: None }
+        Held {
+            step: 0,
+            persist: Vec::new(),
+            standing: None,
+            send: Vec::new(),
+            apply: Vec::new(),
+            proposal: None,
+        }
     }
 }
 
@@ -49,8 +63,11 @@ impl<M, W> Held<M, W> {
     /// # Panics
     /// When it still holds records: nobody made them durable.
     pub fn leave(self, exits: &mut impl Exits<M, W>) {
-        let Held { step: _, persist, send, apply, proposal } = self;
+        let Held { step: _, persist, standing, send, apply, proposal } = self;
         assert!(persist.is_empty(), "nobody made its records durable");
+        if let Some(standing) = standing {
+            exits.tell(standing);
+        }
         exits.send(send);
         match proposal {
             Some((Proposal::Accepted { term, first_index }, waiters)) => {

@@ -10,6 +10,7 @@
 //! | `timers.rs` | the two timers of a server: when they fire |
 //! | `drive.rs` | a server and its timers, and what its steps owe: composes the others |
 //! | `held.rs` | what a step owes, while it waits at the gate, and how it leaves |
+//! | `standing.rs` | where a server stands: what its users are told |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `waiters.rs` | who proposed what, and what became of it |
 
@@ -17,6 +18,7 @@ mod drive;
 mod gate;
 mod held;
 mod protocol;
+mod standing;
 mod timers;
 mod timing;
 mod waiters;
@@ -25,6 +27,7 @@ pub use drive::{Driver, Owed};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
 pub use held::{Exits, Held};
 pub use protocol::Protocol;
+pub use standing::{RoleName, Standing};
 pub use timers::Timers;
 pub use timing::{Timing, TimingError};
 pub use waiters::{Fate, Run, Waiters};

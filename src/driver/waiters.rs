@@ -80,3 +80,41 @@ impl<W> Waiters<W> {
         self.runs.retain(|run| !run.waiters.is_empty());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn run(term: Term, first_index: Index, waiters: &[u64]) -> Run<u64> {
+        Run { term, first_index, waiters: waiters.iter().copied().collect() }
+    }
+
+    fn told(waiters: &mut Waiters<u64>, index: Index, term: Term) -> Vec<(u64, Fate)> {
+        let mut told = Vec::new();
+        waiters.applied(index, term, |waiter, fate| told.push((waiter, fate)));
+        told
+    }
+
+    /// Each entry that is applied looks at every run: there are no more of them than are needed.
+    #[test]
+    fn what_is_accepted_in_one_term_is_one_run_but_for_the_leaders_own_entries() {
+        let mut waiters = Waiters::default();
+        let runs = [run(3, 5, &[50, 60]), run(3, 7, &[70]), run(3, 9, &[90]), run(4, 10, &[100])];
+        let counts = runs.map(|run| {
+            waiters.add(run);
+            waiters.runs.len()
+        });
+        assert_eq!(counts, [1, 1, 2, 3]);
+        for (index, waiter) in [(5, Some(50)), (6, Some(60)), (7, Some(70)), (8, None)] {
+            let expected: Vec<_> =
+                waiter.map(|waiter| (waiter, Fate::Applied)).into_iter().collect();
+            assert_eq!(told(&mut waiters, index, 3), expected, "at {index}");
+        }
+        assert_eq!(waiters.runs.len(), 2, "nobody waits in the first any more");
+        let superseded = Fate::Superseded { term: 3, index: 9 };
+        assert_eq!(told(&mut waiters, 9, 4), [(90, superseded)]);
+        assert_eq!(told(&mut waiters, 10, 4), [(100, Fate::Applied)]);
+        assert!(waiters.runs.is_empty());
+    }
+}

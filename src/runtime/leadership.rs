@@ -2,6 +2,7 @@
 
 use crate::runtime::std;
 
+use std::mem;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,12 @@ use thiserror::Error;
 
 use super::machinery::life::Life;
 use super::machinery::sync::{Condvar, Mutex, lock, wait};
-use super::status::{RoleName, Standing};
 use super::stopped::Stopped;
+use crate::driver::{RoleName, Standing};
 use crate::figure2::{ServerId, Term};
 
 /// Who leads, as one server sees it. It may be outdated when it is read: another server may lead
-/// a later term already.
+/// a later term already. It is told once the server's own disk holds the term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Leadership {
@@ -24,6 +25,13 @@ pub struct Leadership {
     pub role: RoleName,
     /// The leader of that term, if known.
     pub leader: Option<ServerId>,
+}
+
+impl Leadership {
+    /// What of a standing is told when it changes.
+    fn of(standing: &Standing) -> Leadership {
+        Leadership { term: standing.term, role: standing.role, leader: standing.leader }
+    }
 }
 
 /// No leader is known, and the wait for one is over.
@@ -100,13 +108,11 @@ impl Noticeboard {
         *lock(&self.standing)
     }
 
-    /// Shows where the server stands now. One thread does.
+    /// Shows where the server stands. One thread does at a time: whoever lets a step leave the
+    /// gate.
     pub(super) fn show(&self, new: Standing) {
-        let mut standing = lock(&self.standing);
-        let concerns_waiters = standing.leadership() != new.leadership();
-        *standing = new;
-        drop(standing);
-        if concerns_waiters {
+        let old = mem::replace(&mut *lock(&self.standing), new);
+        if Leadership::of(&old) != Leadership::of(&new) {
             self.changed.notify_all();
         }
     }
@@ -129,7 +135,7 @@ impl Noticeboard {
         let mut standing = lock(&self.standing);
         loop {
             life.check()?;
-            if let Some(found) = wanted(standing.leadership()) {
+            if let Some(found) = wanted(Leadership::of(&standing)) {
                 return Ok(Some(found));
             }
             standing = match deadline {

@@ -101,7 +101,7 @@ mod stopped;
 mod storage;
 mod transport;
 
-pub use crate::driver::{Timing, TimingError};
+pub use crate::driver::{RoleName, Timing, TimingError};
 pub use builder::{NodeBuilder, StartError};
 pub use leadership::{Leadership, LeadershipChanges, NoLeader};
 pub use limits::LimitError;
@@ -111,7 +111,7 @@ pub use node::Node;
 pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
 pub use readmit::ReadmitError;
 pub use state_machine::StateMachine;
-pub use status::{RoleName, Status};
+pub use status::Status;
 pub use stopped::{StopReason, Stopped};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;

@@ -131,7 +131,7 @@ impl<R> Node<R> {
         let Shared { counters, identities, noticeboard, .. } = &*self.machinery.shared;
         let applied_index = counters.applied_index.load(Ordering::Acquire);
         let standing = noticeboard.read();
-        Ok(Status::new(standing, applied_index, identities.concerns(), identities.disowned()))
+        Ok(Status::new(standing, applied_index, identities.concerns()))
     }
 
     /// What the node has counted since it started.

@@ -5,13 +5,14 @@ use crate::runtime::std;
 use std::collections::{BTreeMap, BTreeSet};
 use std::string::String;
 
-use super::leadership::Leadership;
 use super::machinery::log;
-use super::machinery::reception::Concerns;
-use crate::figure2::{Index, Role, Server, ServerId, Term};
+use super::machinery::reception::{Concerns, Lost};
+use crate::driver::{RoleName, Standing};
+use crate::figure2::{Index, ServerId, Term};
 
 /// What a node knows of itself and its cluster. It may be outdated when it is read: another
-/// server may lead a later term already.
+/// server may lead a later term already. What it says of the node itself is durable: a term, a
+/// role or an entry is told once it is on the node's own disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
@@ -42,76 +43,29 @@ pub struct Status {
     pub disowned: Option<String>,
 }
 
-/// What a server knows of itself after a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) id: ServerId,
-    pub(super) term: Term,
-    pub(super) role: RoleName,
-    pub(super) leader: Option<ServerId>,
-    pub(super) last_log_index: Index,
-    pub(super) commit_index: Index,
-}
-
-/// The role of a server, without the state that belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoleName {
-    /// Follows a leader, or waits for one.
-    Follower,
-    /// Stands for election.
-    Candidate,
-    /// Leads.
-    Leader,
-}
-
-impl Standing {
-    pub(super) fn of(server: &Server) -> Standing {
-        Standing {
-            id: server.config().id,
-            term: server.current_term(),
-            role: match server.volatile().role {
-                Role::Follower { .. } => RoleName::Follower,
-                Role::Candidate { .. } => RoleName::Candidate,
-                Role::Leader(_) => RoleName::Leader,
-            },
-            leader: server.leader(),
-            last_log_index: server.log().last_index(),
-            commit_index: server.volatile().commit_index,
+/// Logs what has changed between two standings of a server.
+pub(super) fn log_change(old: &Standing, new: &Standing) {
+    let Standing { id: _, term, role, leader, last_log_index: _, commit_index } = *new;
+    if (old.term, old.role) != (term, role) {
+        log::info!(term, ?role, from_term = old.term, from_role = ?old.role, "role");
+    }
+    if old.leader != leader {
+        match leader {
+            Some(leader) => log::info!(term, %leader, "leader"),
+            None => log::info!(term, "no leader"),
         }
     }
-
-    /// What of it is told to the application when it changes.
-    pub(super) fn leadership(&self) -> Leadership {
-        Leadership { term: self.term, role: self.role, leader: self.leader }
-    }
-
-    /// Logs what has changed.
-    pub(super) fn log_change_to(&self, new: &Standing) {
-        let Standing { id: _, term, role, leader, last_log_index: _, commit_index } = *new;
-        if (self.term, self.role) != (term, role) {
-            log::info!(term, ?role, from_term = self.term, from_role = ?self.role, "role");
-        }
-        if self.leader != leader {
-            match leader {
-                Some(leader) => log::info!(term, %leader, "leader"),
-                None => log::info!(term, "no leader"),
-            }
-        }
-        if self.commit_index != commit_index {
-            log::debug!(term, commit_index, "commit");
-        }
+    if old.commit_index != commit_index {
+        log::debug!(term, commit_index, "commit");
     }
 }
 
 impl Status {
-    pub(super) fn new(
-        standing: Standing,
-        applied_index: Index,
-        concerns: Concerns,
-        disowned: Option<String>,
-    ) -> Status {
+    pub(super) fn new(standing: Standing, applied_index: Index, concerns: Concerns) -> Status {
         let Standing { id, term, role, leader, last_log_index, commit_index } = standing;
-        let Concerns { refused, refused_by, lost } = concerns;
+        let Concerns { refused, refused_by, lost: Lost { to, peers: lost }, disowned } = concerns;
+        let leads = role == RoleName::Leader && term == to;
+        let lost = if leads { lost } else { BTreeSet::new() };
         Status {
             id,
             term,

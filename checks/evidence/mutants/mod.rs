@@ -8,6 +8,7 @@ mod cluster;
 mod door;
 mod drawn;
 mod elections;
+mod gate;
 mod guards;
 mod inductive;
 mod judge;
@@ -259,6 +260,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("inductive", inductive::MUTANTS),
     ("door", door::MUTANTS),
     ("guards", guards::MUTANTS),
+    ("gate", gate::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
     ("properties", properties::MUTANTS),

@@ -17,6 +17,10 @@ pub const ELECTION_TIMEOUT: Duration = Duration::from_millis(1000);
 /// within which a cluster has a new leader.
 const LEADER_POLLS: u32 = 10;
 
+/// How often to look whether all servers are in one term, and how long to wait before each look.
+const TERM_POLLS: u32 = 40;
+const TERM_PAUSE: Duration = Duration::from_millis(50);
+
 /// A lab in progress: a cluster, and which of its servers the script has cut off or crashed.
 pub struct Lab<'h> {
     harness: &'h mut dyn Harness,
@@ -171,6 +175,19 @@ impl<'h> Lab<'h> {
             }
             _ => Err(Unmet::TermsDiffer { terms }.into()),
         }
+    }
+
+    /// The term of all connected servers, once they agree: the last of them may hear of its leader
+    /// late on a busy machine.
+    pub fn agreed_term(&mut self) -> Result<Term, Failure> {
+        for _ in 1..TERM_POLLS {
+            self.sleep(TERM_PAUSE)?;
+            if let Ok(term) = self.check_terms() {
+                return Ok(term);
+            }
+        }
+        self.sleep(TERM_PAUSE)?;
+        self.check_terms()
     }
 
     /// Whether all servers that run are in `term`.

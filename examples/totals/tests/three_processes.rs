@@ -1,5 +1,8 @@
 //! The README's program, as it stands there, as three processes.
 
+#[path = "../../../tests/common/ports.rs"]
+mod ports;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -71,11 +74,6 @@ impl Drop for Server {
     }
 }
 
-fn free_addresses(count: usize) -> Vec<String> {
-    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|one| one.local_addr().unwrap().to_string()).collect()
-}
-
 type Servers = BTreeMap<usize, Server>;
 
 /// Types `line` at one server after the other until one leads; the number of that one.
@@ -95,7 +93,7 @@ fn type_at_the_leader(servers: &mut Servers, line: &str) -> usize {
 #[test]
 fn three_processes_agree_also_after_the_leader_was_killed() {
     let directory = tempfile::tempdir().unwrap();
-    let addresses = free_addresses(3);
+    let addresses = [(); 3].map(|()| ports::address_to_keep());
     let start = |number| Server::start(number, &addresses, directory.path());
     let mut servers: Servers = (1..=3).map(|number| (number, start(number))).collect();
     let leader = type_at_the_leader(&mut servers, "four");

@@ -1,9 +1,12 @@
 //! Figure 2, of whose letters the model is told what is not true.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use veraft::driver::Protocol;
 use veraft::figure2::{Config, Index, Input, Message, Output, Persistent, Server, Term};
 use veraft_models::orbit::{Rename, Renaming};
+use veraft_models::properties::Misstep;
 use veraft_models::{Letter, Meaning, ModelNode, Modelled, Shared};
 
 /// A server of Figure 2 of whose letters it is claimed that they all mean this.
@@ -58,5 +61,9 @@ impl<const CLAIM: u8> Modelled for Liar<CLAIM> {
             Claim::STALE => Meaning::Shared(Shared::Stale { from, to }),
             _ => Meaning::Shared(Shared::News { to, term }),
         }
+    }
+
+    fn missteps(before: &Self, input: &Input, output: &Output, after: &Self) -> BTreeSet<Misstep> {
+        Server::missteps(&before.0, input, output, &after.0)
     }
 }

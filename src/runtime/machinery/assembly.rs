@@ -5,13 +5,12 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::vec::Vec;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::application::{self, Jobs, Work};
+use super::application;
 use super::breaches::Logged;
 use super::clock::Clock;
 use super::errands::Errands;
@@ -20,7 +19,6 @@ use super::identity::Asked;
 use super::log;
 use super::mailbox::Mailbox;
 use super::opening::{self, Opened};
-use super::outbox::Outbox;
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
 use super::server_loop::{Arrived, ServerLoop};
@@ -30,11 +28,9 @@ use super::writer::Writer;
 use crate::driver::Driver;
 use crate::figure2::{Server, ServerId};
 use crate::runtime::builder::{NodeBuilder, StartError};
-use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
 use crate::runtime::recorder::{FORMAT, Line, Recorder};
 use crate::runtime::state_machine::StateMachine;
-use crate::runtime::status::Standing;
 use crate::runtime::storage::Storage;
 use crate::runtime::transport::{Inbox, Transport};
 
@@ -102,22 +98,18 @@ where
 
     let counters = Arc::new(Counters::new(config.peers()));
     let peers: Vec<ServerId> = config.peers().collect();
-    let outbox = |&peer: &ServerId| (peer, Arc::new(Outbox::new(counters.peer(peer))));
-    let outlets = Arc::new(Outlets {
-        outboxes: peers.iter().map(outbox).collect(),
-        jobs: Arc::new(Jobs::new(Work::default())),
-        given: AtomicU64::new(0),
-    });
-    let identities = Arc::new(Identities::new(registry));
     let (shortest, longest) = (*timing.election().start(), *timing.election().end());
     let servers = config.servers.clone();
     let (driver, started) = Driver::<Server>::start(config, persistent, floor, timing);
+    let standing = driver.standing();
+    let outlets = Arc::new(Outlets::new(peers.iter().copied(), counters.clone(), standing));
+    let identities = Arc::new(Identities::new(registry));
     let shared = Arc::new(Shared {
         life: Arc::default(),
         arrived: Arc::new(Mailbox::new(Arrived::default())),
         gate: Arc::new(Gate::new()),
+        noticeboard: outlets.noticeboard.clone(),
         outlets,
-        noticeboard: Arc::new(Noticeboard::new(Standing::of(driver.server()))),
         counters,
         identities: identities.clone(),
         longest_election: longest,
@@ -138,7 +130,6 @@ where
         arrived: shared.arrived.clone(),
         gate: shared.gate.clone(),
         outlets: shared.outlets.clone(),
-        noticeboard: shared.noticeboard.clone(),
         counters: shared.counters.clone(),
         recorder: recorder.clone(),
         write_here: None,

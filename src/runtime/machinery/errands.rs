@@ -4,13 +4,13 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::collections::BTreeSet;
 use std::time::Instant;
 use std::vec::Vec;
 
 use super::identity::Adoption;
 use super::log;
-use super::outlets::Gated;
+use super::outlets::{Gated, Note, Then};
+use super::reception::Lost;
 use super::server_loop::ServerLoop;
 use super::watch::Sign;
 use crate::figure2::{
@@ -47,10 +47,11 @@ impl<R> ServerLoop<R> {
     pub(super) fn run_errand(&mut self, errand: Errand) {
         match errand {
             Errand::Remember => {
-                let notes = self.identities.registry().unwritten(false);
-                if !notes.is_empty() {
-                    self.enter(Gated { notes, ..Gated::behind(self.driver.steps()) });
-                }
+                let mut registry = self.identities.registry();
+                let (notes, disowned) = (registry.unwritten(false), registry.disowned().cloned());
+                drop(registry);
+                let identities = self.identities.clone();
+                self.once_durable(notes, move || identities.disowned(disowned));
             }
             Errand::Disconnect(peer) => (self.errands.disconnect)(peer),
             Errand::Adopt { peer, adoption } => self.adopt(peer, adoption),
@@ -73,21 +74,38 @@ impl<R> ServerLoop<R> {
             return;
         }
         let Adoption { generation, term } = adoption;
-        log::warn!(generation, term, "readmitted with an empty store");
         let reply = RequestVoteReply { term, vote_granted: false };
         let message = Message::RequestVoteReply(reply);
         self.step(Input::Receive { from: peer, message }, Vec::new());
         let notes = Vec::from([self.identities.registry().adopting(adoption)]);
         let identities = self.identities.clone();
-        let then = Box::new(move || identities.registry().adopt(adoption));
-        self.enter(Gated { notes, then: Some(then), ..Gated::behind(self.driver.steps()) });
+        self.once_durable(notes, move || {
+            log::warn!(generation, term, "readmitted with an empty store");
+            identities.registry().adopt(adoption);
+        });
+    }
+
+    /// Writes notes, and does something once they, and the records of all steps before, are
+    /// durable.
+    fn once_durable(&mut self, notes: Vec<Note>, then: impl FnOnce() + Send + 'static) {
+        let then: Option<Then> = Some(Box::new(then));
+        self.enter(Gated { notes, then, ..Gated::behind(self.driver.steps()) });
+    }
+
+    /// Tells whoever asked for a readmission why it is refused. That may name a leader or a term,
+    /// so it waits for them to be durable.
+    fn refuse(&mut self, asked: &Readmission, notes: Vec<Note>, why: ReadmitError) {
+        let answer = asked.answer.clone();
+        self.once_durable(notes, move || {
+            // Nobody hears it if whoever asked has gone.
+            let _ = answer.send(Err(why));
+        });
     }
 
     /// Answers what can be answered at once; what has to wait for the others, it returns.
     fn readmit(&mut self, asked: Readmission) -> Option<Waiting> {
         if let Err(refusal) = self.may_readmit(asked.server) {
-            // Nobody hears it if whoever asked has gone.
-            let _ = asked.answer.send(Err(refusal));
+            self.refuse(&asked, Vec::new(), refusal);
             return None;
         }
         let payloads = Vec::from([Payload::Blank]);
@@ -125,13 +143,13 @@ impl<R> ServerLoop<R> {
             let server = asked.server;
             let Some(others) = self.others(now, *term, server) else {
                 let leader = self.server().leader();
-                let _ = waiting.asked.answer.send(Err(ReadmitError::NotLeader { leader }));
+                self.refuse(asked, Vec::new(), ReadmitError::NotLeader { leader });
                 continue;
             };
             match all_hold(*index, server, &others) {
-                Ok(()) => self.readmitted(waiting),
+                Ok(()) => self.readmitted(asked, *term),
                 Err(lacking) if now >= asked.deadline => {
-                    let _ = waiting.asked.answer.send(Err(lacking));
+                    self.refuse(asked, Vec::new(), lacking);
                 }
                 Err(_) => self.errands.readmissions.push(waiting),
             }
@@ -158,22 +176,21 @@ impl<R> ServerLoop<R> {
 
     /// The server gets a new generation. It is answered once that is durable; and everybody has
     /// to say hello again, so that it is known before anybody else leads.
-    fn readmitted(&mut self, waiting: Waiting) {
-        let Waiting { asked: Readmission { server, deadline: _, answer }, term, index: _ } =
-            waiting;
+    fn readmitted(&mut self, asked: &Readmission, term: Term) {
+        let server = asked.server;
         let mut registry = self.identities.registry();
         let given = registry.readmit(server, term);
         let notes = registry.unwritten(false);
         drop(registry);
         if let Err(known) = given {
-            let _ = answer.send(Err(ReadmitError::Already { server, term: known.generation }));
-            return;
+            let already = ReadmitError::Already { server, term: known.generation };
+            return self.refuse(asked, notes, already);
         }
-        log::warn!(%server, term, "readmitted: it may come back with an empty store");
-        let then = Box::new(move || {
+        let answer = asked.answer.clone();
+        self.once_durable(notes, move || {
+            log::warn!(%server, term, "readmitted: it may come back with an empty store");
             let _ = answer.send(Ok(()));
         });
-        self.enter(Gated { notes, then: Some(then), ..Gated::behind(self.driver.steps()) });
         let peers: Vec<ServerId> = self.server().config().peers().collect();
         peers.into_iter().for_each(|peer| (self.errands.disconnect)(peer));
     }
@@ -200,15 +217,6 @@ impl<R> ServerLoop<R> {
             }
             Sign::Back => log::info!(peer = %from, "a peer holds again what it acknowledged"),
         }
-        self.show_lost();
-    }
-
-    /// Shows which peers have lost what they acknowledged to this leader.
-    pub(super) fn show_lost(&self) {
-        let lost: BTreeSet<ServerId> = match self.server().is_leader() {
-            true => self.watch.lost(self.server().current_term()).collect(),
-            false => BTreeSet::new(),
-        };
-        self.identities.lost(lost);
+        self.identities.lost(Lost { to: term, peers: self.watch.lost(term).collect() });
     }
 }

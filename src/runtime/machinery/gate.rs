@@ -111,3 +111,50 @@ impl<T> Gate<T> {
         drop(discarded);
     }
 }
+
+#[cfg(all(test, not(veraft_shuttle)))]
+mod tests {
+    use super::*;
+    use std::thread;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_write_is_under_way_from_its_beginning_to_its_end() {
+        let gate = Gate::<u64>::new();
+        assert_eq!(gate.writing(), None);
+        gate.write_begins();
+        let began = gate.writing().unwrap();
+        while gate.writing().unwrap() == began {
+            thread::yield_now();
+        }
+        gate.write_ends();
+        assert_eq!(gate.writing(), None);
+    }
+
+    #[test]
+    fn what_waits_is_taken_at_once_and_whoever_waits_for_it_is_woken() {
+        let gate = Gate::new();
+        let taken = |batch: Option<Batch<u64>>| batch.map(|Batch { free, writes }| (free, writes));
+        thread::scope(|scope| {
+            let takes = scope.spawn(|| taken(gate.take(|_| true)));
+            while !lock(&gate.state).sleeping {
+                thread::yield_now();
+            }
+            assert_eq!(gate.enter(1, true), None);
+            assert_eq!(takes.join().unwrap(), Some((Vec::new(), Vec::from([1]))));
+        });
+        assert_eq!((gate.enter(2, false), gate.depth()), (None, 1), "not past the one under way");
+        assert_eq!(taken(gate.take_now(|_| false)), Some((Vec::from([2]), Vec::new())));
+        assert_eq!(taken(gate.take_now(|_| true)), None);
+        assert_eq!(gate.enter(3, false), Some(3));
+    }
+
+    #[test]
+    fn a_closed_gate_swallows_what_comes_and_gives_nothing() {
+        let gate = Gate::new();
+        assert_eq!(gate.enter(1, true), None);
+        gate.close();
+        assert_eq!((gate.enter(2, false), gate.depth()), (None, 0));
+        assert!(gate.take(|_| true).is_none() && gate.take_now(|_| true).is_none());
+    }
+}

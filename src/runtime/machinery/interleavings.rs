@@ -11,40 +11,24 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use std::vec::Vec;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use shuttle::thread;
 
-use super::application::{self, Jobs, Work};
-use super::breaches::Logged;
-use super::clock::Clock;
-use super::errands::Errands;
-use super::gate::Gate;
-use super::identity::{Asked, Registry};
+use super::application;
+use super::fixtures::{self, OWN, PEER, config, standing};
 use super::life::Life;
-use super::mailbox::Mailbox;
-use super::outbox::Outbox;
-use super::outlets::{Gated, Outlets};
-use super::reception::Identities;
-use super::server_loop::{Arrived, ServerLoop};
-use super::watch::Watch;
-use super::writer::Writer;
+use super::outlets::Gated;
 use crate::driver::{Driver, Held, Timing};
 use crate::figure2::{
-    Command, Config, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply,
-    Role, Server, ServerId, Term, Volatile,
+    Command, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply, Role,
+    Server, Term, Volatile,
 };
-use crate::runtime::leadership::Noticeboard;
-use crate::runtime::metrics::{Counters, PeerCounters};
 use crate::runtime::proposal::{ProposeError, Waiter};
 use crate::runtime::state_machine::StateMachine;
-use crate::runtime::status::Standing;
 use crate::runtime::stopped::StopReason;
 use crate::runtime::storage::{Notes, Storage, StorageError};
 use crate::runtime::transport::Link;
@@ -137,51 +121,27 @@ impl Link for Wire {
     }
 }
 
-/// The parts of a node that hand over to each other.
+/// The parts of a node that hand over to each other, on a disk that counts its durable records.
 struct Parts {
-    gate: Arc<Gate<Gated<Index>>>,
-    outlets: Arc<Outlets<Index>>,
-    counters: Arc<Counters>,
-    identities: Arc<Identities>,
+    node: fixtures::Parts<Index>,
     durable: Arc<AtomicU64>,
 }
 
-fn identities() -> Arc<Identities> {
-    let servers = [ServerId(1), PEER].into();
-    let asked = Asked { server: ServerId(1), cluster: "shuttle".into(), servers };
-    let registry = Registry::open(&Notes::new(), &Persistent::default(), asked, || 1);
-    Arc::new(Identities::new(registry.unwrap()))
-}
+impl Deref for Parts {
+    type Target = fixtures::Parts<Index>;
 
-const PEER: ServerId = ServerId(2);
+    fn deref(&self) -> &Self::Target {
+        &self.node
+    }
+}
 
 impl Parts {
     fn new() -> Parts {
-        let outbox = Arc::new(Outbox::new(Arc::new(PeerCounters::default())));
-        Parts {
-            gate: Arc::new(Gate::new()),
-            outlets: Arc::new(Outlets {
-                outboxes: BTreeMap::from([(PEER, outbox)]),
-                jobs: Arc::new(Jobs::new(Work::default())),
-                given: Default::default(),
-            }),
-            identities: identities(),
-            counters: Arc::default(),
-            durable: Arc::default(),
-        }
+        Parts { node: fixtures::Parts::on(&Notes::new()), durable: Arc::default() }
     }
 
     fn spawn_disk(&self) -> thread::JoinHandle<()> {
-        let mut disk = Writer {
-            storage: Disc { appended: 0, durable: self.durable.clone() },
-            gate: self.gate.clone(),
-            outlets: self.outlets.clone(),
-            counters: self.counters.clone(),
-            recorder: None,
-            identities: self.identities.clone(),
-            floor: 0,
-            batches: 0,
-        };
+        let mut disk = self.writer(Disc { appended: 0, durable: self.durable.clone() });
         thread::spawn(move || assert!(disk.run().is_ok()))
     }
 
@@ -195,6 +155,18 @@ impl Parts {
         let link = Box::new(Wire { last: 0, durable: self.durable.clone() });
         let outbox = self.outlets.outboxes[&PEER].clone();
         thread::spawn(move || outbox.run(link))
+    }
+
+    /// Demands that what users are told is durable: as many records as the term says.
+    fn spawn_user(&self) -> thread::JoinHandle<()> {
+        let (outlets, durable) = (self.outlets.clone(), self.durable.clone());
+        thread::spawn(move || {
+            for _ in 0..3 {
+                let told = outlets.noticeboard.read().term;
+                assert!(durable.load(Ordering::SeqCst) >= told, "told before it was durable");
+                thread::yield_now();
+            }
+        })
     }
 
     fn close(&self) {
@@ -212,7 +184,7 @@ fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
 fn messages_leave_in_order_once_their_records_are_durable() {
     explore(|| {
         let parts = Parts::new();
-        let threads = [parts.spawn_disk(), parts.spawn_sender()];
+        let threads = [parts.spawn_disk(), parts.spawn_sender(), parts.spawn_user()];
         let mut records = 0;
         for (step, writes) in [(1, true), (2, false), (3, true), (4, true), (5, false)] {
             records += u64::from(writes);
@@ -221,6 +193,7 @@ fn messages_leave_in_order_once_their_records_are_durable() {
             let gated = Gated::of(Held {
                 step,
                 persist: persist.into_iter().collect(),
+                standing: Some(standing(records)),
                 send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
                 ..Held::default()
             });
@@ -291,16 +264,7 @@ impl Storage for Broken {
 fn what_waits_for_a_write_that_fails_never_leaves() {
     explore(|| {
         let parts = Parts::new();
-        let mut disk = Writer {
-            storage: Broken,
-            gate: parts.gate.clone(),
-            outlets: parts.outlets.clone(),
-            counters: parts.counters.clone(),
-            recorder: None,
-            identities: parts.identities.clone(),
-            floor: 0,
-            batches: 0,
-        };
+        let mut disk = parts.writer(Broken);
         let writes = thread::spawn(move || disk.run().err().map(|failure| failure.unreleased));
         assert!(parts.gate.enter(vote(), true).is_none());
         let unreleased = writes.join().unwrap();
@@ -315,34 +279,12 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
     explore(|| {
         let parts = Parts::new();
         let life = Arc::new(Life::default());
-        let arrived = Arc::new(Mailbox::new(Arrived::default()));
-        let config = Config {
-            id: ServerId(1),
-            servers: Arc::new([ServerId(1)].into()),
-            max_append_bytes: 100,
-        };
-        let ballot = Record::Ballot { current_term: 1, voted_for: Some(ServerId(1)) };
+        let arrived = parts.arrived.clone();
+        let ballot = Record::Ballot { current_term: 1, voted_for: Some(OWN) };
         let role = Role::Leader(Leader::default());
         let volatile = Volatile { role, ..Volatile::default() };
-        let server = Server::from_parts(config, [ballot].into_iter().collect(), volatile);
-        let server_loop = ServerLoop {
-            noticeboard: Arc::new(Noticeboard::new(Standing::of(&server))),
-            driver: Driver::new(server, Timing::default()),
-            clock: Clock::new(StdRng::seed_from_u64(1)),
-            arrived: arrived.clone(),
-            gate: parts.gate.clone(),
-            outlets: parts.outlets.clone(),
-            counters: parts.counters.clone(),
-            recorder: None,
-            write_here: None,
-            identities: parts.identities.clone(),
-            errands: Errands { disconnect: Box::new(|_| {}), readmissions: Vec::new() },
-            watch: Watch::new(Duration::from_secs(1)),
-            shown: BTreeMap::new(),
-            stops: false,
-            logged: Logged::new(),
-            blanks: false,
-        };
+        let server = Server::from_parts(config([OWN]), [ballot].into_iter().collect(), volatile);
+        let server_loop = parts.server_loop(Driver::new(server, Timing::default()));
         let mut threads = Vec::from([parts.spawn_disk(), parts.spawn_application()]);
         threads.push(thread::spawn(move || server_loop.run(Output::default())));
         for _ in 0..2 {

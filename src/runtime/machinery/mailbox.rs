@@ -120,3 +120,53 @@ impl<Q: Queue> Mailbox<Q> {
         state
     }
 }
+
+#[cfg(all(test, not(veraft_shuttle)))]
+mod tests {
+    use super::*;
+
+    /// Numbers, of which only the even ones are worth to be woken for.
+    #[derive(Default)]
+    struct Even(Vec<u64>);
+
+    impl Queue for Even {
+        fn is_empty(&self) -> bool {
+            self.0.iter().all(|number| number % 2 == 1)
+        }
+    }
+
+    fn taken(mailbox: &Mailbox<Even>) -> Option<Vec<u64>> {
+        match mailbox.take(Some(Instant::now())) {
+            Taken::All(Even(numbers)) => Some(numbers),
+            Taken::TimedOut | Taken::Closed => None,
+        }
+    }
+
+    #[test]
+    fn the_taker_is_woken_once_and_only_for_what_it_waits_for() {
+        let mailbox = Mailbox::new(Even::default());
+        let sleeps = || lock(&mailbox.state).sleeping;
+        lock(&mailbox.state).sleeping = true;
+        mailbox.put(|queue| queue.0.push(1));
+        assert!(sleeps(), "woken for nothing");
+        mailbox.put(|queue| queue.0.push(2));
+        assert!(!sleeps());
+        assert_eq!(taken(&mailbox), Some([1, 2].into()));
+        assert_eq!((taken(&mailbox), sleeps()), (None, false), "the time is over");
+    }
+
+    #[test]
+    fn what_is_in_a_mailbox_that_ends_can_be_taken_unless_it_is_closed() {
+        for closes in [false, true] {
+            let mailbox = Mailbox::new(Even(Vec::from([2])));
+            if closes {
+                mailbox.close()
+            } else {
+                mailbox.finish()
+            }
+            assert!(mailbox.put(|queue| queue.0.push(4)).is_none());
+            assert_eq!(taken(&mailbox), (!closes).then(|| [2].into()));
+            assert!(matches!(mailbox.take(None), Taken::Closed));
+        }
+    }
+}

@@ -28,6 +28,7 @@
 //! | `sync.rs` | the locks below all that |
 //! | `log.rs` | lines for the application's log |
 //! | `readable.rs` | how errors look as `Debug` |
+//! | `told.rs` | tests: users are told nothing before it is durable |
 //! | `interleavings.rs` | tests: the threads under a scheduler that tries interleavings |
 
 mod application;
@@ -35,6 +36,8 @@ pub(super) mod assembly;
 mod breaches;
 mod clock;
 mod errands;
+#[cfg(test)]
+mod fixtures;
 mod gate;
 pub(super) mod identity;
 #[cfg(all(test, veraft_shuttle))]
@@ -50,5 +53,7 @@ pub(super) mod reception;
 mod server_loop;
 pub(super) mod sync;
 pub(super) mod threads;
+#[cfg(all(test, not(veraft_shuttle)))]
+mod told;
 mod watch;
 mod writer;

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
-use super::application::Jobs;
+use super::application::{Jobs, Work};
 use super::outbox::Outbox;
-use crate::driver::{Exits, Held, Run};
+use crate::driver::{Exits, Held, RoleName, Run, Standing};
 use crate::figure2::{Entry, Index, Message, ServerId, Term};
+use crate::runtime::leadership::Noticeboard;
+use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
+use crate::runtime::status::log_change;
 
 /// What waits at the gate: what a step owes, and what the node does beside the server.
 pub(super) struct Gated<R> {
@@ -56,9 +59,27 @@ pub(super) struct Outlets<R> {
     pub(super) jobs: Arc<Jobs<R>>,
     /// The highest index given to the application.
     pub(super) given: AtomicU64,
+    pub(super) noticeboard: Arc<Noticeboard>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl<R> Outlets<R> {
+    /// Ways to these peers and to an application, and users who are told of this standing.
+    pub(super) fn new(
+        peers: impl IntoIterator<Item = ServerId>,
+        counters: Arc<Counters>,
+        standing: Standing,
+    ) -> Self {
+        let outbox = |peer: ServerId| (peer, Arc::new(Outbox::new(counters.peer(peer))));
+        Outlets {
+            outboxes: peers.into_iter().map(outbox).collect(),
+            jobs: Arc::new(Jobs::new(Work::default())),
+            given: AtomicU64::new(0),
+            noticeboard: Arc::new(Noticeboard::new(standing)),
+            counters,
+        }
+    }
+
     /// Lets everything out whose records are durable.
     pub(super) fn release(&self, gated: Gated<R>) {
         let Gated { held, notes, then, stop } = gated;
@@ -68,6 +89,20 @@ impl<R> Outlets<R> {
         if let Some(then) = then {
             then();
         }
+    }
+
+    /// Logs and counts what has changed, and shows where the server stands: whoever is told finds
+    /// it counted.
+    fn tell(&self, new: Standing) {
+        let old = self.noticeboard.read();
+        log_change(&old, &new);
+        let Counters { elections_started, elections_won, .. } = &*self.counters;
+        // Only who stands for election is more than a follower as its term rises.
+        let stood = new.term > old.term && new.role != RoleName::Follower;
+        elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
+        let won = new.role == RoleName::Leader && (old.role, old.term) != (new.role, new.term);
+        elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
+        self.noticeboard.show(new);
     }
 
     /// Hands messages to the senders.
@@ -88,6 +123,10 @@ struct Leaving<'o, R> {
 }
 
 impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
+    fn tell(&mut self, standing: Standing) {
+        self.outlets.tell(standing);
+    }
+
     fn send(&mut self, messages: Vec<(ServerId, Message)>) {
         self.outlets.send(messages);
     }
@@ -97,7 +136,10 @@ impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
             waiter.accept(Accepted { term: run.term, index });
         }
         // Nobody waits for what the node proposed itself.
-        self.accepted = (!run.waiters.is_empty()).then_some(run);
+        if !run.waiters.is_empty() {
+            self.outlets.counters.proposal_batch.add(run.waiters.len() as u64);
+            self.accepted = Some(run);
+        }
     }
 
     fn refused(&mut self, term: Term, leader: Option<ServerId>, waiters: Vec<Waiter<R>>) {

@@ -16,7 +16,7 @@ use super::log;
 use super::mailbox::Mailbox;
 use super::server_loop::Arrived;
 use super::sync::{Mutex, MutexGuard, lock};
-use crate::figure2::{Message, ServerId};
+use crate::figure2::{Message, ServerId, Term};
 use crate::runtime::metrics::Counters;
 use crate::runtime::transport::{Closed, Reception};
 
@@ -35,8 +35,18 @@ pub(in crate::runtime) struct Concerns {
     pub(in crate::runtime) refused: BTreeMap<ServerId, String>,
     /// Peers that refuse this node, and why.
     pub(in crate::runtime) refused_by: BTreeMap<ServerId, String>,
-    /// Peers that lost what they acknowledged to this leader.
-    pub(in crate::runtime) lost: BTreeSet<ServerId>,
+    pub(in crate::runtime) lost: Lost,
+    /// Why this node's own store is not the one that the cluster knows, if it is durable that it
+    /// was told so.
+    pub(in crate::runtime) disowned: Option<String>,
+}
+
+/// Peers that lost what they acknowledged to a leader.
+#[derive(Clone, Debug, Default)]
+pub(in crate::runtime) struct Lost {
+    /// The term in which this server led.
+    pub(in crate::runtime) to: Term,
+    pub(in crate::runtime) peers: BTreeSet<ServerId>,
 }
 
 /// Of how many servers at most it is said that they are refused.
@@ -44,9 +54,10 @@ const MOST: usize = 64;
 
 impl Identities {
     pub(in crate::runtime) fn new(registry: Registry) -> Self {
+        let concerns = Concerns { disowned: registry.disowned().cloned(), ..Concerns::default() };
         Identities {
             registry: Mutex::new(registry),
-            concerns: Mutex::default(),
+            concerns: Mutex::new(concerns),
             is_refused: AtomicBool::new(false),
         }
     }
@@ -59,14 +70,14 @@ impl Identities {
         lock(&self.concerns).clone()
     }
 
-    /// Shows which peers lost what they acknowledged.
-    pub(in crate::runtime) fn lost(&self, peers: BTreeSet<ServerId>) {
-        lock(&self.concerns).lost = peers;
+    /// Shows which peers lost what they acknowledged to the leader of a term.
+    pub(in crate::runtime) fn lost(&self, lost: Lost) {
+        lock(&self.concerns).lost = lost;
     }
 
-    /// Why this node's store is not the one that the cluster knows, if it was told so.
-    pub(in crate::runtime) fn disowned(&self) -> Option<String> {
-        self.registry().disowned().cloned()
+    /// Shows why this node's store is not the one that the cluster knows.
+    pub(in crate::runtime) fn disowned(&self, why: Option<String>) {
+        lock(&self.concerns).disowned = why;
     }
 
     /// A peer has shown that it has come further.

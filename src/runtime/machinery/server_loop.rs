@@ -5,7 +5,6 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use super::breaches::Logged;
@@ -21,11 +20,9 @@ use crate::driver::{Driver, Owed};
 use crate::figure2::{
     Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term,
 };
-use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{ProposeError, Waiter};
 use crate::runtime::recorder::{Line, Recorder, State};
-use crate::runtime::status::{RoleName, Standing};
 
 /// How many messages wait for the server at most; the oldest go first.
 const CAPACITY: usize = 4096;
@@ -70,7 +67,6 @@ pub(super) struct ServerLoop<R> {
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) gate: Arc<Gate<Gated<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
-    pub(super) noticeboard: Arc<Noticeboard>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
     /// Writes what waits at the gate, for a storage that never blocks; otherwise the disk thread
@@ -199,13 +195,9 @@ impl<R> ServerLoop<R> {
             recorder.record(Line::Step { step: self.driver.steps(), input, output, state });
         }
         match output.proposal {
-            Some(Proposal::Accepted { .. }) if !waiters.is_empty() => {
-                self.counters.proposal_batch.add(waiters.len() as u64);
-                waiters.iter_mut().for_each(Waiter::enter);
-            }
-            Some(Proposal::Accepted { .. } | Proposal::NotLeader { .. }) | None => {}
+            Some(Proposal::Accepted { .. }) => waiters.iter_mut().for_each(Waiter::enter),
+            Some(Proposal::NotLeader { .. }) | None => {}
         }
-        self.publish();
         let breach = self.carry_out(output, waiters);
         if let Some(input) = self.driver.follow_up(self.blanks && self.may_append_blanks()) {
             self.step(input, Vec::new());
@@ -243,24 +235,6 @@ impl<R> ServerLoop<R> {
             self.outlets.release(free);
         } else if let Some(write) = &mut self.write_here {
             write();
-        }
-    }
-
-    /// Shows where the server stands, and logs and counts what changed.
-    fn publish(&mut self) {
-        let new = Standing::of(self.server());
-        let old = self.noticeboard.read();
-        if new == old {
-            return;
-        }
-        self.noticeboard.show(new);
-        old.log_change_to(&new);
-        let stood = new.term > old.term && self.server().persistent().voted_for() == Some(new.id);
-        self.counters.elections_started.fetch_add(u64::from(stood), Ordering::Relaxed);
-        let won = new.role == RoleName::Leader && (old.role, old.term) != (new.role, new.term);
-        self.counters.elections_won.fetch_add(u64::from(won), Ordering::Relaxed);
-        if (old.role, old.term) != (new.role, new.term) {
-            self.show_lost();
         }
     }
 }

@@ -174,41 +174,20 @@ impl<S: Storage, R> Writer<S, R> {
 mod tests {
     use super::*;
     use crate::driver::Held;
-    use crate::figure2::{Command, Entry, Message, Persistent, RequestVoteReply, ServerId};
-    use crate::runtime::machinery::application::{Jobs, Work};
-    use crate::runtime::machinery::identity::{Asked, IDENTITY, PEERS, Registry, UnfitStore};
+    use crate::figure2::{Command, Entry, Message, RequestVoteReply};
+    use crate::runtime::machinery::application::Work;
+    use crate::runtime::machinery::fixtures::{PEER, Parts, asked};
+    use crate::runtime::machinery::identity::{IDENTITY, PEERS, Registry, UnfitStore};
     use crate::runtime::machinery::mailbox::Taken;
-    use crate::runtime::machinery::outbox::Outbox;
     use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes};
     use std::boxed::Box;
     use std::string::ToString;
     use std::sync::mpsc;
 
-    const PEER: ServerId = ServerId(2);
-
-    fn asked() -> Asked {
-        let servers = [ServerId(1), PEER].into();
-        Asked { server: ServerId(1), cluster: "test".into(), servers }
-    }
-
     fn disk(platter: &MemoryDisk) -> Writer<MemoryStorage, u64> {
         let mut storage = platter.open().unwrap();
         let notes = storage.notes().unwrap();
-        let registry = Registry::open(&notes, &Persistent::default(), asked(), || 1).unwrap();
-        Writer {
-            storage,
-            gate: Arc::new(Gate::new()),
-            outlets: Arc::new(Outlets {
-                outboxes: [(PEER, Arc::new(Outbox::new(Arc::default())))].into(),
-                jobs: Arc::new(Jobs::new(Work::default())),
-                given: Default::default(),
-            }),
-            counters: Arc::default(),
-            recorder: None,
-            identities: Arc::new(Identities::new(registry)),
-            floor: 0,
-            batches: 0,
-        }
+        Parts::on(&notes).writer(storage)
     }
 
     /// A step that writes a ballot of this term, applies the entry of this index, and sends.
@@ -260,6 +239,7 @@ mod tests {
         assert!(done.try_recv().is_err());
         disk.run_once().ok().unwrap();
         assert_eq!(done.try_recv(), Ok(4));
+        assert_eq!(disk.gate.writing(), None, "the write has ended");
         drop(disk);
         assert_eq!(synced(&platter)[PEERS], b"x");
     }

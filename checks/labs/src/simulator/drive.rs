@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run};
+use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run, Standing};
 use veraft::figure2::{Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Term};
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
@@ -274,6 +274,10 @@ impl<P: Process> Leaving<'_, P> {
 }
 
 impl<P: Process> Exits<Message, Asked> for Leaving<'_, P> {
+    fn tell(&mut self, standing: Standing) {
+        self.simulator.safety.told(self.id, standing.term);
+    }
+
     fn send(&mut self, messages: Vec<(ServerId, Message)>) {
         for (to, message) in messages {
             self.simulator.send(self.id, to, message);

@@ -34,7 +34,8 @@ pub struct Safety {
 #[derive(Clone, Default)]
 struct Seen {
     term: Term,
-    /// The highest term in a message that left the server: it must not come back with less.
+    /// The highest term in what left the server, to a peer or to a user: it must not come back
+    /// with less.
     told: Term,
     commit_index: Index,
     /// The term it leads, and the end of its log.
@@ -117,10 +118,15 @@ impl Safety {
         })
     }
 
+    /// A peer, or a user, hears of a server in this term.
+    pub fn told(&mut self, server: usize, term: Term) {
+        let told = &mut self.servers[server].told;
+        *told = (*told).max(term);
+    }
+
     /// A message leaves a server.
     pub fn sent(&mut self, from: usize, message: &Message) {
-        let told = &mut self.servers[from].told;
-        *told = (*told).max(message.term());
+        self.told(from, message.term());
     }
 
     /// A step wants a message sent; it may still have to wait for the disk.

@@ -1,7 +1,5 @@
 //! Lab 2A: leaders come, stay, and are replaced.
 
-use std::time::Duration;
-
 use crate::failure::{Failure, Unmet};
 use crate::harness::ServerStatus;
 use crate::lab::{ELECTION_TIMEOUT, Lab};
@@ -9,8 +7,7 @@ use crate::lab::{ELECTION_TIMEOUT, Lab};
 /// A cluster elects a leader and keeps it while nothing fails.
 pub fn initial_election(lab: &mut Lab<'_>) -> Result<(), Failure> {
     lab.check_one_leader()?;
-    lab.sleep(Duration::from_millis(50))?;
-    let from = lab.check_terms()?;
+    let from = lab.agreed_term()?;
     lab.sleep(2 * ELECTION_TIMEOUT)?;
     let to = lab.check_terms()?;
     if to != from {
