@@ -23,7 +23,7 @@ row() {
       files=(--file 'src/figure2/**')
       most=40 besides=10
       cargo_takes=(--no-default-features --features model)
-      targets=(--lib --test breaches)
+      targets=(--lib --test figure2 --test breaches)
       ;;
     *) echo "there is no row $1: ${rows[*]}" >&2; exit 2 ;;
   esac
