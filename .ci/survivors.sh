@@ -24,7 +24,7 @@ row() {
       files=(--file 'src/figure2/**')
       most=40 besides=10
       cargo_takes=(--no-default-features --features model)
-      targets=(--lib --test breaches)
+      targets=(--lib --test figure2 --test breaches)
       ;;
     runtime)
       files=(--file 'src/driver/**' --file 'src/runtime/*.rs' --file 'src/runtime/machinery/*.rs')

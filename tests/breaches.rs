@@ -292,6 +292,8 @@ fn what_was_committed_or_applied_is_never_destroyed() {
     // One entry of a later term in the place of the first, as a leader sends it that lost all.
     assert_eq!(step(follower(), 1, append(6, (0, 0), &[6])), gone(1, 1, 6));
     assert_eq!(step(follower(), 1, append(6, (1, 1), &[6, 6])), gone(2, 1, 6));
+    // By the leader of its own term, too.
+    assert_eq!(step(follower(), 1, append(5, (1, 1), &[5])), gone(2, 1, 5));
     assert_eq!(step(follower(), 1, append(6, (2, 2), &[])), gone(2, 1, 2));
     // What is not known to be committed may go.
     assert_eq!(step(follower(), 1, append(6, (2, 1), &[6])), None);

@@ -327,5 +327,19 @@ mod tests {
         assert_eq!(log.last_index_of_term(3), Some(5));
         assert_eq!(log.last_index_of_term(6), Some(6));
         assert_eq!(log.last_index_of_term(7), None);
+        // Index 0 has term 0, and is no entry.
+        assert_eq!(log.last_index_of_term(0), None);
+    }
+
+    #[test]
+    fn entries_are_a_prefix_of_what_begins_with_them() {
+        let entries = |terms| log(terms).entries().clone();
+        let long = entries(&[1, 2, 3]);
+        for prefix in [&[][..], &[1], &[1, 2], &[1, 2, 3]] {
+            assert!(entries(prefix).is_prefix_of(&long), "{prefix:?}");
+        }
+        for other in [&[2][..], &[1, 3], &[1, 2, 3, 4]] {
+            assert!(!entries(other).is_prefix_of(&long), "{other:?}");
+        }
     }
 }

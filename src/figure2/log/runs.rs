@@ -339,6 +339,34 @@ mod tests {
     }
 
     #[test]
+    fn other_items_make_another_sequence_with_another_hash() {
+        let hasher = std::collections::hash_map::RandomState::new();
+        assert!(runs(&[1, 2]) != runs(&[1, 3]) && runs(&[1, 2]) != runs(&[1]));
+        assert_ne!(hasher.hash_one(runs(&[1, 2])), hasher.hash_one(runs(&[1, 3])));
+        let parts = |one: &[u64], two: &[u64]| hasher.hash_one((runs(one), runs(two)));
+        assert_ne!(parts(&[1], &[2]), parts(&[1, 2], &[]));
+    }
+
+    #[test]
+    fn an_iterator_knows_how_many_items_are_left() {
+        let log = runs(&[1, 2, 3, 4, 5]);
+        let mut left = log.iter();
+        assert_eq!((left.next(), left.len()), (Some(&1), 4));
+        assert_eq!((left.next_back(), left.len()), (Some(&5), 3));
+        assert_eq!((left.next(), left.size_hint()), (Some(&2), (2, Some(2))));
+    }
+
+    #[test]
+    fn runs_are_joined_up_to_the_longest() {
+        let mut log = runs(&[1; LONGEST / 2]);
+        log.append(&runs(&[2; LONGEST / 2]));
+        assert_eq!(log.runs().count(), 1);
+        let mut log = runs(&[1; LONGEST / 2]);
+        log.append(&runs(&[2; LONGEST / 2 + 1]));
+        assert_eq!(log.runs().count(), 2);
+    }
+
+    #[test]
     fn a_point_is_found_in_the_run_that_has_it() {
         let mut log = Runs::default();
         (0..600).for_each(|item| log.append(&runs(&[2 * item])));
