@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use stateright::Model;
 use veraft_checks::engines::Outcome;
+use veraft_checks::engines::covering::Covering;
 use veraft_checks::engines::stateright::search;
 use veraft_checks::engines::timely::{self, TimelySettings};
 use veraft_checks::scopes::{self, actor_model};
@@ -31,7 +31,7 @@ struct Run {
 
 fn run<M>(model: M, workers: usize) -> Run
 where
-    M: Model + Send + Sync + 'static,
+    M: Covering + Send + Sync + 'static,
     M::State: Clone + PartialEq + std::hash::Hash + Send + Sync,
     M::Action: Clone + PartialEq + Send + Sync,
 {
@@ -41,19 +41,7 @@ where
 
 fn run_timely(cluster: Cluster, workers: usize) -> Run {
     let never = Arc::new(AtomicBool::new(false));
-    let settings = TimelySettings {
-        workers,
-        hosts: None,
-        wide_fingerprints: false,
-        frontier_memory: u64::MAX,
-        spill_folder: std::env::temp_dir(),
-        max_memory: None,
-        max_depth: None,
-        checkpoint: None,
-        checkpoint_interval: Duration::from_secs(60),
-        resume: false,
-        subject: b"bench".to_vec(),
-    };
+    let settings = TimelySettings::new(workers, b"bench".to_vec());
     let outcome = timely::search(cluster, &settings, &mut Progress::silent(), &never);
     Run::of(outcome.expect("one process needs neither network nor disk"))
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::commands::output::{try_existing_folder, try_folder};
-use crate::engines::{Engine, cores};
 use crate::engines::timely::TimelySettings;
 use crate::engines::timely::hosts::Hosts;
+use crate::engines::{Engine, cores};
 use crate::scopes::Scope;
 
 /// The options that choose an engine and its limits.

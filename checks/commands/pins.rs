@@ -114,15 +114,13 @@ mod tests {
 
     #[test]
     fn what_was_counted_anew_takes_the_place_of_its_pin() {
-        let printed = source(&table(&[("figure-8-five", 1_234_567, 0, 30), ("pair", 8_469, 1_234, 24)]));
+        let printed =
+            source(&table(&[("figure-8-five", 1_234_567, 0, 30), ("pair", 8_469, 1_234, 24)]));
         let changed: Vec<&str> =
             printed.lines().filter(|line| !SOURCE.lines().any(|before| before == *line)).collect();
         assert_eq!(
             changed,
-            [
-                "    (\"pair\", 8_469, 1_234, 24),",
-                "    (\"figure-8-five\", 1_234_567, 0, 30),"
-            ]
+            ["    (\"pair\", 8_469, 1_234, 24),", "    (\"figure-8-five\", 1_234_567, 0, 30),"]
         );
         assert_eq!(printed.lines().count(), SOURCE.lines().count() + 1);
     }

@@ -57,7 +57,12 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
     }
     let engine = args.engine.engine(&scope, args.property.as_deref())?;
     let property = args.property;
-    search(&[scope], &Options { engine: Some(engine), property, ..Options::default() }, &output, out)
+    search(
+        &[scope],
+        &Options { engine: Some(engine), property, ..Options::default() },
+        &output,
+        out,
+    )
 }
 
 impl RunArgs {

@@ -172,10 +172,7 @@ mod tests {
         let mut absent = (0..1000).map(|i| number(i) ^ 1).filter(|state| !map.contains_key(state));
         assert!(absent.clone().count() > 900);
         assert!(absent.all(|state| visited.get(state).is_none()));
-        assert_eq!(
-            visited.iter().collect::<HashMap<_, _>>(),
-            map
-        );
+        assert_eq!(visited.iter().collect::<HashMap<_, _>>(), map);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use veraft_models::{Cluster, Environment};
 
 use crate::engines::timely::{SearchError, TimelySettings};
-use crate::engines::{Engine, Ended, cores};
+use crate::engines::{Ended, Engine, cores};
 use crate::evidence::search::{self, Options};
 use crate::evidence::verdict::{PropertyVerdict, Verdict, Word};
 use crate::scopes::{Kind, Scope};

@@ -177,9 +177,8 @@ impl Verdict {
         };
         // Counts are compared once a search is exhausted.
         if exhausted {
-            verdict.changed = verdict.compare(|what, now, then| {
-                format!("{what}: {now}, but {then} when last reviewed")
-            });
+            verdict.changed = verdict
+                .compare(|what, now, then| format!("{what}: {now}, but {then} when last reviewed"));
         }
         verdict
     }

@@ -62,6 +62,9 @@ pub(crate) const PLAIN: Environment =
 const TORN: Environment = Environment { torn: true, ..REDUCED };
 const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 const PROPOSALS: Environment = Environment { proposals: true, ..REDUCED };
+/// Silent steps at once, and maximal states alone: for what is large without it.
+const MAXIMAL: Environment = Environment { saturation: true, antichain: true, ..REDUCED };
+const MAXIMAL_BLANKS: Environment = Environment { blanks: true, ..MAXIMAL };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
     Bounds { servers, terms, entries, restarts }
@@ -128,7 +131,7 @@ pub const SCOPES: &[Scope] = &[
     scope("single", "a server alone", bounds(1, 3, 2, 2), REDUCED),
     scope("pair", "two servers", bounds(2, 3, 2, 1), REDUCED),
     scope("even", "four servers", bounds(4, 2, 0, 1), REDUCED),
-    scope("blank", "leaders that append blanks", bounds(3, 2, 2, 1), BLANKS),
+    scope("blank", "leaders that append blanks", bounds(3, 2, 2, 1), MAXIMAL_BLANKS),
     scope("proposals", "proposals of two, and to any server", bounds(3, 2, 2, 0), PROPOSALS),
     scope("batch", "two servers: a batch partly held", bounds(2, 1, 3, 0), REDUCED),
     scope("entries", "more entries, and two at once", bounds(2, 2, 4, 1), PROPOSALS),
@@ -164,12 +167,14 @@ pub const SCOPES: &[Scope] = &[
         bounds(3, 3, 1, 1),
         REDUCED,
     )),
-    on_request(scope(
-        "replication-huge",
-        "the largest exhausted so far",
-        bounds(3, 2, 3, 2),
-        REDUCED,
-    )),
+    on_request(scope("blank-in-full", "`blank`, every state", bounds(3, 2, 2, 1), BLANKS)),
+    scope("terms", "log replication up to term 3", bounds(3, 3, 2, 1), MAXIMAL),
+    scope("five-log", "five servers with an entry", bounds(5, 2, 1, 0), MAXIMAL),
+    on_request(scope("replication-huge", "more entries, restarts", bounds(3, 2, 3, 2), MAXIMAL)),
+    on_request(scope("four-terms", "log replication up to term 4", bounds(3, 4, 1, 1), MAXIMAL)),
+    on_request(scope("even-terms", "four servers up to term 3", bounds(4, 3, 1, 0), MAXIMAL)),
+    on_request(scope("terms-restarts", "`terms`, two restarts", bounds(3, 3, 2, 2), MAXIMAL)),
+    on_request(scope("five-restart", "`five-log`, a restart", bounds(5, 2, 1, 1), MAXIMAL)),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
 ];
 

@@ -12,7 +12,7 @@ pub const PINS: &[(&str, u64, u64, u64)] = &[
     ("single", 50, 0, 8),
     ("pair", 8_468, 0, 23),
     ("even", 6_269, 0, 17),
-    ("blank", 2_043_126, 0, 31),
+    ("blank", 117_895, 117_895, 0),
     ("proposals", 107_817, 0, 27),
     ("batch", 372, 0, 19),
     ("entries", 94_968, 0, 29),
@@ -25,6 +25,6 @@ pub const PINS: &[(&str, u64, u64, u64)] = &[
     ("figure-7-all", 3_504_385, 0, 36),
     ("election-deep", 152_327, 0, 20),
     ("replication-deep", 351_558, 0, 28),
-    ("replication-huge", 262_431_159, 0, 41),
+    ("blank-in-full", 2_043_126, 117_895, 31),
     ("five", 70_976, 0, 20),
 ];

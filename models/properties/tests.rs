@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use veraft::figure2::{
-    Breach, Entry, Leader, Payload, Role, Server, ServerId, Timer, Volatile,
-};
+use veraft::figure2::{Breach, Entry, Leader, Payload, Role, Server, ServerId, Timer, Volatile};
 
 use super::fixtures::{entries, entry, server, stored};
 use super::*;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use stateright::{Model, Path};
 
-use crate::engines::fingerprint::Fingerprint;
 use super::space::Space;
+use crate::engines::fingerprint::Fingerprint;
 
 /// A state, the place of its predecessor in the level before, and what led here from there.
 type Reached<S> = (<S as Model>::State, usize, Option<<S as Model>::Action>);

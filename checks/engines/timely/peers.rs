@@ -1,10 +1,10 @@
 //! What a worker knows about the others: which states are whose, what each was sent, and what
 //! the numbers of other processes stand for.
 
-use crate::engines::fingerprint::Fingerprint;
 use super::net::{Content, Net};
 use super::seen::{Name, Seen, Sets};
 use super::space::Space;
+use crate::engines::fingerprint::Fingerprint;
 
 /// Parcels of states leave once they are this large, in bytes.
 const PARCEL: usize = 32 << 10;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{CheckpointError, Checkpoints};
 use crate::engines::fingerprint::Fingerprint;
 use crate::engines::timely::frontier::Frontier;
-use crate::engines::timely::space::Space;
 use crate::engines::timely::seen::{Seen, Sets};
+use crate::engines::timely::space::Space;
 
 /// What a worker knows at the end of a level, beside its states.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engines::timely::frontier::{Budget, Frontier};
-use crate::engines::timely::tests::Grid;
 use crate::engines::timely::seen::{Name, Seen, Sets};
+use crate::engines::timely::tests::Grid;
 use crate::engines::visited::Visited;
 
 const GRID: Grid = Grid { hasty: false, trap: false };

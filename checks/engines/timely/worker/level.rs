@@ -6,8 +6,8 @@ use stateright::Expectation;
 
 use super::{Counters, Searcher, disk};
 use crate::engines::Ended;
-use crate::engines::timely::chunk::Chunk;
 use crate::engines::fingerprint::Fingerprint;
+use crate::engines::timely::chunk::Chunk;
 use crate::engines::timely::net::{Content, Net, Parcel};
 use crate::engines::timely::peers::Known;
 use crate::engines::timely::seen::Name;

@@ -14,13 +14,13 @@ use stateright::Property;
 
 use super::checkpoint::Checkpoints;
 use super::chunk::Chunk;
-use crate::engines::fingerprint::Fingerprint;
 use super::frontier::{Budget, Frontier};
 use super::net::{Gone, Net};
 use super::peers::Peers;
 use super::report::Report;
 use super::seen::{Name, Seen, Sets};
 use super::space::Space;
+use crate::engines::fingerprint::Fingerprint;
 
 use crate::engines::{Ended, Level};
 

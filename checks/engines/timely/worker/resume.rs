@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::{Searcher, disk};
 use crate::engines::Ended;
-use crate::engines::timely::checkpoint::{Checkpoints, Contents, Header, Part};
 use crate::engines::fingerprint::Fingerprint;
+use crate::engines::timely::checkpoint::{Checkpoints, Contents, Header, Part};
 use crate::engines::timely::frontier;
 use crate::engines::timely::net::{Content, Gone, Net};
 use crate::engines::timely::seen::Name;
