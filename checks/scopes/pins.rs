@@ -26,5 +26,8 @@ pub const PINS: &[(&str, u64, u64, u64)] = &[
     ("election-deep", 152_327, 0, 20),
     ("replication-deep", 351_558, 0, 28),
     ("blank-in-full", 2_043_126, 117_895, 31),
+    ("terms", 478_614, 478_614, 0),
+    ("five-log", 183_123, 183_123, 0),
+    ("replication-huge", 591_977, 591_977, 0),
     ("five", 70_976, 0, 20),
 ];

@@ -216,7 +216,7 @@ fn who_led_and_what_was_committed_is_remembered_and_whether_after_a_restart() {
         let entry = Entry::command(1, Raft::command_to(A, index));
         Event::Committed { index, entry, term: 1 }
     });
-    assert_eq!(committed(&state), [one.clone()]);
+    assert_eq!(committed(&state), std::slice::from_ref(&one));
     assert!(!state.visible.history.committed_after_restart);
     state = after(&cluster, &state, Action::Restart(B));
     assert!(!state.visible.history.committed_after_restart, "before it");
