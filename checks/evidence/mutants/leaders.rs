@@ -166,7 +166,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
-        expected: Falls { property: NEXT_INDEX_FOLLOWS, steps: 10 },
+        expected: Falls { property: NEXT_INDEX_FOLLOWS, steps: 13 },
     },
     Mutant {
         name: "step-back-too-little",
