@@ -112,7 +112,7 @@ impl<P: Modelled> Cluster<P> {
         if sets.len() <= all.max(part) as usize {
             self.sets.mirror(sets);
         }
-        sets[all as usize].contains(&sets[part as usize])
+        sets[all as usize].contains(sets[part as usize])
     }
 
     /// All sets of letters so far, for another process.

@@ -63,12 +63,12 @@ impl<P: Modelled> Default for Met<P> {
 /// What was asked for lately: a place for each of so many hashes, and the last of each there. It
 /// is much faster than what all share, and does not grow.
 #[derive(Debug)]
-pub(crate) struct Lately<K, V>(RefCell<Box<[Option<(K, V)>]>>);
+pub(crate) struct Lately<K, V>(RefCell<Vec<Option<(K, V)>>>);
 
 impl<K: Copy + Eq + Hash, V: Copy> Lately<K, V> {
     /// Tells `places` hashes apart: a power of two.
     fn new(places: usize) -> Self {
-        Lately(RefCell::new(vec![None; places].into()))
+        Lately(RefCell::new(vec![None; places]))
     }
 
     fn get(&self, key: K) -> Option<V> {

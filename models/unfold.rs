@@ -75,7 +75,10 @@ impl<P: Modelled> Unfolding<'_, P> {
     fn add(&mut self, action: Action<LetterRef<P>>, is_silent: bool) -> usize {
         let trigger = match action {
             Action::Deliver(letter) => self.sent.get(&letter.number()).copied().flatten(),
-            _ => None,
+            Action::Timeout(..)
+            | Action::Propose(..)
+            | Action::Restart(_)
+            | Action::CarryOut(_) => None,
         };
         // A step of the path is taken anyway, with all it needs.
         let before = trigger.map_or(0, |step| self.steps[step].silent_steps);
@@ -118,7 +121,10 @@ impl<P: Modelled> Unfolding<'_, P> {
                     let effect = self.cluster.effect(None, node, stimulus);
                     let before = match stimulus {
                         Stimulus::Deliver(letter) => self.steps_to(letter).unwrap_or_default(),
-                        _ => 0,
+                        Stimulus::Timeout(_)
+                        | Stimulus::Propose(_)
+                        | Stimulus::Restart
+                        | Stimulus::CarryOut => 0,
                     };
                     let is_better = |letter: &LetterRef<P>| {
                         self.steps_to(letter).is_none_or(|known| before + 1 < known)

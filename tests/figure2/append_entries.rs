@@ -54,9 +54,13 @@ fn a_log_without_the_entry_before_is_refused_with_where_the_logs_part() {
     assert_eq!(asked((2, 2)), refuses(5, 2, Some(1), 1));
 }
 
+/// The terms of a log, what the request names before its entries and the terms of those; the
+/// records that are owed, and the terms of the log behind it.
+type Appended<'r> = (&'r [Term], (Index, Term), &'r [Term], &'r [Record], &'r [Term]);
+
 #[test]
 fn what_is_missing_is_appended_and_nothing_else() {
-    let rows: [(&[Term], _, &[Term], &[Record], &[Term]); 7] = [
+    let rows: [Appended<'_>; 7] = [
         // In an empty log, at its end, and nothing at all.
         (&[], (0, 0), &[1, 5], &[Record::Append { entries: entries(&[1, 5]) }], &[1, 5]),
         (&[1], (1, 1), &[5], &[Record::Append { entries: entries(&[5]) }], &[1, 5]),

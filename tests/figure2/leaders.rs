@@ -21,7 +21,7 @@ fn sends_on(leader: &Server, first: Index, count: Index) -> Output {
 fn next_and_match(leader: &Server, peer: ServerId) -> (Index, Index) {
     match &leader.volatile().role {
         Role::Leader(leader) => (leader.next_index[&peer], leader.match_index[&peer]),
-        other => panic!("{other:?}"),
+        other @ (Role::Follower { .. } | Role::Candidate { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -154,9 +154,11 @@ fn a_cluster_of_one_commits_at_once() {
 
 /// The leader's log, the entry that S2 refuses, and where it says that the logs part; from where
 /// the leader tries again.
+type Refused<'r> = (&'r [Term], Index, Option<Term>, Index, Index);
+
 #[test]
 fn a_refusal_moves_back_past_the_whole_conflicting_term() {
-    let rows: [(&[Term], Index, Option<Term>, Index, Index); 7] = [
+    let rows: [Refused<'_>; 7] = [
         // S2's log ends before.
         (&[1, 1, 4, 4, 4], 5, None, 3, 3),
         (&[1, 1, 4, 4, 4], 5, None, 1, 1),
