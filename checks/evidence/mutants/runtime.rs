@@ -103,7 +103,7 @@ pub const MUTANTS: &[Mutant] = &[
                 reason: StopReason::Storage(Arc::new(error)),
                 unreleased: writes,
             });",
-            "            writes.iter_mut().for_each(|gated| gated.persist.clear());
+            "            writes.iter_mut().for_each(|gated| gated.held.persist.clear());
             self.release(writes);
             return Err(Failure {
                 reason: StopReason::Storage(Arc::new(error)),
