@@ -53,7 +53,7 @@ impl Storage for Hesitant {
 
     fn sync(&mut self) -> Result<(), StorageError> {
         if std::mem::take(&mut self.ballot) {
-            // A test that has failed lets everything go.
+            // A test that has failed listens no more.
             let _ = self.writes.send(());
             let _ = self.go.recv();
         }
@@ -76,6 +76,8 @@ fn a_server_says_that_it_leads_once_its_own_ballot_is_durable() {
     let storage = Hesitant { storage: MemoryStorage::new(), ballot: false, writes, go };
     let transport = MemoryNetwork::new(1).transport(id);
     let node = NodeBuilder::new(id, [id]).start(storage, transport, Journal::default()).unwrap();
+    // Gone before the node is: a test that fails lets the disk go.
+    let let_go = let_go;
     let mut changes = node.leadership_changes();
     has_written.recv().unwrap();
     // It has elected itself, and its ballot is not on the disk.

@@ -257,6 +257,20 @@ mod tests {
     use crate::runtime::machinery::life::Life;
 
     #[test]
+    fn a_full_mailbox_loses_its_oldest_message() {
+        let mut arrived = Arrived::<u8>::default();
+        let message = |term| {
+            let reply = crate::figure2::RequestVoteReply { term, vote_granted: false };
+            Message::RequestVoteReply(reply)
+        };
+        for term in 1..=CAPACITY as Term {
+            assert_eq!(arrived.add(ServerId(2), message(term)), None);
+        }
+        assert_eq!(arrived.add(ServerId(2), message(0)), Some(message(1)));
+        assert_eq!((arrived.len(), arrived.messages.len()), (CAPACITY, CAPACITY));
+    }
+
+    #[test]
     fn barriers_are_refused_and_commands_keep_their_waiters() {
         let life = Arc::new(Life::default());
         assert!((0..3).all(|_| life.admit(3)));
