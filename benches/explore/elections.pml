@@ -1,8 +1,11 @@
 /* Raft's elections for SPIN: what `check run election --no-symmetry --keep-dead-letters` explores,
  * state for state. Three servers; the log is empty, so that every candidate's log is up to date.
  *
- *   spin -a -DTERMS=2 -DRESTARTS=0 elections.pml
- *   gcc -O2 -DSAFETY -DNOREDUCE -DNOFAIR -DBFS -o elections pan.c && ./elections
+ *   spin -a -o2 -DTERMS=2 -DRESTARTS=0 elections.pml
+ *   gcc -O2 -DSAFETY -DNOREDUCE -DNOFAIR -o elections pan.c && ./elections -m1000000
+ *
+ * -o2, for SPIN otherwise takes states for one that differ in what it finds to be dead; one process
+ * leaves nothing to partial order reduction.
  *
  * A message that was sent stays and may arrive at any time, any number of times, or never. With
  * -DVOTE_TWICE a server forgets whom it voted for when it is asked again: Election Safety falls.

@@ -4,6 +4,8 @@
 //! least 250,000 transitions a second and core under stateright's search, and 1,000,000 under
 //! the timely engine, with two workers at least 1.7 times as fast as one.
 
+mod spin;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -110,5 +112,31 @@ fn main() {
             actors.states as f64 / other.states as f64,
             actors.seconds / other.seconds,
         );
+    }
+    beside_spin();
+}
+
+/// The same elections, state for state, by SPIN and by the engines.
+fn beside_spin() {
+    if !spin::is_here() {
+        println!("SPIN is left out: spin or gcc is not on the PATH");
+        return;
+    }
+    let bounds = Bounds { servers: 3, terms: 2, entries: 0, restarts: 0 };
+    let plain = Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() };
+    let folder = std::env::temp_dir().join(format!("veraft-spin-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the folder for scratch files can be written");
+    spin::build(&folder, bounds.terms, bounds.restarts);
+    let mut runs = [const { Vec::new() }; 4];
+    for _ in 0..RUNS {
+        runs[0].push(spin::run(&folder));
+        runs[1].push(run(Cluster::new(bounds, plain), 1));
+        runs[2].push(run_timely(Cluster::new(bounds, plain), 1));
+        runs[3].push(run(Cluster::new(bounds, Environment::default()), 1));
+    }
+    std::fs::remove_dir_all(&folder).expect("the folder is this process's own");
+    let names = ["SPIN", "stateright, no reduction", "timely, no reduction", "stateright"];
+    for (name, runs) in names.into_iter().zip(runs) {
+        line(&format!("3/2/0/0, {name}"), median(runs));
     }
 }
