@@ -50,7 +50,7 @@ mod tests {
     use crate::scopes;
 
     /// As `check run election --batch 2` prints it.
-    const KNOWN: &str = r#"{"servers":3,"terms":3,"entries":0,"restarts":2,"symmetry":true,"keep_dead_letters":false,"audit":false,"torn":false,"blanks":false,"proposals":false,"batch":2}"#;
+    const KNOWN: &str = r#"{"servers":3,"terms":3,"entries":0,"restarts":2,"symmetry":true,"keep_dead_letters":false,"audit":false,"torn":false,"blanks":false,"proposals":false,"saturation":false,"antichain":false,"batch":2}"#;
 
     fn election(batch: Option<usize>) -> Extent {
         let mut extent = Extent::of(&scopes::find("election").unwrap());

@@ -207,10 +207,15 @@ pub const MUTANTS: &[Mutant] = &[
         "properties::tests::each_invariant_falls_where_it_is_violated",
     ),
     noticed(
-        "read-the-next-meaning",
+        "read-another-history",
         "engine",
-        "reads the meaning behind the one that was written",
-        &[edit(PORTABLE, "Cluster::read_state", "number as usize - 1", "number as usize / 1")],
+        "reads the first history there was",
+        &[edit(
+            PORTABLE,
+            "Cluster::read_state",
+            "*history = named(&names.histories, bytes)?;",
+            "named(&names.histories, bytes)?; *history = names.histories[0];",
+        )],
         FileOf(Models, "portable"),
         "every_state_is_read_as_it_was_written_here_and_elsewhere",
     ),

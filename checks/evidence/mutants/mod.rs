@@ -18,6 +18,7 @@ mod persistence;
 mod places;
 mod properties;
 mod runtime;
+mod saturation;
 mod silence;
 mod source;
 mod steps;
@@ -267,6 +268,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("cluster", cluster::MUTANTS),
     ("verdicts", verdicts::MUTANTS),
     ("drawn", drawn::MUTANTS),
+    ("saturation", saturation::MUTANTS),
 ];
 
 /// Every mutant, in the order of the table.
