@@ -8,7 +8,7 @@
  * leaves nothing to partial order reduction.
  *
  * A message that was sent stays and may arrive at any time, any number of times, or never. With
- * -DVOTE_TWICE a server forgets whom it voted for when it is asked again: Election Safety falls.
+ * -DVOTE_TWICE a server forgets whom it voted for when it is asked again: One vote per term falls.
  */
 #ifndef TERMS
 #define TERMS 3 /* 1 to 3: no election starts a later one */

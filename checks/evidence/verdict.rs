@@ -157,7 +157,8 @@ impl Verdict {
             visible_states,
             expanded_states: outcome.unique_states,
             generated_states: outcome.generated_states,
-            depth: outcome.depth,
+            // A search of maximal states may go a longer way to some.
+            depth: outcome.depth.filter(|_| !scope.is_antichain()),
             exhausted,
             stopped: outcome.stopped.as_ref().map(ToString::to_string),
             workers: resources.workers,

@@ -2,6 +2,7 @@
 
 mod check;
 mod limits;
+mod maximal;
 mod processes;
 
 use check::{check, verdict};
@@ -48,12 +49,15 @@ fn both_engines_count_the_same_without_reductions_and_with_an_audit() {
 #[test]
 #[ignore = "long: .ci/long.sh runs it"]
 fn large_scopes_count_what_is_pinned() {
-    for scope in ["replication", "plain", "five", "actor-model"] {
-        let (status, json, stderr) = check(&["run", scope, "--engine", "timely", "--json"]);
-        assert_eq!(status, Some(0), "{scope}: {stderr}");
+    let maximal = ["replication", "--saturation", "on", "--antichain", "on"];
+    let named: [&[&str]; 5] = [&["replication"], &["plain"], &["five"], &["actor-model"], &maximal];
+    for scope in named {
+        let args = [&["run"], scope, &["--engine", "timely", "--json"]].concat();
+        let (status, json, stderr) = check(&args);
+        assert_eq!(status, Some(0), "{scope:?}: {stderr}");
         let outcome: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!(outcome["exhausted"], true, "{scope}");
-        assert_eq!(outcome["changed"].as_array().unwrap().len(), 0, "{scope}: {outcome}");
+        assert_eq!(outcome["exhausted"], true, "{scope:?}");
+        assert_eq!(outcome["changed"].as_array().unwrap().len(), 0, "{scope:?}: {outcome}");
     }
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::check::{command, finish, verdict};
 
 /// A list of hosts on free ports.
-fn hosts(processes: usize) -> (TempDir, PathBuf) {
+pub fn hosts(processes: usize) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let listen = |_| TcpListener::bind("127.0.0.1:0").unwrap();
     let listeners: Vec<TcpListener> = (0..processes).map(listen).collect();
@@ -22,7 +22,7 @@ fn hosts(processes: usize) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn start(hosts: &Path, process: usize, args: &[&str]) -> Child {
+pub fn start(hosts: &Path, process: usize, args: &[&str]) -> Child {
     let (hosts, process) = (hosts.to_str().unwrap(), process.to_string());
     let common = ["--engine", "timely", "--json", "--hosts", hosts, "--process", &process];
     command(&[&["run"], args, &common].concat()).spawn().unwrap()
