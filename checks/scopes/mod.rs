@@ -298,7 +298,9 @@ impl Scope {
         } else if terms == u64::MAX || entries == u64::MAX {
             Some("--terms and --entries must leave room to count one further".to_owned())
         } else {
-            None
+            let begun = Cluster::new(self.bounds, self.environment()).after(&self.prefix());
+            let stuck = |stuck| format!("the script before {} cannot be played: {stuck}", self.name);
+            begun.err().map(stuck)
         }
     }
 }

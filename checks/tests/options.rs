@@ -239,6 +239,7 @@ fn what_does_not_go_together_is_refused() {
         ("run single --batch 0", "--batch"),
         ("run single --saturation maybe", "--saturation"),
         ("run single --antichain 1", "--antichain"),
+        ("run figure-7 --batch 1", "the script before figure-7 cannot be played"),
         ("run actor-model --saturation on", "--saturation"),
         ("run actor-model --antichain off", "--antichain"),
         ("run actor-model --no-symmetry", "--no-symmetry"),
