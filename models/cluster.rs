@@ -18,7 +18,7 @@ use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
 use crate::covers::LetterSet;
 use crate::effects::{Effect, Stimulus};
 use crate::history::{Event, History};
-use crate::known::{Known, Met, recall};
+use crate::known::{Met, WorkedOut, recall};
 use crate::letters::{Letter, Shared};
 use crate::mail::{Mail, Sending};
 use crate::modelled::{LetterRef, Modelled};
@@ -123,7 +123,7 @@ pub struct Cluster<P: Modelled = Server> {
     pub(crate) sendings: Table<Sending<P>>,
     pub(crate) histories: Table<History>,
     pub(crate) sets: Table<LetterSet>,
-    pub(crate) known: Known<P>,
+    pub(crate) known: WorkedOut<P>,
 }
 
 /// Draws a path, as SVG.
@@ -193,7 +193,7 @@ impl<P: Modelled> Cluster<P> {
             sendings: Table::default(),
             histories: Table::default(),
             sets: Table::default(),
-            known: Known::default(),
+            known: WorkedOut::default(),
         }
     }
 

@@ -18,7 +18,7 @@ type Shared<K, V> = DashMap<K, V, FxBuildHasher>;
 
 /// What all threads share.
 #[derive(Debug)]
-pub(crate) struct Known<P: Modelled> {
+pub(crate) struct WorkedOut<P: Modelled> {
     /// By node and stimulus.
     pub(crate) effects: Shared<u64, &'static Effect<P>>,
     /// By mail, receiver and sending.
@@ -29,9 +29,9 @@ pub(crate) struct Known<P: Modelled> {
     pub(crate) histories: Shared<u64, Ref<History>>,
 }
 
-impl<P: Modelled> Default for Known<P> {
+impl<P: Modelled> Default for WorkedOut<P> {
     fn default() -> Self {
-        Known {
+        WorkedOut {
             effects: Shared::default(),
             received: Shared::default(),
             reactions: Shared::default(),

@@ -9,7 +9,7 @@ use veraft::figure2::{Message, Server, ServerId, Timer};
 
 use crate::actor::Proposes;
 use crate::cluster::{Action, Cluster};
-use crate::known::Known;
+use crate::known::WorkedOut;
 use crate::letters::Letter;
 use crate::modelled::{LetterRef, Modelled};
 use crate::orbit::Ref;
@@ -223,7 +223,7 @@ impl<P: Modelled> Cluster<P> {
         }
         self.environment = environment;
         // What was worked out holds in the environment of the prefix.
-        self.known = Known::default();
+        self.known = WorkedOut::default();
         self.begin_at(state);
         self.prefix = prefix.to_vec();
         Ok(self)

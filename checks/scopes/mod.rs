@@ -174,6 +174,7 @@ pub const SCOPES: &[Scope] = &[
     scope("five-log", "five servers with an entry", bounds(5, 2, 1, 0), MAXIMAL),
     on_request(scope("replication-huge", "more entries, restarts", bounds(3, 2, 3, 2), MAXIMAL)),
     on_request(scope("terms-restarts", "`terms`, two restarts", bounds(3, 3, 2, 2), MAXIMAL)),
+    on_request(scope("terms-huge", "the largest exhausted", bounds(3, 3, 3, 2), MAXIMAL)),
     on_request(scope("five-restart", "`five-log`, a restart", bounds(5, 2, 1, 1), MAXIMAL)),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
 ];
@@ -299,7 +300,8 @@ impl Scope {
             Some("--terms and --entries must leave room to count one further".to_owned())
         } else {
             let begun = Cluster::new(self.bounds, self.environment()).after(&self.prefix());
-            let stuck = |stuck| format!("the script before {} cannot be played: {stuck}", self.name);
+            let stuck =
+                |stuck| format!("the script before {} cannot be played: {stuck}", self.name);
             begun.err().map(stuck)
         }
     }

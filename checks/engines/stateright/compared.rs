@@ -22,7 +22,7 @@ enum Known<M: Covering> {
 
 /// What a search knows of a state when it finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Rank {
     /// It has to be looked at.
     Open,
     /// The same, unless another covers it meanwhile: the one of this number.
@@ -51,17 +51,17 @@ impl<M: Covering> Compared<M> {
     }
 
     /// A state is found.
-    pub fn find(&self, model: &M, state: &M::State) -> Found {
-        let Some(kin) = model.kin(state) else { return Found::Open };
+    pub fn find(&self, model: &M, state: &M::State) -> Rank {
+        let Some(kin) = model.kin(state) else { return Rank::Open };
         match &mut *self.known() {
-            Known::All(_) => Found::Open,
+            Known::All(_) => Rank::Open,
             Known::Maximal { found, known, sets } => {
                 sets.clear();
                 model.sets(known, state, sets);
                 let contains = |all, part| model.contains(known, all, part);
                 // stateright knows names and parents itself.
                 let number = found.insert(u64::of_kin(kin), sets, 1, 1, contains);
-                number.map_or(Found::Covered, Found::Maximal)
+                number.map_or(Rank::Covered, Rank::Maximal)
             }
         }
     }
@@ -75,12 +75,12 @@ impl<M: Covering> Compared<M> {
     }
 
     /// It is a state's turn: whether it still has to be looked at.
-    pub fn is_open(&self, model: &M, state: &M::State, found: Found) -> bool {
+    pub fn is_open(&self, model: &M, state: &M::State, found: Rank) -> bool {
         match (&mut *self.known(), found) {
-            (_, Found::Covered) => false,
-            (Known::Maximal { found, .. }, Found::Maximal(number)) => !found.is_covered(number),
-            (Known::Maximal { .. }, Found::Open) => true,
-            (Known::All(kins), Found::Open | Found::Maximal(_)) => {
+            (_, Rank::Covered) => false,
+            (Known::Maximal { found, .. }, Rank::Maximal(number)) => !found.is_covered(number),
+            (Known::Maximal { .. }, Rank::Open) => true,
+            (Known::All(kins), Rank::Open | Rank::Maximal(_)) => {
                 kins.extend(model.kin(state).map(u64::of_kin));
                 true
             }

@@ -13,7 +13,7 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
 use super::covering::Covering;
 use super::{Ended, Level, Outcome, Resources};
 use crate::terminal::progress::{Progress, Reading};
-use compared::{Compared, Found};
+use compared::{Compared, Rank};
 
 /// Searches all states of `model` with `workers` threads. With one, counterexamples are
 /// shortest; several do not wait for each other at the end of a level. Ends early at the first
@@ -132,7 +132,7 @@ struct Reached {
 struct Placed<S> {
     state: S,
     level: usize,
-    found: Found,
+    rank: Rank,
 }
 
 impl<S: PartialEq> PartialEq for Placed<S> {
@@ -170,9 +170,9 @@ impl<M: Covering> Search<M> {
     }
 
     /// What is known of a state when it is found.
-    fn find(&self, state: &M::State) -> Found {
+    fn find(&self, state: &M::State) -> Rank {
         match self.replaying.load(Ordering::Relaxed) {
-            true => Found::Open,
+            true => Rank::Open,
             false => self.compared.find(&self.model, state),
         }
     }
@@ -260,7 +260,7 @@ impl<M: Covering> Model for Search<M> {
     fn init_states(&self) -> Vec<Self::State> {
         let first = |state| {
             let found = self.find(&state);
-            Placed { state, level: 0, found }
+            Placed { state, level: 0, rank: found }
         };
         self.model.init_states().into_iter().map(first).collect()
     }
@@ -271,7 +271,7 @@ impl<M: Covering> Model for Search<M> {
         if placed.level > deepest && self.model.keeps_depth() {
             self.compared.begin_level();
         }
-        if !replaying && !self.compared.is_open(&self.model, &placed.state, placed.found) {
+        if !replaying && !self.compared.is_open(&self.model, &placed.state, placed.rank) {
             return;
         }
         self.expanded.fetch_add(1, Ordering::Relaxed);
@@ -288,7 +288,7 @@ impl<M: Covering> Model for Search<M> {
         }
         self.generated.fetch_add(1, Ordering::Relaxed);
         let found = self.find(&state);
-        (found != Found::Covered).then(|| Placed { state, level: placed.level + 1, found })
+        (found != Rank::Covered).then(|| Placed { state, level: placed.level + 1, rank: found })
     }
 
     fn within_boundary(&self, placed: &Self::State) -> bool {

@@ -108,13 +108,13 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
     /// encoded here.
     pub fn receive(
         &mut self,
-        known: Known<'_, S, F>,
+        known: Receiving<'_, S, F>,
         from: usize,
         told: &[u8],
         states: &[u8],
         mut push: impl FnMut(&[u8]),
     ) {
-        let Known { space, memo, seen, sets } = known;
+        let Receiving { space, memo, seen, sets } = known;
         let Peers { peers, state, encoded, .. } = self;
         let peer = &mut peers[from];
         space.learn(&mut peer.names, told).expect(SAME_BUILD);
@@ -141,7 +141,7 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
 }
 
 /// What a worker knows when states arrive.
-pub struct Known<'k, S: Space, F> {
+pub struct Receiving<'k, S: Space, F> {
     /// The model.
     pub space: &'k S,
     /// What the worker remembers of it.

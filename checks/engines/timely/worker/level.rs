@@ -9,7 +9,7 @@ use crate::engines::Ended;
 use crate::engines::fingerprint::Fingerprint;
 use crate::engines::timely::chunk::Chunk;
 use crate::engines::timely::net::{Content, Net, Parcel};
-use crate::engines::timely::peers::Known;
+use crate::engines::timely::peers::Receiving;
 use crate::engines::timely::seen::Name;
 use crate::engines::timely::space::Space;
 
@@ -124,7 +124,7 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
                 let space = self.shared.space.as_ref();
                 let Searcher { seen, sets, next, peers, memo, .. } = self;
                 let mut written = Ok(());
-                let known = Known { space, memo, seen, sets };
+                let known = Receiving { space, memo, seen, sets };
                 peers.receive(known, parcel.from, &told, &states, |encoded| {
                     if let Err(error) = next.push(encoded) {
                         written = Err(error);
