@@ -268,7 +268,7 @@ impl<P: Modelled> Cluster<P> {
         for &sender in &state.visible.nodes.clone() {
             let letters = under_way.iter().copied().filter(|letter| letter.from == sender.id());
             let sending = self.sendings.intern(Sending::new(sender, letters.collect()), &[]);
-            self.deliver(None, &mut state, sending, &mut Vec::new());
+            self.deliver(None, &mut state, sending, false, &mut Vec::new());
         }
         let mut history = state.visible.history.value.clone();
         history.restarts = 0;
@@ -346,7 +346,7 @@ impl<P: Modelled> Cluster<P> {
         if changed || stimulus == Stimulus::Restart {
             state.visible.history = self.history(met, state.visible.history, stimulus, effect);
         }
-        self.deliver(met, state, effect.sending, &mut may);
+        self.deliver(met, state, effect.sending, changed, &mut may);
         if self.environment.saturation {
             self.saturate(met, state, may);
         }

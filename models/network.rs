@@ -13,34 +13,21 @@ use crate::orbit::Ref;
 use crate::state::{ClusterState, Post};
 
 impl<P: Modelled> Cluster<P> {
-    /// Letters join the mail of those they are for, and whatever is under way from their sender
-    /// is looked at again: it may mean less than before. Each server whose mail is another now
-    /// joins `changed`, once.
+    /// Letters join the mail of those they are for. If the sender is another than it was when
+    /// letters of its were last looked at, all that are under way are looked at again: they may
+    /// mean less. Each server whose mail is another afterwards joins `changed`, once.
     pub(crate) fn deliver(
         &self,
         met: Option<&Met<P>>,
         state: &mut ClusterState<P>,
         sending: Ref<Sending<P>>,
+        sender_changed: bool,
         changed: &mut Vec<ServerId>,
     ) {
-        for to in self.actor.servers.iter().copied().filter(|to| *to != sending.sender.id()) {
-            if self.join(met, state, to, sending) && !changed.contains(&to) {
-                changed.push(to);
-            }
-        }
-    }
-
-    /// The same where the sender is what it was when its letters were last looked at.
-    pub(crate) fn deliver_more(
-        &self,
-        met: Option<&Met<P>>,
-        state: &mut ClusterState<P>,
-        sending: Ref<Sending<P>>,
-        changed: &mut Vec<ServerId>,
-    ) {
-        for to in self.actor.servers.iter().copied().filter(|to| sending.may_be_for(*to)) {
-            let is_new = to != sending.sender.id() && self.join(met, state, to, sending);
-            if is_new && !changed.contains(&to) {
+        let sender = sending.sender.id();
+        for &to in self.actor.servers.iter().filter(|to| **to != sender) {
+            let concerned = sender_changed || sending.may_be_for(to);
+            if concerned && self.join(met, state, to, sending) && !changed.contains(&to) {
                 changed.push(to);
             }
         }

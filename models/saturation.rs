@@ -107,7 +107,7 @@ impl<P: Modelled> Cluster<P> {
         while let Some(id) = may.pop() {
             let silent = self.silent(met, state, id);
             if !silent.letters().is_empty() {
-                self.deliver_more(met, state, silent, &mut may);
+                self.deliver(met, state, silent, false, &mut may);
             }
             for place in 0..state.dropped.len() {
                 let letter = state.dropped[place];
@@ -117,7 +117,7 @@ impl<P: Modelled> Cluster<P> {
                 }
                 let effect = self.effect(met, node, Stimulus::Deliver(letter));
                 if effect.node == node {
-                    self.deliver_more(met, state, effect.sending, &mut may);
+                    self.deliver(met, state, effect.sending, false, &mut may);
                 }
             }
         }

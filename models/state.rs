@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use veraft::figure2::{Server, ServerId};
 
 use crate::history::History;
-use crate::letters::Letter;
+use crate::letters::{Letter, Shared};
 use crate::mail::Mail;
 use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
@@ -171,7 +171,7 @@ pub struct Post<L = Ref<Letter>> {
     /// The letter.
     pub letter: L,
     /// Its meaning; none if it means what it says.
-    pub shared: Option<Ref<crate::letters::Shared>>,
+    pub shared: Option<Ref<Shared>>,
 }
 
 impl<M> Post<Ref<Letter<M>>> {

@@ -1,8 +1,8 @@
 //! Maximal states: of each kin those that no other covers.
 //!
 //! A state costs its name, its parent's, a link to the next of its kin, and its sets, in blocks
-//! that never move; a kin costs a place in a table: 41 bytes a state with three sets and three
-//! states of a kin. States that were covered later keep their place, for others may have them for
+//! that never move; a kin costs a place in a table: 45 bytes a state in `replication-huge`, with three
+//! sets a state. States that were covered later keep their place, for others may have them for
 //! a parent.
 
 use std::io::{self, Read, Write};

@@ -7,10 +7,11 @@
 //!    then disk)                            (timely: threads, processes)
 //! ```
 //!
-//! States belong to workers by fingerprint. A level ends when timely's progress tracking says
+//! States belong to workers by the fingerprint of their kin, or by their own where they have none, so
+//! that what covers a state is found where it is. A level ends when timely's progress tracking says
 //! that nothing of it is under way; then all workers tell each other how they stand, and so all
 //! come to the same conclusion. A worker keeps 16 bytes a state (24 with the slack of its
-//! table), and its part of a level in an encoding of a few bytes for each component.
+//! table) and 8 a kin, or the maximal states alone (`antichain.rs`), and its part of a level in an encoding of a few bytes for each component.
 
 mod checkpoint;
 mod chunk;
