@@ -52,33 +52,55 @@ pub(crate) struct Met<P: Modelled> {
 impl<P: Modelled> Default for Met<P> {
     fn default() -> Self {
         Met {
-            effects: Lately::new(1 << 12),
-            received: Lately::new(1 << 19),
-            reactions: Lately::new(1 << 16),
-            histories: Lately::new(1 << 10),
+            effects: Lately::new(1 << 14),
+            received: Lately::new(1 << 20),
+            reactions: Lately::new(1 << 18),
+            histories: Lately::new(1 << 12),
         }
     }
 }
 
 /// What was asked for lately: a place for each of so many hashes, and the last of each there. It
-/// is much faster than what all share, and does not grow.
+/// is much faster than what all share, for that is locked, and does not grow beyond a size.
 #[derive(Debug)]
-pub(crate) struct Lately<K, V>(RefCell<Vec<Option<(K, V)>>>);
+pub(crate) struct Lately<K, V>(RefCell<Places<K, V>>);
+
+#[derive(Debug)]
+struct Places<K, V> {
+    known: Vec<Option<(K, V)>>,
+    /// How often one was taken since there are so many.
+    taken: usize,
+    /// So many at most.
+    limit: usize,
+}
+
+/// So many there are at first: a small search is not to wait for the places of a large one.
+const PLACES: usize = 1 << 10;
 
 impl<K: Copy + Eq + Hash, V: Copy> Lately<K, V> {
-    /// Tells `places` hashes apart: a power of two.
-    fn new(places: usize) -> Self {
-        Lately(RefCell::new(vec![None; places]))
+    /// Tells up to `limit` hashes apart: a power of two.
+    fn new(limit: usize) -> Self {
+        let known = vec![None; PLACES.min(limit)];
+        Lately(RefCell::new(Places { known, taken: 0, limit }))
     }
 
     fn get(&self, key: K) -> Option<V> {
-        let known = self.0.borrow();
+        let Places { known, .. } = &*self.0.borrow();
         let there = known[place(key, known.len())];
         there.filter(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
     fn put(&self, key: K, value: V) {
-        let mut known = self.0.borrow_mut();
+        let Places { known, taken, limit } = &mut *self.0.borrow_mut();
+        if *taken == known.len() && known.len() < *limit {
+            *taken = 0;
+            let larger = vec![None; known.len() * 4];
+            for (key, value) in std::mem::replace(known, larger).into_iter().flatten() {
+                let place = place(key, known.len());
+                known[place] = Some((key, value));
+            }
+        }
+        *taken += 1;
         let place = place(key, known.len());
         known[place] = Some((key, value));
     }

@@ -7,7 +7,7 @@ use super::space::Space;
 use crate::engines::fingerprint::Fingerprint;
 
 /// Parcels of states leave once they are this large, in bytes.
-const PARCEL: usize = 32 << 10;
+const PARCEL: usize = 8 << 10;
 /// How many of the states sent to a worker are remembered, lest they be sent again: few enough to
 /// stay in a core's caches beside all else. Most duplicates come close together.
 const REMEMBERED: usize = 1 << 14;
@@ -61,8 +61,15 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
         ((low_first * self.peers.len() as u128) >> u64::BITS) as usize
     }
 
-    /// Puts a state into the parcel for its owner.
-    pub fn send(&mut self, space: &S, owner: usize, name: Name<F>, state: &S::State) {
+    /// Puts a state into the parcel for its owner; in this process with the numbers of its sets.
+    pub fn send(
+        &mut self,
+        space: &S,
+        sets: &mut Sets<S>,
+        owner: usize,
+        name: Name<F>,
+        state: &S::State,
+    ) {
         let Name { state: own, kin, parent } = name;
         let peer = &mut self.peers[owner];
         let place = (own.top() >> 32) as usize % REMEMBERED;
@@ -72,6 +79,10 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
         [own, kin, parent].into_iter().for_each(|name| name.write(&mut peer.outgoing));
         let start = peer.outgoing.len() + size_of::<u32>();
         peer.outgoing.extend_from_slice(&[0; size_of::<u32>()]);
+        if peer.near {
+            sets.set(space, state);
+            sets.write(&mut peer.outgoing);
+        }
         space.write(state, &mut peer.outgoing);
         let length = ((peer.outgoing.len() - start) as u32).to_le_bytes();
         peer.outgoing[start - size_of::<u32>()..start].copy_from_slice(&length);
@@ -114,26 +125,24 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
         states: &[u8],
         mut push: impl FnMut(&[u8]),
     ) {
-        let Receiving { space, memo, seen, sets } = known;
+        let Receiving { space, seen, sets } = known;
         let Peers { peers, state, encoded, .. } = self;
         let peer = &mut peers[from];
         space.learn(&mut peer.names, told).expect(SAME_BUILD);
         let mut states = states;
         while let Some((name, mut bytes)) = next(&mut states) {
-            if peer.near && matches!(seen, Seen::All(..)) {
-                if seen.add_to_all(name) {
-                    push(bytes);
-                }
-                continue;
-            }
-            let state = state.get_or_insert_with(|| {
-                space.init_states().into_iter().next().expect("a model has an initial state")
-            });
-            match peer.near {
-                true => space.read(memo, &mut bytes, state).expect(SAME_BUILD),
-                false => space.read_foreign(&peer.names, &mut bytes, state).expect(SAME_BUILD),
-            }
-            if seen.add(space, sets, name, state, encoded) {
+            let looked_at = if peer.near {
+                sets.read(&mut bytes).expect(SAME_BUILD);
+                seen.add(space, sets, name, encoded, |encoded| encoded.extend_from_slice(bytes))
+            } else {
+                let state = state.get_or_insert_with(|| {
+                    space.init_states().into_iter().next().expect("a model has an initial state")
+                });
+                space.read_foreign(&peer.names, &mut bytes, state).expect(SAME_BUILD);
+                sets.set(space, state);
+                seen.add(space, sets, name, encoded, |encoded| space.write(state, encoded))
+            };
+            if looked_at {
                 push(encoded);
             }
         }
@@ -144,8 +153,6 @@ impl<S: Space, F: Fingerprint> Peers<S, F> {
 pub struct Receiving<'k, S: Space, F> {
     /// The model.
     pub space: &'k S,
-    /// What the worker remembers of it.
-    pub memo: &'k mut S::Memo,
     /// The states seen.
     pub seen: &'k mut Seen<F>,
     /// What knows their sets.

@@ -45,8 +45,32 @@ pub enum Seen<F> {
 pub struct Sets<S: Space> {
     /// What it remembers of them.
     pub memo: S::Sets,
-    /// Those of a state.
+    /// Those of a state; none where states are not compared.
     of: Vec<u32>,
+}
+
+impl<S: Space> Sets<S> {
+    /// Those of `state`, from now on.
+    pub fn set(&mut self, space: &S, state: &S::State) {
+        self.of.clear();
+        if space.is_antichain() {
+            space.sets(&mut self.memo, state, &mut self.of);
+        }
+    }
+
+    /// Appends their numbers, which mean something in this process.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.of.iter().flat_map(|number| number.to_le_bytes()));
+    }
+
+    /// Those whose numbers stand in front of `bytes`, from now on: as many as there are now.
+    pub fn read(&mut self, bytes: &mut &[u8]) -> Option<()> {
+        for number in &mut self.of {
+            let (read, rest) = bytes.split_first_chunk()?;
+            (*number, *bytes) = (u32::from_le_bytes(*read), rest);
+        }
+        Some(())
+    }
 }
 
 impl<S: Space> Default for Sets<S> {
@@ -58,47 +82,46 @@ impl<S: Space> Default for Sets<S> {
 impl<F: Fingerprint> Seen<F> {
     /// Nothing yet of `space`, to which `any` state belongs.
     pub fn of<S: Space>(space: &S, any: &S::State, sets: &mut Sets<S>) -> Seen<F> {
-        if !space.is_antichain() {
-            return Seen::All(Visited::default(), Visited::default());
+        sets.set(space, any);
+        match space.is_antichain() {
+            true => Seen::Maximal(Antichain::new(sets.of.len())),
+            false => Seen::All(Visited::default(), Visited::default()),
         }
-        sets.of.clear();
-        space.sets(&mut sets.memo, any, &mut sets.of);
-        Seen::Maximal(Antichain::new(sets.of.len()))
     }
 
-    /// Adds a state; answers whether it has to be looked at. If so, it is encoded.
+    /// Adds a state whose sets are `sets`; answers whether it has to be looked at. If so, it is
+    /// encoded, as `write` does.
     pub fn add<S: Space>(
         &mut self,
         space: &S,
         sets: &mut Sets<S>,
         name: Name<F>,
-        state: &S::State,
         encoded: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
-        let Name { state: own, kin, parent } = name;
-        match self {
-            Seen::All(..) => {
-                let new = self.add_to_all(name);
-                if new {
-                    encoded.clear();
-                    space.write(state, encoded);
+        let number = match self {
+            Seen::All(states, kins) => {
+                if !states.insert(name.state, name.parent) {
+                    return false;
                 }
-                new
+                if name.kin != F::NONE {
+                    kins.insert(name.kin, ());
+                }
+                None
             }
             Seen::Maximal(found) => {
                 let Sets { memo, of } = sets;
-                of.clear();
-                space.sets(memo, state, of);
                 let contains = |all, part| space.contains(memo, all, part);
-                let Some(number) = found.insert(kin, of, own, parent, contains) else {
-                    return false;
-                };
-                encoded.clear();
-                space.write(state, encoded);
-                encoded.extend(number.to_le_bytes());
-                true
+                match found.insert(name.kin, of, name.state, name.parent, contains) {
+                    Some(number) => Some(number),
+                    None => return false,
+                }
             }
-        }
+        };
+        encoded.clear();
+        write(encoded);
+        encoded.extend(number.into_iter().flat_map(u32::to_le_bytes));
+        true
     }
 
     /// The states seen so far wait for their turn, which has come.
@@ -107,16 +130,6 @@ impl<F: Fingerprint> Seen<F> {
             Seen::All(..) => {}
             Seen::Maximal(found) => found.begin_level(),
         }
-    }
-
-    /// Where all states are kept, adds one; answers whether it is new.
-    pub fn add_to_all(&mut self, name: Name<F>) -> bool {
-        let Seen::All(states, kins) = self else { return false };
-        let new = states.insert(name.state, name.parent);
-        if new && name.kin != F::NONE {
-            kins.insert(name.kin, ());
-        }
-        new
     }
 
     /// Whether a state that waited since it was found, as it is encoded, is covered meanwhile.

@@ -81,7 +81,7 @@ pub const MUTANTS: &[Mutant] = &[
             BREACH,
             "examine_candidate",
             "position(last_log_index, last_log_term, term - 1)",
-            "position(last_log_index, last_log_term, *term)",
+            "position(last_log_index, last_log_term, term)",
         )],
         "a_candidate_cannot_hold_entries_of_its_own_term",
     ),

@@ -18,13 +18,15 @@ fn checkpoints(folder: &tempfile::TempDir, digest: u64, resume: bool) -> Checkpo
 /// Three states, of which one is not expanded yet.
 fn save(checkpoints: &Checkpoints, worker: usize, depth: u64) {
     let mut seen = Seen::<u64>::All(Visited::default(), Visited::default());
+    let mut sets = Sets::default();
     for (state, parent) in [(1, 0), (2, 1), (3, 2)] {
-        seen.add_to_all(Name { state, parent, kin: 9 });
+        let name = Name { state, parent, kin: 9 };
+        assert!(seen.add(&GRID, &mut sets, name, &mut Vec::new(), |_| ()));
     }
     let mut states = Frontier::new(Arc::new(Budget::new(u64::MAX, std::env::temp_dir())));
     states.push(&[0, 3]).unwrap();
     let header = Header { depth, generated: 7, expanded: 5, discoveries: vec![(1, vec![2; 8])] };
-    let (told, mut sets) = (b"told".to_vec(), Sets::default());
+    let told = b"told".to_vec();
     let contents = Contents { header, told, seen: &seen, sets: &mut sets, states: &mut states };
     checkpoints.save(&GRID, worker, contents).unwrap();
 }

@@ -68,8 +68,10 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
             let name = Name::of(space, successor, parent);
             let owner = peers.owner(name.belongs());
             if owner != peers.index() {
-                peers.send(space, owner, name, successor);
-            } else if seen.add(space, sets, name, successor, encoded) {
+                return peers.send(space, sets, owner, name, successor);
+            }
+            sets.set(space, successor);
+            if seen.add(space, sets, name, encoded, |encoded| space.write(successor, encoded)) {
                 written = next.push(encoded).and(std::mem::replace(&mut written, Ok(())));
             }
         });
@@ -122,9 +124,9 @@ impl<S: Space, F: Fingerprint> Searcher<'_, S, F> {
         match parcel.content {
             Content::States { told, states } => {
                 let space = self.shared.space.as_ref();
-                let Searcher { seen, sets, next, peers, memo, .. } = self;
+                let Searcher { seen, sets, next, peers, .. } = self;
                 let mut written = Ok(());
-                let known = Receiving { space, memo, seen, sets };
+                let known = Receiving { space, seen, sets };
                 peers.receive(known, parcel.from, &told, &states, |encoded| {
                     if let Err(error) = next.push(encoded) {
                         written = Err(error);

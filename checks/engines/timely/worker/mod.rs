@@ -199,7 +199,9 @@ impl<'s, S: Space, F: Fingerprint> Searcher<'s, S, F> {
     /// A state that belongs to this worker.
     fn add(&mut self, name: Name<F>, state: &S::State) {
         let Searcher { seen, sets, next, encoded, .. } = self;
-        if seen.add(self.shared.space.as_ref(), sets, name, state, encoded)
+        let space = self.shared.space.as_ref();
+        sets.set(space, state);
+        if seen.add(space, sets, name, encoded, |encoded| space.write(state, encoded))
             && let Err(error) = next.push(encoded)
         {
             self.stop(disk(&error));
