@@ -5,6 +5,7 @@
 #   .ci/survivors.sh            what the change touches, or as much of it as fits into one run, and
 #                               a few of all; day by day other ones
 #   .ci/survivors.sh whole ROW  one row of the table below, whole: hours for some
+#   .ci/survivors.sh part ROW N a part of it, of N mutants: another each day
 #
 # To see a day again, give its number, and to see another change its base:
 # DAY=20780 BASE=HEAD~3 .ci/survivors.sh
@@ -17,7 +18,7 @@ trap 'rm -rf "$scratch"' EXIT
 # What is tried together: files, how many mutants of what a change touches fit into one run, how
 # many are tried besides, and how cargo builds and tests them. Those on request are tried whole only.
 rows=(core)
-on_request=(runtime)
+on_request=(runtime storage transport)
 row() {
   case $1 in
     core)
@@ -30,6 +31,16 @@ row() {
       files=(--file 'src/driver/**' --file 'src/runtime/*.rs' --file 'src/runtime/machinery/*.rs')
       cargo_takes=(--no-default-features --features 'runtime,model')
       targets=(--lib --test handle --test leadership --test blanks)
+      ;;
+    storage)
+      files=(--file 'src/runtime/storage/**')
+      cargo_takes=(--no-default-features --features 'runtime,model')
+      targets=(--lib --test storage --test identity)
+      ;;
+    transport)
+      files=(--file 'src/runtime/transport/**')
+      cargo_takes=(--all-features)
+      targets=(--lib --test transport --test tcp --test tcp_large --test tcp_versions --test tls)
       ;;
     *) echo "there is no row $1: ${rows[*]} ${on_request[*]}" >&2; exit 2 ;;
   esac
@@ -89,6 +100,9 @@ done
 if [ "${1:-}" = whole ]; then
   row "${2:?which row: ${rows[*]} ${on_request[*]}}"
   try whole 100000
+elif [ "${1:-}" = part ]; then
+  row "${2:?which row: ${rows[*]} ${on_request[*]}}"
+  try part "${3:?how many mutants}"
 else
   [ -z "$base" ] || git diff "$base" >"$scratch/diff"
   for each in "${rows[@]}"; do
