@@ -34,7 +34,7 @@ row() {
       ;;
     storage)
       files=(--file 'src/runtime/storage/**')
-      cargo_takes=(--no-default-features --features 'runtime,model')
+      cargo_takes=(--all-features)
       targets=(--lib --test storage --test identity)
       ;;
     transport)

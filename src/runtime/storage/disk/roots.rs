@@ -209,3 +209,35 @@ impl<B: StorageBackend> StorageBackend for Shared<B> {
         self.0.file.unlock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn what_a_trial_writes_is_seen_there_and_the_file_stays_as_it_is() {
+        let file = InMemoryBackend::new();
+        file.set_len(4).unwrap();
+        file.write(0, &[1, 2, 3, 4]).unwrap();
+        let overlay = Shared(Arc::new(Overlay { file, over: Mutex::default() }));
+        let read = |from: u64, length: usize| {
+            let mut bytes = vec![9; length];
+            overlay.read(from, &mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!((overlay.len().unwrap(), read(1, 3)), (4, vec![2, 3, 4]));
+        overlay.set_len(8).unwrap();
+        overlay.write(3, &[7, 7, 7]).unwrap();
+        assert_eq!((overlay.len().unwrap(), read(2, 6)), (8, vec![3, 7, 7, 7, 0, 0]));
+        overlay.set_len(2).unwrap();
+        assert_eq!(overlay.len().unwrap(), 2);
+        let mut held = [0; 4];
+        let file = &overlay.0.file;
+        file.read(0, &mut held).unwrap();
+        assert_eq!((file.len().unwrap(), held), (4, [1, 2, 3, 4]));
+    }
+}
