@@ -16,7 +16,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 # What is tried together: files, how many mutants of what a change touches fit into one run, how
-# many are tried besides, and how cargo builds and tests them. Those on request are tried whole only.
+# many are tried besides, and how cargo builds and tests them. Those on request are tried by name only.
 rows=(core)
 on_request=(runtime storage transport)
 row() {
@@ -97,12 +97,10 @@ for each in "${rows[@]}" "${on_request[@]}"; do
   row "$each"
   cargo mutants --list --line-col false "${files[@]}" >>"$names"
 done
-if [ "${1:-}" = whole ]; then
+if [[ ${1:-} = whole || ${1:-} = part ]]; then
   row "${2:?which row: ${rows[*]} ${on_request[*]}}"
-  try whole 100000
-elif [ "${1:-}" = part ]; then
-  row "${2:?which row: ${rows[*]} ${on_request[*]}}"
-  try part "${3:?how many mutants}"
+  [ "$1" = part ] || set -- "$@" 100000
+  try "$1" "${3:?how many mutants}"
 else
   [ -z "$base" ] || git diff "$base" >"$scratch/diff"
   for each in "${rows[@]}"; do

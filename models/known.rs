@@ -78,9 +78,9 @@ struct Places<K, V> {
 const PLACES: usize = 1 << 10;
 
 impl<K: Copy + Eq + Hash, V: Copy> Lately<K, V> {
-    /// Tells up to `limit` hashes apart: a power of two.
+    /// Tells up to `limit` hashes apart: a power of four, not below [`PLACES`].
     fn new(limit: usize) -> Self {
-        let known = vec![None; PLACES.min(limit)];
+        let known = vec![None; PLACES];
         Lately(RefCell::new(Places { known, taken: 0, limit }))
     }
 

@@ -112,10 +112,11 @@ impl<F: Fingerprint> Seen<F> {
             Seen::Maximal(found) => {
                 let Sets { memo, of } = sets;
                 let contains = |all, part| space.contains(memo, all, part);
-                match found.insert(name.kin, of, name.state, name.parent, contains) {
-                    Some(number) => Some(number),
-                    None => return false,
-                }
+                let Name { state, kin, parent } = name;
+                let Some(number) = found.insert(kin, of, state, parent, contains) else {
+                    return false;
+                };
+                Some(number)
             }
         };
         encoded.clear();
