@@ -3,6 +3,7 @@
 
 pub mod invariant;
 pub mod mutants;
+pub mod proof;
 pub mod recovery;
 pub mod rules;
 pub mod saved;

@@ -1,0 +1,32 @@
+//! Safety proved for any number of servers, terms and entries: an abstract Raft, an invariant of
+//! it, and solvers that prove each step; and the tie to the code, which is that every step of
+//! [`Server::step`] is a sequence of actions of that very system.
+//!
+//! ```text
+//!   actions ─┬─► obligations ─► solver      any number of everything, in SMT-LIB
+//!   lemmas ──┘
+//!   actions ─┬─► evaluate ────► refinement   concrete servers, letters and logs
+//!   lemmas ──┘
+//! ```
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `formula.rs` | formulas as trees |
+//! | `symbols.rs` | what the system consists of |
+//! | `actions/` | what can happen: guards and updates |
+//! | `lemmas/` | the invariant, layer by layer |
+//! | `cuts.rs` | steps on the way |
+//! | `obligations.rs` | what has to be proved |
+//! | `solver.rs` | who proves it |
+//! | `evaluate.rs` | the same formulas on concrete data |
+//!
+//! [`Server::step`]: veraft::figure2::Server::step
+
+pub mod actions;
+pub mod cuts;
+pub mod evaluate;
+pub mod formula;
+pub mod lemmas;
+pub mod obligations;
+pub mod solver;
+pub mod symbols;

@@ -1,0 +1,267 @@
+//! What has to be proved: that each lemma holds at the first start, that each action keeps it, and
+//! that what is said to follow does.
+
+use super::actions::{ACTIONS, Action, Step};
+use super::cuts::{CUTS, Cut};
+use super::formula::{Expr, Node, Origin, Sort, Var, all, and, vars};
+use super::lemmas::{self, Layer, Lemma, Proof};
+use super::symbols::{Kind, State, Symbol};
+
+/// What has to be proved.
+#[derive(Clone, Debug)]
+pub struct Obligation {
+    /// Its name: what happens, and what is to hold then.
+    pub name: String,
+    /// What happens.
+    pub moment: Moment,
+    /// What is to hold.
+    pub goal: Goal,
+    /// The parts; each is a question of its own.
+    pub cases: Vec<Case>,
+}
+
+/// When something is to hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment {
+    /// At the first start of all servers.
+    Start,
+    /// After an action.
+    After(&'static Action),
+    /// Whenever an action can happen.
+    Before(&'static Action),
+    /// In any state.
+    Always,
+}
+
+/// What is to hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// A lemma.
+    Lemma(&'static Lemma),
+    /// A cut.
+    Cut(&'static Cut),
+    /// What may be committed after the action might be before.
+    ChoosableStays,
+}
+
+/// One question: does the goal follow?
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What is taken for granted.
+    pub given: Vec<Expr>,
+    /// What is to follow. Its variables are witnesses, and parameters of the action.
+    pub goal: Expr,
+}
+
+/// The first start: everything is 0, empty and false.
+pub fn start() -> Expr {
+    const LATER: &[Symbol] = &[
+        // Nothing is said of what no log reaches.
+        Symbol::LogTerm,
+        Symbol::TermTerm,
+    ];
+    let now = State::default();
+    let begins = |symbol: &&Symbol| {
+        matches!(symbol.kind(), Kind::Server | Kind::Letters | Kind::History)
+            && !LATER.contains(symbol)
+    };
+    and(Symbol::ALL.iter().filter(begins).filter_map(|&symbol| {
+        const NAMES: [&str; 3] = ["a", "b", "c"];
+        let place = |(name, sort)| Var { name, sort, origin: Origin::Bound };
+        let places: Vec<Var> =
+            NAMES.into_iter().zip(symbol.args().iter().copied()).map(place).collect();
+        let value = now.apply(symbol, places.iter().map(|&var| var.into()).collect());
+        let first = match symbol.result() {
+            Sort::Truth => !value,
+            Sort::Term | Sort::Index => value.is(0),
+            Sort::Server | Sort::Quorum | Sort::Request | Sort::Payload => return None,
+        };
+        Some(Expr::from(Node::All(places, first, Vec::new())))
+    }))
+}
+
+/// Any two quorums share a server.
+pub fn quorums_share() -> Expr {
+    let now = State::default();
+    let [q, p] = vars(["q", "p"]);
+    let shared = now.shared(q, p);
+    all([q, p], now.member(shared, q) & now.member(shared, p)).by([shared])
+}
+
+/// What [`Symbol::Choosable`] means, in the state `at`.
+pub fn choosable_means(at: &State) -> Expr {
+    let [q, t, i] = vars(["q", "t", "i"]);
+    let it = at.choosable(q, t, i);
+    all([q, t, i], it.is(choosable(at, q, t, i))).by([it])
+}
+
+/// The definition of [`Symbol::Choosable`].
+pub fn choosable(at: &State, q: Expr, t: Expr, i: Expr) -> Expr {
+    let [s] = vars(["s"]);
+    let may = i.at_most(at.held(s, t)) | at.current_term(s).at_most(t);
+    all([s], at.member(s, q).implies(may))
+}
+
+/// What may be committed after an action might be before.
+fn choosable_stays(after: &State) -> Expr {
+    let before = State::default();
+    let [q, t, i] = vars(["q", "t", "i"]);
+    let now = after.choosable(q, t, i);
+    all([q, t, i], now.implies(before.choosable(q, t, i))).by([now])
+}
+
+/// Lemmas that higher layers do not see: they speak of each voter, and would only distract.
+const LOCAL: &[&str] =
+    &["one_vote", "vote_held_was_cast", "vote_told_was_cast", "leader_elected", "election_safety"];
+
+/// Obligations for which less is given than all that might be.
+struct Hint {
+    action: &'static str,
+    goal: &'static str,
+    from: &'static [&'static str],
+}
+
+const HINTS: &[Hint] = &[];
+
+/// Everything that has to be proved, with the shipped actions.
+pub fn obligations() -> Vec<Obligation> {
+    let lemmas = lemmas::all();
+    let mut all: Vec<Obligation> = lemmas.clone().map(at_start).collect();
+    all.extend(lemmas.clone().filter_map(followed));
+    for action in ACTIONS {
+        let step = (action.step)();
+        all.extend(CUTS.iter().filter(|cut| cut.action == action.name).map(|c| cut(action, c)));
+        if step.after.moves_choosable() {
+            all.push(stays(action, &step));
+        }
+        all.extend(lemmas.clone().filter_map(|lemma| kept(action, &step, lemma)));
+    }
+    all
+}
+
+fn at_start(lemma: &'static Lemma) -> Obligation {
+    let now = State::default();
+    let given = vec![start(), choosable_means(&now)];
+    Obligation {
+        name: format!("start/{}", lemma.name),
+        moment: Moment::Start,
+        goal: Goal::Lemma(lemma),
+        cases: cases((lemma.holds)(&now), None, &given),
+    }
+}
+
+fn followed(lemma: &'static Lemma) -> Option<Obligation> {
+    let Proof::Follows(from) = lemma.proof else { return None };
+    let now = State::default();
+    let mut given = vec![choosable_means(&now), quorums_share()];
+    given.extend(from.iter().map(|name| (lemmas::lemma(name).holds)(&now)));
+    Some(Obligation {
+        name: format!("follows/{}", lemma.name),
+        moment: Moment::Always,
+        goal: Goal::Lemma(lemma),
+        cases: cases((lemma.holds)(&now), None, &given),
+    })
+}
+
+fn cut(action: &'static Action, cut: &'static Cut) -> Obligation {
+    let step = (action.step)();
+    let mut given = named(cut.from, action, &step);
+    given.extend([quorums_share(), step.guard]);
+    given.push(choosable_means(&State::default()));
+    Obligation {
+        name: format!("{}/{}", action.name, cut.name),
+        moment: Moment::Before(action),
+        goal: Goal::Cut(cut),
+        cases: cases((cut.holds)(&step), None, &given),
+    }
+}
+
+/// Lemmas, and cuts of the action, by their names.
+fn named(names: &[&str], action: &Action, step: &Step) -> Vec<Expr> {
+    let now = State::default();
+    let formula = |name: &&str| {
+        let cut = CUTS.iter().find(|cut| cut.action == action.name && cut.name == *name);
+        match cut {
+            Some(cut) => (cut.holds)(step),
+            None => (lemmas::lemma(name).holds)(&now),
+        }
+    };
+    names.iter().map(formula).collect()
+}
+
+fn stays(action: &'static Action, step: &Step) -> Obligation {
+    let now = State::default();
+    let mut given = vec![choosable_means(&now), choosable_means(&step.after), step.guard];
+    given.extend(named(&["held_within_the_term"], action, step));
+    Obligation {
+        name: format!("{}/choosable stays", action.name),
+        moment: Moment::After(action),
+        goal: Goal::ChoosableStays,
+        cases: cases(choosable_stays(&step.after), None, &given),
+    }
+}
+
+/// That `action` keeps `lemma`; none if it touches nothing of it.
+fn kept(action: &'static Action, step: &Step, lemma: &'static Lemma) -> Option<Obligation> {
+    if lemma.proof != Proof::Induction {
+        return None;
+    }
+    let now = State::default();
+    let (before, after) = ((lemma.holds)(&now), (lemma.holds)(&step.after));
+    if before == after {
+        return None;
+    }
+    let hint = HINTS.iter().find(|hint| hint.action == action.name && hint.goal == lemma.name);
+    let mut given = match hint {
+        Some(hint) => named(hint.from, action, step),
+        None => all_below(action, step, lemma.layer),
+    };
+    given.push(step.guard);
+    let speaks = |symbol| after.symbols().contains(&symbol) || before.symbols().contains(&symbol);
+    if speaks(Symbol::Choosable) || speaks(Symbol::ChoosableAfter) {
+        given.push(choosable_means(&now));
+        if step.after.moves_choosable() {
+            given.extend([choosable_means(&step.after), choosable_stays(&step.after)]);
+        }
+    }
+    Some(Obligation {
+        name: format!("{}/{}", action.name, lemma.name),
+        moment: Moment::After(action),
+        goal: Goal::Lemma(lemma),
+        cases: cases(after, Some(before), &given),
+    })
+}
+
+fn all_below(action: &Action, step: &Step, layer: Layer) -> Vec<Expr> {
+    let now = State::default();
+    let seen = |lemma: &&&Lemma| {
+        lemma.layer <= layer && (layer == Layer::Votes || !LOCAL.contains(&lemma.name))
+    };
+    let lemmas: Vec<_> = lemmas::all().collect();
+    let lemmas = lemmas.iter().filter(seen).map(|lemma| (lemma.holds)(&now));
+    let cuts = CUTS.iter().filter(|cut| cut.action == action.name && cut.layer <= layer);
+    lemmas.chain(cuts.map(|cut| (cut.holds)(step))).collect()
+}
+
+/// A question for each part of `goal`: it is asked of witnesses, and the same part of what was
+/// before is given for the same witnesses.
+fn cases(goal: Expr, before: Option<Expr>, given: &[Expr]) -> Vec<Case> {
+    let before = before.map(Expr::conjuncts);
+    let case = |(n, part): (usize, Expr)| {
+        let mut given = given.to_vec();
+        let before = before.as_ref().map(|parts| parts[n]);
+        let asked = |of: Expr| match (part.node(), of.node()) {
+            (Node::All(vars, ..), Node::All(_, body, _)) => witnessed(vars, *body),
+            _ => of,
+        };
+        let (goal, before) = (asked(part), before.map(asked));
+        given.extend(before);
+        Case { given, goal }
+    };
+    goal.conjuncts().into_iter().enumerate().map(case).collect()
+}
+
+fn witnessed(vars: &[Var], body: Expr) -> Expr {
+    let witness = |&var: &Var| (var, Expr::from(Var { origin: Origin::Witness, ..var }));
+    body.with(&vars.iter().map(witness).collect::<Vec<_>>())
+}

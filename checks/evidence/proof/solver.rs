@@ -1,0 +1,210 @@
+//! Solvers: programs that the user has. They are told formulas in SMT-LIB.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use easy_smt::{Context, ContextBuilder, Response, SExpr};
+
+use super::formula::{Expr, Node, Origin, Sort, Var};
+use super::obligations::Case;
+
+/// A solver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Solver {
+    /// Z3, of Microsoft Research.
+    Z3,
+    /// cvc5, of Stanford and Iowa.
+    Cvc5,
+}
+
+/// What a solver says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It follows.
+    Proved,
+    /// It does not: there is a state in which it does not hold.
+    Refuted,
+    /// The solver gave up.
+    Unknown,
+}
+
+impl Solver {
+    /// All of them; the first is asked first.
+    pub const ALL: [Solver; 2] = [Solver::Z3, Solver::Cvc5];
+
+    /// The program's name.
+    pub fn program(self) -> &'static str {
+        match self {
+            Solver::Z3 => "z3",
+            Solver::Cvc5 => "cvc5",
+        }
+    }
+
+    /// How to get it.
+    pub fn install(self) -> &'static str {
+        match self {
+            Solver::Z3 => "pip install z3-solver",
+            Solver::Cvc5 => "apt install cvc5",
+        }
+    }
+
+    fn args(self, seed: u32, limit: Duration) -> Vec<OsString> {
+        let millis = limit.as_millis();
+        let args = match self {
+            Solver::Z3 => vec![
+                "-smt2".to_owned(),
+                "-in".to_owned(),
+                format!("smt.random_seed={seed}"),
+                format!("sat.random_seed={seed}"),
+                format!("timeout={millis}"),
+            ],
+            Solver::Cvc5 => vec![
+                "--quiet".to_owned(),
+                "--lang=smt2".to_owned(),
+                "--force-logic=ALL".to_owned(),
+                format!("--seed={seed}"),
+                format!("--tlimit-per={millis}"),
+            ],
+        };
+        args.into_iter().map(OsString::from).collect()
+    }
+
+    /// Asks whether the goal of `case` follows.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or does not speak SMT-LIB.
+    pub fn ask(
+        self,
+        case: &Case,
+        seed: u32,
+        limit: Duration,
+        keep: Option<&Path>,
+    ) -> io::Result<(Answer, Duration)> {
+        let mut builder = ContextBuilder::new();
+        builder.solver(self.program()).solver_args(self.args(seed, limit));
+        if let Some(keep) = keep {
+            builder.replay_file(Some(std::fs::File::create(keep)?));
+        }
+        let started = Instant::now();
+        let mut told = Told { context: builder.build()? };
+        told.context.set_logic("ALL")?;
+        let refuted = !case.goal;
+        let all = || case.given.iter().chain([&refuted]);
+        told.declare(all().copied())?;
+        for given in all() {
+            let formula = told.expr(*given);
+            told.context.assert(formula)?;
+        }
+        let answer = match told.context.check()? {
+            Response::Unsat => Answer::Proved,
+            Response::Sat => Answer::Refuted,
+            Response::Unknown => Answer::Unknown,
+        };
+        Ok((answer, started.elapsed()))
+    }
+}
+
+/// What a solver has been told.
+struct Told {
+    context: Context,
+}
+
+impl Told {
+    /// Declares the sorts, and the functions and free variables that occur.
+    fn declare(&mut self, formulas: impl Iterator<Item = Expr>) -> io::Result<()> {
+        for sort in [Sort::Server, Sort::Quorum, Sort::Request, Sort::Payload] {
+            self.context.declare_sort(name_of(sort), 0)?;
+        }
+        let (mut symbols, mut free) = (BTreeSet::new(), BTreeSet::new());
+        for formula in formulas {
+            symbols.extend(formula.symbols());
+            free.extend(formula.variables(Origin::Parameter));
+            free.extend(formula.variables(Origin::Witness));
+        }
+        for symbol in symbols {
+            let args = symbol.args().iter().map(|&sort| self.sort(sort)).collect();
+            let result = self.sort(symbol.result());
+            self.context.declare_fun(symbol.name(), args, result)?;
+        }
+        for var in free {
+            let sort = self.sort(var.sort);
+            self.context.declare_const(written(var), sort)?;
+        }
+        Ok(())
+    }
+
+    fn sort(&self, sort: Sort) -> SExpr {
+        match sort {
+            Sort::Truth => self.context.bool_sort(),
+            Sort::Term | Sort::Index => self.context.int_sort(),
+            Sort::Server | Sort::Quorum | Sort::Request | Sort::Payload => {
+                self.context.atom(name_of(sort))
+            }
+        }
+    }
+
+    fn bound(&self, vars: &[Var]) -> Vec<(String, SExpr)> {
+        vars.iter().map(|&var| (written(var), self.sort(var.sort))).collect()
+    }
+
+    fn expr(&self, expr: Expr) -> SExpr {
+        let context = &self.context;
+        let all = |parts: &[Expr]| parts.iter().map(|&part| self.expr(part)).collect::<Vec<_>>();
+        match expr.node() {
+            Node::Truth(true) => context.true_(),
+            Node::Truth(false) => context.false_(),
+            Node::Number(number) => context.numeral(*number),
+            Node::Var(var) => context.atom(written(*var)),
+            Node::Apply(symbol, args) => {
+                let head = context.atom(symbol.name());
+                context.list([vec![head], all(args)].concat())
+            }
+            Node::Plus(a, b) => context.plus(self.expr(*a), self.expr(*b)),
+            Node::Less(a, b) => context.lt(self.expr(*a), self.expr(*b)),
+            Node::AtMost(a, b) => context.lte(self.expr(*a), self.expr(*b)),
+            Node::Is(a, b) => context.eq(self.expr(*a), self.expr(*b)),
+            Node::Not(a) => context.not(self.expr(*a)),
+            Node::And(parts) => context.and_many(all(parts)),
+            Node::Or(parts) => context.or_many(all(parts)),
+            Node::Implies(a, b) => context.imp(self.expr(*a), self.expr(*b)),
+            Node::If(a, b, c) => context.ite(self.expr(*a), self.expr(*b), self.expr(*c)),
+            Node::All(vars, body, trigger) => {
+                let body = match trigger.is_empty() {
+                    true => self.expr(*body),
+                    false => {
+                        let pattern = context.list(all(trigger));
+                        let [mark, by] = ["!", ":pattern"].map(|word| context.atom(word));
+                        context.list(vec![mark, self.expr(*body), by, pattern])
+                    }
+                };
+                context.forall(self.bound(vars), body)
+            }
+            Node::Some(vars, body) => context.exists(self.bound(vars), self.expr(*body)),
+        }
+    }
+}
+
+fn name_of(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Server => "Server",
+        Sort::Quorum => "Quorum",
+        Sort::Request => "Request",
+        Sort::Payload => "Payload",
+        Sort::Term | Sort::Index => "Int",
+        Sort::Truth => "Bool",
+    }
+}
+
+/// A variable as a solver sees it: one of each origin has a name of its own.
+fn written(var: Var) -> String {
+    let Var { name, origin, .. } = var;
+    match origin {
+        Origin::Bound => name.to_owned(),
+        Origin::Parameter => format!("{name}!"),
+        Origin::Place => format!("{name}?"),
+        Origin::Witness => format!("{name}*"),
+    }
+}
