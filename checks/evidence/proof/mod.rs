@@ -19,6 +19,8 @@
 //! | `obligations.rs` | what has to be proved |
 //! | `solver.rs` | who proves it |
 //! | `evaluate.rs` | the same formulas on concrete data |
+//! | `ready.rs` | actions and lemmas, ready for that |
+//! | `tables.rs` | a small state of the system |
 //!
 //! [`Server::step`]: veraft::figure2::Server::step
 
@@ -28,5 +30,7 @@ pub mod evaluate;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;
+pub mod ready;
 pub mod solver;
 pub mod symbols;
+pub mod tables;
