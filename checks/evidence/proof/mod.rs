@@ -21,6 +21,8 @@
 //! | `evaluate.rs` | the same formulas on concrete data |
 //! | `ready.rs` | actions and lemmas, ready for that |
 //! | `tables.rs` | a small state of the system |
+//! | `words.rs` | formulas and states in words |
+//! | `refinement/` | each step of the code as a sequence of actions |
 //!
 //! [`Server::step`]: veraft::figure2::Server::step
 
@@ -31,6 +33,8 @@ pub mod formula;
 pub mod lemmas;
 pub mod obligations;
 pub mod ready;
+pub mod refinement;
 pub mod solver;
 pub mod symbols;
 pub mod tables;
+pub mod words;
