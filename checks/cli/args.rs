@@ -8,6 +8,7 @@ use crate::commands::invariant::InvariantArgs;
 use crate::commands::mutants::MutantsArgs;
 use crate::commands::output::OutputArgs;
 use crate::commands::pins::PinsArgs;
+use crate::commands::prove::ProveArgs;
 use crate::commands::recover::RecoverArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::run::RunArgs;
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Trace(TraceArgs),
     /// Tries the inductive invariant on worlds drawn at random
     Invariant(InvariantArgs),
+    /// Has solvers prove safety, for any number of servers, terms and entries
+    Prove(ProveArgs),
     /// Prints docs/figure2.md: each rule, where it stands, what falls without it
     Rules,
 }
@@ -69,6 +72,7 @@ impl Command {
             Command::Simulate(_) => "simulate",
             Command::Trace(_) => "trace",
             Command::Invariant(_) => "invariant",
+            Command::Prove(_) => "prove",
             Command::Rules => "rules",
         }
     }

@@ -17,7 +17,7 @@
 //! | `lemmas/` | the invariant, layer by layer |
 //! | `cuts.rs` | steps on the way |
 //! | `obligations.rs` | what has to be proved |
-//! | `solver.rs` | who proves it |
+//! | `solver.rs`, `proving.rs` | who proves it |
 //! | `evaluate.rs` | the same formulas on concrete data |
 //! | `ready.rs` | actions and lemmas, ready for that |
 //! | `tables.rs` | a small state of the system |
@@ -30,6 +30,7 @@ pub mod evaluate;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;
+pub mod proving;
 pub mod ready;
 pub mod solver;
 pub mod symbols;
