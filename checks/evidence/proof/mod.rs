@@ -18,6 +18,7 @@
 //! | `cuts.rs` | steps on the way |
 //! | `obligations.rs` | what has to be proved |
 //! | `solver.rs`, `proving.rs` | who proves it |
+//! | `page.rs`, `page/` | `docs/proof.md` |
 //! | `evaluate.rs` | the same formulas on concrete data |
 //! | `ready.rs` | actions and lemmas, ready for that |
 //! | `tables.rs` | a small state of the system |
@@ -30,6 +31,7 @@ pub mod evaluate;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;
+pub mod page;
 pub mod proving;
 pub mod ready;
 pub mod solver;

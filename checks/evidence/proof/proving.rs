@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::obligations::Obligation;
 use super::solver::{Answer, Solver};
@@ -39,12 +39,19 @@ pub struct Said {
     pub questions: usize,
     /// How long all of them took, in seconds by the wall: no less than its processor time, for it
     /// works on one thread.
+    #[serde(serialize_with = "in_millis")]
     pub seconds: f64,
     /// How long the longest of them took.
+    #[serde(serialize_with = "in_millis")]
     pub longest: f64,
     /// Why there is no verdict, if the solver failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+}
+
+/// More digits would be noise.
+fn in_millis<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((seconds * 1000.0).round() / 1000.0)
 }
 
 impl Said {
