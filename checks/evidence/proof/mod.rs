@@ -17,7 +17,8 @@
 //! | `lemmas/` | the invariant, layer by layer |
 //! | `cuts.rs` | steps on the way |
 //! | `obligations.rs` | what has to be proved |
-//! | `solver.rs` | who proves it |
+//! | `solver.rs`, `proving.rs` | who proves it |
+//! | `page.rs`, `page/` | `docs/proof.md` |
 //! | `evaluate.rs` | the same formulas on concrete data |
 //! | `ready.rs` | actions and lemmas, ready for that |
 //! | `tables.rs` | a small state of the system |
@@ -32,6 +33,8 @@ pub mod evaluate;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;
+pub mod page;
+pub mod proving;
 pub mod ready;
 pub mod refinement;
 pub mod solver;
