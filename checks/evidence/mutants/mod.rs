@@ -17,6 +17,7 @@ mod log;
 mod persistence;
 mod places;
 mod properties;
+mod refinement;
 mod runtime;
 mod saturation;
 mod silence;
