@@ -260,6 +260,9 @@ mod tests {
 
     use std::collections::BTreeSet;
 
+    use crate::evidence::proof::evaluate::Ready;
+    use crate::evidence::proof::tables::Tables;
+
     fn holds_before(lemma: &Lemma) -> Expr {
         (lemma.holds)(&State::default())
     }
@@ -285,6 +288,26 @@ mod tests {
             assert!(names.contains(&*format!("start/{}", lemma.name)), "{}", lemma.name);
             let follows = names.contains(&*format!("follows/{}", lemma.name));
             assert_eq!(follows, lemma.proof != Proof::Induction, "{}", lemma.name);
+        }
+    }
+
+    #[test]
+    fn at_the_start_everything_is_nothing() {
+        let start = Ready::new(start(), &[]);
+        let sorts = [Sort::Server, Sort::Quorum, Sort::Request, Sort::Payload];
+        let numbers = [Sort::Term, Sort::Index];
+        let nothing = Tables::new(sorts.map(|s| (s, 1)).into_iter().chain(numbers.map(|s| (s, 2))));
+        assert!(start.holds(&nothing, &[]));
+        // What no log reaches, and who or what is named by nothing, may be anything.
+        let free = |symbol: Symbol| {
+            [Symbol::LogTerm, Symbol::TermTerm].contains(&symbol)
+                || !matches!(symbol.result(), Sort::Truth | Sort::Term | Sort::Index)
+                || matches!(symbol.kind(), Kind::Fixed | Kind::Defined)
+        };
+        for &symbol in Symbol::ALL {
+            let mut something = nothing.clone();
+            something.set(symbol, &vec![0; symbol.args().len()], 1);
+            assert_eq!(start.holds(&something, &[]), free(symbol), "{symbol:?}");
         }
     }
 
