@@ -114,6 +114,7 @@ const CASES: &[Case] = &[
     ("prove", &["--seeds", "2"], Elsewhere(SOLVERS)),
     ("prove", &["--limit", "20"], Elsewhere(SOLVERS)),
     ("prove", &["--keep", "questions"], Elsewhere(SOLVERS)),
+    ("prove", &["--refinement", "single"], Elsewhere("checks/tests/refinement.rs")),
     ("prove", &["--json"], Elsewhere(SOLVERS)),
     // One thread of the other engine, and two are not exact.
     ("pins single --workers 2", &["--engine", "timely"], In(r#"("single", 50, 50, 8)"#)),
@@ -275,6 +276,9 @@ fn what_does_not_go_together_is_refused() {
         ("mutants A1 --touching README.md", "--touching"),
         ("mutants --at-most 3", "--touching"),
         ("mutants --refinement refuse-and-reset-the-timer", "--refinement"),
+        ("prove --refinement --seed 3", "--seed"),
+        ("prove --refinement actor-model", "--refinement"),
+        ("prove --refinement nowhere", "nowhere"),
         ("simulate initial-election --steps 5", "--steps"),
         ("simulate all --steps 5", "--steps"),
     ];
