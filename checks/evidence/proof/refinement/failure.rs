@@ -61,7 +61,8 @@ pub enum Objection {
         /// The index of the entry.
         next: Index,
     },
-    /// The records of the step do not say what it changed.
+    /// The records of the step do not say what it changed, or not in an order in which a crash can
+    /// fall between any two.
     Records,
     /// The server behind the step has another name.
     Name(ServerId),
@@ -186,9 +187,13 @@ impl fmt::Display for NoAction {
             Objection::NotHanded { next } => {
                 told(f, 2, &format!("the state machine was not handed index {next}"))
             }
-            Objection::Records => {
-                told(f, 2, "its records do not say what it changed of its term, vote and log")
-            }
+            Objection::Records => told(
+                f,
+                2,
+                "its records do not say, one after the other, what these actions change of \
+                     its term, vote and log: after a crash between them, the disk would hold \
+                     what no server had",
+            ),
             Objection::Name(name) => told(f, 2, &format!("it is {name} afterwards")),
         }
     }
