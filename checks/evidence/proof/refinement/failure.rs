@@ -199,9 +199,10 @@ impl fmt::Display for NoAction {
     }
 }
 
-/// A line of its own, or several of 80 columns.
+/// A line of its own, or several, narrow enough to be set in where 80 columns are wide.
 fn wrapped(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-    const WIDTH: usize = 80;
+    // What tells of it may set it in by some columns.
+    const WIDTH: usize = 72;
     let mut column = WIDTH;
     let mut begun = false;
     for word in text.split(' ') {

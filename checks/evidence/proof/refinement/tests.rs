@@ -1,6 +1,7 @@
 //! Steps that are sequences of actions, steps that are none, and what the formulas must be for
 //! all this to mean anything.
 
+mod durable;
 mod formulas;
 mod refused;
 
