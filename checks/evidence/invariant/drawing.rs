@@ -1,0 +1,245 @@
+//! The part of a drawing that the invariant has the most to say about: terms, votes, leaders, the
+//! logs of terms, who holds how much of them, and what was committed.
+
+use std::collections::BTreeMap;
+
+use veraft::figure2::{Entry, Index, ServerId, Term};
+
+use super::sketch::{Sketch, Wild, last_term, pick};
+use super::universe::{LAST_INDEX, LAST_TERM, PAYLOADS, payload, payload_number, quorums};
+use super::world::World;
+use crate::evidence::proof::evaluate::Datum;
+use crate::evidence::proof::symbols::Symbol;
+
+/// An entry that has to stand at an index: that of this term.
+pub(super) type Demand = (Index, Term);
+
+/// A world that is being drawn.
+pub(super) struct Drawing<'a> {
+    pub sketch: &'a Sketch,
+    pub wild: Option<Wild>,
+    pub world: World,
+    /// Of each server, its term.
+    pub current: Vec<Term>,
+    /// Who leads its term,
+    pub leads: Vec<bool>,
+    /// and who stands in it.
+    pub stands: Vec<bool>,
+    /// Of each term that was led, its log.
+    pub logs: BTreeMap<Term, Vec<Entry>>,
+    /// Of each, how long its leader's log was at first.
+    pub bases: BTreeMap<Term, Index>,
+}
+
+impl<'a> Drawing<'a> {
+    pub fn new(sketch: &'a Sketch, wild: Option<Wild>) -> Drawing<'a> {
+        let servers = sketch.servers;
+        let current = (0..servers).map(|s| match sketch.places[s][0] % 8 {
+            0 => 0,
+            other => Term::from(other) % LAST_TERM + 1,
+        });
+        let mut drawing = Drawing {
+            sketch,
+            wild,
+            world: World::boot(servers),
+            current: current.collect(),
+            leads: vec![false; servers],
+            stands: vec![false; servers],
+            logs: BTreeMap::new(),
+            bases: BTreeMap::new(),
+        };
+        drawing.vote();
+        drawing.elect();
+        drawing.assume_roles();
+        let mut terms: Vec<Term> = drawing.led().collect();
+        if wild == Some(Wild::BackwardLogs) {
+            terms.reverse();
+        }
+        for term in terms {
+            drawing.grow(term);
+            drawing.hold(term);
+            drawing.commit(term);
+        }
+        drawing
+    }
+
+    pub fn servers(&self) -> impl Iterator<Item = u64> + Clone + use<> {
+        0..self.world.servers().len() as u64
+    }
+
+    /// The terms that were led.
+    pub fn led(&self) -> impl Iterator<Item = Term> {
+        (1..=LAST_TERM).filter(|&term| self.world.is(Symbol::Begun, [term]))
+    }
+
+    pub fn leader_of(&self, term: Term) -> u64 {
+        self.world.get(Symbol::LeaderOf, [term])
+    }
+
+    /// Whoever gets a vote has voted for itself.
+    fn vote(&mut self) {
+        for term in 1..=LAST_TERM {
+            let favourite = self.sketch.terms[term as usize - 1][0];
+            let choice = |voter: u64| {
+                let ballot = self.sketch.ballot(term, voter);
+                let choice = match ballot % 8 {
+                    0 => return None,
+                    1 | 2 => ballot / 8,
+                    _ => favourite,
+                };
+                let reached = self.current[voter as usize] >= term;
+                reached.then_some(u64::from(choice) % self.sketch.servers as u64)
+            };
+            let stood: Vec<u64> = self.servers().filter(|&c| choice(c) == Some(c)).collect();
+            let votes: Vec<_> = self.servers().filter_map(|v| Some((v, choice(v)?))).collect();
+            for (voter, candidate) in votes {
+                if !stood.contains(&candidate) {
+                    continue;
+                }
+                self.world.set(Symbol::Vote, [voter, term, candidate], 1);
+                let again = self.wild == Some(Wild::SecondVotes);
+                let other = stood.iter().find(|&&other| other != candidate);
+                if let Some(&other) = other
+                    && again
+                    && self.current[voter as usize] > term
+                {
+                    self.world.set(Symbol::Vote, [voter, term, other], 1);
+                }
+            }
+        }
+    }
+
+    fn elect(&mut self) {
+        for term in 1..=LAST_TERM {
+            let picks = self.sketch.terms[term as usize - 1];
+            for candidate in self.servers() {
+                let cast = |voter: &ServerId| {
+                    self.world.is(Symbol::Vote, [voter.0, term, candidate])
+                };
+                let all = quorums(self.sketch.servers);
+                let numbered = (0..).zip(&all).filter(|(_, quorum)| quorum.iter().all(cast));
+                let elected = pick(numbered.map(|(number, _)| number).collect(), picks[1] / 4);
+                let Some(electors) = elected.filter(|_| picks[1] % 4 != 0) else { continue };
+                if self.world.is(Symbol::Begun, [term]) {
+                    continue;
+                }
+                self.world.set(Symbol::Led, [term, candidate], 1);
+                self.world.set(Symbol::Begun, [term], 1);
+                self.world.set(Symbol::LeaderOf, [term], candidate);
+                self.world.set(Symbol::Electors, [term], electors);
+            }
+        }
+    }
+
+    fn assume_roles(&mut self) {
+        for s in self.servers() {
+            let (server, term) = (s as usize, self.current[s as usize]);
+            let idle = self.sketch.places[server][1] % 4 == 0;
+            let led = self.world.is(Symbol::Led, [term, s]);
+            self.leads[server] = led && !idle;
+            self.stands[server] = !led && !idle && self.world.is(Symbol::Vote, [s, term, s]);
+        }
+    }
+
+    /// The log of a term: its leader's when it was elected, and what it made then.
+    fn grow(&mut self, term: Term) {
+        let picks = self.sketch.terms[term as usize - 1];
+        let demands = self.demands_before(term);
+        let base = pick(self.paths(term, &demands), picks[2]).unwrap_or_default();
+        self.bases.insert(term, base.len() as Index);
+        let mut log = base;
+        for number in 0..picks[3] % 3 {
+            if (log.len() as Index) < LAST_INDEX {
+                let kind = u64::from(picks[4] >> (2 * number)) + term;
+                log.push(Entry { term, payload: payload(kind % PAYLOADS) });
+            }
+        }
+        self.world.set(Symbol::TermLast, [term], log.len() as Index);
+        for (index, entry) in (1..).zip(&log) {
+            self.world.set(Symbol::TermTerm, [term, index], entry.term);
+            let payload = payload_number(&entry.payload);
+            self.world.set(Symbol::TermPayload, [term, index], payload);
+        }
+        self.logs.insert(term, log);
+    }
+
+    /// What a log has to hold if its server is to lead `term`: what may yet be committed in the
+    /// terms before.
+    pub fn demands_before(&self, term: Term) -> Vec<Demand> {
+        if self.wild == Some(Wild::ForgottenEntries) {
+            return Vec::new();
+        }
+        let before = self.logs.keys().copied().filter(|&earlier| earlier < term);
+        before.flat_map(|earlier| self.demands_of(earlier, self.choosable(earlier, None))).collect()
+    }
+
+    /// The entries that were made in `term`, up to an index.
+    pub fn demands_of(&self, term: Term, up_to: Index) -> impl Iterator<Item = Demand> + use<> {
+        let last = self.logs[&term].len() as Index;
+        (self.bases[&term] + 1..=up_to.min(last)).map(move |index| (index, term))
+    }
+
+    /// Up to where a quorum may yet commit the log of `term`; one that `member` is in, if given.
+    pub fn choosable(&self, term: Term, member: Option<u64>) -> Index {
+        let up_to = |s: &ServerId| match self.current[s.0 as usize] <= term {
+            true => LAST_INDEX,
+            false => self.world.get(Symbol::Held, [s.0, term]),
+        };
+        let all = quorums(self.sketch.servers);
+        let among = all.iter().filter(|quorum| member.is_none_or(|s| quorum.contains(&ServerId(s))));
+        among.filter_map(|quorum| quorum.iter().map(up_to).min()).max().unwrap_or(0)
+    }
+
+    /// The beginnings of logs, up to those of `term`, that hold what is demanded.
+    pub fn paths(&self, term: Term, demands: &[Demand]) -> Vec<Vec<Entry>> {
+        let cut = |log: &'_ Vec<Entry>| (1..=log.len()).map(|len| log[..len].to_vec()).collect();
+        let all = self.logs.values().flat_map(|log| -> Vec<Vec<Entry>> { cut(log) });
+        let fits = |path: &Vec<Entry>| {
+            let at = |&(index, term): &Demand| {
+                path.get(index as usize - 1).is_some_and(|entry| entry.term == term)
+            };
+            last_term(path) <= term && demands.iter().all(at)
+        };
+        let mut fitting: Vec<Vec<Entry>> =
+            std::iter::once(Vec::new()).chain(all).filter(fits).collect();
+        fitting.sort();
+        fitting.dedup();
+        fitting
+    }
+
+    /// How much each server has said to hold of the log of a term.
+    fn hold(&mut self, term: Term) {
+        let last = self.logs[&term].len() as Index;
+        let made = self.bases[&term] < last;
+        for s in self.servers() {
+            let server = s as usize;
+            let held = match self.current[server] {
+                current if current < term => 0,
+                _ if self.leader_of(term) == s => if made { last } else { 0 },
+                current if current == term && self.stands[server] => 0,
+                _ => match self.sketch.holding(term, s) {
+                    pick if pick % 4 < 2 => last,
+                    pick => Index::from(pick / 4) % (last + 1),
+                },
+            };
+            self.world.set(Symbol::Held, [s, term], held);
+        }
+    }
+
+    /// What a quorum holds of the leader's own entries may have been committed.
+    fn commit(&mut self, term: Term) {
+        let picks = self.sketch.terms[term as usize - 1];
+        let held = |quorum: &std::collections::BTreeSet<ServerId>| {
+            quorum.iter().map(|s| self.world.get(Symbol::Held, [s.0, term])).min().unwrap_or(0)
+        };
+        let all = quorums(self.sketch.servers);
+        let most = (0..).zip(&all).map(|(q, quorum)| (held(quorum), q)).max();
+        let Some((most, q)) = most else { return };
+        for index in self.bases[&term] + 1..=most {
+            if picks[5] >> (index % 4) & 1 == 1 {
+                self.world.set(Symbol::Committed, [term, index], 1);
+                self.world.set(Symbol::Holders, [term, index], q as Datum);
+            }
+        }
+    }
+}
