@@ -8,8 +8,10 @@ use crate::commands::invariant::InvariantArgs;
 use crate::commands::mutants::MutantsArgs;
 use crate::commands::output::OutputArgs;
 use crate::commands::pins::PinsArgs;
+use crate::commands::prove::ProveArgs;
 use crate::commands::recover::RecoverArgs;
 use crate::commands::replay::ReplayArgs;
+use crate::commands::rules::RulesArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::simulate::SimulateArgs;
 use crate::commands::trace::TraceArgs;
@@ -50,8 +52,10 @@ pub(super) enum Command {
     Trace(TraceArgs),
     /// Tries the inductive invariant on worlds drawn at random
     Invariant(InvariantArgs),
-    /// Prints docs/figure2.md: each rule, where it stands, what falls without it
-    Rules,
+    /// Has solvers prove safety, for any number of servers, terms and entries
+    Prove(ProveArgs),
+    /// Prints a page that is written from the source: docs/figure2.md or docs/proof.md
+    Rules(RulesArgs),
 }
 
 impl Command {
@@ -69,7 +73,8 @@ impl Command {
             Command::Simulate(_) => "simulate",
             Command::Trace(_) => "trace",
             Command::Invariant(_) => "invariant",
-            Command::Rules => "rules",
+            Command::Prove(_) => "prove",
+            Command::Rules(_) => "rules",
         }
     }
 }

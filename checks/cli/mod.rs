@@ -10,8 +10,8 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command};
 
 use crate::commands::{
-    bench, explore, invariant, list, mutants, pins, recover, replay, rules, run, search, simulate,
-    trace,
+    bench, explore, invariant, list, mutants, pins, prove, recover, replay, rules, run, search,
+    simulate, trace,
 };
 use crate::terminal::printer::{Printer, note};
 
@@ -69,6 +69,7 @@ fn dispatch(cli: Cli, out: &mut Printer) -> Result<u8, String> {
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Trace(args) => trace::run(&args, out),
         Command::Invariant(args) => Ok(invariant::run(&args, output.json, out)),
-        Command::Rules => Ok(rules::run(out)),
+        Command::Prove(args) => prove::run(&args, output.json, out),
+        Command::Rules(args) => Ok(rules::run(&args, out)),
     }
 }

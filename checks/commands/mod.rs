@@ -9,6 +9,7 @@ pub mod list;
 pub mod mutants;
 pub mod output;
 pub mod pins;
+pub mod prove;
 pub mod recover;
 pub mod replay;
 pub mod rules;

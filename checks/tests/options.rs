@@ -40,6 +40,7 @@ type Case = (&'static str, &'static [&'static str], Shows);
 const JSON: &str = r#"{"scope""#;
 const MINUTES: &str = "takes minutes: its files are those of `run`";
 const LIMITS: &str = "checks/tests/timely/limits.rs";
+const SOLVERS: &str = "checks/tests/prove.rs";
 const PROCESSES: &str = "checks/tests/timely/processes.rs";
 
 const CASES: &[Case] = &[
@@ -105,6 +106,13 @@ const CASES: &[Case] = &[
     ("invariant", &["--worlds", "7"], In(" 7 worlds")),
     ("invariant --worlds 50", &["--seed", "3"], Differs),
     ("invariant --worlds 20", &["--json"], In(r#""scope":"invariant""#)),
+    ("prove", &["--only", "start/one_vote"], Elsewhere(SOLVERS)),
+    ("prove", &["--solver", "z3"], Elsewhere(SOLVERS)),
+    ("prove", &["--seed", "1"], Elsewhere(SOLVERS)),
+    ("prove", &["--seeds", "2"], Elsewhere(SOLVERS)),
+    ("prove", &["--limit", "20"], Elsewhere(SOLVERS)),
+    ("prove", &["--keep", "questions"], Elsewhere(SOLVERS)),
+    ("prove", &["--json"], Elsewhere(SOLVERS)),
     // One thread of the other engine, and two are not exact.
     ("pins single --workers 2", &["--engine", "timely"], In(r#"("single", 50, 50, 8)"#)),
     ("pins single", &["--workers", "2"], In("--workers")),
@@ -189,7 +197,9 @@ fn complete(command: &str) -> Vec<&str> {
     match command {
         "run" | "recover" | "explore" => vec![command, "single"],
         "replay" | "trace" => vec![command, "single.json"],
-        "list" | "bench" | "mutants" | "simulate" | "invariant" | "pins" | "rules" => vec![command],
+        "list" | "bench" | "mutants" | "simulate" | "invariant" | "pins" | "prove" | "rules" => {
+            vec![command]
+        }
         _ => panic!("{command} is new: say what it needs"),
     }
 }

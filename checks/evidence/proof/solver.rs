@@ -1,18 +1,24 @@
 //! Solvers: programs that the user has. They are told formulas in SMT-LIB.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use easy_smt::{Context, ContextBuilder, Response, SExpr};
+use serde::Serialize;
 
 use super::formula::{Expr, Node, Origin, Sort, Var};
 use super::obligations::Case;
 
+/// How much longer than it may a solver lives.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A solver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Solver {
     /// Z3, of Microsoft Research.
     Z3,
@@ -20,15 +26,16 @@ pub enum Solver {
     Cvc5,
 }
 
-/// What a solver says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a solver says, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It follows.
     Proved,
-    /// It does not: there is a state in which it does not hold.
-    Refuted,
     /// The solver gave up.
     Unknown,
+    /// It does not: there is a state in which it does not hold.
+    Refuted,
 }
 
 impl Solver {
@@ -51,25 +58,38 @@ impl Solver {
         }
     }
 
-    fn args(self, seed: u32, limit: Duration) -> Vec<OsString> {
-        let millis = limit.as_millis();
-        let args = match self {
+    /// What the program says that it is; none where it is not installed.
+    pub fn version(self) -> Option<String> {
+        let output = Command::new(self.program()).arg("--version").output().ok()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let first = text.lines().next()?.trim_start_matches("This is ");
+        let numbered = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
+        let number = first.split_whitespace().find(numbered)?;
+        output.status.success().then(|| format!("{} {number}", self.program()))
+    }
+
+    /// Asked for a verdict, a solver that is not done by `limit` gives up; one that does not
+    /// keep to that ends a while later.
+    fn args(self, seed: u32, limit: Duration) -> Vec<String> {
+        let (millis, end) = (limit.as_millis(), limit + PATIENCE);
+        match self {
             Solver::Z3 => vec![
                 "-smt2".to_owned(),
                 "-in".to_owned(),
+                format!("-T:{}", end.as_secs()),
+                format!("timeout={millis}"),
                 format!("smt.random_seed={seed}"),
                 format!("sat.random_seed={seed}"),
-                format!("timeout={millis}"),
             ],
             Solver::Cvc5 => vec![
                 "--quiet".to_owned(),
                 "--lang=smt2".to_owned(),
                 "--force-logic=ALL".to_owned(),
-                format!("--seed={seed}"),
+                format!("--tlimit={}", end.as_millis()),
                 format!("--tlimit-per={millis}"),
+                format!("--seed={seed}"),
             ],
-        };
-        args.into_iter().map(OsString::from).collect()
+        }
     }
 
     /// Asks whether the goal of `case` follows.
