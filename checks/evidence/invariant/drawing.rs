@@ -34,10 +34,9 @@ pub(super) struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     pub fn new(sketch: &'a Sketch, wild: Option<Wild>) -> Drawing<'a> {
         let servers = sketch.servers;
-        let current = (0..servers).map(|s| match sketch.places[s][0] % 8 {
-            0 => 0,
-            other => Term::from(other) % LAST_TERM + 1,
-        });
+        // Of later terms there is more to tell.
+        let term = |pick: u8| [0, 1, 1, 2, 2, 2, 3, 3, 3, 3][usize::from(pick % 10)];
+        let current = (0..servers).map(|s| term(sketch.places[s][0]));
         let mut drawing = Drawing {
             sketch,
             wild,
@@ -84,7 +83,7 @@ impl<'a> Drawing<'a> {
                 let ballot = self.sketch.ballot(term, voter);
                 let choice = match ballot % 8 {
                     0 => return None,
-                    1 | 2 => ballot / 8,
+                    1 => ballot / 8,
                     _ => favourite,
                 };
                 let reached = self.current[voter as usize] >= term;
@@ -118,8 +117,8 @@ impl<'a> Drawing<'a> {
                 };
                 let all = quorums(self.sketch.servers);
                 let numbered = (0..).zip(&all).filter(|(_, quorum)| quorum.iter().all(cast));
-                let elected = pick(numbered.map(|(number, _)| number).collect(), picks[1] / 4);
-                let Some(electors) = elected.filter(|_| picks[1] % 4 != 0) else { continue };
+                let elected = pick(numbered.map(|(number, _)| number).collect(), picks[1] / 8);
+                let Some(electors) = elected.filter(|_| picks[1] % 8 != 0) else { continue };
                 if self.world.is(Symbol::Begun, [term]) {
                     continue;
                 }
@@ -134,7 +133,7 @@ impl<'a> Drawing<'a> {
     fn assume_roles(&mut self) {
         for s in self.servers() {
             let (server, term) = (s as usize, self.current[s as usize]);
-            let idle = self.sketch.places[server][1] % 4 == 0;
+            let idle = self.sketch.places[server][1] % 8 == 0;
             let led = self.world.is(Symbol::Led, [term, s]);
             self.leads[server] = led && !idle;
             self.stands[server] = !led && !idle && self.world.is(Symbol::Vote, [s, term, s]);
@@ -148,7 +147,7 @@ impl<'a> Drawing<'a> {
         let base = pick(self.paths(term, &demands), picks[2]).unwrap_or_default();
         self.bases.insert(term, base.len() as Index);
         let mut log = base;
-        for number in 0..picks[3] % 3 {
+        for number in 0..[0, 1, 2, 1, 2, 1][usize::from(picks[3] % 6)] {
             if (log.len() as Index) < LAST_INDEX {
                 let kind = u64::from(picks[4] >> (2 * number)) + term;
                 log.push(Entry { term, payload: payload(kind % PAYLOADS) });
@@ -207,9 +206,12 @@ impl<'a> Drawing<'a> {
         fitting
     }
 
-    /// How much each server has said to hold of the log of a term.
+    /// How much each server has said to hold of the log of a term. Some leaders were cut off, and
+    /// nobody else has what they made.
     fn hold(&mut self, term: Term) {
         let last = self.logs[&term].len() as Index;
+        let cut_off = self.sketch.terms[term as usize - 1][5] % 4 < 2;
+        let most = if cut_off { self.bases[&term] } else { last };
         let made = self.bases[&term] < last;
         for s in self.servers() {
             let server = s as usize;
@@ -218,8 +220,8 @@ impl<'a> Drawing<'a> {
                 _ if self.leader_of(term) == s => if made { last } else { 0 },
                 current if current == term && self.stands[server] => 0,
                 _ => match self.sketch.holding(term, s) {
-                    pick if pick % 4 < 2 => last,
-                    pick => Index::from(pick / 4) % (last + 1),
+                    pick if pick % 4 != 0 => most,
+                    pick => Index::from(pick / 4) % (most + 1),
                 },
             };
             self.world.set(Symbol::Held, [s, term], held);
@@ -236,7 +238,7 @@ impl<'a> Drawing<'a> {
         let most = (0..).zip(&all).map(|(q, quorum)| (held(quorum), q)).max();
         let Some((most, q)) = most else { return };
         for index in self.bases[&term] + 1..=most {
-            if picks[5] >> (index % 4) & 1 == 1 {
+            if picks[5] >> (index % 6 + 2) & 1 == 1 {
                 self.world.set(Symbol::Committed, [term, index], 1);
                 self.world.set(Symbol::Holders, [term, index], q as Datum);
             }

@@ -77,7 +77,14 @@ impl Drawing<'_> {
         if self.stands[s as usize] {
             demands.extend(self.demands_before(term));
         }
-        pick(self.paths(term, &demands), self.sketch.places[s as usize][3]).unwrap_or_default()
+        let mut paths = self.paths(term, &demands);
+        let number = self.sketch.places[s as usize][3];
+        if number % 4 != 0 {
+            // Servers have about as much as there is.
+            let most = paths.iter().map(Vec::len).max().unwrap_or(0);
+            paths.retain(|path| path.len() + 1 >= most);
+        }
+        pick(paths, number / 4).unwrap_or_default()
     }
 
     fn role(&self, s: u64, last: Index) -> Role {
