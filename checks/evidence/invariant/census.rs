@@ -117,3 +117,28 @@ fn most_worlds_are_sound_as_drawn_and_many_are_rich() {
     }
     assert!(sound * 100 >= WORLDS * 95, "{sound} of {WORLDS}");
 }
+
+#[test]
+fn zz_cost() {
+    let assumed = Assumed::invariant();
+    let mut runner = TestRunner::new(config(1, 1));
+    let worlds: Vec<World> = (0..1000)
+        .map(|_| sketch().new_tree(&mut runner).unwrap().current().world(&assumed))
+        .collect();
+    for ready in crate::evidence::proof::ready::READY_LEMMAS.iter() {
+        let start = std::time::Instant::now();
+        assert!(worlds.iter().all(|world| ready.holds(world.tables())));
+        println!("{:>8.2} us {}", start.elapsed().as_secs_f64() * 1e3, ready.lemma.name);
+    }
+    let start = std::time::Instant::now();
+    let mut n = 0;
+    let mut stutters = 0;
+    for world in &worlds { for event in world.events() { let next = world.after(&event).unwrap(); n += 1; if next.tables() == world.tables() { stutters += 1 } } }
+    println!("{:>8.2} us a step of {n}, {stutters}", start.elapsed().as_secs_f64() * 1e6 / n as f64);
+    let start = std::time::Instant::now();
+    for world in &worlds { for _ in 0..20 { std::hint::black_box(world.clone()); } }
+    println!("{:>8.2} us a clone", start.elapsed().as_secs_f64() * 1e6 / 20_000.0);
+    let start = std::time::Instant::now();
+    for world in &worlds { for _ in 0..20 { std::hint::black_box(world.untold()); } }
+    println!("{:>8.2} us untold", start.elapsed().as_secs_f64() * 1e6 / 20_000.0);
+}

@@ -1,6 +1,6 @@
 //! Formulas on concrete data: the same trees that solvers are told.
 
-use super::formula::{Expr, Node, Sort, Var};
+use super::formula::{Expr, Node, Origin, Sort, Var};
 use super::obligations::choosable;
 use super::symbols::{State, Symbol};
 
@@ -17,6 +17,9 @@ pub trait Structure {
     /// defined by others.
     fn value(&self, symbol: Symbol, args: &[Datum]) -> Datum;
 }
+
+/// With so many variables, no memory has to be asked for.
+const FEW: usize = 16;
 
 /// A formula, or a part of one, made ready to be evaluated: its variables have places, and what
 /// can be left out of a quantifier's range is.
@@ -81,9 +84,16 @@ impl Ready {
     /// When there are not as many.
     pub fn value(&self, structure: &impl Structure, parameters: &[Datum]) -> Datum {
         assert_eq!(parameters.len(), self.parameters, "as many as there are parameters");
-        let mut places = vec![0; self.places];
+        let (mut few, mut many);
+        let places = if self.places <= FEW {
+            few = [0; FEW];
+            &mut few[..self.places]
+        } else {
+            many = vec![0; self.places];
+            &mut many[..]
+        };
         places[..self.parameters].copy_from_slice(parameters);
-        self.code.value(structure, &mut places)
+        self.code.value(structure, places)
     }
 
     /// Whether it holds.
@@ -130,12 +140,14 @@ impl Scope {
             Node::If(a, b, c) => Code::If(Box::new([self.code(*a), self.code(*b), self.code(*c)])),
             Node::All(vars, body, _) => {
                 let (conditions, then) = body.condition();
-                self.quantified(vars, conditions, then, Code::All)
+                let vars = in_order(vars, &conditions);
+                self.quantified(&vars, conditions, then, Code::All)
             }
             Node::Some(vars, body) => {
                 let mut parts = body.conjuncts();
                 let last = parts.pop().unwrap_or_else(|| true.into());
-                self.quantified(vars, parts, last, Code::Some)
+                let vars = in_order(vars, &parts);
+                self.quantified(&vars, parts, last, Code::Some)
             }
         }
     }
@@ -149,7 +161,7 @@ impl Scope {
         let var = |n: usize, sort| Var {
             name: ["q", "t", "i"][n],
             sort,
-            origin: super::formula::Origin::Place,
+            origin: Origin::Place,
         };
         let vars = [var(0, Sort::Quorum), var(1, Sort::Term), var(2, Sort::Index)];
         let before = self.known.len();
@@ -187,7 +199,7 @@ impl Scope {
             when: Vec::new(),
         };
         let (now, rest): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(|condition| {
-            let bound = condition.variables(super::formula::Origin::Bound);
+            let bound = condition.variables(Origin::Bound);
             !later.iter().any(|var| bound.contains(var))
         });
         let own = Expr::from(*var);
@@ -213,6 +225,50 @@ impl Scope {
         let body = self.quantified(later, rest, then, quantifier);
         self.known.truncate(before);
         quantifier(Box::new(range), Box::new(body))
+    }
+}
+
+/// The variables of a quantifier, those first of which the conditions leave the fewest members:
+/// the order changes nothing of what is said.
+fn in_order(vars: &[Var], conditions: &[Expr]) -> Vec<Var> {
+    let (mut ordered, mut rest) = (Vec::new(), vars.to_vec());
+    while !rest.is_empty() {
+        let narrows = |var: &Var| -> usize {
+            let others = rest.iter().filter(|other| *other != var);
+            let decided = |condition: &&Expr| {
+                let bound = condition.variables(Origin::Bound);
+                bound.contains(var) && !others.clone().any(|other| bound.contains(other))
+            };
+            conditions.iter().filter(decided).copied().map(weight).sum()
+        };
+        let weights: Vec<usize> = rest.iter().map(narrows).collect();
+        let most = weights.iter().copied().max().unwrap_or(0);
+        let first = weights.iter().position(|&weight| weight == most).unwrap_or(0);
+        ordered.push(rest.remove(first));
+    }
+    ordered
+}
+
+/// How much a condition leaves out, as a guess: most, if it is a fact; next to nothing, if it is a
+/// bound that is known.
+fn weight(condition: Expr) -> usize {
+    match condition.node() {
+        Node::Less(a, b) | Node::AtMost(a, b) => {
+            let known = |expr: &Expr| matches!(expr.node(), Node::Number(_));
+            usize::from(!known(a) && !known(b))
+        }
+        Node::Apply(Symbol::Choosable, _) => 1,
+        Node::Apply(..) | Node::Is(..) | Node::And(_) => 2,
+        Node::Truth(_)
+        | Node::Number(_)
+        | Node::Var(_)
+        | Node::Plus(..)
+        | Node::Not(_)
+        | Node::Or(_)
+        | Node::Implies(..)
+        | Node::If(..)
+        | Node::All(..)
+        | Node::Some(..) => 1,
     }
 }
 
