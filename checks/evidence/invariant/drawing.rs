@@ -50,16 +50,47 @@ impl<'a> Drawing<'a> {
         drawing.vote();
         drawing.elect();
         drawing.assume_roles();
-        let mut terms: Vec<Term> = drawing.led().collect();
-        if wild == Some(Wild::BackwardLogs) {
-            terms.reverse();
+        for term in drawing.terms() {
+            drawing.fill(term);
         }
-        for term in terms {
-            drawing.grow(term);
-            drawing.hold(term);
-            drawing.commit(term);
+        if wild == Some(Wild::BorrowedEntries) {
+            for s in 0..servers {
+                let log = drawing.logs.get(&drawing.current[s]).cloned().unwrap_or_default();
+                drawing.leads[s] &= log.iter().all(|entry| drawing.is_led(entry.term));
+            }
         }
         drawing
+    }
+
+    /// What there is to tell of a term.
+    fn fill(&mut self, term: Term) {
+        let led = self.is_led(term);
+        match self.wild {
+            Some(Wild::EntriesBeforeLeaders | Wild::BorrowedEntries) if !led => {
+                self.grow(term, term > 0);
+                self.world.set(Symbol::TermLast, [term], 0);
+            }
+            Some(Wild::LogsBeforeLeaders) if !led => {
+                self.grow(term, false);
+                self.hold(term);
+            }
+            Some(_) | None if led => {
+                self.grow(term, term > 0);
+                self.hold(term);
+                self.commit(term);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// The terms that servers may vote and lead in.
+    pub fn terms(&self) -> std::ops::RangeInclusive<Term> {
+        let first = if self.wild == Some(Wild::TermZero) { 0 } else { 1 };
+        first..=LAST_TERM
+    }
+
+    pub fn is_led(&self, term: Term) -> bool {
+        self.world.is(Symbol::Begun, [term])
     }
 
     pub fn servers(&self) -> impl Iterator<Item = u64> + Clone + use<> {
@@ -68,7 +99,7 @@ impl<'a> Drawing<'a> {
 
     /// The terms that were led.
     pub fn led(&self) -> impl Iterator<Item = Term> {
-        (1..=LAST_TERM).filter(|&term| self.world.is(Symbol::Begun, [term]))
+        self.terms().filter(|&term| self.is_led(term))
     }
 
     pub fn leader_of(&self, term: Term) -> u64 {
@@ -77,8 +108,8 @@ impl<'a> Drawing<'a> {
 
     /// Whoever gets a vote has voted for itself.
     fn vote(&mut self) {
-        for term in 1..=LAST_TERM {
-            let favourite = self.sketch.terms[term as usize - 1][0];
+        for term in self.terms() {
+            let favourite = self.sketch.term(term)[0];
             let choice = |voter: u64| {
                 let ballot = self.sketch.ballot(term, voter);
                 let choice = match ballot % 8 {
@@ -109,15 +140,17 @@ impl<'a> Drawing<'a> {
     }
 
     fn elect(&mut self) {
-        for term in 1..=LAST_TERM {
-            let picks = self.sketch.terms[term as usize - 1];
+        for term in self.terms() {
+            let picks = self.sketch.term(term);
             for candidate in self.servers() {
-                let cast = |voter: &ServerId| {
-                    self.world.is(Symbol::Vote, [voter.0, term, candidate])
-                };
+                let cast =
+                    |voter: &ServerId| self.world.is(Symbol::Vote, [voter.0, term, candidate]);
                 let all = quorums(self.sketch.servers);
                 let numbered = (0..).zip(&all).filter(|(_, quorum)| quorum.iter().all(cast));
-                let elected = pick(numbered.map(|(number, _)| number).collect(), picks[1] / 8);
+                let mut elected = pick(numbered.map(|(number, _)| number).collect(), picks[1] / 8);
+                if self.wild == Some(Wild::ElectedByFew) && cast(&ServerId(candidate)) {
+                    elected = elected.or(Some(0));
+                }
                 let Some(electors) = elected.filter(|_| picks[1] % 8 != 0) else { continue };
                 if self.world.is(Symbol::Begun, [term]) {
                     continue;
@@ -134,21 +167,25 @@ impl<'a> Drawing<'a> {
         for s in self.servers() {
             let (server, term) = (s as usize, self.current[s as usize]);
             let idle = self.sketch.places[server][1] % 8 == 0;
-            let led = self.world.is(Symbol::Led, [term, s]);
+            let led =
+                self.world.is(Symbol::Led, [term, s]) && self.wild != Some(Wild::SecondElections);
             self.leads[server] = led && !idle;
             self.stands[server] = !led && !idle && self.world.is(Symbol::Vote, [s, term, s]);
         }
     }
 
     /// The log of a term: its leader's when it was elected, and what it made then.
-    fn grow(&mut self, term: Term) {
-        let picks = self.sketch.terms[term as usize - 1];
-        let demands = self.demands_before(term);
+    fn grow(&mut self, term: Term, makes_entries: bool) {
+        let picks = self.sketch.term(term);
+        let demands = match self.wild {
+            Some(Wild::ForgetfulLeaders) => Vec::new(),
+            Some(_) | None => self.demands_before(term),
+        };
         let base = pick(self.paths(term, &demands), picks[2]).unwrap_or_default();
         self.bases.insert(term, base.len() as Index);
         let mut log = base;
         for number in 0..[0, 1, 2, 1, 2, 1][usize::from(picks[3] % 6)] {
-            if (log.len() as Index) < LAST_INDEX {
+            if makes_entries && (log.len() as Index) < LAST_INDEX {
                 let kind = u64::from(picks[4] >> (2 * number)) + term;
                 log.push(Entry { term, payload: payload(kind % PAYLOADS) });
             }
@@ -165,9 +202,6 @@ impl<'a> Drawing<'a> {
     /// What a log has to hold if its server is to lead `term`: what may yet be committed in the
     /// terms before.
     pub fn demands_before(&self, term: Term) -> Vec<Demand> {
-        if self.wild == Some(Wild::ForgottenEntries) {
-            return Vec::new();
-        }
         let before = self.logs.keys().copied().filter(|&earlier| earlier < term);
         before.flat_map(|earlier| self.demands_of(earlier, self.choosable(earlier, None))).collect()
     }
@@ -185,7 +219,8 @@ impl<'a> Drawing<'a> {
             false => self.world.get(Symbol::Held, [s.0, term]),
         };
         let all = quorums(self.sketch.servers);
-        let among = all.iter().filter(|quorum| member.is_none_or(|s| quorum.contains(&ServerId(s))));
+        let among =
+            all.iter().filter(|quorum| member.is_none_or(|s| quorum.contains(&ServerId(s))));
         among.filter_map(|quorum| quorum.iter().map(up_to).min()).max().unwrap_or(0)
     }
 
@@ -210,15 +245,20 @@ impl<'a> Drawing<'a> {
     /// nobody else has what they made.
     fn hold(&mut self, term: Term) {
         let last = self.logs[&term].len() as Index;
-        let cut_off = self.sketch.terms[term as usize - 1][5] % 4 < 2;
+        let cut_off = self.sketch.term(term)[5] % 4 < 2;
         let most = if cut_off { self.bases[&term] } else { last };
         let made = self.bases[&term] < last;
         for s in self.servers() {
             let server = s as usize;
             let held = match self.current[server] {
-                current if current < term => 0,
-                _ if self.leader_of(term) == s => if made { last } else { 0 },
-                current if current == term && self.stands[server] => 0,
+                current if current < term || current == term && self.stands[server] => 0,
+                _ if self.leader_of(term) == s => {
+                    if made {
+                        last
+                    } else {
+                        0
+                    }
+                }
                 _ => match self.sketch.holding(term, s) {
                     pick if pick % 4 != 0 => most,
                     pick => Index::from(pick / 4) % (most + 1),
@@ -230,7 +270,7 @@ impl<'a> Drawing<'a> {
 
     /// What a quorum holds of the leader's own entries may have been committed.
     fn commit(&mut self, term: Term) {
-        let picks = self.sketch.terms[term as usize - 1];
+        let picks = self.sketch.term(term);
         let held = |quorum: &std::collections::BTreeSet<ServerId>| {
             quorum.iter().map(|s| self.world.get(Symbol::Held, [s.0, term])).min().unwrap_or(0)
         };

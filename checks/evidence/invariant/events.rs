@@ -42,9 +42,9 @@ impl WorldEvent {
     fn server(&self) -> ServerId {
         match self {
             WorldEvent::Deliver(letter) => letter.to,
-            WorldEvent::Timeout(id, _)
-            | WorldEvent::Propose(id, _)
-            | WorldEvent::Restart(id) => *id,
+            WorldEvent::Timeout(id, _) | WorldEvent::Propose(id, _) | WorldEvent::Restart(id) => {
+                *id
+            }
         }
     }
 
@@ -73,7 +73,8 @@ impl World {
             events.push(WorldEvent::Timeout(id, Timer::Election));
             events.push(WorldEvent::Timeout(id, Timer::Heartbeat));
             // To whoever does not lead, one is like another.
-            let proposals = if self.server(id).is_leader() { &PROPOSALS[..] } else { &PROPOSALS[..1] };
+            let proposals =
+                if self.server(id).is_leader() { &PROPOSALS[..] } else { &PROPOSALS[..1] };
             events.extend(proposals.iter().map(|numbers| WorldEvent::Propose(id, numbers)));
             events.push(WorldEvent::Restart(id));
         }

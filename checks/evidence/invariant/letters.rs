@@ -57,7 +57,8 @@ impl Drawing<'_> {
                 (from, leader, reply(term, AppendOutcome::Success { match_index }))
             }
             _ => {
-                let term = pick(self.led().filter(|term| !self.logs[term].is_empty()).collect(), who)?;
+                let term =
+                    pick(self.led().filter(|term| !self.logs[term].is_empty()).collect(), who)?;
                 let leader = self.leader_of(term);
                 let last = self.logs[&term].len() as Index;
                 (peer(leader)?, leader, reply(term, conflict(Index::from(a) % last + 1, b)))
@@ -67,7 +68,7 @@ impl Drawing<'_> {
     }
 
     fn asked(&self) -> Vec<(u64, Term)> {
-        let all = self.servers().flat_map(|c| (1..=3).map(move |term| (c, term)));
+        let all = self.servers().flat_map(|c| self.terms().map(move |term| (c, term)));
         all.filter(|&(c, term)| self.world.is(Symbol::Asked, [c, term])).collect()
     }
 
@@ -75,7 +76,8 @@ impl Drawing<'_> {
     fn votes_told(&self) -> Vec<(u64, Term, u64)> {
         let mut told = Vec::new();
         for (candidate, term) in self.asked() {
-            let voted = |&v: &u64| v != candidate && self.world.is(Symbol::Vote, [v, term, candidate]);
+            let voted =
+                |&v: &u64| v != candidate && self.world.is(Symbol::Vote, [v, term, candidate]);
             told.extend(self.servers().filter(voted).map(|v| (v, term, candidate)));
         }
         told

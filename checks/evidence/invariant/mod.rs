@@ -79,7 +79,8 @@ pub fn check(assumed: &Assumed, worlds: u32, seed: u64) -> Result<Trials, Exit> 
     let leave = |world: &World| leave(world, assumed, &consequences);
     let steps = Cell::new(0);
     let found = Cell::new(None);
-    let outcome = TestRunner::new(config(worlds, seed)).run(&sketch::sketch(), |sketch| {
+    let sketches = sketch::sketch(assumed.count() < Assumed::invariant().count());
+    let outcome = TestRunner::new(config(worlds, seed)).run(&sketches, |sketch| {
         let world = sketch.world(assumed);
         match leave(&world) {
             Ok(made) => {

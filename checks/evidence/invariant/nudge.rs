@@ -112,7 +112,7 @@ fn change_server(world: &mut World, [kind, who, a, b, c, d]: Picks) -> Option<()
 
 fn leader(world: &World, id: ServerId, last: Index, [a, b]: [u8; 2]) -> Role {
     let peers = || world.ids().filter(move |&peer| peer != id);
-    let next = |peer: ServerId| Index::from(a >> peer.0) % (last + 1) + 1;
+    let next = |peer: ServerId| Index::from(a >> peer.0) % (last + 2) + 1;
     let matched = |peer: ServerId| Index::from(b >> peer.0) % (last + 1);
     Role::Leader(Leader {
         next_index: peers().map(|peer| (peer, next(peer))).collect(),

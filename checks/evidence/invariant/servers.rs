@@ -5,7 +5,7 @@ use veraft::figure2::{
 };
 
 use super::drawing::{Demand, Drawing};
-use super::sketch::{last_term, pick};
+use super::sketch::{Wild, last_term, pick};
 use super::world::configs;
 use crate::evidence::proof::evaluate::Structure;
 use crate::evidence::proof::symbols::Symbol;
@@ -35,7 +35,7 @@ impl Drawing<'_> {
         for s in self.servers() {
             let log = self.log_of(s);
             let term = self.current[s as usize];
-            if self.stands[s as usize] {
+            if self.stands[s as usize] && self.wild != Some(Wild::BoastingCandidates) {
                 self.ask(s, term, &log);
             }
             let voted_for = self.servers().find(|&c| self.world.is(Symbol::Vote, [s, term, c]));
@@ -51,7 +51,7 @@ impl Drawing<'_> {
             let server = server(self.sketch.servers, ServerId(s), ballot, log, volatile);
             server.into_iter().for_each(|server| self.world.put(server));
         }
-        for term in 1..=3 {
+        for term in self.terms() {
             for candidate in self.servers() {
                 if self.world.is(Symbol::Vote, [candidate, term, candidate]) {
                     self.ask_in_the_past(candidate, term);
@@ -74,10 +74,15 @@ impl Drawing<'_> {
         }
         let held = self.world.get(Symbol::Held, [s, term]);
         demands.extend((1..=held).map(|i| (i, self.world.get(Symbol::TermTerm, [term, i]))));
-        if self.stands[s as usize] {
+        let modest =
+            ![Some(Wild::BoastingCandidates), Some(Wild::LenientVoters)].contains(&self.wild);
+        if self.stands[s as usize] && modest {
             demands.extend(self.demands_before(term));
         }
         let mut paths = self.paths(term, &demands);
+        if self.wild == Some(Wild::BorrowedEntries) {
+            paths.retain(|path| path.iter().all(|entry| self.is_led(entry.term)));
+        }
         let number = self.sketch.places[s as usize][3];
         if number % 4 != 0 {
             // Servers have about as much as there is.
@@ -130,11 +135,14 @@ impl Drawing<'_> {
             return;
         }
         let log = match self.logs.get(&term) {
-            Some(log) if self.leader_of(term) == candidate => {
+            Some(log)
+                if self.leader_of(term) == candidate
+                    && self.wild != Some(Wild::ForgetfulLeaders) =>
+            {
                 log[..self.bases[&term] as usize].to_vec()
             }
             Some(_) | None => {
-                let paths = self.paths(term - 1, &self.demands_before(term));
+                let paths = self.paths(term.saturating_sub(1), &self.demands_before(term));
                 pick(paths, self.sketch.ballot(term, candidate)).unwrap_or_default()
             }
         };

@@ -61,7 +61,10 @@ impl World {
                     let last = self.get(Symbol::AskedIndex, [voter, term]);
                     let of = self.get(Symbol::AskedTerm, [voter, term]);
                     let id = ServerId(voter);
-                    writeln!(f, "  {id} asked for votes in term {term}, last log {last} of term {of}")?;
+                    writeln!(
+                        f,
+                        "  {id} asked for votes in term {term}, last log {last} of term {of}"
+                    )?;
                 }
             }
         }
@@ -85,7 +88,10 @@ impl World {
             if server.volatile().commit_index > 0 {
                 let term = self.get(Symbol::CommitTerm, [id.0]);
                 let up_to = self.get(Symbol::CommitUpTo, [id.0]);
-                writeln!(f, "  {id} has its commit index from the commit of {up_to} in term {term}")?;
+                writeln!(
+                    f,
+                    "  {id} has its commit index from the commit of {up_to} in term {term}"
+                )?;
             }
         }
         for index in self.all(Sort::Index) {

@@ -18,8 +18,7 @@ impl Tables {
     /// The state in which all is 0, with so many members of each sort. Terms and indices begin
     /// with 0.
     pub fn new(sizes: impl IntoIterator<Item = (Sort, u64)>) -> Tables {
-        let mut tables =
-            Tables { sizes: [0; Sort::Truth as usize + 1], values: Vec::new() };
+        let mut tables = Tables { sizes: [0; Sort::Truth as usize + 1], values: Vec::new() };
         sizes.into_iter().for_each(|(sort, size)| tables.sizes[sort as usize] = size);
         tables.sizes[Sort::Truth as usize] = 2;
         let places = |symbol: &Symbol| {
@@ -60,9 +59,12 @@ impl Tables {
         let before = std::mem::replace(&mut self.sizes[sort as usize], size);
         assert!(before <= size, "{sort:?} shrinks from {before} to {size}");
         for &symbol in Symbol::ALL.iter().filter(|symbol| symbol.args().contains(&sort)) {
-            assert!(symbol.args().split_first().is_some_and(|(first, others)| {
-                *first == sort && !others.contains(&sort)
-            }));
+            assert!(
+                symbol
+                    .args()
+                    .split_first()
+                    .is_some_and(|(first, others)| { *first == sort && !others.contains(&sort) })
+            );
             let sizes = symbol.args().iter().map(|&sort| self.size(sort) as usize);
             let places = sizes.product();
             self.values[symbol as usize].resize(places, 0);
