@@ -16,6 +16,7 @@ mod leaders;
 mod log;
 mod persistence;
 mod places;
+mod proof;
 mod properties;
 mod runtime;
 mod saturation;
@@ -264,6 +265,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("gate", gate::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
+    ("proof", proof::MUTANTS),
     ("properties", properties::MUTANTS),
     ("cluster", cluster::MUTANTS),
     ("verdicts", verdicts::MUTANTS),

@@ -114,8 +114,12 @@ fn write_all(page: &mut String) -> fmt::Result {
     writeln!(page, "\n### On the way\n\n{WAY}\n\n| action | cut | what it says | from |")?;
     writeln!(page, "|---|---|---|---|")?;
     for cut in CUTS {
-        let from: Vec<String> = cut.from.iter().map(|name| name.replace('_', " ")).collect();
-        writeln!(page, "| {} | {} | {} | {} |", cut.action, cut.name, cut.says, from.join("; "))?;
+        let written = |name: &&str| match lemmas::all().any(|lemma| lemma.name == *name) {
+            true => format!("`{name}`"),
+            false => format!("*{name}*"),
+        };
+        let from: Vec<String> = cut.from.iter().map(written).collect();
+        writeln!(page, "| {} | *{}* | {} | {} |", cut.action, cut.name, cut.says, from.join(", "))?;
     }
     write!(page, "\n{ASSUMPTIONS}\n{REFINEMENT}\n{OUTSIDE}")
 }

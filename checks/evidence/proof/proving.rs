@@ -146,3 +146,54 @@ fn file(folder: &Path, obligation: &Obligation, number: usize, solver: Solver) -
     let name = obligation.name.replace([' ', '/'], "-");
     folder.join(format!("{name}-{number}.{}.smt2", solver.program()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Answer::{Proved, Refuted, Unknown};
+
+    fn said(answers: &[Answer]) -> Said {
+        let mut said = Said {
+            solver: Solver::Z3,
+            verdict: Proved,
+            questions: 0,
+            seconds: 0.0,
+            longest: 0.0,
+            failure: None,
+        };
+        answers.iter().for_each(|&answer| said.hear(Ok((answer, Duration::from_secs(1)))));
+        said
+    }
+
+    #[test]
+    fn of_several_questions_the_worst_answer_counts() {
+        let cases: [(&[Answer], Answer); 4] = [
+            (&[Proved, Proved], Proved),
+            (&[Proved, Unknown, Proved], Unknown),
+            (&[Refuted, Unknown], Refuted),
+            (&[Proved, Refuted, Proved], Refuted),
+        ];
+        for (answers, worst) in cases {
+            assert_eq!(said(answers).verdict, worst, "{answers:?}");
+        }
+        let mut failed = said(&[Proved]);
+        failed.hear(Err(io::Error::other("gone")));
+        assert_eq!((failed.verdict, failed.questions), (Unknown, 2));
+    }
+
+    #[test]
+    fn of_several_solvers_one_that_refutes_counts_and_else_one_that_proves() {
+        let cases: [(&[Answer], Answer); 5] = [
+            (&[Proved, Proved], Proved),
+            (&[Unknown, Proved], Proved),
+            (&[Proved, Refuted], Refuted),
+            (&[Refuted, Unknown], Refuted),
+            (&[Unknown, Unknown], Unknown),
+        ];
+        for (answers, verdict) in cases {
+            let said = answers.iter().map(|&answer| said(&[answer])).collect();
+            let judged = Judged { name: String::new(), said };
+            assert_eq!(judged.verdict(), verdict, "{answers:?}");
+        }
+    }
+}
