@@ -13,6 +13,7 @@ pub const UNTOLD: &str = "every letter was sent";
 pub struct Assumed {
     /// Each with what it speaks of, a bit for each function.
     lemmas: Vec<(u64, &'static ReadyLemma)>,
+    left_out: Option<&'static str>,
 }
 
 impl Assumed {
@@ -22,8 +23,10 @@ impl Assumed {
     }
 
     /// The invariant, but for one of its lemmas.
-    pub fn without(name: &str) -> Assumed {
-        Assumed::of(|ready| ready.lemma.proof == Proof::Induction && ready.lemma.name != name)
+    pub fn without(name: &'static str) -> Assumed {
+        let mut others = Assumed::invariant();
+        others.lemmas.retain(|(_, ready)| ready.lemma.name != name);
+        Assumed { left_out: Some(name), ..others }
     }
 
     /// Those that follow from the invariant, in the same world.
@@ -33,7 +36,13 @@ impl Assumed {
 
     fn of(which: impl Fn(&ReadyLemma) -> bool) -> Assumed {
         let lemmas = READY_LEMMAS.iter().filter(|ready| which(ready));
-        Assumed { lemmas: lemmas.map(|ready| (speaks_of(ready), ready)).collect() }
+        let lemmas = lemmas.map(|ready| (speaks_of(ready), ready)).collect();
+        Assumed { lemmas, left_out: None }
+    }
+
+    /// The lemma of the invariant that is left out, if one is.
+    pub fn left_out(&self) -> Option<&'static str> {
+        self.left_out
     }
 
     /// How many there are.

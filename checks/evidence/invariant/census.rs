@@ -101,7 +101,7 @@ fn worlds_are_sound_as_drawn_and_many_are_rich() {
     let (mut sound, mut nudged) = (0, 0);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for _ in 0..WORLDS {
-        let sketch = sketch(false).new_tree(&mut runner).unwrap().current();
+        let sketch = sketch(None).new_tree(&mut runner).unwrap().current();
         let drawn = sketch.drawn(None);
         sound += usize::from(assumed.broken(&drawn).is_none());
         let world = sketch.world(&assumed);

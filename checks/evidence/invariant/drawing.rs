@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use veraft::figure2::{Entry, Index, ServerId, Term};
 
-use super::sketch::{Sketch, Wild, last_term, pick};
+use super::sketch::{Sketch, last_term, pick};
 use super::universe::{LAST_INDEX, LAST_TERM, PAYLOADS, payload, payload_number, quorums};
+use super::wild::Wild;
 use super::world::World;
 use crate::evidence::proof::evaluate::Datum;
 use crate::evidence::proof::symbols::Symbol;
@@ -52,6 +53,13 @@ impl<'a> Drawing<'a> {
         drawing.assume_roles();
         for term in drawing.terms() {
             drawing.fill(term);
+        }
+        if wild == Some(Wild::OtherBeginnings) {
+            let term = drawing.bases.iter().find(|(_, base)| **base > 0).map(|(term, _)| *term);
+            if let Some(term) = term {
+                let number = drawing.world.get(Symbol::TermPayload, [term, 1]);
+                drawing.world.set(Symbol::TermPayload, [term, 1], (number + 1) % PAYLOADS);
+            }
         }
         if wild == Some(Wild::BorrowedEntries) {
             for s in 0..servers {
@@ -247,18 +255,13 @@ impl<'a> Drawing<'a> {
         let last = self.logs[&term].len() as Index;
         let cut_off = self.sketch.term(term)[5] % 4 < 2;
         let most = if cut_off { self.bases[&term] } else { last };
-        let made = self.bases[&term] < last;
+        let made = if self.bases[&term] < last { last } else { 0 };
+        let careful = self.wild != Some(Wild::NegligentLeaders);
         for s in self.servers() {
             let server = s as usize;
             let held = match self.current[server] {
                 current if current < term || current == term && self.stands[server] => 0,
-                _ if self.leader_of(term) == s => {
-                    if made {
-                        last
-                    } else {
-                        0
-                    }
-                }
+                _ if self.leader_of(term) == s && careful => made,
                 _ => match self.sketch.holding(term, s) {
                     pick if pick % 4 != 0 => most,
                     pick => Index::from(pick / 4) % (most + 1),

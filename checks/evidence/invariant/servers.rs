@@ -5,7 +5,8 @@ use veraft::figure2::{
 };
 
 use super::drawing::{Demand, Drawing};
-use super::sketch::{Wild, last_term, pick};
+use super::sketch::{last_term, pick};
+use super::wild::Wild;
 use super::world::configs;
 use crate::evidence::proof::evaluate::Structure;
 use crate::evidence::proof::symbols::Symbol;

@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use super::assumed::Assumed;
 use super::config;
 use super::sketch::sketch;
+use super::wild::WILD;
 use crate::evidence::proof::evaluate::{Ready, Structure};
 use crate::evidence::proof::formula::{Expr, Node, Sort, and};
 use crate::evidence::proof::lemmas::{self, Lemma, Proof};
@@ -89,10 +90,11 @@ fn states() -> impl Iterator<Item = Tables> {
     let mut runner = TestRunner::new(config(1, 1));
     let mut chance = Xoshiro256PlusPlus::seed_from_u64(1);
     let assumed = Assumed::invariant();
-    (0..2_000).flat_map(move |_| {
-        let sketch = sketch(true).new_tree(&mut runner).unwrap().current();
+    (0..2_000).flat_map(move |number| {
+        let sketch = sketch(None).new_tree(&mut runner).unwrap().current();
         let world = sketch.world(&assumed);
-        let mut states = vec![sketch.drawn(sketch.wild).tables().clone()];
+        let (wild, _) = WILD[number % WILD.len()];
+        let mut states = vec![sketch.drawn(Some(wild)).tables().clone()];
         states.extend(aimed(world.tables()));
         for _ in 0..40 {
             let mut tables = world.tables().clone();
