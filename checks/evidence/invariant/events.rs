@@ -115,6 +115,7 @@ impl World {
         let taken = taken.map_err(|problem| NoWorld::NoAction(problem.to_string()))?;
         let mut next = self.clone();
         taken.iter().for_each(|taken| next.take(taken));
+        assert!(next.shows(&after), "the actions make another server of it than it is");
         next.put(after);
         for (to, message) in sent {
             next.send(Letter { from: id, to, message });

@@ -4,15 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use veraft::figure2::{
-    AppendEntries, AppendOutcome, Config, Message, Persistent, Server, ServerId,
-};
+use veraft::figure2::{AppendEntries, Config, Message, Persistent, Server, ServerId};
 use veraft_models::{Letter, Raft};
 
 use super::universe;
 use crate::evidence::proof::evaluate::{Datum, Structure};
 use crate::evidence::proof::formula::Sort;
 use crate::evidence::proof::ready::ReadyAction;
+use crate::evidence::proof::refinement::Telling;
 use crate::evidence::proof::symbols::{Kind, Symbol};
 use crate::evidence::proof::tables::Tables;
 
@@ -88,6 +87,13 @@ impl World {
         self.tables.set(symbol, &args, value);
     }
 
+    /// Whether the state of the abstract system has `server` as it is.
+    pub fn shows(&self, server: &Server) -> bool {
+        let mut shown = self.tables.clone();
+        universe::show(&mut shown, server);
+        shown == self.tables
+    }
+
     /// Puts `server` in the place of the one of its name.
     pub fn put(&mut self, server: Server) {
         let id = server.config().id;
@@ -119,29 +125,21 @@ impl World {
         if from == to {
             return None;
         }
-        let (v, c) = (from.0, to.0);
-        match message {
-            Message::RequestVote(request) => {
-                let own = request.candidate_id == *from;
-                own.then(|| (Symbol::Asked, vec![v, request.term]))
+        let v = from.0;
+        match Telling::of(*from, *to, message) {
+            Telling::Nothing => None,
+            Telling::Asks(request) => Some((Symbol::Asked, vec![v, request.term])),
+            Telling::Grants { term, candidate } => {
+                Some((Symbol::Granted, vec![v, term, candidate.0]))
             }
-            Message::RequestVoteReply(reply) => {
-                reply.vote_granted.then(|| (Symbol::Granted, vec![v, reply.term, c]))
-            }
-            Message::AppendEntries(request) if request.leader_id == *from => {
+            Telling::Request(request) => {
                 let known = self.requests.iter().position(|other| other == request);
                 Some((Symbol::Sent, vec![known.unwrap_or(self.requests.len()) as Datum]))
             }
-            Message::AppendEntries(_) => None,
-            Message::AppendEntriesReply(reply) => match reply.outcome {
-                AppendOutcome::Success { match_index } => {
-                    Some((Symbol::Acknowledged, vec![v, reply.term, match_index]))
-                }
-                AppendOutcome::Conflict { prev_log_index, .. } => {
-                    Some((Symbol::Refused, vec![v, reply.term, prev_log_index]))
-                }
-                AppendOutcome::StaleTerm => None,
-            },
+            Telling::Acknowledges { term, index } => {
+                Some((Symbol::Acknowledged, vec![v, term, index]))
+            }
+            Telling::Refuses { term, index } => Some((Symbol::Refused, vec![v, term, index])),
         }
     }
 
