@@ -125,6 +125,9 @@ pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
     for misstep in &node.replica.missteps {
         server = format!("{server}, took a false step: {misstep}");
     }
+    if node.replica.objection.is_some() {
+        server = format!("{server}, did what the judge objects to");
+    }
     match (&node.failed, node.pending.len()) {
         (Some(assertion), _) => format!("assertion failed: {assertion}"),
         (None, 0) => server,

@@ -18,6 +18,7 @@ mod persistence;
 mod places;
 mod proof;
 mod properties;
+mod refinement;
 mod runtime;
 mod saturation;
 mod silence;

@@ -61,6 +61,8 @@ pub enum Objection {
         /// The index of the entry.
         next: Index,
     },
+    /// The records of the step do not say what it changed.
+    Records,
     /// The server behind the step has another name.
     Name(ServerId),
 }
@@ -183,6 +185,9 @@ impl fmt::Display for NoAction {
             }
             Objection::NotHanded { next } => {
                 told(f, 2, &format!("the state machine was not handed index {next}"))
+            }
+            Objection::Records => {
+                told(f, 2, "its records do not say what it changed of its term, vote and log")
             }
             Objection::Name(name) => told(f, 2, &format!("it is {name} afterwards")),
         }

@@ -21,8 +21,12 @@
 //! | `places.rs` | a server and its letters, as functions of the system |
 //! | `verify.rs` | whether it does |
 //! | `failure.rs` | why it does not, in Raft's words |
+//! | `durable.rs` | what is on the disk when a letter leaves |
+//! | `judge.rs` | all of it, for whoever makes steps |
 
+mod durable;
 mod failure;
+mod judge;
 mod letters;
 mod places;
 mod plan;
@@ -34,7 +38,9 @@ mod verify;
 use veraft::figure2::{Persistent, Server, Volatile};
 use veraft_models::properties::Stepped;
 
+pub use durable::{NotDurable, Saying};
 pub use failure::{NoAction, Objection};
+pub use judge::{REFINEMENT, Refinement};
 pub use taken::{Concrete, TakenAction};
 
 use letters::Heard;
@@ -53,7 +59,9 @@ pub fn actions_of(step: Stepped<'_>) -> Result<Vec<TakenAction>, NoAction> {
     let plan = plan::step(step, heard);
     let (held, then) = (Held::of(before), Held::of(after));
     let places = Places::new(before.config(), held, then, heard, &output.send, &plan);
-    verify(places, plan, held, then, &output.apply)
+    let taken = verify(places, plan, held, then, &output.apply)?;
+    verify::recorded(before, output, after)?;
+    Ok(taken)
 }
 
 /// The actions that a restart from `disk` consists of.

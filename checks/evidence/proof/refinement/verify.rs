@@ -1,7 +1,7 @@
 //! Whether a step consists of these actions: each guard holds of what the updates before it made,
 //! and in the end everything is as the server behind the step has it.
 
-use veraft::figure2::{Entry, Index};
+use veraft::figure2::{Entry, Index, Output, Persistent, Record, Server};
 
 use super::failure::{NoAction, Objection};
 use super::places::{Held, Place, Places};
@@ -24,6 +24,46 @@ pub(super) fn verify<'a>(
         Ok(()) => Ok(taken()),
         Err(objection) => Err(NoAction { server: held.id, tried: taken(), objection }),
     }
+}
+
+/// What the step changed of the persistent state is what its records say: so what the disk holds
+/// once it has written them all is what the server has.
+pub(super) fn recorded(before: &Server, output: &Output, after: &Server) -> Result<(), NoAction> {
+    let mut stored = before.persistent().clone();
+    let written = output.persist.iter().all(|record| {
+        let stands = can_stand(&stored, record);
+        if stands {
+            stored.write(record.clone());
+        }
+        stands
+    });
+    match written && is_same(&stored, after.persistent()) {
+        true => Ok(()),
+        false => Err(NoAction {
+            server: after.config().id,
+            tried: Vec::new(),
+            objection: Objection::Records,
+        }),
+    }
+}
+
+/// Whether a record can be written at all.
+fn can_stand(stored: &Persistent, record: &Record) -> bool {
+    match record {
+        Record::Ballot { current_term, voted_for: _ } => *current_term >= stored.current_term(),
+        Record::Truncate { last_index } => *last_index <= stored.log().last_index(),
+        Record::Append { .. } => true,
+    }
+}
+
+/// Logs share what they hold, so a long one need not be compared entry by entry.
+fn is_same(one: &Persistent, other: &Persistent) -> bool {
+    let logs = [one, other].map(|persistent| persistent.log().entries());
+    let same = |(a, b): (&Entry, &Entry)| std::ptr::eq(a, b) || a == b;
+    one.current_term() == other.current_term()
+        && one.voted_for() == other.voted_for()
+        && logs[0].len() == logs[1].len()
+        && logs[0].iter().zip(logs[1].iter()).all(same)
 }
 
 fn taken(planned: &Planned<'_>) -> TakenAction {
