@@ -14,9 +14,13 @@ use super::world::World;
 use crate::evidence::proof::evaluate::Structure;
 use crate::evidence::proof::formula::Sort;
 use crate::evidence::proof::symbols::Symbol;
+use crate::terminal::printer::note;
 
-/// What a world may have.
-const FEATURES: &[(&str, fn(&World) -> bool)] = &[
+/// Something that a world may have, and whether it has it.
+type Feature = (&'static str, fn(&World) -> bool);
+
+/// What makes a world worth a trial.
+const FEATURES: &[Feature] = &[
     ("a commit", |world| commits(world) > 0),
     ("commits of two terms", |world| {
         let of = |term| indices(world).any(|index| world.is(Symbol::Committed, [term, index]));
@@ -110,10 +114,11 @@ fn worlds_are_sound_as_drawn_and_many_are_rich() {
             *counts.entry(name).or_default() += usize::from(has(&world));
         }
     }
-    println!("of {WORLDS} worlds {sound} are sound as drawn, {nudged} are changed by nudges");
+    let mut told = format!("of {WORLDS} worlds {sound} are sound as drawn, {nudged} are nudged\n");
     for (name, _) in FEATURES {
-        println!("{:>6} have {name}", counts[name]);
+        told += &format!("{:>6} have {name}\n", counts[name]);
     }
+    note(told);
     assert_eq!(sound, WORLDS);
     assert!(nudged > WORLDS / 2, "{nudged} of {WORLDS}");
     assert!(counts.values().all(|&count| count >= WORLDS / 100), "{counts:?}");

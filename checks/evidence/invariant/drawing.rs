@@ -159,7 +159,9 @@ impl<'a> Drawing<'a> {
                 if self.wild == Some(Wild::ElectedByFew) && cast(&ServerId(candidate)) {
                     elected = elected.or(Some(0));
                 }
-                let Some(electors) = elected.filter(|_| picks[1] % 8 != 0) else { continue };
+                let Some(electors) = elected.filter(|_| !picks[1].is_multiple_of(8)) else {
+                    continue;
+                };
                 if self.world.is(Symbol::Begun, [term]) {
                     continue;
                 }
@@ -174,7 +176,7 @@ impl<'a> Drawing<'a> {
     fn assume_roles(&mut self) {
         for s in self.servers() {
             let (server, term) = (s as usize, self.current[s as usize]);
-            let idle = self.sketch.places[server][1] % 8 == 0;
+            let idle = self.sketch.places[server][1].is_multiple_of(8);
             let led =
                 self.world.is(Symbol::Led, [term, s]) && self.wild != Some(Wild::SecondElections);
             self.leads[server] = led && !idle;

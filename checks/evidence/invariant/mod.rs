@@ -40,6 +40,7 @@ use std::collections::BTreeSet;
 
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestError, TestRunner};
 use serde::Serialize;
+use veraft_models::properties::{ASSERTIONS, REFINEMENT};
 
 use assumed::Assumed;
 use events::{NoWorld, WorldEvent};
@@ -47,9 +48,6 @@ use world::World;
 
 /// The name of the property.
 pub const INDUCTIVE: &str = "Inductive invariant";
-
-/// What is broken when a step is no sequence of actions.
-pub const REFINEMENT: &str = "Refinement";
 
 /// What was tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -139,7 +137,7 @@ fn leave(world: &World, assumed: &Assumed, consequences: &Assumed) -> Result<u64
     let events = world.events();
     for event in &events {
         let next = world.after(event).map_err(|none| match none {
-            NoWorld::Assertion(said) => exit("Assertions", Some(event), said),
+            NoWorld::Assertion(said) => exit(ASSERTIONS, Some(event), said),
             NoWorld::NoAction(why) => exit(REFINEMENT, Some(event), why),
         })?;
         if let Some(broken) = assumed.broken_since(world, &next) {

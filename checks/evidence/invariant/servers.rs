@@ -85,7 +85,7 @@ impl Drawing<'_> {
             paths.retain(|path| path.iter().all(|entry| self.is_led(entry.term)));
         }
         let number = self.sketch.places[s as usize][3];
-        if number % 4 != 0 {
+        if !number.is_multiple_of(4) {
             // Servers have about as much as there is.
             let most = paths.iter().map(Vec::len).max().unwrap_or(0);
             paths.retain(|path| path.len() + 1 >= most);
@@ -106,7 +106,7 @@ impl Drawing<'_> {
             };
             let next = |peer: u64| {
                 let matched = matched(peer);
-                matched + 1 + Index::from(picks[1] / 8 >> peer) % (last + 1 - matched)
+                matched + 1 + Index::from((picks[1] / 8) >> peer) % (last + 1 - matched)
             };
             Role::Leader(Leader {
                 next_index: peers().map(|peer| (ServerId(peer), next(peer))).collect(),

@@ -12,8 +12,11 @@ use crate::evidence::proof::lemmas;
 use crate::evidence::proof::symbols::{State, Symbol};
 use crate::evidence::proof::tables::Tables;
 
+/// Variables with their values, the innermost last.
+type Known = Vec<(Var, Datum)>;
+
 /// What a formula is, word by word: each quantifier looks at all members.
-fn naive(expr: Expr, at: &Tables, known: &mut Vec<(Var, Datum)>) -> Datum {
+fn naive(expr: Expr, at: &Tables, known: &mut Known) -> Datum {
     let two = |a: Expr, b: Expr, known: &mut _| (naive(a, at, known), naive(b, at, known));
     let truth = |truth: bool| u64::from(truth);
     match expr.node() {
@@ -68,8 +71,8 @@ fn naive(expr: Expr, at: &Tables, known: &mut Vec<(Var, Datum)>) -> Datum {
 fn each(
     vars: &[Var],
     at: &Tables,
-    known: &mut Vec<(Var, Datum)>,
-    holds: &mut dyn FnMut(&mut Vec<(Var, Datum)>) -> bool,
+    known: &mut Known,
+    holds: &mut dyn FnMut(&mut Known) -> bool,
 ) -> bool {
     let [var, rest @ ..] = vars else { return holds(known) };
     (0..at.size(var.sort)).all(|member| {
@@ -205,7 +208,7 @@ fn any_formula_is_what_it_says() {
         let mut chance = Xoshiro256PlusPlus::seed_from_u64(seed);
         let at = tables(&mut chance);
         let formula = Wildly { chance: &mut chance }.formula(3, &[]);
-        let says = naive(formula, &at, &mut Vec::new());
+        let says = naive(formula, &at, &mut Known::new());
         assert_eq!(Ready::new(formula, &[]).value(&at, &[]), says, "{formula:?} at {at:?}");
         seen[says as usize] += 1;
     }
