@@ -3,7 +3,7 @@
 //! first that compile of Python's `random.Random(13).sample(lines, 26)`, in that order.
 //!
 //! Four bent predicates of worlds whose place lemmas have taken, and have no row;
-//! `draw-leaders-short-of-votes` bends what stands where the drawn line stood. One had no row from
+//! `draw-leaders-without-votes` bends what stands where the drawn line stood. One had no row from
 //! the first, for it is equivalent: with `>=` for the `>` of what draws second votes, they are drawn
 //! in the voter's own term, too. A world with one breaks `vote_remembered`, and whatever breaks what
 //! is assumed is drawn again without them: no world that counts is another kind of world.
@@ -59,7 +59,7 @@ pub const MUTANTS: &[Mutant] = &[
         "evidence::mutants::choice::tests::what_is_touched_goes_around_beside_the_dozens",
     ),
     noticed(
-        "draw-leaders-short-of-votes",
+        "draw-leaders-without-votes",
         "invariant",
         "draws leaders that lack a vote",
         &[edit(
