@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use crate::evidence::invariant::conjuncts::CONJUNCTS;
+use crate::evidence::invariant::assumed::Assumed;
 use crate::evidence::invariant::{Exit, INDUCTIVE, Trials, check};
 use crate::evidence::verdict::Word;
 use crate::terminal::printer::{Printer, note};
@@ -15,7 +15,7 @@ use crate::terminal::printer::{Printer, note};
 #[derive(Debug, Args)]
 pub struct InvariantArgs {
     /// How many worlds
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     worlds: u32,
     /// What they are drawn from
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -30,13 +30,14 @@ pub struct InvariantArgs {
 pub fn run(args: &InvariantArgs, as_json: bool, out: &mut Printer) -> u8 {
     let InvariantArgs { worlds, seed, json } = *args;
     let started = Instant::now();
-    let tried = check(CONJUNCTS, worlds, seed);
+    let assumed = Assumed::invariant();
+    let tried = check(&assumed, worlds, seed);
     let seconds = started.elapsed().as_secs_f64();
     let told = match &tried {
         Ok(Trials { worlds, steps }) => format!(
-            "{} conjuncts: {worlds} worlds, and none of {steps} steps\n\
-             from them leads to one in which a conjunct is broken",
-            CONJUNCTS.len()
+            "{} lemmas: {worlds} worlds; each of {steps} steps from them is a sequence of\n\
+             actions of the abstract system, and none leads to a world in which a lemma is broken",
+            assumed.count()
         ),
         Err(exit) => format!("{} is broken (seed {seed}):\n\n{exit}", exit.broken),
     };

@@ -1,78 +1,46 @@
-//! Servers, the letters under way, and the votes and leaders of all terms: as much of a cluster
-//! as Election Safety and Log Matching depend on.
+//! Servers, letters, and all that happened: a state of the abstract system, with the real servers
+//! and letters that it stands for.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use veraft::figure2::{
-    Config, Input, Output, Payload, Persistent, Server, ServerId, Term, Timer, Volatile,
-};
-use veraft_models::words;
+use veraft::figure2::{AppendEntries, Config, Message, Persistent, Server, ServerId};
 use veraft_models::{Letter, Raft};
 
+use super::universe;
+use crate::evidence::proof::evaluate::{Datum, Structure};
+use crate::evidence::proof::formula::Sort;
+use crate::evidence::proof::ready::ReadyAction;
+use crate::evidence::proof::refinement::Telling;
+use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::tables::Tables;
+
 /// A cluster at a moment. Each letter ever sent may arrive, any number of times.
-///
-/// Nothing is committed in it: no rule reads `commit_index` to change a term, a vote, a role or a
-/// log, so after each step it is forgotten. What `leader_commit` a letter carries is arbitrary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
-    /// The servers, each at the place of its id.
-    pub servers: Vec<Server>,
-    /// Every letter that was ever sent.
-    pub letters: BTreeSet<Letter>,
-    /// Every vote ever cast. History: no server reads it.
-    pub votes: BTreeSet<Vote>,
-    /// Who ever led which term. History, too.
-    pub led: BTreeSet<(Term, ServerId)>,
-}
-
-/// A vote that was recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Vote {
-    /// The term in which it counts.
-    pub term: Term,
-    /// Who cast it.
-    pub voter: ServerId,
-    /// Who got it.
-    pub candidate: ServerId,
-}
-
-/// What can happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WorldEvent {
-    /// A letter arrives.
-    Deliver(Letter),
-    /// A timer fires.
-    Timeout(ServerId, Timer),
-    /// A client proposes a command.
-    Propose(ServerId),
-    /// A server crashes and starts again. Every record that a letter depends on is durable by
-    /// then: see `torn` for the crash between the two.
-    Restart(ServerId),
-}
-
-impl WorldEvent {
-    fn server(&self) -> ServerId {
-        match self {
-            WorldEvent::Deliver(letter) => letter.to,
-            WorldEvent::Timeout(id, _) | WorldEvent::Propose(id) | WorldEvent::Restart(id) => *id,
-        }
-    }
+    servers: Vec<Server>,
+    letters: BTreeSet<Letter>,
+    /// The requests that were ever sent, each at the place of its number.
+    requests: Vec<AppendEntries>,
+    /// What lemmas see: of servers what they are, of letters and history what there ever was.
+    tables: Tables,
 }
 
 impl World {
     /// The world at the first boot.
     pub fn boot(servers: usize) -> World {
-        let all = configs(servers);
         let server = |config| Server::start(config, Persistent::default(), 0).0;
         World {
-            servers: all.map(server).collect(),
+            servers: configs(servers).map(server).collect(),
             letters: BTreeSet::new(),
-            votes: BTreeSet::new(),
-            led: BTreeSet::new(),
+            requests: Vec::new(),
+            tables: universe::empty(servers),
         }
+    }
+
+    /// The servers, each at the place of its id.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
     }
 
     /// The server called `id`.
@@ -85,61 +53,134 @@ impl World {
         (0..self.servers.len() as u64).map(ServerId)
     }
 
-    /// Everything that can happen now.
-    pub fn events(&self) -> Vec<WorldEvent> {
-        let mut events: Vec<WorldEvent> =
-            self.letters.iter().cloned().map(WorldEvent::Deliver).collect();
-        for id in self.ids() {
-            events.push(WorldEvent::Timeout(id, Timer::Election));
-            events.push(WorldEvent::Timeout(id, Timer::Heartbeat));
-            events.push(WorldEvent::Propose(id));
-            events.push(WorldEvent::Restart(id));
-        }
-        events
+    /// Every letter that was ever sent and may still arrive.
+    pub fn letters(&self) -> &BTreeSet<Letter> {
+        &self.letters
     }
 
-    /// The world after `event`; or what the assertion said that failed in it.
-    pub fn after(&self, event: &WorldEvent) -> Result<World, String> {
-        let step = || self.step(event);
-        catch_unwind(AssertUnwindSafe(step))
-            .map_err(|panic| veraft_models::panic_message(panic.as_ref()))
+    /// The requests that were ever sent, each at the place of its number.
+    pub fn requests(&self) -> &[AppendEntries] {
+        &self.requests
     }
 
-    fn step(&self, event: &WorldEvent) -> World {
-        let mut next = self.clone();
-        let id = event.server();
-        let server = &mut next.servers[id.0 as usize];
-        let input = match event {
-            WorldEvent::Deliver(Letter { from, to: _, message }) => {
-                Some(Input::Receive { from: *from, message: message.clone() })
-            }
-            WorldEvent::Timeout(_, timer) => Some(Input::Timeout(*timer)),
-            WorldEvent::Propose(_) => {
-                let command = Raft::command_to(id, server.log().last_index() + 1);
-                Some(Input::Propose { payloads: vec![Payload::Command(command)] })
-            }
-            WorldEvent::Restart(_) => None,
-        };
-        let Output { persist: _, send, timers: _, apply: _, proposal: _, breach: _ } = match input {
-            Some(input) => server.step(input),
-            None => {
-                let (started, output) =
-                    Server::start(server.config().clone(), server.persistent().clone(), 0);
-                *server = started;
-                output
-            }
-        };
-        let forgetful = Volatile { role: server.volatile().role.clone(), ..Volatile::default() };
-        *server =
-            Server::from_parts(server.config().clone(), server.persistent().clone(), forgetful);
-        let term = server.current_term();
-        if server.is_leader() {
-            next.led.insert((term, id));
+    /// The state of the abstract system that it is.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// What `symbol` is at `args`.
+    pub fn get<const N: usize>(&self, symbol: Symbol, args: [Datum; N]) -> Datum {
+        self.tables.value(symbol, &args)
+    }
+
+    /// Whether `symbol` is true at `args`.
+    pub fn is<const N: usize>(&self, symbol: Symbol, args: [Datum; N]) -> bool {
+        self.get(symbol, args) != 0
+    }
+
+    /// Puts something into history, or among what was ever sent.
+    ///
+    /// # Panics
+    /// When it is no such thing, or there is no such place.
+    pub fn set<const N: usize>(&mut self, symbol: Symbol, args: [Datum; N], value: Datum) {
+        assert!(matches!(symbol.kind(), Kind::History | Kind::Letters), "{symbol:?}");
+        self.tables.set(symbol, &args, value);
+    }
+
+    /// Whether the state of the abstract system has `server` as it is.
+    pub fn shows(&self, server: &Server) -> bool {
+        let mut shown = self.tables.clone();
+        universe::show(&mut shown, server);
+        shown == self.tables
+    }
+
+    /// Puts `server` in the place of the one of its name.
+    pub fn put(&mut self, server: Server) {
+        let id = server.config().id;
+        universe::show(&mut self.tables, &server);
+        self.servers[id.0 as usize] = server;
+    }
+
+    /// Tells what comes of an action, with these parameters.
+    pub fn update(&mut self, action: &ReadyAction, parameters: &[Datum]) {
+        self.tables.update(action, parameters);
+    }
+
+    /// The number of a request; a new one if no world had it so far.
+    pub fn request_number(&mut self, request: &AppendEntries) -> Datum {
+        let found = self.requests.iter().position(|other| other == request);
+        let number = found.unwrap_or(self.requests.len()) as Datum;
+        if found.is_none() {
+            self.requests.push(request.clone());
+            self.tables.grow(Sort::Request, number + 1);
+            universe::show_request(&mut self.tables, number, request);
         }
-        let vote = server.persistent().voted_for();
-        next.votes.extend(vote.map(|candidate| Vote { term, voter: id, candidate }));
-        next.letters.extend(send.into_iter().map(|(to, message)| Letter { from: id, to, message }));
-        next
+        number
+    }
+
+    /// What a letter is to the abstract system: where it is told of. Of some there is nothing to
+    /// tell.
+    pub fn place(&self, letter: &Letter) -> Option<(Symbol, Vec<Datum>)> {
+        let Letter { from, to, message } = letter;
+        if from == to {
+            return None;
+        }
+        let v = from.0;
+        match Telling::of(*from, *to, message) {
+            Telling::Nothing => None,
+            Telling::Asks(request) => Some((Symbol::Asked, vec![v, request.term])),
+            Telling::Grants { term, candidate } => {
+                Some((Symbol::Granted, vec![v, term, candidate.0]))
+            }
+            Telling::Request(request) => {
+                let known = self.requests.iter().position(|other| other == request);
+                Some((Symbol::Sent, vec![known.unwrap_or(self.requests.len()) as Datum]))
+            }
+            Telling::Acknowledges { term, index } => {
+                Some((Symbol::Acknowledged, vec![v, term, index]))
+            }
+            Telling::Refuses { term, index } => Some((Symbol::Refused, vec![v, term, index])),
+        }
+    }
+
+    /// Adds a letter, and tells that it was sent.
+    pub fn send(&mut self, letter: Letter) {
+        if let Message::AppendEntries(request) = &letter.message {
+            self.request_number(request);
+        }
+        if let Some((symbol, args)) = self.place(&letter) {
+            if let Message::RequestVote(request) = &letter.message
+                && self.tables.value(symbol, &args) == 0
+            {
+                self.tables.set(Symbol::AskedIndex, &args, request.last_log_index);
+                self.tables.set(Symbol::AskedTerm, &args, request.last_log_term);
+            }
+            self.tables.set(symbol, &args, 1);
+        }
+        self.letters.insert(letter);
+    }
+
+    /// Takes a letter away: it will not arrive again. It was sent all the same.
+    pub fn lose(&mut self, letter: &Letter) {
+        self.letters.remove(letter);
+    }
+
+    /// The first letter of which it is not told that it was sent.
+    pub fn untold(&self) -> Option<&Letter> {
+        let told = |letter: &&Letter| {
+            let Some((symbol, args)) = self.place(letter) else { return true };
+            let said = match &letter.message {
+                Message::RequestVote(request) => {
+                    self.tables.value(Symbol::AskedIndex, &args) == request.last_log_index
+                        && self.tables.value(Symbol::AskedTerm, &args) == request.last_log_term
+                }
+                Message::RequestVoteReply(_)
+                | Message::AppendEntries(_)
+                | Message::AppendEntriesReply(_) => true,
+            };
+            said && self.tables.value(symbol, &args) != 0
+        };
+        self.letters.iter().find(|letter| !told(letter))
     }
 }
 
@@ -152,35 +193,4 @@ pub fn configs(servers: usize) -> impl Iterator<Item = Config> {
         servers: Arc::clone(&all),
         max_append_bytes: usize::MAX,
     })
-}
-
-impl fmt::Display for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (id, server) in self.ids().zip(&self.servers) {
-            writeln!(f, "  {id}: {}", words::server(server))?;
-        }
-        for Vote { term, voter, candidate } in &self.votes {
-            writeln!(f, "  in term {term} {voter} voted for {candidate}")?;
-        }
-        for (term, leader) in &self.led {
-            writeln!(f, "  term {term} was led by {leader}")?;
-        }
-        for Letter { from, to, message } in &self.letters {
-            writeln!(f, "  {from} to {to}: {}", words::message(message))?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for WorldEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WorldEvent::Deliver(Letter { from, to, message }) => {
-                write!(f, "{to} receives from {from}: {}", words::message(message))
-            }
-            WorldEvent::Timeout(id, timer) => write!(f, "{id}'s {timer:?} timer fires"),
-            WorldEvent::Propose(id) => write!(f, "a client proposes to {id}"),
-            WorldEvent::Restart(id) => write!(f, "{id} restarts"),
-        }
-    }
 }

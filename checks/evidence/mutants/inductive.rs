@@ -1,10 +1,20 @@
 //! Rules without which a step leads out of the inductive invariant: the trials of
-//! `check invariant` can fail.
+//! `check invariant` can fail. And bends of those trials, which tests notice.
 
+use super::Evidence::Checks;
 use super::Expected::Falls;
 use super::Mutant;
-use super::places::{APPEND_ENTRIES, INDUCTIVE, RANDOM_WORLDS, RULES, edit};
+use super::TestSuite::{FileOf, UnitOf};
+use super::leaders::COUNTS_EARLIER_TERMS;
+use super::places::{APPEND_ENTRIES, INDUCTIVE, RANDOM_WORLDS, RULES, edit, noticed};
 use super::votes::SECOND_VOTE;
+
+const ASSUMED: &str = "checks/evidence/invariant/assumed.rs";
+const EVALUATE: &str = "checks/evidence/proof/evaluate.rs";
+const EVENTS: &str = "checks/evidence/invariant/events.rs";
+const LEMMAS_OF_COMMITS: &str = "checks/evidence/proof/lemmas/commits.rs";
+
+const LEFT_OUT: &str = "without_any_one_lemma_but_these_the_others_are_not_kept";
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -48,4 +58,76 @@ pub const MUTANTS: &[Mutant] = &[
         blind: &[],
         expected: Falls { property: INDUCTIVE, steps: 1 },
     },
+    Mutant {
+        name: "count-older-terms-anywhere",
+        alias: Some("I4"),
+        rule: "LE.4",
+        about: "commits entries of earlier terms by counting",
+        edits: COUNTS_EARLIER_TERMS,
+        searches: &[RANDOM_WORLDS],
+        blind: &[],
+        expected: Falls { property: INDUCTIVE, steps: 1 },
+    },
+    Mutant {
+        name: "commit-unbounded-anywhere",
+        alias: Some("I5"),
+        rule: "AE.5",
+        about: "bounds commit_index by its last entry, not by the last new one",
+        edits: &[edit(
+            APPEND_ENTRIES,
+            "Server::follow_commit",
+            "leader_commit.min(match_index)",
+            "leader_commit.min(self.log().last_index())",
+        )],
+        searches: &[RANDOM_WORLDS],
+        blind: &[],
+        expected: Falls { property: INDUCTIVE, steps: 1 },
+    },
+    noticed(
+        "tell-no-history",
+        "invariant",
+        "makes steps of which history tells nothing",
+        &[edit(EVENTS, "World::take", "self.update(action, &with);", "let _ = (action, with);")],
+        FileOf(Checks, "invariant"),
+        "every_step_keeps_it",
+    ),
+    noticed(
+        "ask-what-did-not-change",
+        "invariant",
+        "asks after a step of the lemmas that speak of nothing it changed",
+        &[edit(
+            ASSUMED,
+            "Assumed::first_broken",
+            "speaks_of & changed != 0",
+            "speaks_of & changed == 0",
+        )],
+        FileOf(Checks, "invariant"),
+        LEFT_OUT,
+    ),
+    noticed(
+        "begin-behind-the-first",
+        "invariant",
+        "leaves the first member out of what a quantifier looks at",
+        &[edit(
+            EVALUATE,
+            "Range::all",
+            "for member in from..end {",
+            "for member in from + 1..end {",
+        )],
+        UnitOf(Checks),
+        "evidence::proof::evaluate::tests::lemmas_and_guards_are_what_they_say",
+    ),
+    noticed(
+        "expect-nothing-of-holders",
+        "invariant",
+        "takes what few hold for committed",
+        &[edit(
+            LEMMAS_OF_COMMITS,
+            "committed_by_a_quorum",
+            "counted.implies(i.at_most(at.held(s, t)))",
+            "counted.implies(i.at_most(at.held(s, t) + 9))",
+        )],
+        UnitOf(Checks),
+        "evidence::invariant::tests::each_part_of_each_lemma_falls_and_each_lemma_alone",
+    ),
 ];

@@ -8,7 +8,7 @@ use veraft_models::properties::{
     LOG_MATCHING, MATCH_INDEX_TRUE, NEXT_INDEX_FOLLOWS,
 };
 
-const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
+pub const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
     RULES,
     "Leading::advance_commit_index",
     "

@@ -1,8 +1,12 @@
 //! Formulas on concrete data: the same trees that solvers are told.
 
-use super::formula::{Expr, Node, Sort, Var};
-use super::obligations::choosable;
-use super::symbols::{State, Symbol};
+mod compile;
+#[cfg(test)]
+mod tests;
+
+use super::formula::{Expr, Sort, Var};
+use super::symbols::Symbol;
+use compile::compile;
 
 /// A member of a sort: a number; for what is no number, its place among all of its sort. Of truth,
 /// 0 or 1.
@@ -17,6 +21,9 @@ pub trait Structure {
     /// defined by others.
     fn value(&self, symbol: Symbol, args: &[Datum]) -> Datum;
 }
+
+/// With so many variables, no memory has to be asked for.
+const FEW: usize = 16;
 
 /// A formula, or a part of one, made ready to be evaluated: its variables have places, and what
 /// can be left out of a quantifier's range is.
@@ -69,10 +76,8 @@ impl Ready {
     /// # Panics
     /// When it has others.
     pub fn new(expr: Expr, parameters: &[Var]) -> Ready {
-        let mut scope = Scope { known: Vec::new(), places: parameters.len() };
-        scope.known.extend(parameters.iter().copied().enumerate().map(|(place, var)| (var, place)));
-        let code = scope.code(expr);
-        Ready { code, parameters: parameters.len(), places: scope.places }
+        let (code, places) = compile(expr, parameters);
+        Ready { code, parameters: parameters.len(), places }
     }
 
     /// What it is in `structure`, with these values of its parameters.
@@ -81,138 +86,21 @@ impl Ready {
     /// When there are not as many.
     pub fn value(&self, structure: &impl Structure, parameters: &[Datum]) -> Datum {
         assert_eq!(parameters.len(), self.parameters, "as many as there are parameters");
-        let mut places = vec![0; self.places];
+        let (mut few, mut many);
+        let places = if self.places <= FEW {
+            few = [0; FEW];
+            &mut few[..self.places]
+        } else {
+            many = vec![0; self.places];
+            &mut many[..]
+        };
         places[..self.parameters].copy_from_slice(parameters);
-        self.code.value(structure, &mut places)
+        self.code.value(structure, places)
     }
 
     /// Whether it holds.
     pub fn holds(&self, structure: &impl Structure, parameters: &[Datum]) -> bool {
         self.value(structure, parameters) != 0
-    }
-}
-
-/// The variables that are known, with their places.
-struct Scope {
-    known: Vec<(Var, usize)>,
-    places: usize,
-}
-
-impl Scope {
-    fn place(&self, var: Var) -> usize {
-        let found = self.known.iter().rev().find(|(known, _)| *known == var);
-        found.unwrap_or_else(|| panic!("{var:?} is free")).1
-    }
-
-    fn all(&mut self, exprs: &[Expr]) -> Vec<Code> {
-        exprs.iter().map(|&expr| self.code(expr)).collect()
-    }
-
-    fn two(&mut self, a: Expr, b: Expr) -> Box<[Code; 2]> {
-        Box::new([self.code(a), self.code(b)])
-    }
-
-    fn code(&mut self, expr: Expr) -> Code {
-        match expr.node() {
-            Node::Truth(truth) => Code::Known(u64::from(*truth)),
-            Node::Number(number) => Code::Known(*number),
-            Node::Var(var) => Code::Place(self.place(*var)),
-            Node::Apply(Symbol::Choosable, args) => self.choosable(args),
-            Node::Apply(symbol, args) => Code::Apply(*symbol, self.all(args)),
-            Node::Plus(a, b) => Code::Plus(self.two(*a, *b)),
-            Node::Less(a, b) => Code::Less(self.two(*a, *b)),
-            Node::AtMost(a, b) => Code::AtMost(self.two(*a, *b)),
-            Node::Is(a, b) => Code::Is(self.two(*a, *b)),
-            Node::Not(a) => Code::Not(Box::new(self.code(*a))),
-            Node::And(parts) => Code::And(self.all(parts)),
-            Node::Or(parts) => Code::Or(self.all(parts)),
-            Node::Implies(a, b) => Code::Implies(self.two(*a, *b)),
-            Node::If(a, b, c) => Code::If(Box::new([self.code(*a), self.code(*b), self.code(*c)])),
-            Node::All(vars, body, _) => {
-                let (conditions, then) = body.condition();
-                self.quantified(vars, conditions, then, Code::All)
-            }
-            Node::Some(vars, body) => {
-                let mut parts = body.conjuncts();
-                let last = parts.pop().unwrap_or_else(|| true.into());
-                self.quantified(vars, parts, last, Code::Some)
-            }
-        }
-    }
-
-    /// The definition, at these arguments.
-    fn choosable(&mut self, args: &[Expr]) -> Code {
-        let values = self.all(args);
-        let at = State::default();
-        let first = self.places;
-        self.places += args.len();
-        let var = |n: usize, sort| Var {
-            name: ["q", "t", "i"][n],
-            sort,
-            origin: super::formula::Origin::Place,
-        };
-        let vars = [var(0, Sort::Quorum), var(1, Sort::Term), var(2, Sort::Index)];
-        let before = self.known.len();
-        self.known.extend(vars.into_iter().enumerate().map(|(n, var)| (var, first + n)));
-        let [q, t, i] = vars.map(Expr::from);
-        let body = self.code(choosable(&at, q, t, i));
-        self.known.truncate(before);
-        let given = values.into_iter().enumerate().rev();
-        given.fold(body, |body, (n, value)| Code::Let(first + n, Box::new([value, body])))
-    }
-
-    /// One variable after the other, each with those conditions that speak of no later one.
-    fn quantified(
-        &mut self,
-        vars: &[Var],
-        conditions: Vec<Expr>,
-        then: Expr,
-        quantifier: fn(Box<Range>, Box<Code>) -> Code,
-    ) -> Code {
-        let [var, later @ ..] = vars else {
-            return match conditions[..] {
-                [] => self.code(then),
-                _ => panic!("a condition of nothing"),
-            };
-        };
-        let place = self.places;
-        self.places += 1;
-        let before = self.known.len();
-        let mut range = Range {
-            place,
-            sort: var.sort,
-            from: Vec::new(),
-            below: Vec::new(),
-            up_to: Vec::new(),
-            when: Vec::new(),
-        };
-        let (now, rest): (Vec<Expr>, Vec<Expr>) = conditions.into_iter().partition(|condition| {
-            let bound = condition.variables(super::formula::Origin::Bound);
-            !later.iter().any(|var| bound.contains(var))
-        });
-        let own = Expr::from(*var);
-        let free = |expr: Expr| !expr.variables(var.origin).contains(var);
-        for condition in now {
-            if let Node::AtMost(a, b) | Node::Less(a, b) = *condition.node() {
-                let strictly = matches!(condition.node(), Node::Less(..));
-                if b == own && free(a) {
-                    range.from.push(self.code(if strictly { a + 1 } else { a }));
-                    continue;
-                }
-                if a == own && free(b) {
-                    let ends = if strictly { &mut range.below } else { &mut range.up_to };
-                    ends.push(self.code(b));
-                    continue;
-                }
-            }
-            self.known.push((*var, place));
-            range.when.push(self.code(condition));
-            self.known.truncate(before);
-        }
-        self.known.push((*var, place));
-        let body = self.quantified(later, rest, then, quantifier);
-        self.known.truncate(before);
-        quantifier(Box::new(range), Box::new(body))
     }
 }
 

@@ -51,7 +51,14 @@ impl ReadyAction {
         args: &[Datum],
     ) -> Datum {
         match self.updates.iter().find(|(other, _)| *other == symbol) {
-            Some((_, update)) => update.value(structure, &[args, parameters].concat()),
+            Some((_, update)) => {
+                // Three places and four parameters are the most that there are.
+                let mut given = [0; 8];
+                let all = args.len() + parameters.len();
+                given[..args.len()].copy_from_slice(args);
+                given[args.len()..all].copy_from_slice(parameters);
+                update.value(structure, &given[..all])
+            }
             None => structure.value(symbol, args),
         }
     }

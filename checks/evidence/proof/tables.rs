@@ -1,7 +1,5 @@
 //! A state of the abstract system, with so many servers, terms and so on, as tables.
 
-use std::collections::BTreeMap;
-
 use super::evaluate::{Datum, Structure};
 use super::formula::Sort;
 use super::ready::ReadyAction;
@@ -10,7 +8,8 @@ use super::symbols::Symbol;
 /// A state of the abstract system. What was not set is 0, or false.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
-    sizes: BTreeMap<Sort, u64>,
+    /// By sort.
+    sizes: [u64; Sort::Truth as usize + 1],
     /// By symbol; in each, by the arguments.
     values: Vec<Vec<Datum>>,
 }
@@ -19,8 +18,9 @@ impl Tables {
     /// The state in which all is 0, with so many members of each sort. Terms and indices begin
     /// with 0.
     pub fn new(sizes: impl IntoIterator<Item = (Sort, u64)>) -> Tables {
-        let sizes = sizes.into_iter().collect();
-        let mut tables = Tables { sizes, values: Vec::new() };
+        let mut tables = Tables { sizes: [0; Sort::Truth as usize + 1], values: Vec::new() };
+        sizes.into_iter().for_each(|(sort, size)| tables.sizes[sort as usize] = size);
+        tables.sizes[Sort::Truth as usize] = 2;
         let places = |symbol: &Symbol| {
             let sizes = symbol.args().iter().map(|&sort| tables.size(sort) as usize);
             vec![0; sizes.product()]
@@ -37,6 +37,43 @@ impl Tables {
         let place = self.place(symbol, args);
         let place = place.unwrap_or_else(|| panic!("{symbol:?} of {args:?}"));
         self.values[symbol as usize][place] = value;
+    }
+
+    /// Makes all 0 where the first argument is `first`.
+    ///
+    /// # Panics
+    /// When that is no member of its sort.
+    pub fn clear(&mut self, symbol: Symbol, first: Datum) {
+        let size = self.size(symbol.args()[0]);
+        assert!(first < size, "{symbol:?} of {first}");
+        let values = &mut self.values[symbol as usize];
+        let each = values.len() / size as usize;
+        values[first as usize * each..][..each].fill(0);
+    }
+
+    /// Adds members to a sort, so that it has `size`. What speaks of them is 0, or false.
+    ///
+    /// # Panics
+    /// When a function has the sort behind its first argument, or `size` is smaller than it was.
+    pub fn grow(&mut self, sort: Sort, size: u64) {
+        let before = std::mem::replace(&mut self.sizes[sort as usize], size);
+        assert!(before <= size, "{sort:?} shrinks from {before} to {size}");
+        for &symbol in Symbol::ALL.iter().filter(|symbol| symbol.args().contains(&sort)) {
+            assert!(
+                symbol
+                    .args()
+                    .split_first()
+                    .is_some_and(|(first, others)| { *first == sort && !others.contains(&sort) })
+            );
+            let sizes = symbol.args().iter().map(|&sort| self.size(sort) as usize);
+            let places = sizes.product();
+            self.values[symbol as usize].resize(places, 0);
+        }
+    }
+
+    /// Whether a function is the same in both.
+    pub fn agree(&self, other: &Tables, symbol: Symbol) -> bool {
+        self.values[symbol as usize] == other.values[symbol as usize]
     }
 
     fn place(&self, symbol: Symbol, args: &[Datum]) -> Option<usize> {
@@ -65,26 +102,47 @@ impl Tables {
     /// The state after `action`, whether or not it can happen.
     pub fn after(&self, action: &ReadyAction, parameters: &[Datum]) -> Tables {
         let mut after = self.clone();
-        for symbol in action.changes() {
-            for args in self.arguments(symbol) {
-                after.set(symbol, &args, action.after(self, parameters, symbol, &args));
+        after.update(action, parameters);
+        after
+    }
+
+    /// Makes it the state after `action`, whether or not that can happen.
+    pub fn update(&mut self, action: &ReadyAction, parameters: &[Datum]) {
+        let changed = |symbol| (symbol, self.values_after(action, parameters, symbol));
+        for (symbol, values) in action.changes().map(changed).collect::<Vec<_>>() {
+            self.values[symbol as usize] = values;
+        }
+    }
+
+    /// What `symbol` is after `action`, by its arguments.
+    fn values_after(
+        &self,
+        action: &ReadyAction,
+        parameters: &[Datum],
+        symbol: Symbol,
+    ) -> Vec<Datum> {
+        let count = self.values[symbol as usize].len();
+        let mut args = [0; 3];
+        let args = &mut args[..symbol.args().len()];
+        let mut values = Vec::with_capacity(count);
+        for _ in 0..count {
+            values.push(action.after(self, parameters, symbol, args));
+            // The last argument is the first to go on.
+            for (arg, &sort) in args.iter_mut().zip(symbol.args()).rev() {
+                *arg += 1;
+                if *arg < self.size(sort) {
+                    break;
+                }
+                *arg = 0;
             }
         }
-        after
+        values
     }
 }
 
 impl Structure for Tables {
     fn size(&self, sort: Sort) -> u64 {
-        match sort {
-            Sort::Truth => 2,
-            Sort::Server
-            | Sort::Quorum
-            | Sort::Request
-            | Sort::Payload
-            | Sort::Term
-            | Sort::Index => self.sizes.get(&sort).copied().unwrap_or(0),
-        }
+        self.sizes[sort as usize]
     }
 
     fn value(&self, symbol: Symbol, args: &[Datum]) -> Datum {

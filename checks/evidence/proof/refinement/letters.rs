@@ -48,24 +48,39 @@ pub(super) fn is_in_its_own_name(from: ServerId, message: &Message) -> bool {
 
 /// What a letter says to the abstract system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Telling<'a> {
+pub enum Telling<'a> {
     /// Nothing: a refused vote, or that a term is over. Any server may adopt any greater term.
     Nothing,
     /// That its sender stands.
     Asks(&'a RequestVote),
     /// That a candidate has its vote.
-    Grants { term: Term, candidate: ServerId },
+    Grants {
+        /// The term in which it has it.
+        term: Term,
+        /// The candidate.
+        candidate: ServerId,
+    },
     /// What stands in its log.
     Request(&'a AppendEntries),
     /// Up to where it agrees with the leader of a term.
-    Acknowledges { term: Term, index: Index },
+    Acknowledges {
+        /// The term of that leader.
+        term: Term,
+        /// The index.
+        index: Index,
+    },
     /// Where it does not.
-    Refuses { term: Term, index: Index },
+    Refuses {
+        /// The term of that leader.
+        term: Term,
+        /// The index before the first entry of what is refused.
+        index: Index,
+    },
 }
 
 impl<'a> Telling<'a> {
     /// What `message` to server `to` says.
-    pub(super) fn of(from: ServerId, to: ServerId, message: &'a Message) -> Telling<'a> {
+    pub fn of(from: ServerId, to: ServerId, message: &'a Message) -> Telling<'a> {
         match message {
             _ if !is_in_its_own_name(from, message) => Telling::Nothing,
             Message::RequestVote(request) => Telling::Asks(request),

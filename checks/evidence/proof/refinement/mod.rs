@@ -41,6 +41,7 @@ use veraft_models::properties::Stepped;
 pub use durable::{NotDurable, Saying};
 pub use failure::{NoAction, Objection};
 pub use judge::{REFINEMENT, Refinement};
+pub use letters::Telling;
 pub use taken::{Concrete, TakenAction};
 
 use letters::Heard;

@@ -35,8 +35,12 @@ pub(super) fn step<'a>(step: Stepped<'a>, heard: Heard<'a>) -> Vec<Planned<'a>> 
         Input::Timeout(Timer::Heartbeat) => {}
         Input::Propose { .. } => guess.proposal(),
         Input::Receive { .. } => match heard {
-            // Of what no server of the cluster says, nothing may come.
-            Heard::Nothing => return Vec::new(),
+            // Of what no server of the cluster says, nothing may come: what was committed before is
+            // applied all the same.
+            Heard::Nothing => {
+                guess.applied();
+                return guess.plan;
+            }
             Heard::Letter(from, message) => guess.reception(from, message),
         },
     }
@@ -68,20 +72,25 @@ impl<'a> Guess<'a> {
         }
     }
 
-    /// Of the quorum that elected it, it may remember nothing: whoever it had counted, it and the
-    /// last voter.
+    /// Of the quorum that elected it, it may remember nothing: whoever it had counted and the last
+    /// voter, or, where it has just stood, itself.
     fn election_won(&mut self) {
         let Stepped { before, input, output: _, after } = self.step;
         if !after.is_leader() || before.is_leader() {
             return;
         }
-        let mut electors: BTreeSet<ServerId> = BTreeSet::from([self.id]);
-        if let (Role::Candidate { votes_granted }, Input::Receive { from, .. }) =
-            (&before.volatile().role, input)
-        {
-            electors.extend(votes_granted);
-            electors.insert(*from);
-        }
+        let heard = match input {
+            Input::Receive { from, .. } => Some(*from),
+            Input::Timeout(_) | Input::Propose { .. } => None,
+        };
+        let mut electors: BTreeSet<ServerId> = match (&before.volatile().role, heard) {
+            (Role::Candidate { votes_granted }, Some(_)) => votes_granted.clone(),
+            // It has just stood, and voted for itself.
+            (Role::Candidate { .. } | Role::Follower { .. } | Role::Leader(_), _) => {
+                BTreeSet::from([self.id])
+            }
+        };
+        electors.extend(heard);
         electors.retain(|server| before.config().servers.contains(server));
         self.add("win", [Given::Quorum(electors)]);
     }
