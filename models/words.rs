@@ -126,7 +126,7 @@ pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
         server = format!("{server}, took a false step: {misstep}");
     }
     if node.replica.objection.is_some() {
-        server = format!("{server}, did what the judge objects to");
+        server = format!("{server}, did what its judge objects to");
     }
     match (&node.failed, node.pending.len()) {
         (Some(assertion), _) => format!("assertion failed: {assertion}"),

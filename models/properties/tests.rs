@@ -170,6 +170,7 @@ fn each_invariant_falls_where_it_is_violated() {
             start().node(A, |node| node.replica.untrue_answer = Some(UntrueAnswer::Changed)),
         ),
         (NO_BREACH, start().node(A, |node| node.replica.breach = Some(Breach::Sender))),
+        (REFINEMENT, start().node(A, |node| node.replica.objection = Some("so it is".to_owned()))),
     ];
     // Whoever it is that violates it.
     let elsewhere = [B, C].into_iter().flat_map(|id| {

@@ -19,6 +19,7 @@ mod places;
 mod proof;
 mod properties;
 mod refinement;
+mod refines;
 mod runtime;
 mod saturation;
 mod silence;
@@ -267,6 +268,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
     ("proof", proof::MUTANTS),
+    ("refines", refines::MUTANTS),
     ("properties", properties::MUTANTS),
     ("cluster", cluster::MUTANTS),
     ("verdicts", verdicts::MUTANTS),

@@ -257,6 +257,14 @@ pub const MUTANTS: &[Mutant] = &[
         SOUGHT,
     ),
     noticed(
+        "forget-refinement",
+        "property",
+        "lets a step pass that the judge objects to",
+        &[edit(PROPERTIES, "invariants", "node.replica.objection.is_none()", "true")],
+        UnitOf(Models),
+        FALLS,
+    ),
+    noticed(
         "find-one-term-led",
         "reachability",
         "is content with a leader in some term",

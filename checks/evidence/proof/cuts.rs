@@ -102,6 +102,38 @@ pub const CUTS: &[Cut] = &[
         holds: kept_agrees,
     },
     Cut {
+        action: "truncate",
+        name: "the logs agree",
+        says: "up to where they part, the log is that of the term",
+        layer: Layer::Logs,
+        from: AGREE,
+        holds: written_agrees,
+    },
+    Cut {
+        action: "truncate",
+        name: "nothing held is lost",
+        says: "the server holds no more of the term than up to where the logs part",
+        layer: Layer::Commits,
+        from: &["held_stands_in_the_log", "request_is_a_part"],
+        holds: nothing_held_is_lost,
+    },
+    Cut {
+        action: "truncate",
+        name: "nothing choosable is dropped",
+        says: "what the server holds of earlier terms, and a quorum may yet commit, lies before \
+               where the logs part",
+        layer: Layer::Commits,
+        from: &[
+            "choosable_is_held",
+            "choosable_is_led",
+            "held_within_the_term",
+            "request_is_a_part",
+            "entries_before_too",
+            "term_entries_before_too",
+        ],
+        holds: nothing_choosable_is_dropped,
+    },
+    Cut {
         action: "write",
         name: "the logs agree",
         says: "up to where they part, the log is that of the term",
@@ -239,6 +271,19 @@ fn nothing_held_is_lost(step: &Step) -> Expr {
     let now = State::default();
     let [s, _, k] = step.values();
     now.held(s, now.current_term(s)).at_most(k)
+}
+
+fn nothing_choosable_is_dropped(step: &Step) -> Expr {
+    let now = State::default();
+    let [s, _, k] = step.values();
+    let [q, t, i] = vars(["q", "t", "i"]);
+    let held = now.member(s, q)
+        & i.at_least(1)
+        & i.at_most(now.held(s, t))
+        & now.term_term(t, i).is(t)
+        & now.choosable(q, t, i)
+        & t.is_not(now.current_term(s));
+    all([q, t, i], held.implies(i.at_most(k) & now.log_term(s, i).is(t)))
 }
 
 fn nothing_choosable_is_lost(step: &Step) -> Expr {

@@ -14,7 +14,7 @@ use super::symbols::{State, Symbol};
 
 pub use commits::{advance, apply};
 pub use elections::{adopt, count, grant, restart, stand, win};
-pub use replication::{acknowledged, back_up, keep, propose, refuse, send, write};
+pub use replication::{acknowledged, back_up, keep, propose, refuse, send, truncate, write};
 
 /// Something that can happen.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,12 @@ pub const ACTIONS: &[Action] = &[
         about: "a server acknowledges a request whose entries it holds",
         rules: &["AE.1", "AE.2", "AE.5", "CA.3"],
         step: keep,
+    },
+    Action {
+        name: "truncate",
+        about: "a server drops the entries of its log from the first that conflicts with a request",
+        rules: &["AE.3"],
+        step: truncate,
     },
     Action {
         name: "write",

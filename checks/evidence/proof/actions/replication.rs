@@ -72,6 +72,13 @@ fn holds_up_to(s: Expr, m: Expr, end: Expr) -> Expr {
     all([i], part.implies(now.log_term(s, i).is(now.entry_term(m, i))))
 }
 
+/// Whoever hears the leader of its term follows it.
+fn following(s: Expr) -> State {
+    State::default()
+        .set(Symbol::Candidate, [s], false)
+        .put(Symbol::VotesGranted, |before, [a, b]| a.is_not(s) & before.votes_granted(a, b))
+}
+
 /// What comes of a request that continues the log: the server follows, acknowledges, and commits
 /// what the leader has committed, up to the end of the request.
 fn acknowledging(s: Expr, m: Expr) -> State {
@@ -81,9 +88,7 @@ fn acknowledging(s: Expr, m: Expr) -> State {
     let commit = told.when(told.below(end), end);
     let rises = commit.above(now.commit_index(s));
     let held = now.held(s, t);
-    State::default()
-        .set(Symbol::Candidate, [s], false)
-        .put(Symbol::VotesGranted, |before, [a, b]| a.is_not(s) & before.votes_granted(a, b))
+    following(s)
         .add(Symbol::Acknowledged, [s, t, end])
         .set(Symbol::Held, [s, t], end.when(end.above(held), held))
         .set(Symbol::CommitIndex, [s], commit.when(rises, now.commit_index(s)))
@@ -100,6 +105,22 @@ pub fn keep() -> Step {
     let guard =
         arrives(s, m) & continues(s, m) & end.at_most(now.last_index(s)) & holds_up_to(s, m, end);
     Step { parameters, guard, after: acknowledging(s, m) }
+}
+
+/// The entries behind `k` are gone, for there the request conflicts with the log. To drop them and
+/// to append others are two records, and a crash can fall between: so they are two actions.
+pub fn truncate() -> Step {
+    let ([s, m, k], parameters) =
+        parameters([("s", Sort::Server), ("m", Sort::Request), ("k", Sort::Index)]);
+    let now = State::default();
+    let guard = arrives(s, m)
+        & continues(s, m)
+        & now.prev_index(m).at_most(k)
+        & k.below(now.end_index(m))
+        & k.below(now.last_index(s))
+        & holds_up_to(s, m, k)
+        & now.log_term(s, k + 1).is_not(now.entry_term(m, k + 1));
+    Step { parameters, guard, after: following(s).set(Symbol::LastIndex, [s], k) }
 }
 
 /// The logs agree up to `k`, and no further: there the log ends, or holds an entry that conflicts.
@@ -133,10 +154,7 @@ pub fn refuse() -> Step {
     let now = State::default();
     let prev = now.prev_index(m);
     let guard = arrives(s, m) & !continues(s, m) & prev.above(0);
-    let after = State::default()
-        .set(Symbol::Candidate, [s], false)
-        .put(Symbol::VotesGranted, |before, [a, b]| a.is_not(s) & before.votes_granted(a, b))
-        .add(Symbol::Refused, [s, now.current_term(s), prev]);
+    let after = following(s).add(Symbol::Refused, [s, now.current_term(s), prev]);
     Step { parameters, guard, after }
 }
 

@@ -61,7 +61,8 @@ pub enum Objection {
         /// The index of the entry.
         next: Index,
     },
-    /// The records of the step do not say what it changed.
+    /// The records of the step do not say what it changed, or not in an order in which a crash can
+    /// fall between any two.
     Records,
     /// The server behind the step has another name.
     Name(ServerId),
@@ -186,17 +187,22 @@ impl fmt::Display for NoAction {
             Objection::NotHanded { next } => {
                 told(f, 2, &format!("the state machine was not handed index {next}"))
             }
-            Objection::Records => {
-                told(f, 2, "its records do not say what it changed of its term, vote and log")
-            }
+            Objection::Records => told(
+                f,
+                2,
+                "its records do not say, one after the other, what these actions change of \
+                     its term, vote and log: after a crash between them, the disk would hold \
+                     what no server had",
+            ),
             Objection::Name(name) => told(f, 2, &format!("it is {name} afterwards")),
         }
     }
 }
 
-/// A line of its own, or several of 80 columns.
+/// A line of its own, or several, narrow enough to be set in where 80 columns are wide.
 fn wrapped(f: &mut fmt::Formatter<'_>, indent: usize, text: &str) -> fmt::Result {
-    const WIDTH: usize = 80;
+    // What tells of it may set it in by some columns.
+    const WIDTH: usize = 72;
     let mut column = WIDTH;
     let mut begun = false;
     for word in text.split(' ') {

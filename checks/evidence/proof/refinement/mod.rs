@@ -35,7 +35,7 @@ mod taken;
 mod tests;
 mod verify;
 
-use veraft::figure2::{Persistent, Server, Volatile};
+use veraft::figure2::{Output, Persistent, Server, Volatile};
 use veraft_models::properties::Stepped;
 
 pub use durable::{NotDurable, Saying};
@@ -59,10 +59,8 @@ pub fn actions_of(step: Stepped<'_>) -> Result<Vec<TakenAction>, NoAction> {
     let heard = Heard::of(before.config(), input);
     let plan = plan::step(step, heard);
     let (held, then) = (Held::of(before), Held::of(after));
-    let places = Places::new(before.config(), held, then, heard, &output.send, &plan);
-    let taken = verify(places, plan, held, then, &output.apply)?;
-    verify::recorded(before, output, after)?;
-    Ok(taken)
+    let places = Places::new(before.config(), held, then, heard, output, &plan);
+    verify(places, plan, held, then, output)
 }
 
 /// The actions that a restart from `disk` consists of.
@@ -76,6 +74,7 @@ pub fn restart(disk: &Persistent, after: &Server) -> Result<Vec<TakenAction>, No
     let held = Held { id: config.id, persistent: disk, volatile: &lost };
     let plan = vec![Planned::new("restart", vec![taken::Given::Server(config.id)])];
     let then = Held::of(after);
-    let places = Places::new(config, held, then, Heard::Nothing, &[], &plan);
-    verify(places, plan, held, then, &[])
+    let nothing = Output::default();
+    let places = Places::new(config, held, then, Heard::Nothing, &nothing, &plan);
+    verify(places, plan, held, then, &nothing)
 }

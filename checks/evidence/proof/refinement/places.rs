@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use veraft::figure2::{
-    AppendEntries, Config, Entry, Index, Leader, Log, Message, Payload, Persistent, Role, Server,
-    ServerId, Volatile,
+    AppendEntries, Config, Entry, Index, Leader, Log, Message, Output, Payload, Persistent, Record,
+    Role, Server, ServerId, Volatile,
 };
 
 use veraft_models::words;
@@ -101,6 +101,23 @@ impl<'a> Held<'a> {
     }
 }
 
+/// The first index of `log` that records write anew, or one behind its end.
+fn touched(log: &Log, records: &[Record]) -> Index {
+    let mut last_index = log.last_index();
+    let mut first = last_index + 1;
+    for record in records {
+        match record {
+            Record::Ballot { .. } => {}
+            Record::Truncate { last_index: kept } => {
+                last_index = last_index.min(*kept);
+                first = first.min(last_index + 1);
+            }
+            Record::Append { entries } => last_index += entries.len() as Index,
+        }
+    }
+    first
+}
+
 /// A request of the step, and who sent it.
 #[derive(Debug)]
 struct Carried<'a> {
@@ -133,9 +150,10 @@ impl<'a> Places<'a> {
         held: Held<'a>,
         then: Held<'a>,
         heard: Heard<'a>,
-        sent: &'a [(ServerId, Message)],
+        output: &'a Output,
         plan: &[Planned<'a>],
     ) -> Places<'a> {
+        let sent = &output.send;
         let id = held.id;
         let arrived = heard.letter();
         let mut servers: BTreeSet<ServerId> = config.servers.iter().copied().collect();
@@ -161,7 +179,8 @@ impl<'a> Places<'a> {
             known: Vec::new(),
             owed: Vec::new(),
         };
-        places.look_at(held, then);
+        let touched = touched(held.persistent.log(), &output.persist);
+        places.look_at(held, then, touched);
         places.letters(arrived, sent);
         places.known.sort_unstable_by_key(|(place, _)| *place);
         // What goes to several is one letter. None is one that arrived, for that is another's.
@@ -170,7 +189,7 @@ impl<'a> Places<'a> {
     }
 
     /// All that the server keeps; of long logs, what the step may bear on.
-    fn look_at(&mut self, held: Held<'a>, then: Held<'a>) {
+    fn look_at(&mut self, held: Held<'a>, then: Held<'a>, touched: Index) {
         let me = self.datum(self.id);
         let own = Symbol::ALL.iter().filter(|symbol| symbol.kind() == Kind::Server);
         for &symbol in own {
@@ -186,7 +205,7 @@ impl<'a> Places<'a> {
                     }
                 }
                 [Sort::Server, Sort::Index] => {
-                    for index in self.indices(held, then) {
+                    for index in self.indices(held, then, touched) {
                         let value = self.entry(symbol, held.entry(index));
                         self.known.push((Place::new(symbol, &[me, index]), value));
                     }
@@ -196,7 +215,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn indices(&self, held: Held<'a>, then: Held<'a>) -> Vec<Index> {
+    fn indices(&self, held: Held<'a>, then: Held<'a>, touched: Index) -> Vec<Index> {
         let (log, other) = (held.persistent.log(), then.persistent.log());
         let most = log.last_index().max(other.last_index());
         if most <= SHORT {
@@ -207,7 +226,7 @@ impl<'a> Places<'a> {
         let differs = |(a, b): (&Entry, &Entry)| !std::ptr::eq(a, b) && a != b;
         let mut indices: BTreeSet<Index> =
             (1..).zip(pairs).filter(|(_, pair)| differs(*pair)).map(|(index, _)| index).collect();
-        indices.extend(log.last_index().min(other.last_index()).max(1)..=most);
+        indices.extend(log.last_index().min(other.last_index()).min(touched).max(1)..=most);
         for Carried { request, entries, .. } in &self.requests {
             let end = request.prev_log_index.saturating_add(entries.len() as Index);
             indices.extend(request.prev_log_index.max(1)..=end.min(most));
@@ -326,6 +345,23 @@ impl<'a> Places<'a> {
             .collect();
         for (number, value) in changed {
             self.known[number].1 = value;
+        }
+    }
+
+    /// What a disk has at this place. What stands in its log need not be known to the step.
+    pub(super) fn of_disk(&self, disk: Held<'_>, place: Place) -> Datum {
+        let entry = |index| disk.entry(index);
+        let payloads = self.payloads.borrow();
+        let known: &BTreeMap<&Payload, Datum> = &payloads;
+        match (place.symbol, place.args()) {
+            (Symbol::LogTerm, [_, index]) => entry(*index).map_or(0, |entry| entry.term),
+            (Symbol::LogPayload, [_, index]) => entry(*index)
+                .map_or(0, |entry| known.get(&entry.payload).copied().unwrap_or(Datum::MAX)),
+            (symbol, [_]) => disk.value(symbol, self.id),
+            (symbol, [_, other]) => {
+                self.server(*other).map_or(0, |other| disk.value(symbol, other))
+            }
+            (symbol, other) => panic!("{symbol:?} of {other:?}"),
         }
     }
 

@@ -192,6 +192,9 @@ impl<'a> Guess<'a> {
             true => self.add("keep", [Given::Request(0, request)]),
             false => {
                 let agreed = request.prev_log_index.saturating_add(held as Index);
+                if agreed < log.last_index() {
+                    self.add("truncate", [Given::Request(0, request), Given::Index(agreed)]);
+                }
                 self.add("write", [Given::Request(0, request), Given::Index(agreed)]);
             }
         }

@@ -8,8 +8,8 @@ use veraft_models::words;
 
 use crate::evidence::proof::ready::ReadyAction;
 
-/// An action that was taken.
-#[derive(Clone, Debug)]
+/// An action that was taken. Its `Debug` is its `Display`, for formulas are long.
+#[derive(Clone)]
 pub struct TakenAction {
     /// The action.
     pub action: &'static ReadyAction,
@@ -76,6 +76,12 @@ impl fmt::Display for Concrete {
             Concrete::Payload(payload) => write!(f, "{}", words::payload(payload)),
             Concrete::Term(number) | Concrete::Index(number) => write!(f, "{number}"),
         }
+    }
+}
+
+impl fmt::Debug for TakenAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

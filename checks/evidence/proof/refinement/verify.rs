@@ -1,7 +1,7 @@
 //! Whether a step consists of these actions: each guard holds of what the updates before it made,
 //! and in the end everything is as the server behind the step has it.
 
-use veraft::figure2::{Entry, Index, Output, Persistent, Record, Server};
+use veraft::figure2::{Entry, Index, Output, Persistent, Record, Volatile};
 
 use super::failure::{NoAction, Objection};
 use super::places::{Held, Place, Places};
@@ -16,9 +16,9 @@ pub(super) fn verify<'a>(
     plan: Vec<Planned<'a>>,
     held: Held<'a>,
     then: Held<'a>,
-    apply: &[(Index, Entry)],
+    output: &Output,
 ) -> Result<Vec<TakenAction>, NoAction> {
-    let result = play(&mut places, &plan, held, then, apply);
+    let result = play(&mut places, &plan, held, then, output);
     let taken = || plan.iter().map(taken).collect::<Vec<_>>();
     match result {
         Ok(()) => Ok(taken()),
@@ -26,25 +26,52 @@ pub(super) fn verify<'a>(
     }
 }
 
-/// What the step changed of the persistent state is what its records say: so what the disk holds
-/// once it has written them all is what the server has.
-pub(super) fn recorded(before: &Server, output: &Output, after: &Server) -> Result<(), NoAction> {
-    let mut stored = before.persistent().clone();
-    let written = output.persist.iter().all(|record| {
-        let stands = can_stand(&stored, record);
-        if stands {
+/// What the disk will hold, record by record. A crash can fall behind any of them, so behind each
+/// the disk must hold what the server does after some of the actions: then it is as if it had
+/// taken those.
+struct Records<'a> {
+    stored: Persistent,
+    left: &'a [Record],
+}
+
+impl Records<'_> {
+    /// Writes those that say what the actions so far have made.
+    fn write(&mut self, places: &Places<'_>) -> Result<(), Objection> {
+        while let [record, left @ ..] = self.left {
+            if !can_stand(&self.stored, record) {
+                return Err(Objection::Records);
+            }
+            let mut stored = self.stored.clone();
             stored.write(record.clone());
+            if !is_held(places, &stored) {
+                break;
+            }
+            (self.stored, self.left) = (stored, left);
         }
-        stands
-    });
-    match written && is_same(&stored, after.persistent()) {
-        true => Ok(()),
-        false => Err(NoAction {
-            server: after.config().id,
-            tried: Vec::new(),
-            objection: Objection::Records,
-        }),
+        Ok(())
     }
+
+    /// All are written, and say all.
+    fn end(&self, places: &Places<'_>) -> Result<(), Objection> {
+        match self.left.is_empty() && is_held(places, &self.stored) {
+            true => Ok(()),
+            false => Err(Objection::Records),
+        }
+    }
+}
+
+/// Whether term, vote and log are those that are `stored`.
+fn is_held(places: &Places<'_>, stored: &Persistent) -> bool {
+    let volatile = Volatile::default();
+    let held = Held { id: places.id, persistent: stored, volatile: &volatile };
+    let last_index = stored.log().last_index();
+    let survives = |place: &Place| match place.symbol {
+        Symbol::CurrentTerm | Symbol::VotedFor | Symbol::LastIndex => true,
+        Symbol::LogTerm | Symbol::LogPayload => place.args()[1] <= last_index,
+        _ => false,
+    };
+    let mut known = places.known().iter().filter(|(place, _)| survives(place));
+    known.all(|(place, made)| places.of_disk(held, *place) == *made)
 }
 
 /// Whether a record can be written at all.
@@ -54,16 +81,6 @@ fn can_stand(stored: &Persistent, record: &Record) -> bool {
         Record::Truncate { last_index } => *last_index <= stored.log().last_index(),
         Record::Append { .. } => true,
     }
-}
-
-/// Logs share what they hold, so a long one need not be compared entry by entry.
-fn is_same(one: &Persistent, other: &Persistent) -> bool {
-    let logs = [one, other].map(|persistent| persistent.log().entries());
-    let same = |(a, b): (&Entry, &Entry)| std::ptr::eq(a, b) || a == b;
-    one.current_term() == other.current_term()
-        && one.voted_for() == other.voted_for()
-        && logs[0].len() == logs[1].len()
-        && logs[0].iter().zip(logs[1].iter()).all(same)
 }
 
 fn taken(planned: &Planned<'_>) -> TakenAction {
@@ -76,12 +93,14 @@ fn play<'a>(
     plan: &[Planned<'a>],
     held: Held<'a>,
     then: Held<'a>,
-    apply: &[(Index, Entry)],
+    output: &Output,
 ) -> Result<(), Objection> {
     if held.id != then.id {
         return Err(Objection::Name(then.id));
     }
-    let mut applies = apply.iter();
+    let mut applies = output.apply.iter();
+    let mut records = Records { stored: held.persistent.clone(), left: &output.persist };
+    records.write(places)?;
     for planned in plan {
         let Planned { action, with } = planned;
         let strange = with.iter().find_map(|given| match given {
@@ -111,11 +130,13 @@ fn play<'a>(
             let changes = changes.contains(&place.symbol);
             changes.then(|| action.after(places, &parameters, place.symbol, place.args()))
         });
+        records.write(places)?;
     }
     if let Some((index, _)) = applies.next() {
         return Err(Objection::Handed { index: *index, next: None });
     }
     same(places, then)?;
+    records.end(places)?;
     told(places)
 }
 

@@ -50,6 +50,11 @@ fn sends(to: ServerId, message: Message) -> Output {
     Output { send: vec![(to, message)], ..Output::default() }
 }
 
+/// The same, with these records.
+fn writing(output: Output, persist: impl Into<Vec<Record>>) -> Output {
+    Output { persist: persist.into(), ..output }
+}
+
 fn grants(to: ServerId, term: Term) -> Output {
     sends(to, Message::RequestVoteReply(RequestVoteReply { term, vote_granted: true }))
 }
@@ -79,7 +84,9 @@ fn a_vote_for_a_log_that_lacks_entries() {
         let text = objection(&before, &hears(S1, &asks(2, S1, index, of)), &grants(S1, 2), &after);
         says(&text, "S1 said in term 2 that its log ends");
     }
-    judged(&before, &hears(S1, &asks(2, S1, 2, 1)), &grants(S1, 2), &after).unwrap();
+    let vote = Record::Ballot { current_term: 2, voted_for: Some(S1) };
+    let output = writing(grants(S1, 2), [vote]);
+    judged(&before, &hears(S1, &asks(2, S1, 2, 1)), &output, &after).unwrap();
 }
 
 #[test]
@@ -186,7 +193,10 @@ fn entries_that_are_kept_dropped_or_changed_against_the_request() {
     let conflicts = hears(S1, &request(2, (1, 1), &[2], 0));
     objection(&before, &conflicts, &holds(2, 2), &before);
     objection(&before, &conflicts, &holds(2, 2), &follower(2, &[1, 2, 1]));
-    judged(&before, &conflicts, &holds(2, 2), &follower(2, &[1, 2])).unwrap();
+    let entries = [Entry { term: 2, payload: Payload::Blank }].into_iter().collect();
+    let records = [Record::Truncate { last_index: 1 }, Record::Append { entries }];
+    let output = writing(holds(2, 2), records);
+    judged(&before, &conflicts, &output, &follower(2, &[1, 2])).unwrap();
     // Those behind the last go, although none conflicts.
     let older = hears(S1, &request(2, (0, 0), &[1], 0));
     objection(&before, &older, &holds(2, 1), &follower(2, &[1]));
@@ -341,6 +351,47 @@ fn a_leader_that_stands_again() {
     let after = voted(&server(S1, 3, &[2], role), 3, Some(S1));
     let text = objection(&before, &Input::Timeout(Timer::Election), &Output::default(), &after);
     says(&text, "stand(S1) cannot be");
+}
+
+/// A crash can fall behind any record, so each must leave what a server had.
+#[test]
+fn records_that_are_missing_or_in_another_order() {
+    let before = follower(2, &[1, 1, 1]);
+    let input = hears(S1, &request(3, (1, 1), &[3], 0));
+    let (after, output, actions) = steps(&before, input.clone());
+    assert_eq!(actions.len(), 3, "{actions:?}");
+    assert_eq!(output.persist.len(), 3);
+    let with = |persist: &[Record]| Output { persist: persist.to_vec(), ..output.clone() };
+    let [ballot, truncate, append] = &output.persist[..] else { unreachable!() };
+    let wrong = |records: &[&Record]| {
+        let records: Vec<Record> = records.iter().map(|record| (*record).clone()).collect();
+        let text = objection(&before, &input, &with(&records), &after);
+        says(&text, "its records do not say, one after the other, what these actions change");
+    };
+    wrong(&[]);
+    wrong(&[ballot, truncate]);
+    wrong(&[ballot, append]);
+    wrong(&[truncate, append]);
+    // An entry of a term that the disk has not reached, and a log that is cut for no reason yet.
+    wrong(&[truncate, append, ballot]);
+    wrong(&[truncate, ballot, append]);
+    let shorter = Record::Truncate { last_index: 0 };
+    wrong(&[ballot, &shorter, append]);
+    wrong(&[ballot, truncate, append, append]);
+    // The same record twice says nothing new.
+    judged(&before, &input, &with(&[ballot, ballot, truncate, append].map(Clone::clone)), &after)
+        .unwrap();
+}
+
+#[test]
+fn a_vote_that_is_recorded_before_its_term() {
+    let before = voted(&server(S2, 1, &[], Role::default()), 1, Some(S3));
+    let input = Input::Timeout(Timer::Election);
+    let (after, output, _) = steps(&before, input.clone());
+    let early = Record::Ballot { current_term: 1, voted_for: Some(S2) };
+    let persist = [&[early][..], &output.persist].concat();
+    let output = Output { persist, ..output };
+    says(&objection(&before, &input, &output, &after), "its records do not say");
 }
 
 #[test]
