@@ -27,6 +27,7 @@
 pub mod actions;
 pub mod cuts;
 pub mod evaluate;
+pub mod finite;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;

@@ -39,7 +39,9 @@ impl Tables {
         self.values[symbol as usize][place] = value;
     }
 
-    fn place(&self, symbol: Symbol, args: &[Datum]) -> Option<usize> {
+    /// The number of these arguments among all that a function can have, in the order of
+    /// [`arguments`](Tables::arguments); none when they are no members of their sorts.
+    pub fn place(&self, symbol: Symbol, args: &[Datum]) -> Option<usize> {
         let mut place = 0;
         for (&sort, &arg) in symbol.args().iter().zip(args) {
             let size = self.size(sort);
@@ -60,6 +62,19 @@ impl Tables {
             };
             all.iter().flat_map(longer).collect()
         })
+    }
+
+    /// The same state, with so many more terms and indices, of which nothing is said.
+    pub fn widened(&self, by: u64) -> Tables {
+        let more =
+            |(&sort, &size): (&Sort, &u64)| (sort, if sort.is_number() { size + by } else { size });
+        let mut wide = Tables::new(self.sizes.iter().map(more));
+        for &symbol in Symbol::ALL {
+            for args in self.arguments(symbol) {
+                wide.set(symbol, &args, self.value(symbol, &args));
+            }
+        }
+        wide
     }
 
     /// The state after `action`, whether or not it can happen.
