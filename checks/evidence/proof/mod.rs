@@ -25,6 +25,7 @@
 //! [`Server::step`]: veraft::figure2::Server::step
 
 pub mod actions;
+pub mod bends;
 pub mod cuts;
 pub mod evaluate;
 pub mod finite;

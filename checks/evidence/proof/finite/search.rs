@@ -185,36 +185,3 @@ fn tell(context: &mut Context, circuit: &Circuit, question: &[Bit]) -> io::Resul
     context.assert(said)?;
     Ok(unknown)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::proof::lemmas;
-    use crate::evidence::proof::ready::READY_ACTIONS;
-
-    #[test]
-    #[ignore]
-    fn spike() {
-        let seeking = Seeking { solver: Solver::Z3, seed: 0, limit: Duration::from_secs(20) };
-        for action in READY_ACTIONS.iter() {
-            let wanted =
-                Wanted { given: lemmas::all().collect(), action: Some(action), falls: Vec::new() };
-            for &sizes in GROWING {
-                let t = std::time::Instant::now();
-                let (e, q) = question(&wanted, sizes);
-                let t1 = t.elapsed();
-                let a = seeking.ask(&e, &q).unwrap();
-                let t2 = t.elapsed();
-                let ex = a.flatten().map(|(s, p)| {
-                    (smaller(&wanted, s.clone(), &p).is_some(), wanted.example(&s, &p).is_some())
-                });
-                println!(
-                    "{} {sizes}: {} gates, expand {t1:?} ask {t2:?} {ex:?} {:?}",
-                    action.action.name,
-                    e.circuit.gates().len(),
-                    t.elapsed()
-                );
-            }
-        }
-    }
-}
