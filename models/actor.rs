@@ -12,16 +12,19 @@ use veraft::figure2::{
     Timer, TimerDuty,
 };
 
+use crate::judge::Judge;
 use crate::modelled::Modelled;
 use crate::properties::{Misstep, UntrueAnswer, answer_is_true};
 
 /// One server of a cluster, as an actor. Its id is its place in the cluster, from 0.
 #[derive(Clone, Debug)]
-pub struct Raft<P = Server> {
+pub struct Raft<P: Modelled = Server> {
     /// Every server of the cluster.
     pub servers: Arc<BTreeSet<ServerId>>,
     /// See [`Config::max_append_bytes`]; each command of the model takes [`COMMAND_BYTES`].
     pub max_append_bytes: usize,
+    /// Who looks at each step; nobody, if none is named.
+    pub judge: Option<&'static dyn Judge<P>>,
     protocol: PhantomData<fn() -> P>,
 }
 
@@ -48,6 +51,8 @@ pub struct Replica<P = Server> {
     pub untrue_answer: Option<UntrueAnswer>,
     /// What was wrong with its steps: in a correct server, nothing. Kept as a breach is.
     pub missteps: BTreeSet<Misstep>,
+    /// What the [`Judge`] said against the first step that it objected to. Kept as a breach is.
+    pub objection: Option<String>,
 }
 
 impl Raft {
@@ -65,16 +70,21 @@ impl Raft {
     }
 }
 
-impl<P> Raft<P> {
+impl<P: Modelled> Raft<P> {
     /// The actors of a cluster of `servers` servers.
     pub fn of(servers: usize, max_append_bytes: usize) -> Raft<P> {
         let servers = Arc::new((0..servers as u64).map(ServerId).collect());
-        Raft { servers, max_append_bytes, protocol: PhantomData }
+        Raft { servers, max_append_bytes, judge: None, protocol: PhantomData }
     }
 }
 
 impl<P: Modelled> Raft<P> {
-    fn step(replica: &mut Cow<'_, Replica<P>>, input: Input<P::Message>, out: &mut Out<Self>) {
+    fn step(
+        &self,
+        replica: &mut Cow<'_, Replica<P>>,
+        input: Input<P::Message>,
+        out: &mut Out<Self>,
+    ) {
         let mut next = replica.as_ref().clone();
         let (before, output) = (&replica.server, next.server.step(input.clone()));
         let proposed = match &input {
@@ -84,6 +94,10 @@ impl<P: Modelled> Raft<P> {
         let answered = answer_is_true(proposed, &output, next.server.figure2());
         next.missteps.extend(P::missteps(before, &input, &output, &next.server));
         next.untrue_answer = next.untrue_answer.or(answered.err());
+        let judge = self.judge.filter(|_| next.objection.is_none());
+        if let Some(judge) = judge {
+            next.objection = judge.step(before, &input, &output, &next.server);
+        }
         next.interpret(output, out);
         if next != **replica {
             *replica = Cow::Owned(next);
@@ -158,6 +172,7 @@ impl<P: Modelled> Actor for Raft<P> {
             breach: None,
             untrue_answer: None,
             missteps: BTreeSet::new(),
+            objection: None,
         };
         replica.interpret(output, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
@@ -172,7 +187,7 @@ impl<P: Modelled> Actor for Raft<P> {
         message: P::Message,
         out: &mut Out<Self>,
     ) {
-        Self::step(replica, Input::Receive { from: server_id(from), message }, out);
+        self.step(replica, Input::Receive { from: server_id(from), message }, out);
     }
 
     fn on_timeout(
@@ -182,7 +197,7 @@ impl<P: Modelled> Actor for Raft<P> {
         timer: &Timer,
         out: &mut Out<Self>,
     ) {
-        Self::step(replica, Input::Timeout(*timer), out);
+        self.step(replica, Input::Timeout(*timer), out);
     }
 
     fn on_random(
@@ -199,7 +214,7 @@ impl<P: Modelled> Actor for Raft<P> {
             Proposes::TwoCommands => vec![command(number), command(number + 1)],
             Proposes::Blank => vec![Payload::Blank],
         };
-        Self::step(replica, Input::Propose { payloads }, out);
+        self.step(replica, Input::Propose { payloads }, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
     }
 }

@@ -18,6 +18,7 @@ use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
 use crate::covers::LetterSet;
 use crate::effects::{Effect, Stimulus};
 use crate::history::{Event, History};
+use crate::judge::Judge;
 use crate::known::{Met, WorkedOut, recall};
 use crate::letters::{Letter, Shared};
 use crate::mail::{Mail, Sending};
@@ -110,6 +111,7 @@ pub struct Cluster<P: Modelled = Server> {
     pub environment: Environment,
     pub(crate) actor: Raft<P>,
     property: Option<String>,
+    without: Option<&'static str>,
     start: Option<ClusterState<P>>,
     pub(crate) prefix: Vec<Move<P::Message>>,
     keeps_depth: bool,
@@ -180,6 +182,7 @@ impl<P: Modelled> Cluster<P> {
             environment,
             actor: Raft::of(bounds.servers, environment.max_append_bytes()),
             property: None,
+            without: None,
             start: None,
             prefix: Vec::new(),
             keeps_depth: false,
@@ -213,6 +216,23 @@ impl<P: Modelled> Cluster<P> {
     pub fn only(mut self, name: Option<&str>) -> Cluster<P> {
         self.property = name.map(str::to_owned);
         self
+    }
+
+    /// The same cluster without the property called `name`.
+    pub fn without(mut self, name: &'static str) -> Cluster<P> {
+        self.without = Some(name);
+        self
+    }
+
+    /// The same cluster, of which `judge` looks at every step.
+    pub fn judged_by(mut self, judge: &'static dyn Judge<P>) -> Cluster<P> {
+        self.actor.judge = Some(judge);
+        self
+    }
+
+    /// Who looks at every step, if somebody does.
+    pub fn judge(&self) -> Option<&'static dyn Judge<P>> {
+        self.actor.judge
     }
 
     /// The same cluster, of which a search of maximal states is to find shortest paths.
@@ -475,7 +495,7 @@ impl<P: Modelled> Model for Cluster<P> {
             Some(_) => all.push(properties::logs_agree()),
             None => all.extend(properties::partly_held(&self.bounds, &self.environment)),
         }
-        let all = all.into_iter();
+        let all = all.into_iter().filter(|p| Some(p.name) != self.without);
         all.filter(|p| self.property.as_ref().is_none_or(|only| only == p.name)).collect()
     }
 }

@@ -183,6 +183,9 @@ impl<P: Modelled> Cluster<P> {
                 actor.on_random(me, replica, &proposes, out);
             }),
         };
+        if next.replica.objection.is_none() {
+            next.replica.objection = self.objection(stimulus, node, &next, &sent);
+        }
         let letter =
             |(to, message)| self.letters.intern(Letter { from: id, to, message }, &self.renamings);
         let sent: Vec<_> = sent.into_iter().map(letter).collect();
@@ -192,6 +195,29 @@ impl<P: Modelled> Cluster<P> {
         let node = self.nodes.intern(next, &self.renamings);
         let sending = self.sendings.intern(Sending::new(node, sent), &[]);
         Effect { node, sending, sets_election_timer, answers }
+    }
+}
+
+impl<P: Modelled> Cluster<P> {
+    /// What the judge says against a restart, or against what leaves; of steps, the actor has
+    /// asked it.
+    fn objection(
+        &self,
+        stimulus: Stimulus<LetterRef<P>>,
+        before: Ref<ModelNode<P>>,
+        after: &ModelNode<P>,
+        sent: &[(ServerId, P::Message)],
+    ) -> Option<String> {
+        let judge = self.actor.judge?;
+        let server = &after.replica.server;
+        let started = match stimulus {
+            Stimulus::Restart => judge.restart(&before.disk, server),
+            Stimulus::Deliver(_)
+            | Stimulus::Timeout(_)
+            | Stimulus::Propose(_)
+            | Stimulus::CarryOut => None,
+        };
+        started.or_else(|| judge.leaving(&after.disk, server, sent))
     }
 }
 

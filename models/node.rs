@@ -175,7 +175,7 @@ impl Witness {
 
 impl<P: Modelled> Rename for Replica<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Replica { server, stored, applied, breach, untrue_answer, missteps } = self;
+        let Replica { server, stored, applied, breach, untrue_answer, missteps, objection } = self;
         Replica {
             server: server.rename(renaming),
             stored: stored.rename(renaming),
@@ -184,6 +184,8 @@ impl<P: Modelled> Rename for Replica<P> {
             // These name no server.
             untrue_answer: *untrue_answer,
             missteps: missteps.clone(),
+            // A text: where it names servers, states are told apart that need not be.
+            objection: objection.clone(),
         }
     }
 }

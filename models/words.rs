@@ -66,13 +66,17 @@ pub fn message(message: &Message) -> String {
 
 /// Entries as `[term:command ...]`, a command of the model as the server it was proposed to.
 pub fn log(entries: &Entries) -> String {
-    let payload = |payload: &Payload| match payload.command().map(Command::as_bytes) {
+    let entry = |entry: &Entry| format!("{}:{}", entry.term, payload(&entry.payload));
+    format!("[{}]", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
+}
+
+/// What an entry is for; a command of the model as the server it was proposed to.
+pub fn payload(payload: &Payload) -> String {
+    match payload.command().map(Command::as_bytes) {
         None => "blank".to_owned(),
         Some([id, _]) => ServerId(u64::from(*id)).to_string(),
         Some(bytes) => format!("\"{}\"", bytes.escape_ascii()),
-    };
-    let entry = |entry: &Entry| format!("{}:{}", entry.term, payload(&entry.payload));
-    format!("[{}]", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
+    }
 }
 
 /// A server, in one line.
@@ -120,6 +124,9 @@ pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
     }
     for misstep in &node.replica.missteps {
         server = format!("{server}, took a false step: {misstep}");
+    }
+    if node.replica.objection.is_some() {
+        server = format!("{server}, did what the judge objects to");
     }
     match (&node.failed, node.pending.len()) {
         (Some(assertion), _) => format!("assertion failed: {assertion}"),

@@ -11,6 +11,7 @@ use crate::commands::pins::PinsArgs;
 use crate::commands::prove::ProveArgs;
 use crate::commands::recover::RecoverArgs;
 use crate::commands::replay::ReplayArgs;
+use crate::commands::rules::RulesArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::simulate::SimulateArgs;
 use crate::commands::trace::TraceArgs;
@@ -53,8 +54,8 @@ pub(super) enum Command {
     Invariant(InvariantArgs),
     /// Has solvers prove safety, for any number of servers, terms and entries
     Prove(ProveArgs),
-    /// Prints docs/figure2.md: each rule, where it stands, what falls without it
-    Rules,
+    /// Prints a page that is written from the source: docs/figure2.md or docs/proof.md
+    Rules(RulesArgs),
 }
 
 impl Command {
@@ -73,7 +74,7 @@ impl Command {
             Command::Trace(_) => "trace",
             Command::Invariant(_) => "invariant",
             Command::Prove(_) => "prove",
-            Command::Rules => "rules",
+            Command::Rules(_) => "rules",
         }
     }
 }

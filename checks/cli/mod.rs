@@ -70,6 +70,6 @@ fn dispatch(cli: Cli, out: &mut Printer) -> Result<u8, String> {
         Command::Trace(args) => trace::run(&args, out),
         Command::Invariant(args) => Ok(invariant::run(&args, output.json, out)),
         Command::Prove(args) => prove::run(&args, output.json, out),
-        Command::Rules => Ok(rules::run(out)),
+        Command::Rules(args) => Ok(rules::run(&args, out)),
     }
 }

@@ -11,6 +11,7 @@ pub mod output;
 pub mod pins;
 pub mod prove;
 pub mod recover;
+mod refinement;
 pub mod replay;
 pub mod rules;
 pub mod run;

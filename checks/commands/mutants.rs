@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::evidence::mutants::choice::Choice;
-use crate::evidence::mutants::suite;
+use crate::evidence::mutants::suite::{self, Shown};
 use crate::terminal::printer::Printer;
 
 /// Which mutants.
@@ -20,6 +20,9 @@ pub struct MutantsArgs {
     /// No more of those than so many; the others in turn, by the number of the dozen
     #[arg(long, value_name = "N", requires = "touching")]
     at_most: Option<usize>,
+    /// Of those that break a property of safety, ask whether the refinement alone shows it
+    #[arg(long)]
+    refinement: bool,
     /// Only name the mutants that would be tried
     #[arg(long)]
     list: bool,
@@ -31,14 +34,21 @@ pub struct MutantsArgs {
 /// When no mutant is called so, or another `check mutants` is at work.
 pub fn run(args: &MutantsArgs, out: &mut Printer) -> Result<u8, String> {
     match args.list {
-        true => suite::list(&args.choice(), out),
-        false => suite::run(&args.choice(), out),
+        true => suite::list(&args.choice(), args.shown(), out),
+        false => suite::run(&args.choice(), args.shown(), out),
     }
 }
 
 impl MutantsArgs {
+    fn shown(&self) -> Shown {
+        match self.refinement {
+            true => Shown::ByRefinement,
+            false => Shown::AsStated,
+        }
+    }
+
     fn choice(&self) -> Choice {
-        let MutantsArgs { names, dozen, touching, at_most, list: _ } = self;
+        let MutantsArgs { names, dozen, touching, at_most, refinement: _, list: _ } = self;
         match (&names[..], dozen, &touching[..]) {
             ([], None, []) => Choice::All,
             ([], ..) => {

@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::commands::refinement;
 use crate::engines;
 use crate::evidence::proof::obligations::{Obligation, obligations};
 use crate::evidence::proof::proving::{Asking, Judged, Said, prove};
@@ -36,6 +37,10 @@ pub struct ProveArgs {
     /// Keep every question in this folder, as SMT-LIB
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Ask instead if each step in these scopes is one of the proved actions: see `check list`;
+    /// in those of the default run, if none is named
+    #[arg(long, value_name = "SCOPE", num_args = 0.., conflicts_with_all = ["only", "solver", "seed", "seeds", "limit", "keep"])]
+    refinement: Option<Vec<String>>,
     /// Print one JSON object on stdout, and the rest on stderr
     #[arg(long)]
     json: bool,
@@ -47,6 +52,9 @@ pub struct ProveArgs {
 /// # Errors
 /// When no obligation is called so, no solver is installed, or the folder cannot be made.
 pub fn run(args: &ProveArgs, as_json: bool, out: &mut Printer) -> Result<u8, String> {
+    if let Some(scopes) = &args.refinement {
+        return refinement::run(scopes, args.json || as_json, out);
+    }
     let chosen = args.obligations()?;
     let asking = args.asking()?;
     let started = Instant::now();

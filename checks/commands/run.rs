@@ -20,6 +20,9 @@ pub struct RunArgs {
     /// Look at this property alone
     #[arg(long, value_name = "NAME")]
     property: Option<String>,
+    /// Do not ask whether each step is one of the system that is proved to be safe
+    #[arg(long, conflicts_with = "property")]
+    no_refinement: bool,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -56,13 +59,13 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
         scopes::check_property(&scope, property)?;
     }
     let engine = args.engine.engine(&scope, args.property.as_deref())?;
-    let property = args.property;
-    search(
-        &[scope],
-        &Options { engine: Some(engine), property, ..Options::default() },
-        &output,
-        out,
-    )
+    let options = Options {
+        engine: Some(engine),
+        property: args.property,
+        without_refinement: args.no_refinement,
+        ..Options::default()
+    };
+    search(&[scope], &options, &output, out)
 }
 
 impl RunArgs {
@@ -71,6 +74,7 @@ impl RunArgs {
         self.environment.refuse_for_actor_model()?;
         let given = [
             ("--property", self.property.is_some(), "is always searched for all"),
+            ("--no-refinement", self.no_refinement, "is never asked about it"),
             ("--save", output.save.is_some(), "has no traces that `check replay` can make again"),
         ];
         match given.into_iter().find(|(_, given, _)| *given) {

@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use veraft_labs::simulate::{Simulation, select, simulate};
 use veraft_labs::suites::{LabTest, Suite};
 
+use crate::evidence::proof::refinement::REFINEMENT;
 use crate::evidence::walk::{Walk, walk};
 use crate::scopes::trace::conversation;
 use crate::scopes::{self, Kind, SCOPES, Scope};
@@ -78,7 +79,8 @@ fn wrapped(title: &str, names: impl Iterator<Item = &'static str>) -> Vec<String
 
 /// Runs lab tests.
 fn labs(tests: Vec<&'static LabTest>, seeds: Range<u64>, out: &mut Printer) -> u8 {
-    let simulation = Simulation::new(tests, seeds.start, seeds.end - seeds.start);
+    let mut simulation = Simulation::new(tests, seeds.start, seeds.end - seeds.start);
+    simulation.options.judge = Some(&REFINEMENT);
     let bar = ProgressBar::new(0);
     let reports = simulate(&simulation, &|done, all| {
         bar.set_length(all);

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use veraft_labs::trace::{Endings, validate};
+use veraft_labs::trace::{Endings, validate_judged};
 
+use crate::evidence::proof::refinement::REFINEMENT;
 use crate::terminal::printer::Printer;
 
 /// Which recordings.
@@ -31,14 +32,16 @@ pub fn run(args: &TraceArgs, out: &mut Printer) -> Result<u8, String> {
 
 fn told(files: &[PathBuf], whole: bool, out: &mut Printer) -> u8 {
     let endings = if whole { Endings::Whole } else { Endings::MayBeLost };
-    match validate(files, endings) {
+    match validate_judged(files, endings, Some(&REFINEMENT)) {
         Ok(validated) => {
             out.line(format_args!(
-                "{} servers, {} lives, {} steps replayed to the same states; {} messages were \
-                 sent before they were received; {} terms led, {} entries applied",
+                "{} servers, {} lives, {} steps replayed to the same states; {} steps and starts \
+                 made up of actions that are proved to be safe; {} messages were sent before \
+                 they were received; {} terms led, {} entries applied",
                 validated.servers,
                 validated.lives,
                 validated.steps,
+                validated.judged,
                 validated.received,
                 validated.led_terms,
                 validated.applied,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use veraft_models::{Move, Stuck};
 
+use crate::evidence::proof::refinement::REFINEMENT;
 use crate::evidence::recovery::RECOVERY;
 use crate::scopes;
 use crate::scopes::extent::Extent;
@@ -116,7 +117,12 @@ impl Saved {
             1 => environment.batch.unwrap_or(usize::MAX),
             _ => environment.max_append_bytes(),
         };
-        Setting { servers: bounds.servers, torn: environment.torn, max_append_bytes }
+        Setting {
+            servers: bounds.servers,
+            torn: environment.torn,
+            max_append_bytes,
+            judge: Some(&REFINEMENT),
+        }
     }
 
     /// All that happened, from the first boot on.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use veraft_models::Cluster;
+use veraft_models::properties;
+use veraft_models::{Cluster, Judge};
 
 use crate::engines::timely::{SearchError, Space, TimelySettings};
 use crate::engines::{self, Engine};
+use crate::evidence::proof::refinement::REFINEMENT;
 use crate::evidence::recovery;
 use crate::evidence::shortest;
 use crate::evidence::verdict::Verdict;
@@ -24,6 +26,11 @@ pub struct Options {
     /// Whether the cluster is to recover from every state, and how that is tried; none to look
     /// at each state alone.
     pub recovery: Option<recovery::Settings>,
+    /// Whether nobody is to ask if steps are those of the abstract system: they are, or a search
+    /// is about something else.
+    pub without_refinement: bool,
+    /// Who judges steps; none for the one that all share.
+    pub judge: Option<&'static dyn Judge>,
     /// Which of how many scopes it is, from 1, to show that it goes on.
     pub place: Option<(usize, usize)>,
     /// Ends the search when it is set.
@@ -31,6 +38,15 @@ pub struct Options {
 }
 
 impl Options {
+    /// `cluster`, with a judge of its steps if they are asked about.
+    pub(super) fn judged(&self, cluster: Cluster) -> Cluster {
+        let others = self.property.as_ref().is_some_and(|name| name != properties::REFINEMENT);
+        match self.without_refinement || others {
+            true => cluster.without(properties::REFINEMENT),
+            false => cluster.judged_by(self.judge.unwrap_or(&REFINEMENT)),
+        }
+    }
+
     /// The line that shows how far the search of `scope` has come.
     pub fn progress(&self, scope: &Scope) -> Progress {
         match self.place {
@@ -67,7 +83,7 @@ pub fn scope(scope: &Scope, options: &Options) -> Result<Verdict, SearchError> {
     let engine = options.engine.clone().unwrap_or_else(|| suitable(scope, property));
     match scope.kind {
         Kind::Cluster(environment) => {
-            let cluster = Cluster::new(scope.bounds, environment).only(property);
+            let cluster = options.judged(Cluster::new(scope.bounds, environment)).only(property);
             let wide = match &engine {
                 Engine::Timely(settings) => settings.wide_fingerprints,
                 Engine::Stateright { .. } => false,

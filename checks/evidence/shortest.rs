@@ -42,7 +42,8 @@ fn again(
 ) -> Result<(), SearchError> {
     let Some(known) = property.trace.as_ref().map(Vec::len) else { return Ok(()) };
     let scope = Scope { kind: Kind::Cluster(environment), pinned: None, ..*scope };
-    let cluster = Cluster::new(scope.bounds, environment).only(Some(property.name));
+    let options = Options { property: Some(property.name.to_owned()), ..options.clone() };
+    let cluster = options.judged(Cluster::new(scope.bounds, environment)).only(Some(property.name));
     let one_by_one = !environment.saturation;
     let settings = TimelySettings {
         max_memory: Some(progress::memory() + MORE_MEMORY),
@@ -52,7 +53,7 @@ fn again(
         ..TimelySettings::new(cores(), scope.identity(Some(property.name)))
     };
     let engine = Engine::Timely(Box::new(settings));
-    let found = search::search(&scope, scope.begin(cluster).keeping_depth(), &engine, options)?;
+    let found = search::search(&scope, scope.begin(cluster).keeping_depth(), &engine, &options)?;
     let Some(other) = found.properties.into_iter().find(|other| other.trace.is_some()) else {
         // One step at a time, all paths that are shorter were looked at.
         property.shortest |= one_by_one && found.stopped == Some(Ended::Depth.to_string());

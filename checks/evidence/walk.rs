@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use stateright::{Expectation, Model, Path};
 use veraft_models::{Action, Bounds, Cluster};
 
+use crate::evidence::proof::refinement::REFINEMENT;
 use crate::scopes::Scope;
 use crate::scopes::trace::{Narrate, Step};
 
@@ -35,7 +36,8 @@ pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
         entries: if scope.bounds.entries > 0 { u64::from(endless) } else { 0 },
         restarts: if scope.bounds.restarts > 0 { endless } else { 0 },
     };
-    let cluster = scope.begin(Cluster::new(bounds, scope.environment()));
+    let cluster = Cluster::new(bounds, scope.environment()).judged_by(&REFINEMENT);
+    let cluster = scope.begin(cluster);
     let properties = cluster.properties();
     let mut random = StdRng::seed_from_u64(seed);
     let first = cluster.init_states().remove(0);

@@ -100,7 +100,8 @@ impl Script {
                     let servers = text.strip_prefix("servers ").and_then(|n| n.parse().ok());
                     let servers = servers.filter(|n| (1..=255).contains(n));
                     let servers = servers.ok_or(error(Problem::NoServers))?;
-                    let setting = Setting { servers, torn: false, max_append_bytes: usize::MAX };
+                    let setting =
+                        Setting { servers, torn: false, max_append_bytes: usize::MAX, judge: None };
                     script = Some(Script { setting, lines: Vec::new(), begins: Vec::new() });
                 }
                 Some(script) => {
@@ -122,7 +123,7 @@ impl Script {
 
     /// The script that makes these moves.
     pub fn of(setting: Setting, moves: &[Move]) -> String {
-        let Setting { servers, torn, max_append_bytes } = setting;
+        let Setting { servers, torn, max_append_bytes, judge: _ } = setting;
         let mut text = format!("servers {servers}\n");
         if torn {
             text += "torn\n";

@@ -3,7 +3,7 @@
 use stateright::{Expectation, Model, Path};
 use veraft_models::moves::Followed;
 use veraft_models::{
-    Action, Bounds, Cluster, ClusterState, Environment, Impossible, Letter, Move, Stuck,
+    Action, Bounds, Cluster, ClusterState, Environment, Impossible, Judge, Letter, Move, Stuck,
 };
 
 use crate::scopes;
@@ -39,7 +39,7 @@ pub struct Scene {
 }
 
 /// What matters to a story about a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// How many servers there are.
     pub servers: usize,
@@ -48,6 +48,8 @@ pub struct Setting {
     /// How many bytes of commands an AppendEntries carries at most: see
     /// [`Cluster::max_append_bytes`].
     pub max_append_bytes: usize,
+    /// Who looks at each step, if somebody does.
+    pub judge: Option<&'static dyn Judge>,
 }
 
 impl Setting {
@@ -57,15 +59,20 @@ impl Setting {
             servers: cluster.bounds.servers,
             torn: cluster.environment.torn,
             max_append_bytes: cluster.max_append_bytes(),
+            judge: cluster.judge(),
         }
     }
 
     /// A cluster in which nothing is reduced.
     pub fn cluster(self) -> Cluster {
-        let Setting { servers, torn, max_append_bytes } = self;
+        let Setting { servers, torn, max_append_bytes, judge } = self;
         let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1 };
         let environment = Environment { torn, ..scopes::PLAIN };
-        Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes)
+        let cluster = Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes);
+        match judge {
+            Some(judge) => cluster.judged_by(judge),
+            None => cluster,
+        }
     }
 }
 

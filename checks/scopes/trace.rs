@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use stateright::{Model, Path};
-use veraft_models::{Action, Cluster, ClusterState, Letter, Move, words};
+use veraft_models::interned::Ref;
+use veraft_models::{Action, Cluster, ClusterState, Letter, ModelNode, Move, words};
 
 use crate::scopes::story::{Setting, Story};
 
@@ -55,13 +56,18 @@ impl Narrate for Cluster {
 pub fn step(happened: Move, sent: &[Letter], before: &ClusterState, after: &ClusterState) -> Step {
     let pairs = before.visible.nodes.iter().zip(&after.visible.nodes);
     let changed = pairs.filter(|(before, after)| before.value != after.value);
+    let told = |(before, node): (&Ref<ModelNode>, &Ref<ModelNode>)| {
+        let objection = node.replica.objection.as_ref();
+        let new = objection.filter(|_| before.replica.objection.is_none());
+        let is = format!("{} is now {}", node.id(), words::node(node));
+        let why = new.into_iter().flat_map(|text| text.lines().map(str::to_owned));
+        [is].into_iter().chain(why).collect::<Vec<_>>()
+    };
     Step {
         action: happened.to_string(),
         happened: Some(happened),
         sent: messages(sent),
-        changed: changed
-            .map(|(_, node)| format!("{} is now {}", node.id(), words::node(node)))
-            .collect(),
+        changed: changed.flat_map(told).collect(),
     }
 }
 

@@ -114,6 +114,9 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
         property!(always, NEXT_INDEX_RANGE, |_, state| {
             each(state, |node| next_index_in_range(node.server()).is_ok())
         }),
+        property!(always, REFINEMENT, |_, state| {
+            each(state, |node| node.replica.objection.is_none())
+        }),
     ]
 }
 

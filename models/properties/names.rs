@@ -57,6 +57,10 @@ pub const SENT_WHEN_DUE: &str = "Entries are sent when due";
 /// `nextIndex` lies above `matchIndex`, and at most one behind the leader's log.
 pub const NEXT_INDEX_RANGE: &str = "nextIndex is in range";
 
+/// Every step, every restart and every letter is one of the abstract system that is proved to be
+/// safe: the [`Judge`](crate::Judge) has nothing against it. Where nobody judges, nobody objects.
+pub const REFINEMENT: &str = "Refinement";
+
 /// In every term of the scope, one after the other, there is a leader.
 pub const LEADERS_ELECTED: &str = "a leader is elected in every term";
 /// A leader loses its office.

@@ -35,7 +35,7 @@ pub struct Showing {
 /// What is read of a verdict of `check run --json`, `check recover --json` or
 /// `check invariant --json`.
 #[derive(Debug, Deserialize)]
-struct Seen {
+pub(super) struct Seen {
     unique_states: u64,
     exhausted: bool,
     seconds: f64,
@@ -47,10 +47,10 @@ struct Seen {
 }
 
 #[derive(Debug, Deserialize)]
-struct SeenProperty {
+pub(super) struct SeenProperty {
     name: String,
     verdict: Word,
-    trace: Option<Vec<Box<RawValue>>>,
+    pub(super) trace: Option<Vec<Box<RawValue>>>,
 }
 
 /// Tries what was built from `mutant`: its `check` or its tests, at `binary`.
@@ -160,6 +160,16 @@ fn surprises(expected: Expected, seen: &Seen, is_first: bool, search: &Search) -
 }
 
 impl Seen {
+    /// Distinct states.
+    pub(super) fn unique_states(&self) -> u64 {
+        self.unique_states
+    }
+
+    /// How long it took.
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
     /// How a command ends that shows this: see `check --help`.
     fn exit_status(&self, command: Verb) -> i32 {
         let bad =
@@ -173,16 +183,25 @@ impl Seen {
         }
     }
 
-    fn with(&self, verdict: Word) -> Option<&SeenProperty> {
+    /// A property of which this was shown.
+    pub(super) fn with(&self, verdict: Word) -> Option<&SeenProperty> {
         self.properties.iter().find(|property| property.verdict == verdict)
     }
 }
 
-fn explore(search: &Search, property: Option<&str>, binary: &Path) -> Result<Seen, String> {
+/// What `binary` finds in a search: of all properties but the refinement, or of one alone.
+pub(super) fn explore(
+    search: &Search,
+    property: Option<&str>,
+    binary: &Path,
+) -> Result<Seen, String> {
     let mut arguments = search.arguments();
     arguments.push("--json".to_owned());
-    if let Some(property) = property {
-        arguments.extend(["--property".to_owned(), property.to_owned()]);
+    match (property, search.command) {
+        (Some(property), _) => arguments.extend(["--property".to_owned(), property.to_owned()]),
+        // What harms nobody may still be none of the system's actions.
+        (None, Verb::Run) => arguments.push("--no-refinement".to_owned()),
+        (None, Verb::Recover | Verb::Invariant) => {}
     }
     let (text, status) = run(binary, &arguments, PATIENCE)
         .map_err(|error| format!("{}: {error}", binary.display()))?;

@@ -16,7 +16,9 @@ mod leaders;
 mod log;
 mod persistence;
 mod places;
+mod proof;
 mod properties;
+mod refinement;
 mod runtime;
 mod saturation;
 mod silence;
@@ -264,6 +266,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("gate", gate::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
+    ("proof", proof::MUTANTS),
     ("properties", properties::MUTANTS),
     ("cluster", cluster::MUTANTS),
     ("verdicts", verdicts::MUTANTS),

@@ -11,18 +11,40 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use super::choice::{Choice, Chosen};
 use super::judge::{self, Showing};
 use super::workshop::{Unbuilt, Workshop};
-use super::{Mutant, all};
+use super::{Mutant, all, refinement};
 use crate::terminal::printer::{Printer, note};
 
 type Built = Result<PathBuf, Unbuilt>;
 
-/// Tries mutants; answers with the exit status: 0 if each behaved as its row states, 1
-/// otherwise.
+/// What has to show a mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// What its row states.
+    AsStated,
+    /// The refinement alone, of those that break a property of safety.
+    ByRefinement,
+}
+
+/// Those of a choice that are tried.
+fn chosen(choice: &Choice, shown: Shown) -> Result<Chosen, String> {
+    let mut chosen = choice.mutants()?;
+    if shown == Shown::ByRefinement {
+        let other = chosen.rows.iter().find(|row| !refinement::is_of_safety(row));
+        if let (Choice::Named(_), Some(other)) = (choice, other) {
+            return Err(format!("--refinement: {} breaks no property of safety", other.name));
+        }
+        chosen.rows.retain(|row| refinement::is_of_safety(row));
+    }
+    Ok(chosen)
+}
+
+/// Tries mutants; answers with the exit status: 0 if each behaved as its row states, or falls to
+/// the refinement if that is asked, 1 otherwise.
 ///
 /// # Errors
 /// When no mutant is called so, or another `check mutants` is at work.
-pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
-    let Chosen { rows: chosen, touched, left } = choice.mutants()?;
+pub fn run(choice: &Choice, shown: Shown, out: &mut Printer) -> Result<u8, String> {
+    let Chosen { rows: chosen, touched, left } = chosen(choice, shown)?;
     let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
     let started = Instant::now();
     let progress = bar(chosen.len() as u64);
@@ -43,7 +65,7 @@ pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
             progress.set_message(mutant.name);
             let showing = binary
                 .map_err(|problem| problem.to_string())
-                .and_then(|binary| judge_and_clear(mutant, &binary, choice));
+                .and_then(|binary| judge_and_clear(mutant, &binary, choice, shown));
             progress.inc(1);
             if progress.is_hidden() {
                 // Not on a terminal: a line each.
@@ -87,8 +109,8 @@ pub fn run(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
 ///
 /// # Errors
 /// When no mutant is called so.
-pub fn list(choice: &Choice, out: &mut Printer) -> Result<u8, String> {
-    let Chosen { rows, touched, left } = choice.mutants()?;
+pub fn list(choice: &Choice, shown: Shown, out: &mut Printer) -> Result<u8, String> {
+    let Chosen { rows, touched, left } = chosen(choice, shown)?;
     rows.iter().for_each(|mutant| out.line(mutant.title()));
     tell_touched(touched, &left, out);
     out.line(format_args!("{} of {} mutants would be tried", rows.len(), all().count()));
@@ -106,8 +128,16 @@ fn tell_touched(touched: Option<usize>, left: &[&Mutant], out: &mut Printer) {
 
 /// What was built from a mutant is kept for a closer look if the mutant was asked for by name,
 /// or did not behave as stated.
-fn judge_and_clear(mutant: &Mutant, binary: &Path, choice: &Choice) -> Result<Showing, String> {
-    let showing = judge::judge(mutant, binary)?;
+fn judge_and_clear(
+    mutant: &Mutant,
+    binary: &Path,
+    choice: &Choice,
+    shown: Shown,
+) -> Result<Showing, String> {
+    let showing = match shown {
+        Shown::AsStated => judge::judge(mutant, binary)?,
+        Shown::ByRefinement => refinement::judge(mutant, binary)?,
+    };
     if showing.surprises.is_empty() && !matches!(choice, Choice::Named(_)) {
         fs::remove_file(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
     }
@@ -180,7 +210,8 @@ mod tests {
     fn those_that_would_be_tried_are_listed() {
         let paper = Paper::default();
         let choice = Choice::Named(vec!["vote-twice".to_owned(), "A2".to_owned()]);
-        assert_eq!(list(&choice, &mut Printer::new(paper.clone())), Ok(0));
+        let listed = list(&choice, Shown::AsStated, &mut Printer::new(paper.clone()));
+        assert_eq!(listed, Ok(0));
         let text = String::from_utf8(paper.0.borrow().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "vote-twice (A1)");

@@ -346,3 +346,42 @@ pub fn and(parts: impl IntoIterator<Item = Expr>) -> Expr {
     let parts: Vec<Expr> = parts.into_iter().flat_map(Expr::conjuncts).collect();
     Node::And(parts).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_takes_the_place_of_one_variable_and_of_no_other_of_its_name() {
+        let bound = var("s", Sort::Server);
+        let witness = Expr::from(Var { name: "s", sort: Sort::Server, origin: Origin::Witness });
+        let Node::Var(place) = bound.node() else { panic!("it is a variable") };
+        let both = bound.is(witness);
+        let [other] = vars(["r"]);
+        assert_eq!(both.with(&[(*place, other)]), other.is(witness));
+    }
+
+    #[test]
+    fn conjunctions_are_flat() {
+        let [s, r, c] = vars(["s", "r", "c"]);
+        let parts = [s.is(r), r.is(c), c.is(s)];
+        assert_eq!((parts[0] & (parts[1] & parts[2])).conjuncts(), parts);
+        assert_eq!(and(parts).conjuncts(), parts);
+        assert_eq!(parts[0].conjuncts(), [parts[0]]);
+    }
+
+    #[test]
+    fn a_condition_is_what_stands_before_then() {
+        let [s, r, c] = vars(["s", "r", "c"]);
+        let formula = (s.is(r) & r.is(c)).implies(c.is(s));
+        assert_eq!(formula.condition(), (vec![s.is(r), r.is(c)], c.is(s)));
+        assert_eq!(s.is(r).condition(), (vec![], s.is(r)));
+    }
+
+    #[test]
+    #[should_panic(expected = "is of nothing")]
+    fn only_what_is_of_all_has_a_trigger() {
+        let [s] = vars(["s"]);
+        let _ = s.is(s).by([s]);
+    }
+}

@@ -18,9 +18,12 @@
 //! | `cuts.rs` | steps on the way |
 //! | `obligations.rs` | what has to be proved |
 //! | `solver.rs`, `proving.rs` | who proves it |
+//! | `page.rs`, `page/` | `docs/proof.md` |
 //! | `evaluate.rs` | the same formulas on concrete data |
 //! | `ready.rs` | actions and lemmas, ready for that |
 //! | `tables.rs` | a small state of the system |
+//! | `words.rs` | formulas and states in words |
+//! | `refinement/` | each step of the code as a sequence of actions |
 //!
 //! [`Server::step`]: veraft::figure2::Server::step
 
@@ -32,8 +35,11 @@ pub mod finite;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;
+pub mod page;
 pub mod proving;
 pub mod ready;
+pub mod refinement;
 pub mod solver;
 pub mod symbols;
 pub mod tables;
+pub mod words;

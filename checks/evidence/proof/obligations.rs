@@ -114,15 +114,6 @@ fn choosable_stays(after: &State) -> Expr {
 const LOCAL: &[&str] =
     &["one_vote", "vote_held_was_cast", "vote_told_was_cast", "leader_elected", "election_safety"];
 
-/// Obligations for which less is given than all that might be.
-struct Hint {
-    action: &'static str,
-    goal: &'static str,
-    from: &'static [&'static str],
-}
-
-const HINTS: &[Hint] = &[];
-
 /// Everything that has to be proved, with the shipped actions.
 pub fn obligations() -> Vec<Obligation> {
     let system: Vec<_> = ACTIONS.iter().map(|action| (action, (action.step)())).collect();
@@ -216,11 +207,7 @@ fn kept(action: &'static Action, step: &Step, lemma: &'static Lemma) -> Option<O
     if before == after {
         return None;
     }
-    let hint = HINTS.iter().find(|hint| hint.action == action.name && hint.goal == lemma.name);
-    let mut given = match hint {
-        Some(hint) => named(hint.from, action, step),
-        None => all_below(action, step, lemma.layer),
-    };
+    let mut given = all_below(action, step, lemma.layer);
     given.push(step.guard);
     let speaks = |symbol| after.symbols().contains(&symbol) || before.symbols().contains(&symbol);
     if speaks(Symbol::Choosable) || speaks(Symbol::ChoosableAfter) {
@@ -248,25 +235,149 @@ fn all_below(action: &Action, step: &Step, layer: Layer) -> Vec<Expr> {
     lemmas.chain(cuts.map(|cut| (cut.holds)(step))).collect()
 }
 
-/// A question for each part of `goal`: it is asked of witnesses, and the same part of what was
-/// before is given for the same witnesses.
+/// A question for each part of `goal` that is not what it was before: it is asked of witnesses, and
+/// the same part of what was before is given for the same witnesses.
 fn cases(goal: Expr, before: Option<Expr>, given: &[Expr]) -> Vec<Case> {
-    let before = before.map(Expr::conjuncts);
-    let case = |(n, part): (usize, Expr)| {
-        let mut given = given.to_vec();
-        let before = before.as_ref().map(|parts| parts[n]);
+    let case = |(part, before): (Expr, Option<Expr>)| {
         let asked = |of: Expr| match (part.node(), of.node()) {
             (Node::All(vars, ..), Node::All(_, body, _)) => witnessed(vars, *body),
             _ => of,
         };
-        let (goal, before) = (asked(part), before.map(asked));
-        given.extend(before);
-        Case { given, goal }
+        let given = given.iter().copied().chain(before.map(asked)).collect();
+        (Some(part) != before).then(|| Case { given, goal: asked(part) })
     };
-    goal.conjuncts().into_iter().enumerate().map(case).collect()
+    let parts = goal.conjuncts();
+    let before = match before {
+        Some(before) => before.conjuncts().into_iter().map(Some).collect(),
+        None => vec![None; parts.len()],
+    };
+    parts.into_iter().zip(before).filter_map(case).collect()
 }
 
 fn witnessed(vars: &[Var], body: Expr) -> Expr {
     let witness = |&var: &Var| (var, Expr::from(Var { origin: Origin::Witness, ..var }));
     body.with(&vars.iter().map(witness).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::collections::BTreeSet;
+
+    use crate::evidence::proof::evaluate::Ready;
+    use crate::evidence::proof::tables::Tables;
+
+    fn holds_before(lemma: &Lemma) -> Expr {
+        (lemma.holds)(&State::default())
+    }
+
+    #[test]
+    fn an_action_that_touches_a_lemma_has_to_keep_it() {
+        let all = obligations();
+        let names: BTreeSet<&str> = all.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names.len(), all.len(), "two have one name");
+        for action in ACTIONS {
+            let step = (action.step)();
+            let mut changed: BTreeSet<Symbol> = step.after.updates().keys().copied().collect();
+            if step.after.moves_choosable() {
+                changed.insert(Symbol::Choosable);
+            }
+            for lemma in lemmas::all().filter(|lemma| lemma.proof == Proof::Induction) {
+                let touches = !holds_before(lemma).symbols().is_disjoint(&changed);
+                let name = format!("{}/{}", action.name, lemma.name);
+                assert_eq!(names.contains(&*name), touches, "{name}");
+            }
+        }
+        for lemma in lemmas::all() {
+            assert!(names.contains(&*format!("start/{}", lemma.name)), "{}", lemma.name);
+            let follows = names.contains(&*format!("follows/{}", lemma.name));
+            assert_eq!(follows, lemma.proof != Proof::Induction, "{}", lemma.name);
+        }
+    }
+
+    #[test]
+    fn at_the_start_everything_is_nothing() {
+        let start = Ready::new(start(), &[]);
+        let sorts = [Sort::Server, Sort::Quorum, Sort::Request, Sort::Payload];
+        let numbers = [Sort::Term, Sort::Index];
+        let nothing = Tables::new(sorts.map(|s| (s, 1)).into_iter().chain(numbers.map(|s| (s, 2))));
+        assert!(start.holds(&nothing, &[]));
+        // What no log reaches, and who or what is named by nothing, may be anything.
+        let free = |symbol: Symbol| {
+            [Symbol::LogTerm, Symbol::TermTerm].contains(&symbol)
+                || !matches!(symbol.result(), Sort::Truth | Sort::Term | Sort::Index)
+                || matches!(symbol.kind(), Kind::Fixed | Kind::Defined)
+        };
+        for &symbol in Symbol::ALL {
+            let mut something = nothing.clone();
+            something.set(symbol, &vec![0; symbol.args().len()], 1);
+            assert_eq!(start.holds(&something, &[]), free(symbol), "{symbol:?}");
+        }
+    }
+
+    /// A circle of lemmas that follow from each other would prove anything.
+    #[test]
+    fn what_follows_does_so_from_what_is_proved_without_it() {
+        fn rests_on(name: &str, above: &[&str]) {
+            assert!(!above.contains(&name), "{name} follows from itself: {above:?}");
+            if let Proof::Follows(from) = lemmas::lemma(name).proof {
+                from.iter().for_each(|other| rests_on(other, &[above, &[name]].concat()));
+            }
+        }
+        lemmas::all().for_each(|lemma| rests_on(lemma.name, &[]));
+        for (place, cut) in CUTS.iter().enumerate() {
+            for name in cut.from.iter().filter(|name| !lemmas::all().any(|l| l.name == **name)) {
+                let same = |other: &Cut| other.action == cut.action && other.name == *name;
+                assert!(CUTS[..place].iter().any(same), "{} rests on {name}", cut.name);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_taken_for_granted_but_what_is_proved_or_defined() {
+        let now = State::default();
+        let lemmas: Vec<Expr> = lemmas::all().map(holds_before).collect();
+        for Obligation { name, moment, cases, .. } in obligations() {
+            let mut known = vec![quorums_share(), choosable_means(&now)];
+            match moment {
+                Moment::Start => known.push(start()),
+                Moment::Always => known.extend(&lemmas),
+                Moment::Before(action) | Moment::After(action) => {
+                    let step = (action.step)();
+                    known.extend(&lemmas);
+                    let cuts = CUTS.iter().filter(|cut| cut.action == action.name);
+                    known.extend(cuts.map(|cut| (cut.holds)(&step)));
+                    let defined = [choosable_means(&step.after), choosable_stays(&step.after)];
+                    known.extend(defined);
+                    known.push(step.guard);
+                }
+            }
+            for case in &cases {
+                // The lemma before, for the witnesses of the goal.
+                let instance = |given: &Expr| {
+                    lemmas.iter().flat_map(|lemma| lemma.conjuncts()).any(|part| {
+                        let Node::All(vars, body, _) = part.node() else { return part == *given };
+                        witnessed(vars, *body) == *given
+                    })
+                };
+                let strange = case.given.iter().find(|g| !known.contains(g) && !instance(g));
+                assert_eq!(strange, None, "{name}");
+                assert!(!case.given.contains(&case.goal), "{name} is given what it has to prove");
+            }
+        }
+    }
+
+    #[test]
+    fn the_goal_is_asked_of_witnesses_alone() {
+        for Obligation { name, cases, .. } in obligations() {
+            for case in cases {
+                let free = Expr::from(Node::Not(case.goal)).variables(Origin::Place);
+                assert!(free.is_empty(), "{name}");
+                let witnesses = case.goal.variables(Origin::Witness);
+                let parameters = case.goal.variables(Origin::Parameter);
+                assert!(!witnesses.is_empty() || !parameters.is_empty(), "{name}: {:?}", case.goal);
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::obligations::Obligation;
 use super::solver::{Answer, Solver};
@@ -39,12 +39,19 @@ pub struct Said {
     pub questions: usize,
     /// How long all of them took, in seconds by the wall: no less than its processor time, for it
     /// works on one thread.
+    #[serde(serialize_with = "in_millis")]
     pub seconds: f64,
     /// How long the longest of them took.
+    #[serde(serialize_with = "in_millis")]
     pub longest: f64,
     /// Why there is no verdict, if the solver failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+}
+
+/// More digits would be noise.
+fn in_millis<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((seconds * 1000.0).round() / 1000.0)
 }
 
 impl Said {
@@ -138,4 +145,55 @@ fn say(obligation: &Obligation, solver: Solver, asking: &Asking) -> Said {
 fn file(folder: &Path, obligation: &Obligation, number: usize, solver: Solver) -> PathBuf {
     let name = obligation.name.replace([' ', '/'], "-");
     folder.join(format!("{name}-{number}.{}.smt2", solver.program()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Answer::{Proved, Refuted, Unknown};
+
+    fn said(answers: &[Answer]) -> Said {
+        let mut said = Said {
+            solver: Solver::Z3,
+            verdict: Proved,
+            questions: 0,
+            seconds: 0.0,
+            longest: 0.0,
+            failure: None,
+        };
+        answers.iter().for_each(|&answer| said.hear(Ok((answer, Duration::from_secs(1)))));
+        said
+    }
+
+    #[test]
+    fn of_several_questions_the_worst_answer_counts() {
+        let cases: [(&[Answer], Answer); 4] = [
+            (&[Proved, Proved], Proved),
+            (&[Proved, Unknown, Proved], Unknown),
+            (&[Refuted, Unknown], Refuted),
+            (&[Proved, Refuted, Proved], Refuted),
+        ];
+        for (answers, worst) in cases {
+            assert_eq!(said(answers).verdict, worst, "{answers:?}");
+        }
+        let mut failed = said(&[Proved]);
+        failed.hear(Err(io::Error::other("gone")));
+        assert_eq!((failed.verdict, failed.questions), (Unknown, 2));
+    }
+
+    #[test]
+    fn of_several_solvers_one_that_refutes_counts_and_else_one_that_proves() {
+        let cases: [(&[Answer], Answer); 5] = [
+            (&[Proved, Proved], Proved),
+            (&[Unknown, Proved], Proved),
+            (&[Proved, Refuted], Refuted),
+            (&[Refuted, Unknown], Refuted),
+            (&[Unknown, Unknown], Unknown),
+        ];
+        for (answers, verdict) in cases {
+            let said = answers.iter().map(|&answer| said(&[answer])).collect();
+            let judged = Judged { name: String::new(), said };
+            assert_eq!(judged.verdict(), verdict, "{answers:?}");
+        }
+    }
 }

@@ -246,3 +246,44 @@ fn written(var: Var) -> String {
         Origin::Witness => format!("{name}*"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::proof::formula::{all, some, vars};
+    use crate::evidence::proof::symbols::State;
+
+    fn written(formula: Expr) -> String {
+        let told = Told { context: ContextBuilder::new().build().unwrap() };
+        let expr = told.expr(formula);
+        told.context.display(expr).to_string()
+    }
+
+    #[test]
+    fn formulas_are_written_as_smt_lib() {
+        let now = State::default();
+        let [s, t, i] = vars(["s", "t", "i"]);
+        let term = now.current_term(s);
+        assert_eq!(
+            written(t.above(term) & !now.is_leader(s)),
+            "(and (< (current_term s) t) (not (is_leader s)))"
+        );
+        assert_eq!(written((i + 1).at_most(i)), "(<= (+ i 1) i)");
+        assert_eq!(
+            written(all([s], term.is(t).implies(false.into())).by([term])),
+            "(forall ((s Server)) (! (=> (= (current_term s) t) false) :pattern ((current_term s))))"
+        );
+        assert_eq!(
+            written(some([s], Expr::from(0).when(now.is_leader(s), t).is(t) | true.into())),
+            "(exists ((s Server)) (or (= (ite (is_leader s) 0 t) t) true))"
+        );
+    }
+
+    #[test]
+    fn variables_of_one_name_stay_apart() {
+        let of = |origin| Expr::from(Var { name: "s", sort: Sort::Server, origin });
+        let origins = [Origin::Bound, Origin::Parameter, Origin::Place, Origin::Witness];
+        let names: BTreeSet<String> = origins.map(|origin| written(of(origin))).into();
+        assert_eq!(names.len(), origins.len(), "{names:?}");
+    }
+}

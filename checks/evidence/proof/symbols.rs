@@ -273,3 +273,45 @@ fn same<const N: usize>(places: [Expr; N], at: [Expr; N]) -> Expr {
     let each = places.into_iter().zip(at).map(|(place, at)| place.is(at));
     super::formula::and(each)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::formula::vars;
+    use super::*;
+
+    #[test]
+    fn a_function_is_what_was_put_and_else_what_it_was() {
+        let [s, r] = vars(["s", "r"]);
+        let before = State::default();
+        let after = State::default().set(Symbol::CommitIndex, [s], 7);
+        let expected = Expr::from(7).when(r.is(s), before.commit_index(r));
+        // Of one place, the condition is a conjunction of one.
+        let Node::If(condition, then, other) = after.commit_index(r).node() else {
+            panic!("{after:?}")
+        };
+        assert_eq!(condition.conjuncts(), [r.is(s)]);
+        assert_eq!(Expr::from(Node::If(r.is(s), *then, *other)), expected);
+        assert_eq!(after.last_index(r), before.last_index(r));
+    }
+
+    #[test]
+    fn what_may_be_committed_moves_with_terms_and_with_what_is_held() {
+        let [s, q, t, i] = vars(["s", "q", "t", "i"]);
+        let symbol = |state: &State| state.choosable(q, t, i).symbols();
+        let still = State::default().set(Symbol::CommitIndex, [s], 7);
+        assert_eq!(symbol(&still), [Symbol::Choosable].into());
+        for moved in [
+            State::default().set(Symbol::CurrentTerm, [s], 7),
+            State::default().set(Symbol::Held, [s, t], 7),
+        ] {
+            assert_eq!(symbol(&moved), [Symbol::ChoosableAfter].into());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is put twice")]
+    fn an_action_changes_a_function_once() {
+        let [s] = vars(["s"]);
+        let _ = State::default().set(Symbol::CommitIndex, [s], 7).set(Symbol::CommitIndex, [s], 8);
+    }
+}

@@ -24,7 +24,7 @@ needed: mutants, each the shipped source with this one rule removed or bent. `ch
 builds one and demands what stands here. *Steps* is the length of the shortest trace.
 *Searched* names the scope, or the servers/terms/entries/restarts of a smaller one; *recover*,
 where faults stop and the cluster must lead, agree and commit again; *random worlds*, where a step
-must keep the [invariant](invariant.md).
+must keep the [invariant](proof.md).
 
 This page is written by `check rules > docs/figure2.md`; a test compares the two.
 ";

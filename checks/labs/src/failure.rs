@@ -163,6 +163,14 @@ pub enum Violation {
         /// The index.
         index: Index,
     },
+    /// A server took a step, or said something, that the judge objects to.
+    #[error("S{server}: {objection}")]
+    Objection {
+        /// The server.
+        server: usize,
+        /// What the judge says.
+        objection: String,
+    },
     /// A server stopped at one of its own assertions.
     #[error("S{server} stopped: {message}")]
     Stopped {

@@ -36,7 +36,7 @@ pub const LEMMAS: &[Lemma] = &[
     Lemma {
         name: "next_index_is_within",
         says: "nextIndex lies between 1 and the last index + 1, above matchIndex",
-        reason: "what a leader sends exists: an assertion of the code (replication.rs)",
+        reason: "what a leader sends exists: an assertion of the code (rules.rs)",
         layer: Commits,
         proof: Induction,
         holds: next_index_is_within,

@@ -60,7 +60,7 @@ pub const LEMMAS: &[Lemma] = &[
     Lemma {
         name: "leader_elected",
         says: "whoever led a term voted for itself there, and so did a quorum for it",
-        reason: "this is what Election Safety follows from",
+        reason: "whoever would be elected after it shares a voter with its electors",
         layer: Votes,
         proof: Induction,
         holds: leader_elected,

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use rand::RngExt;
 use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run, Standing};
-use veraft::figure2::{Entry, Index, Input, Message, Output, Payload, Proposal, ServerId, Term};
+use veraft::figure2::{
+    Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId, Term,
+};
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
+use veraft_models::Judge;
 use veraft_models::properties::answer_is_true;
 
 use super::disk::{Asked, Taken};
@@ -26,6 +29,7 @@ impl<P: Process> Simulator<P> {
         let last_index = persistent.log().last_index();
         let config = node.config.clone();
         let (told, stored) = (config.clone(), persistent.clone());
+        let disk = persistent.clone();
         self.record(id, || Line::Start {
             format: FORMAT,
             config: told,
@@ -34,6 +38,9 @@ impl<P: Process> Simulator<P> {
         });
         let timing = self.options.timing.clone();
         let (driver, output) = guarded(id, || Driver::<P>::start(config, persistent, 0, timing))?;
+        let judge = self.options.judge;
+        let objection = judge.and_then(|judge| judge.restart(&disk, driver.server().figure2()));
+        unless_objection(id, objection)?;
         self.safety.started(id, driver.server().figure2())?;
         self.oracle.started(id);
         self.nodes[id].driver = Some(driver);
@@ -145,6 +152,7 @@ impl<P: Process> Simulator<P> {
         let Some(driver) = &mut node.driver else { return Ok(()) };
         let before = Summary::of(driver.server().figure2());
         let recorded = self.options.record.then(|| input.clone());
+        let judged = self.options.judge.map(|judge| Judged::new(judge, driver.server(), &input));
         let proposed = match &input {
             Input::Propose { payloads } => {
                 Some((driver.server().figure2().clone(), payloads.clone()))
@@ -155,6 +163,9 @@ impl<P: Process> Simulator<P> {
         let proposed = proposed.as_ref().map(|(before, payloads)| (before, payloads.as_slice()));
         answer_is_true(proposed, &output, driver.server().figure2())
             .map_err(|answer| Violation::UntrueAnswer { server: id, answer })?;
+        let after = driver.server().figure2();
+        let objection = judged.and_then(|judged| judged.objection(&output, after));
+        unless_objection(id, objection)?;
         if let Some(input) = recorded {
             let (output, state) = (output.clone(), State::from(driver.server().figure2()));
             node.recording.push(Line::Step { step: driver.steps(), input, output, state });
@@ -214,6 +225,8 @@ impl<P: Process> Simulator<P> {
     }
 
     fn send(&mut self, from: usize, to: ServerId, message: Message) {
+        let objection = self.leaving(from, to, &message);
+        self.note(unless_objection(from, objection));
         let (to, now) = (to.0 as usize, self.queue.now());
         self.safety.sent(from, &message);
         match self.network.send(from, to, &mut self.rng) {
@@ -226,6 +239,13 @@ impl<P: Process> Simulator<P> {
                 }
             }
         }
+    }
+
+    /// What the judge says against a message that leaves.
+    fn leaving(&self, from: usize, to: ServerId, message: &Message) -> Option<String> {
+        let judge = self.options.judge?;
+        let disk = self.nodes[from].disk.durable();
+        judge.leaving(disk, self.server(from)?, &[(to, message.clone())])
     }
 
     fn apply(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {
@@ -257,6 +277,30 @@ impl<P: Process> Simulator<P> {
             }
         }
         Ok(())
+    }
+}
+
+/// A step that is going to be judged.
+struct Judged {
+    judge: &'static dyn Judge,
+    before: Server,
+    input: Input,
+}
+
+impl Judged {
+    fn new<P: Process>(judge: &'static dyn Judge, before: &P, input: &Input) -> Judged {
+        Judged { judge, before: before.figure2().clone(), input: input.clone() }
+    }
+
+    fn objection(self, output: &Output, after: &Server) -> Option<String> {
+        self.judge.step(&self.before, &self.input, output, after)
+    }
+}
+
+fn unless_objection(server: usize, objection: Option<String>) -> Result<(), Violation> {
+    match objection {
+        None => Ok(()),
+        Some(objection) => Err(Violation::Objection { server, objection }),
     }
 }
 

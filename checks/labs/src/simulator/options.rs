@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 
 use veraft::runtime::Timing;
+use veraft_models::Judge;
 
 use super::network::Weather;
 
 /// How a simulated cluster behaves.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ClusterOptions {
     /// How long the timers run.
     pub timing: Timing,
@@ -25,6 +26,8 @@ pub struct ClusterOptions {
     pub journal: usize,
     /// Whether the servers record what they do, for [`trace`](crate::trace).
     pub record: bool,
+    /// Who looks at each step, each start and each message that leaves, if somebody does.
+    pub judge: Option<&'static dyn Judge>,
 }
 
 impl Default for ClusterOptions {
@@ -39,6 +42,7 @@ impl Default for ClusterOptions {
             stalls: (0.0, 0),
             journal: 200,
             record: false,
+            judge: None,
         }
     }
 }

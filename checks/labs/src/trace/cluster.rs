@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use veraft::figure2::{Config, Entries, Entry, Index, Log, Message, ServerId, Term};
+use veraft_models::Judge;
 use veraft_models::properties::{Placed, Segment, Two, applied_agrees, one_leader_per_term};
 
 use super::replay;
@@ -14,6 +15,7 @@ use super::{Discrepancy, Endings, FileLine, Finding, Validated};
 /// The facts of all files so far.
 pub struct Facts {
     endings: Endings,
+    judge: Option<&'static dyn Judge>,
     validated: Validated,
     findings: Vec<Finding>,
     /// Who recorded where.
@@ -57,9 +59,10 @@ impl LetterDigest {
 
 impl Facts {
     /// No files yet.
-    pub fn new(endings: Endings) -> Facts {
+    pub fn new(endings: Endings, judge: Option<&'static dyn Judge>) -> Facts {
         Facts {
             endings,
+            judge,
             validated: Validated::default(),
             findings: Vec::new(),
             files: BTreeMap::new(),
@@ -157,6 +160,22 @@ impl Facts {
     /// A life of a server ended without a `stop`.
     pub fn killed(&mut self, id: ServerId) {
         self.killed.insert(id);
+    }
+
+    /// Who looks at steps and starts, if somebody does.
+    pub fn judge(&self) -> Option<&'static dyn Judge> {
+        self.judge
+    }
+
+    /// The judge has looked at a step, or a start.
+    pub fn judged(&mut self, objection: Option<String>) -> Result<(), Discrepancy> {
+        match objection {
+            Some(objection) => Err(Discrepancy::Objection(objection)),
+            None => {
+                self.validated.judged += 1;
+                Ok(())
+            }
+        }
     }
 
     /// A step was replayed.

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use veraft::figure2::{Index, ServerId, Term};
+use veraft_models::Judge;
 
 use cluster::Facts;
 
@@ -52,6 +53,8 @@ pub struct Validated {
     pub led_terms: usize,
     /// How many entries were applied by one server at least.
     pub applied: usize,
+    /// How many of those steps, and of the starts, the judge has nothing against.
+    pub judged: u64,
     /// How many messages were received and found to have been sent.
     pub received: u64,
     /// Lines that a crash cut off in the middle.
@@ -163,6 +166,9 @@ pub enum Discrepancy {
     /// The core refuses the step.
     #[error("the core stops at an assertion: {0}")]
     Assertion(String),
+    /// The judge objects to the step, or to the start.
+    #[error("{0}")]
+    Objection(String),
     /// `durable` names a step that was not taken, or goes back.
     #[error("durable up to step {found}, after step {last} and durable up to {before}")]
     Durable {
@@ -236,7 +242,19 @@ pub enum Discrepancy {
 /// # Errors
 /// Everything found to be wrong. A file is not read past its first fault.
 pub fn validate(files: &[impl AsRef<Path>], endings: Endings) -> Result<Validated, Vec<Finding>> {
-    let mut cluster = Facts::new(endings);
+    validate_judged(files, endings, None)
+}
+
+/// [`validate`], with somebody who looks at each step and each start.
+///
+/// # Errors
+/// As there; and what the judge objects to.
+pub fn validate_judged(
+    files: &[impl AsRef<Path>],
+    endings: Endings,
+    judge: Option<&'static dyn Judge>,
+) -> Result<Validated, Vec<Finding>> {
+    let mut cluster = Facts::new(endings, judge);
     for file in files {
         cluster.add(file.as_ref());
     }

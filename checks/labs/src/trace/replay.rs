@@ -107,6 +107,9 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         }
         let durable = persistent.clone();
         let (server, _timers) = guarded(|| P::start(config, persistent, floor))?;
+        if let Some(judge) = self.cluster.judge() {
+            self.cluster.judged(judge.restart(&durable, server.figure2()))?;
+        }
         self.life = Some(Life::new(server, durable));
         Ok(())
     }
@@ -127,9 +130,15 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             self.cluster.received(*from, id, message, at);
         }
         let mut stored = life.server.figure2().persistent().clone();
+        let judge = self.cluster.judge();
+        let judged = judge.map(|judge| (judge, life.server.figure2().clone(), input.clone()));
         let returned = guarded(|| life.server.step(input))?;
         compare::outputs(&returned, &output)?;
         compare::states(&State::from(life.server.figure2()), &state)?;
+        if let Some((judge, before, input)) = judged {
+            let after = life.server.figure2();
+            self.cluster.judged(judge.step(&before, &input, &output, after))?;
+        }
         self.cluster.step();
         let server = life.server.figure2();
         if server.is_leader() {

@@ -1,11 +1,14 @@
-//! The lab suites on the simulator, 200 seeds of each test.
+//! The lab suites on the simulator, 200 seeds of each test. Each step of each server is one of the
+//! abstract system that is proved to be safe, or the test fails.
 
+use veraft_checks::evidence::proof::refinement::REFINEMENT;
 use veraft_labs::simulate::{Achieved, Simulation, TestReport, select, simulate};
 use veraft_labs::simulator::{ClusterOptions, Weather};
 
 fn assert_all_pass(name: &str, seeds: u64, options: ClusterOptions) {
     let tests = select(name).expect("the name of a suite or a test");
     let expected = tests.len();
+    let options = ClusterOptions { judge: Some(&REFINEMENT), ..options };
     let simulation = Simulation { options, ..Simulation::new(tests, 1, seeds) };
     let reports = simulate(&simulation, &|_, _| {});
     assert_eq!(reports.len(), expected);
