@@ -7,6 +7,8 @@ mod elections;
 mod receivers;
 mod replication;
 
+use std::sync::LazyLock;
+
 use super::actions::{ACTIONS, Action, Step};
 use super::formula::{Expr, Sort, Var, and};
 use super::lemmas::Lemma;
@@ -34,6 +36,10 @@ pub struct Bend {
 pub fn all() -> impl Iterator<Item = &'static Bend> + Clone {
     [elections::BENDS, receivers::BENDS, replication::BENDS, commits::BENDS].into_iter().flatten()
 }
+
+/// Every bent action, ready to be evaluated, in the order of [`all`].
+pub static READY_BENDS: LazyLock<Vec<ReadyAction>> =
+    LazyLock::new(|| all().map(Bend::ready).collect());
 
 /// The rules of Figure 2 that no bend breaks, each with the reason why safety needs none.
 pub const UNBENT: &[(&str, &str)] = &[
