@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::evidence::proof::finite::claims::{Claim, Finding, bent, needed, possible};
 use crate::evidence::proof::finite::search::{Seeking, Sought};
+use crate::evidence::proof::finite::sizes::{ABSENT, GROWING, Sizes};
+use crate::evidence::proof::finite::telling::folded;
 use crate::evidence::verdict::NOT_EXHAUSTED;
 use crate::terminal::printer::{Printer, note};
 
@@ -53,25 +55,19 @@ fn named(option: &str, kind: &str, all: Vec<Claim>, name: &str) -> Result<Vec<Cl
     Ok(all.into_iter().filter(|claim| claim.name == name).collect())
 }
 
-/// Judges each claim; answers with the exit status.
-///
-/// # Errors
-/// When the solver fails.
-pub fn run(
-    claims: &[Claim],
-    seeking: &Seeking,
-    as_json: bool,
-    out: &mut Printer,
-) -> Result<u8, String> {
+/// Judges each claim; answers with the exit status. A solver that fails has given up.
+pub fn run(claims: &[Claim], seeking: &Seeking, as_json: bool, out: &mut Printer) -> u8 {
     let bar = bar(claims.len() as u64);
     let (mut judged, mut worst) = (Vec::new(), Finding::Shown);
     let began = Instant::now();
     for claim in claims {
         bar.set_message(claim.name);
         let started = Instant::now();
-        let failed =
-            |error| format!("{}: {} failed: {error}", claim.name, seeking.solver.program());
-        let (finding, sought) = claim.judge(seeking).map_err(failed)?;
+        let (finding, sought) = claim.judge(seeking).unwrap_or_else(|error| {
+            let program = seeking.solver.program();
+            bar.suspend(|| note(format_args!("{}: {program} failed: {error}", claim.name)));
+            (Finding::Unsettled, Sought::Nowhere)
+        });
         worst = worst.max(finding);
         bar.inc(1);
         let told = bar.suspend(|| told(claim, finding, &sought));
@@ -93,11 +89,11 @@ pub fn run(
         }
         false => out.line(summary),
     }
-    Ok(match worst {
+    match worst {
         Finding::Shown => 0,
         Finding::Unsettled => NOT_EXHAUSTED,
         Finding::Disproved => 1,
-    })
+    }
 }
 
 fn word(finding: Finding) -> &'static str {
@@ -110,12 +106,18 @@ fn word(finding: Finding) -> &'static str {
 
 fn told(claim: &Claim, finding: Finding, sought: &Sought) -> String {
     let Claim { name, says, .. } = claim;
-    let head = format!("{name}: {says}: {}", word(finding));
-    match sought {
-        Sought::Found(example, sizes) => format!("{head} ({sizes})\n{example}"),
-        Sought::Nowhere => format!("{head} (no state was found)\n"),
-        Sought::GaveUp(sizes) => format!("{head} ({sizes})\n"),
-    }
+    let (sizes, state) = match sought {
+        Sought::Found(example, sizes) => (sizes.to_string(), example.to_string()),
+        Sought::GaveUp(sizes) => (sizes.to_string(), String::new()),
+        Sought::Nowhere if finding == Finding::Unsettled => ("no answer".to_owned(), String::new()),
+        Sought::Nowhere => {
+            let last = if claim.exists { GROWING.last() } else { ABSENT.last() };
+            let last = last.map(Sizes::to_string).unwrap_or_default();
+            (format!("no such state up to {last}"), String::new())
+        }
+    };
+    let head = format!("{name}: {says}: {} ({sizes})", word(finding));
+    format!("{}\n{state}", folded("", &head))
 }
 
 fn as_object(claim: &Claim, finding: Finding, sought: &Sought, took: Duration) -> Value {

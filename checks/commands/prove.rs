@@ -62,15 +62,14 @@ pub struct ProveArgs {
 /// command.
 ///
 /// # Errors
-/// When nothing is called so, no solver is installed, one that looks for states fails, or the folder
-/// cannot be made.
+/// When nothing is called so, no solver is installed, or the folder cannot be made.
 pub fn run(args: &ProveArgs, as_json: bool, out: &mut Printer) -> Result<u8, String> {
     if let Some(scopes) = &args.refinement {
         return refinement::run(scopes, args.json || as_json, out);
     }
     let claims = args.claims()?;
     if !claims.is_empty() {
-        return claims::run(&claims, &args.seeking()?, args.json || as_json, out);
+        return Ok(claims::run(&claims, &args.seeking()?, args.json || as_json, out));
     }
     let chosen = args.obligations()?;
     let asking = args.asking()?;

@@ -8,6 +8,7 @@ use super::super::lemmas::{self, Lemma};
 use super::super::ready::{READY_ACTIONS, ready};
 use super::needs::{NEEDS, Need, consequences, induction};
 use super::search::{Seeking, Sought};
+use super::sizes::{ABSENT, GROWING};
 use super::wanted::Wanted;
 
 /// A claim.
@@ -40,9 +41,10 @@ impl Claim {
     /// # Errors
     /// When the solver cannot be started, or does not speak SMT-LIB.
     pub fn judge(&self, seeking: &Seeking) -> io::Result<(Finding, Sought<'static>)> {
+        let sizes = if self.exists { GROWING } else { ABSENT };
         let mut all = Sought::Nowhere;
         for wanted in &self.wanted {
-            match seeking.seek(wanted)? {
+            match seeking.seek(wanted, sizes)? {
                 found @ Sought::Found(..) => {
                     let finding = if self.exists { Finding::Shown } else { Finding::Disproved };
                     return Ok((finding, found));

@@ -313,3 +313,6 @@ impl Expansion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use super::super::tables::Tables;
 use super::circuit::{Bit, Circuit, Gate};
 use super::expansion::{Expansion, Functions};
 use super::shrinking::smaller;
-use super::sizes::{GROWING, Sizes};
+use super::sizes::Sizes;
 use super::wanted::{Example, Wanted};
 
 /// Who looks, and how long.
@@ -41,13 +41,13 @@ pub enum Sought<'a> {
 }
 
 impl Seeking {
-    /// Looks for a state, the smallest sizes first.
+    /// Looks for a state of these sizes, one after the other.
     ///
     /// # Errors
     /// When the solver cannot be started, or does not speak SMT-LIB.
-    pub fn seek<'a>(&self, wanted: &Wanted<'a>) -> io::Result<Sought<'a>> {
+    pub fn seek<'a>(&self, wanted: &Wanted<'a>, all: &[Sizes]) -> io::Result<Sought<'a>> {
         let mut sought = Sought::Nowhere;
-        for &sizes in GROWING {
+        for &sizes in all {
             match self.seek_within(wanted, sizes)? {
                 Sought::Found(example, sizes) => return Ok(Sought::Found(example, sizes)),
                 Sought::Nowhere => {}

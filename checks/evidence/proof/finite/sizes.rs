@@ -31,6 +31,10 @@ pub const GROWING: &[Sizes] = &[
     Sizes { servers: 3, requests: 2, payloads: 2, terms: 4, indices: 3 },
 ];
 
+/// The sizes up to which nothing is to be found where none is claimed to be: beyond, a solver takes
+/// minutes to say so.
+pub const ABSENT: &[Sizes] = GROWING.split_at(GROWING.len() - 1).0;
+
 impl Sizes {
     /// How many members a sort has. Of numbers there is one more than the state speaks of: so far
     /// an action may go, and all that lie beyond are like it.
@@ -85,11 +89,13 @@ impl Sizes {
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sizes { servers, requests, payloads, terms, indices } = self;
-        write!(
-            f,
-            "{servers} servers, {requests} requests, {payloads} payloads, terms to {terms}, \
-             indices to {indices}"
-        )
+        let few = |n: &u64, of: &str| match n {
+            1 => format!("1 {of}"),
+            n => format!("{n} {of}s"),
+        };
+        let [servers, requests, payloads] =
+            [few(servers, "server"), few(requests, "request"), few(payloads, "payload")];
+        write!(f, "{servers}, {requests}, {payloads}, terms to {terms}, indices to {indices}")
     }
 }
 

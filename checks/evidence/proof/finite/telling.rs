@@ -66,13 +66,11 @@ impl fmt::Display for Example<'_> {
         if let Some(action) = action {
             paragraph(f, "", &format!("then {}:", deed(self, action, parameters)))?;
             let last = lines(after);
-            last.iter()
-                .filter(|line| !first.contains(line))
-                .try_for_each(|line| paragraph(f, "  ", line))?;
-            first
-                .iter()
-                .filter(|line| !last.contains(line) && !line.starts_with('S'))
-                .try_for_each(|line| paragraph(f, "  ", &format!("not any more: {line}")))?;
+            let new = || last.iter().filter(|line| !first.contains(line));
+            new().try_for_each(|line| paragraph(f, "  ", line))?;
+            if new().next().is_none() {
+                paragraph(f, "  ", "nothing differs")?;
+            }
         }
         for lemma in fallen {
             let told = failing(lemma, after).unwrap_or_default();
@@ -87,21 +85,23 @@ impl fmt::Display for Example<'_> {
     }
 }
 
-/// A line, folded where it is too long.
 fn paragraph(f: &mut fmt::Formatter<'_>, indent: &str, text: &str) -> fmt::Result {
-    let mut line = indent.to_owned();
+    writeln!(f, "{}", folded(indent, text))
+}
+
+/// A text, folded where a line would be too wide.
+pub fn folded(indent: &str, text: &str) -> String {
+    let (mut lines, mut line) = (Vec::new(), indent.to_owned());
     for (place, word) in text.split(' ').enumerate() {
         if line.chars().count() + 1 + word.chars().count() > WIDTH {
-            writeln!(f, "{line}")?;
-            line = format!("{indent}    {word}");
+            lines.push(std::mem::replace(&mut line, format!("{indent}    {word}")));
         } else {
-            if place > 0 {
-                line.push(' ');
-            }
+            line.push_str(if place > 0 { " " } else { "" });
             line.push_str(word);
         }
     }
-    writeln!(f, "{line}")
+    lines.push(line);
+    lines.join("\n")
 }
 
 #[cfg(test)]
