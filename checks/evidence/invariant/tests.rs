@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::any;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -9,7 +10,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::assumed::Assumed;
 use super::config;
-use super::sketch::sketch;
+use super::nudge;
+use super::sketch::{Picks, sketch};
 use super::wild::WILD;
 use crate::evidence::proof::evaluate::{Ready, Structure};
 use crate::evidence::proof::formula::{Expr, Node, Sort, and};
@@ -141,4 +143,24 @@ fn each_part_of_each_lemma_falls_and_each_lemma_alone() {
     let invariant = all.iter().filter(|(lemma, _)| lemma.proof == Proof::Induction);
     let never = invariant.map(|(lemma, _)| lemma.name).filter(|name| !alone.contains(name));
     assert_eq!(never.collect::<Vec<_>>(), FOLLOWS);
+}
+
+/// Behind a change only those lemmas are asked that speak of what changed.
+#[test]
+fn a_change_is_judged_like_the_whole_world() {
+    let mut runner = TestRunner::new(config(1, 1));
+    let assumed = Assumed::invariant();
+    let mut seen = [0; 2];
+    for _ in 0..300 {
+        let world = sketch(None).new_tree(&mut runner).unwrap().current().world(&assumed);
+        for number in 0..20 {
+            let picks = any::<Picks>().new_tree(&mut runner).unwrap().current();
+            let Some(changed) = nudge::change(&world, picks) else { continue };
+            let broken = assumed.broken(&changed).is_some();
+            let since = assumed.broken_since(&world, &changed).is_some();
+            assert_eq!(since, broken, "change {number} of\n{world}to\n{changed}");
+            seen[usize::from(broken)] += 1;
+        }
+    }
+    assert!(seen.iter().all(|&count| count > 500), "{seen:?}");
 }

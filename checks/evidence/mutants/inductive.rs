@@ -14,8 +14,6 @@ const EVALUATE: &str = "checks/evidence/proof/evaluate.rs";
 const EVENTS: &str = "checks/evidence/invariant/events.rs";
 const LEMMAS_OF_COMMITS: &str = "checks/evidence/proof/lemmas/commits.rs";
 
-const LEFT_OUT: &str = "without_any_one_lemma_but_these_the_others_are_not_kept";
-
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "vote-twice-anywhere",
@@ -101,8 +99,8 @@ pub const MUTANTS: &[Mutant] = &[
             "speaks_of & changed != 0",
             "speaks_of & changed == 0",
         )],
-        FileOf(Checks, "invariant"),
-        LEFT_OUT,
+        UnitOf(Checks),
+        "evidence::invariant::tests::a_change_is_judged_like_the_whole_world",
     ),
     noticed(
         "begin-behind-the-first",
