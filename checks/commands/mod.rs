@@ -2,6 +2,7 @@
 //! arguments of engine and output, and the search itself.
 
 pub mod bench;
+pub mod claims;
 pub mod engine;
 pub mod explore;
 pub mod invariant;

@@ -8,8 +8,11 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use crate::commands::claims::{self, Asked};
 use crate::commands::refinement;
 use crate::engines;
+use crate::evidence::proof::finite::claims::Claim;
+use crate::evidence::proof::finite::search::Seeking;
 use crate::evidence::proof::obligations::{Obligation, obligations};
 use crate::evidence::proof::proving::{Asking, Judged, Said, prove};
 use crate::evidence::proof::solver::{Answer, Solver};
@@ -41,6 +44,15 @@ pub struct ProveArgs {
     /// in those of the default run, if none is named
     #[arg(long, value_name = "SCOPE", num_args = 0.., conflicts_with_all = ["only", "solver", "seed", "seeds", "limit", "keep"])]
     refinement: Option<Vec<String>>,
+    /// Show instead a small state in which each action can happen
+    #[arg(long, conflicts_with_all = ["only", "seeds", "keep", "refinement"])]
+    possible: bool,
+    /// Show instead a small state in which this bent action breaks the invariant; `all` for each
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["only", "seeds", "keep", "refinement"])]
+    bend: Option<String>,
+    /// Show instead a small state in which this lemma is needed to prove another; `all` for each
+    #[arg(long, value_name = "LEMMA", conflicts_with_all = ["only", "seeds", "keep", "refinement"])]
+    without: Option<String>,
     /// Print one JSON object on stdout, and the rest on stderr
     #[arg(long)]
     json: bool,
@@ -50,10 +62,14 @@ pub struct ProveArgs {
 /// command.
 ///
 /// # Errors
-/// When no obligation is called so, no solver is installed, or the folder cannot be made.
+/// When nothing is called so, no solver is installed, or the folder cannot be made.
 pub fn run(args: &ProveArgs, as_json: bool, out: &mut Printer) -> Result<u8, String> {
     if let Some(scopes) = &args.refinement {
         return refinement::run(scopes, args.json || as_json, out);
+    }
+    let claims = args.claims()?;
+    if !claims.is_empty() {
+        return Ok(claims::run(&claims, &args.seeking()?, args.json || as_json, out));
     }
     let chosen = args.obligations()?;
     let asking = args.asking()?;
@@ -90,7 +106,20 @@ impl ProveArgs {
         }
     }
 
-    fn asking(&self) -> Result<Asking, String> {
+    fn claims(&self) -> Result<Vec<Claim>, String> {
+        let ProveArgs { possible, bend, without, .. } = self;
+        let (bend, without) = (bend.as_deref(), without.as_deref());
+        Asked { possible: *possible, bend, without }.claims()
+    }
+
+    /// Who looks for states: the first solver that is installed.
+    fn seeking(&self) -> Result<Seeking, String> {
+        let solver = self.solvers()?.swap_remove(0);
+        Ok(Seeking { solver, seed: self.seed, limit: Duration::from_secs(self.limit) })
+    }
+
+    /// The solvers that are installed, of those that are wanted: one at least.
+    fn solvers(&self) -> Result<Vec<Solver>, String> {
         let wanted = self.solver.map_or(Solver::ALL.to_vec(), |solver| vec![solver]);
         let solvers: Vec<Solver> =
             wanted.iter().copied().filter(|solver| solver.version().is_some()).collect();
@@ -101,6 +130,11 @@ impl ProveArgs {
                 .collect();
             return Err(format!("no solver is installed: it takes {}", how.join(" or ")));
         }
+        Ok(solvers)
+    }
+
+    fn asking(&self) -> Result<Asking, String> {
+        let solvers = self.solvers()?;
         if let Some(keep) = &self.keep {
             std::fs::create_dir_all(keep)
                 .map_err(|error| format!("{}: {error}", keep.display()))?;

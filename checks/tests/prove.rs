@@ -115,3 +115,52 @@ fn what_no_obligation_is_called_is_told() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("no obligation has that in its name"), "{}", text(&output));
 }
+
+/// What says that all it was asked for is false, and that this is an answer.
+const LIAR: &str = r#"sat=1; echo sat;; *get-value*) names="${line#*(get-value (}"; printf '('
+    for name in ${names%%)*}; do printf '(%s false)' "$name"; done; echo ')'"#;
+
+#[test]
+fn what_is_claimed_of_states_is_shown_disproved_or_left_open_and_no_liar_is_believed() {
+    let cases = [
+        ("claims-unsat", "echo unsat", 1, "NOT as stated (no such state up to 3 servers"),
+        ("claims-unknown", "echo unknown", 3, "the solver gave up"),
+        ("claims-dead", "exit 1", 3, "z3 failed"),
+        ("claims-lie", LIAR, 3, "the solver gave up"),
+    ];
+    for (name, answer, status, shown) in cases {
+        let folder = folder(name);
+        solver(&folder, "z3", answer);
+        for asked in [&["--possible"][..], &["--bend", "vote-twice"], &["--without", "one_vote"]] {
+            let output = prove(&folder, asked);
+            let text = text(&output);
+            // Where all is 0 some actions can happen: that is no lie.
+            assert_eq!(output.status.code(), Some(status), "{name} {asked:?}: {text}");
+            assert!(text.contains(shown), "{name} {asked:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_no_lemma_rests_on_is_claimed_to_be_needed_nowhere() {
+    let folder = folder("needless");
+    solver(&folder, "z3", "echo unsat");
+    let output = prove(&folder, &["--without", "term_order", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let claim = &said["claims"][0];
+    assert_eq!((claim["name"].as_str(), claim["state"].as_str()), (Some("term_order"), None));
+    assert_eq!(claim["verdict"], "as stated");
+}
+
+#[test]
+fn what_no_bend_and_no_lemma_is_called_is_told_with_all_names() {
+    let folder = folder("nameless");
+    solver(&folder, "z3", "echo unsat");
+    for (option, known) in [("--bend", "vote-twice"), ("--without", "one_vote")] {
+        let output = prove(&folder, &[option, "nothing-is-called-so"]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = text(&output);
+        assert!(text.contains("nothing-is-called-so") && text.contains(known), "{text}");
+    }
+}

@@ -190,8 +190,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             SUITE,
             "list",
-            "let Chosen { rows, touched, left } = choice.mutants()?;",
-            "if true { return Ok(0); } let Chosen { rows, touched, left } = choice.mutants()?;",
+            "let Chosen { rows, touched, left } = chosen(choice, shown)?;",
+            "if true { return Ok(0); } let Chosen { rows, touched, left } = chosen(choice, shown)?;",
         )],
         UnitOf(Checks),
         "evidence::mutants::suite::tests::those_that_would_be_tried_are_listed",

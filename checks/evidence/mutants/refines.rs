@@ -66,7 +66,7 @@ pub const MUTANTS: &[Mutant] = &[
         refused!("a_vote_that_is_told_and_not_kept"),
     ),
     noticed(
-        "compare-no-commits",
+        "accept-greater-numbers",
         "refinement",
         "takes any greater number for the one that the actions make",
         &[edit(VERIFY, "same", "if is != *made {", "if is < *made {")],
@@ -134,7 +134,7 @@ pub const MUTANTS: &[Mutant] = &[
         refused!("a_vote_for_whoever_did_not_ask"),
     ),
     noticed(
-        "overlook-what-entries-are-for",
+        "overlook-payloads",
         "refinement",
         "looks in a long log for entries of another term, and for no others",
         &[edit(

@@ -27,6 +27,10 @@ pub enum Sort {
 }
 
 impl Sort {
+    /// All but truth.
+    pub const ALL: [Sort; 6] =
+        [Sort::Server, Sort::Quorum, Sort::Request, Sort::Payload, Sort::Term, Sort::Index];
+
     /// Whether its members are numbers.
     pub fn is_number(self) -> bool {
         matches!(self, Sort::Term | Sort::Index)

@@ -28,8 +28,10 @@
 //! [`Server::step`]: veraft::figure2::Server::step
 
 pub mod actions;
+pub mod bends;
 pub mod cuts;
 pub mod evaluate;
+pub mod finite;
 pub mod formula;
 pub mod lemmas;
 pub mod obligations;

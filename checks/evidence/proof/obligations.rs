@@ -116,16 +116,22 @@ const LOCAL: &[&str] =
 
 /// Everything that has to be proved, with the shipped actions.
 pub fn obligations() -> Vec<Obligation> {
+    let system: Vec<_> = ACTIONS.iter().map(|action| (action, (action.step)())).collect();
+    obligations_of(&system)
+}
+
+/// Everything that has to be proved where actions have these steps.
+pub fn obligations_of(system: &[(&'static Action, Step)]) -> Vec<Obligation> {
     let lemmas = lemmas::all();
     let mut all: Vec<Obligation> = lemmas.clone().map(at_start).collect();
     all.extend(lemmas.clone().filter_map(followed));
-    for action in ACTIONS {
-        let step = (action.step)();
-        all.extend(CUTS.iter().filter(|cut| cut.action == action.name).map(|c| cut(action, c)));
+    for (action, step) in system {
+        let cuts = CUTS.iter().filter(|cut| cut.action == action.name);
+        all.extend(cuts.map(|one| cut(action, step, one)));
         if step.after.moves_choosable() {
-            all.push(stays(action, &step));
+            all.push(stays(action, step));
         }
-        all.extend(lemmas.clone().filter_map(|lemma| kept(action, &step, lemma)));
+        all.extend(lemmas.clone().filter_map(|lemma| kept(action, step, lemma)));
     }
     all
 }
@@ -154,16 +160,15 @@ fn followed(lemma: &'static Lemma) -> Option<Obligation> {
     })
 }
 
-fn cut(action: &'static Action, cut: &'static Cut) -> Obligation {
-    let step = (action.step)();
-    let mut given = named(cut.from, action, &step);
+fn cut(action: &'static Action, step: &Step, cut: &'static Cut) -> Obligation {
+    let mut given = named(cut.from, action, step);
     given.extend([quorums_share(), step.guard]);
     given.push(choosable_means(&State::default()));
     Obligation {
         name: format!("{}/{}", action.name, cut.name),
         moment: Moment::Before(action),
         goal: Goal::Cut(cut),
-        cases: cases((cut.holds)(&step), None, &given),
+        cases: cases((cut.holds)(step), None, &given),
     }
 }
 

@@ -6,7 +6,9 @@ use std::fmt::{self, Write};
 use serde::Deserialize;
 
 use super::actions::ACTIONS;
+use super::bends::{self, Bend};
 use super::cuts::CUTS;
+use super::finite::needs::{NEEDS, Need};
 use super::lemmas::{self, Layer, Lemma, PROMISES, Proof};
 use super::symbols::{Kind, Symbol};
 
@@ -121,7 +123,36 @@ fn write_all(page: &mut String) -> fmt::Result {
         let from: Vec<String> = cut.from.iter().map(written).collect();
         writeln!(page, "| {} | *{}* | {} | {} |", cut.action, cut.name, cut.says, from.join(", "))?;
     }
+    write_needs(page)?;
+    write_bends(page)?;
     write!(page, "\n{ASSUMPTIONS}\n{REFINEMENT}\n{OUTSIDE}")
+}
+
+/// What each lemma is needed for.
+fn write_needs(page: &mut String) -> fmt::Result {
+    let what = "| lemma | without it |";
+    writeln!(page, "\n### What each lemma is needed for\n\n{NEEDED}\n\n{what}\n|---|---|")?;
+    for (name, need) in NEEDS {
+        let need = match need {
+            Need::Kept(action, other) => format!("*{action}* does not keep `{other}`"),
+            Need::Follows(other) => format!("`{other}` does not follow"),
+            Need::Nothing(why) => format!("nothing else falls: {why}"),
+        };
+        writeln!(page, "| `{name}` | {need} |")?;
+    }
+    Ok(())
+}
+
+/// Every bent action, and the rules that are not bent.
+fn write_bends(page: &mut String) -> fmt::Result {
+    let what = "| bend | rule | in it | falls |";
+    writeln!(page, "\n## Every rule is needed\n\n{BENT}\n\n{what}\n|---|---|---|---|")?;
+    for bend in bends::all() {
+        let Bend { name, rule, does, falls, .. } = bend;
+        writeln!(page, "| {name} | {rule} | {does} | `{falls}` |")?;
+    }
+    writeln!(page, "\nOther rules bear on no safety:\n\n| rule | why |\n|---|---|")?;
+    bends::UNBENT.iter().try_for_each(|(rule, why)| writeln!(page, "| {rule} | {why} |"))
 }
 
 const SYSTEM: &str = "\
@@ -140,6 +171,16 @@ of that log.";
 
 const WAY: &str = "\
 What a solver would have to find by luck is said, and proved once, for the action that needs it.";
+
+const NEEDED: &str = "\
+`check prove --without LEMMA` shows it: a small state in which all others hold, an action, and what falls
+then. What z3 finds is evaluated, and told only if it is so. Lemmas that follow from others are not listed.";
+
+const BENT: &str = "\
+An abstract system that no bend could break would prove nothing. Each of these breaks one rule, and
+`check prove --bend NAME` shows a small state in which the whole invariant holds, the bent action, and the
+lemma that falls, evaluated by the same formulas. `check prove --possible` shows for each action a state in
+which the invariant holds and the action can happen: so nothing is proved of what cannot be.";
 
 const KINDS: [(Kind, &str); 5] = [
     (Kind::Server, "what a server keeps"),

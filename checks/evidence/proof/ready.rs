@@ -22,7 +22,11 @@ pub struct ReadyAction {
 impl ReadyAction {
     /// Makes an action ready.
     pub fn new(action: &'static Action) -> ReadyAction {
-        let step = (action.step)();
+        ReadyAction::with(action, (action.step)())
+    }
+
+    /// The same, with another step in the place of its own.
+    pub fn with(action: &'static Action, step: Step) -> ReadyAction {
         let guard = Ready::new(step.guard, &step.parameters);
         let update = |(&symbol, update): (&Symbol, &super::symbols::Update)| {
             let given = [update.places.clone(), step.parameters.clone()].concat();

@@ -92,6 +92,29 @@ impl Solver {
         }
     }
 
+    /// The logic of formulas in which nothing but truths occurs.
+    pub(super) fn propositional(self) -> &'static str {
+        match self {
+            Solver::Z3 => "QF_FD",
+            Solver::Cvc5 => "QF_UF",
+        }
+    }
+
+    /// Starts the program; what it is told is kept in the file `keep`, if there is one.
+    pub(super) fn open(
+        self,
+        seed: u32,
+        limit: Duration,
+        keep: Option<&Path>,
+    ) -> io::Result<Context> {
+        let mut builder = ContextBuilder::new();
+        builder.solver(self.program()).solver_args(self.args(seed, limit));
+        if let Some(keep) = keep {
+            builder.replay_file(Some(std::fs::File::create(keep)?));
+        }
+        builder.build()
+    }
+
     /// Asks whether the goal of `case` follows.
     ///
     /// # Errors
@@ -103,13 +126,8 @@ impl Solver {
         limit: Duration,
         keep: Option<&Path>,
     ) -> io::Result<(Answer, Duration)> {
-        let mut builder = ContextBuilder::new();
-        builder.solver(self.program()).solver_args(self.args(seed, limit));
-        if let Some(keep) = keep {
-            builder.replay_file(Some(std::fs::File::create(keep)?));
-        }
         let started = Instant::now();
-        let mut told = Told { context: builder.build()? };
+        let mut told = Told { context: self.open(seed, limit, keep)? };
         told.context.set_logic("ALL")?;
         let refuted = !case.goal;
         let all = || case.given.iter().chain([&refuted]);

@@ -174,7 +174,7 @@ symbols! {
 }
 
 /// What a function is after an action, by the places that are asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
     /// The places.
     pub places: Vec<Var>,
@@ -228,6 +228,24 @@ impl State {
         let before = self.updates.insert(symbol, Update { places: places.to_vec(), value });
         assert!(before.is_none(), "{symbol:?} is put twice");
         self
+    }
+
+    /// The same state, with `symbol` as it was before.
+    ///
+    /// # Panics
+    /// When it does not differ.
+    pub fn leave(mut self, symbol: Symbol) -> State {
+        assert!(self.updates.remove(&symbol).is_some(), "{symbol:?} is as it was");
+        self
+    }
+
+    /// The same state, with what `change` puts in the place of a part of its updates.
+    pub fn map(&self, change: &dyn Fn(Expr) -> Option<Expr>) -> State {
+        let mapped = |(&symbol, update): (&Symbol, &Update)| {
+            let Update { places, value } = update.clone();
+            (symbol, Update { places, value: value.map(change) })
+        };
+        State { updates: self.updates.iter().map(mapped).collect() }
     }
 
     /// The same state, with another value of `symbol` at one place.

@@ -59,12 +59,9 @@ impl Tables {
         let before = std::mem::replace(&mut self.sizes[sort as usize], size);
         assert!(before <= size, "{sort:?} shrinks from {before} to {size}");
         for &symbol in Symbol::ALL.iter().filter(|symbol| symbol.args().contains(&sort)) {
-            assert!(
-                symbol
-                    .args()
-                    .split_first()
-                    .is_some_and(|(first, others)| { *first == sort && !others.contains(&sort) })
-            );
+            let first = symbol.args().iter().position(|arg| *arg == sort) == Some(0);
+            let once = symbol.args().iter().filter(|arg| **arg == sort).count() == 1;
+            assert!(first && once, "{symbol:?} speaks of {sort:?} behind its first argument");
             let sizes = symbol.args().iter().map(|&sort| self.size(sort) as usize);
             let places = sizes.product();
             self.values[symbol as usize].resize(places, 0);
@@ -76,7 +73,9 @@ impl Tables {
         self.values[symbol as usize] == other.values[symbol as usize]
     }
 
-    fn place(&self, symbol: Symbol, args: &[Datum]) -> Option<usize> {
+    /// The number of these arguments among all that a function can have, in the order of
+    /// [`arguments`](Tables::arguments); none when they are no members of their sorts.
+    pub fn place(&self, symbol: Symbol, args: &[Datum]) -> Option<usize> {
         let mut place = 0;
         for (&sort, &arg) in symbol.args().iter().zip(args) {
             let size = self.size(sort);
@@ -97,6 +96,18 @@ impl Tables {
             };
             all.iter().flat_map(longer).collect()
         })
+    }
+
+    /// The same state, with so many more terms and indices, of which nothing is said.
+    pub fn widened(&self, by: u64) -> Tables {
+        let more = |sort: Sort| (sort, self.size(sort) + if sort.is_number() { by } else { 0 });
+        let mut wide = Tables::new(Sort::ALL.map(more));
+        for &symbol in Symbol::ALL {
+            for args in self.arguments(symbol) {
+                wide.set(symbol, &args, self.value(symbol, &args));
+            }
+        }
+        wide
     }
 
     /// The state after `action`, whether or not it can happen.
