@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::evidence::proof::finite::claims::{Claim, Finding, bent, needed, possible};
+use crate::evidence::proof::finite::claims::{Claim, Settled, bent, needed, possible};
 use crate::evidence::proof::finite::search::{Seeking, Sought};
 use crate::evidence::proof::finite::sizes::{ABSENT, GROWING, Sizes};
 use crate::evidence::proof::finite::telling::folded;
@@ -17,7 +17,7 @@ const ALL: &str = "all";
 
 /// What is to be shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Demanded<'a> {
     /// That each action can happen.
     pub possible: bool,
     /// That this bend breaks a lemma.
@@ -26,7 +26,7 @@ pub struct Asked<'a> {
     pub without: Option<&'a str>,
 }
 
-impl Asked<'_> {
+impl Demanded<'_> {
     /// The claims; none where nothing is asked for.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ fn named(option: &str, kind: &str, all: Vec<Claim>, name: &str) -> Result<Vec<Cl
 /// Judges each claim; answers with the exit status. A solver that fails has given up.
 pub fn run(claims: &[Claim], seeking: &Seeking, as_json: bool, out: &mut Printer) -> u8 {
     let bar = bar(claims.len() as u64);
-    let (mut judged, mut worst) = (Vec::new(), Finding::Shown);
+    let (mut judged, mut worst) = (Vec::new(), Settled::Shown);
     let began = Instant::now();
     for claim in claims {
         bar.set_message(claim.name);
@@ -66,7 +66,7 @@ pub fn run(claims: &[Claim], seeking: &Seeking, as_json: bool, out: &mut Printer
         let (finding, sought) = claim.judge(seeking).unwrap_or_else(|error| {
             let program = seeking.solver.program();
             bar.suspend(|| note(format_args!("{}: {program} failed: {error}", claim.name)));
-            (Finding::Unsettled, Sought::Nowhere)
+            (Settled::Unsettled, Sought::Nowhere)
         });
         worst = worst.max(finding);
         bar.inc(1);
@@ -90,26 +90,26 @@ pub fn run(claims: &[Claim], seeking: &Seeking, as_json: bool, out: &mut Printer
         false => out.line(summary),
     }
     match worst {
-        Finding::Shown => 0,
-        Finding::Unsettled => NOT_EXHAUSTED,
-        Finding::Disproved => 1,
+        Settled::Shown => 0,
+        Settled::Unsettled => NOT_EXHAUSTED,
+        Settled::Disproved => 1,
     }
 }
 
-fn word(finding: Finding) -> &'static str {
+fn word(finding: Settled) -> &'static str {
     match finding {
-        Finding::Shown => "as stated",
-        Finding::Unsettled => "the solver gave up",
-        Finding::Disproved => "NOT as stated",
+        Settled::Shown => "as stated",
+        Settled::Unsettled => "the solver gave up",
+        Settled::Disproved => "NOT as stated",
     }
 }
 
-fn told(claim: &Claim, finding: Finding, sought: &Sought) -> String {
+fn told(claim: &Claim, finding: Settled, sought: &Sought) -> String {
     let Claim { name, says, .. } = claim;
     let (sizes, state) = match sought {
         Sought::Found(example, sizes) => (sizes.to_string(), example.to_string()),
         Sought::GaveUp(sizes) => (sizes.to_string(), String::new()),
-        Sought::Nowhere if finding == Finding::Unsettled => ("no answer".to_owned(), String::new()),
+        Sought::Nowhere if finding == Settled::Unsettled => ("no answer".to_owned(), String::new()),
         Sought::Nowhere => {
             let last = if claim.exists { GROWING.last() } else { ABSENT.last() };
             let last = last.map(Sizes::to_string).unwrap_or_default();
@@ -120,7 +120,7 @@ fn told(claim: &Claim, finding: Finding, sought: &Sought) -> String {
     format!("{}\n{state}", folded("", &head))
 }
 
-fn as_object(claim: &Claim, finding: Finding, sought: &Sought, took: Duration) -> Value {
+fn as_object(claim: &Claim, finding: Settled, sought: &Sought, took: Duration) -> Value {
     let (sizes, state, fallen) = match sought {
         Sought::Found(example, sizes) => {
             let fallen: Vec<&str> = example.fallen.iter().map(|lemma| lemma.name).collect();

@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::commands::claims::{self, Asked};
+use crate::commands::claims::{self, Demanded};
 use crate::commands::refinement;
 use crate::engines;
 use crate::evidence::proof::finite::claims::Claim;
@@ -109,7 +109,7 @@ impl ProveArgs {
     fn claims(&self) -> Result<Vec<Claim>, String> {
         let ProveArgs { possible, bend, without, .. } = self;
         let (bend, without) = (bend.as_deref(), without.as_deref());
-        Asked { possible: *possible, bend, without }.claims()
+        Demanded { possible: *possible, bend, without }.claims()
     }
 
     /// Who looks for states: the first solver that is installed.

@@ -41,7 +41,7 @@ impl From<bool> for Bit {
 
 /// What a gate makes of what goes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub enum Junction {
     /// True, always: the first gate, and no other.
     True,
     /// One or the other: nothing is known.
@@ -53,19 +53,19 @@ pub enum Gate {
 /// Gates, each made of earlier ones.
 #[derive(Clone, Debug)]
 pub struct Circuit {
-    gates: Vec<Gate>,
+    gates: Vec<Junction>,
     known: FxHashMap<Vec<Bit>, Bit>,
 }
 
 impl Default for Circuit {
     fn default() -> Circuit {
-        Circuit { gates: vec![Gate::True], known: FxHashMap::default() }
+        Circuit { gates: vec![Junction::True], known: FxHashMap::default() }
     }
 }
 
 impl Circuit {
     /// All gates, by their numbers.
-    pub fn gates(&self) -> &[Gate] {
+    pub fn gates(&self) -> &[Junction] {
         &self.gates
     }
 
@@ -76,10 +76,10 @@ impl Circuit {
 
     /// A truth of which nothing is known.
     pub fn unknown(&mut self) -> Bit {
-        self.gate(Gate::Unknown)
+        self.gate(Junction::Unknown)
     }
 
-    fn gate(&mut self, gate: Gate) -> Bit {
+    fn gate(&mut self, gate: Junction) -> Bit {
         let number = self.gates.len() as u32;
         self.gates.push(gate);
         Bit(number << 1)
@@ -100,7 +100,7 @@ impl Circuit {
             _ => match self.known.get(&parts) {
                 Some(&known) => known,
                 None => {
-                    let bit = self.gate(Gate::All(parts.clone()));
+                    let bit = self.gate(Junction::All(parts.clone()));
                     self.known.insert(parts, bit);
                     bit
                 }
@@ -128,9 +128,9 @@ impl Circuit {
         let mut values = Values(Vec::with_capacity(self.gates.len()));
         for (number, gate) in self.gates.iter().enumerate() {
             let value = match gate {
-                Gate::True => true,
-                Gate::Unknown => unknown(self.bit(number)),
-                Gate::All(parts) => parts.iter().all(|&part| values.of(part)),
+                Junction::True => true,
+                Junction::Unknown => unknown(self.bit(number)),
+                Junction::All(parts) => parts.iter().all(|&part| values.of(part)),
             };
             values.0.push(value);
         }

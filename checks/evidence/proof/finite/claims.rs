@@ -26,7 +26,7 @@ pub struct Claim {
 
 /// Whether a claim is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
+pub enum Settled {
     /// It is as claimed; that there is no such state, up to the sizes that were tried.
     Shown,
     /// The solver gave up.
@@ -40,13 +40,13 @@ impl Claim {
     ///
     /// # Errors
     /// When the solver cannot be started, or does not speak SMT-LIB.
-    pub fn judge(&self, seeking: &Seeking) -> io::Result<(Finding, Sought<'static>)> {
+    pub fn judge(&self, seeking: &Seeking) -> io::Result<(Settled, Sought<'static>)> {
         let sizes = if self.exists { GROWING } else { ABSENT };
         let mut all = Sought::Nowhere;
         for wanted in &self.wanted {
             match seeking.seek(wanted, sizes)? {
                 found @ Sought::Found(..) => {
-                    let finding = if self.exists { Finding::Shown } else { Finding::Disproved };
+                    let finding = if self.exists { Settled::Shown } else { Settled::Disproved };
                     return Ok((finding, found));
                 }
                 Sought::Nowhere => {}
@@ -54,9 +54,9 @@ impl Claim {
             }
         }
         let finding = match (&all, self.exists) {
-            (Sought::GaveUp(_), _) => Finding::Unsettled,
-            (Sought::Nowhere | Sought::Found(..), true) => Finding::Disproved,
-            (Sought::Nowhere | Sought::Found(..), false) => Finding::Shown,
+            (Sought::GaveUp(_), _) => Settled::Unsettled,
+            (Sought::Nowhere | Sought::Found(..), true) => Settled::Disproved,
+            (Sought::Nowhere | Sought::Found(..), false) => Settled::Shown,
         };
         Ok((finding, all))
     }

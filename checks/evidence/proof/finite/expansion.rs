@@ -7,8 +7,8 @@
 use rustc_hash::FxHashMap;
 
 use super::circuit::{Bit, Circuit};
+use super::guarded::Guarded;
 use super::sizes::Sizes;
-use super::value::Value;
 use crate::evidence::proof::actions::Step;
 use crate::evidence::proof::evaluate::{Datum, Structure};
 use crate::evidence::proof::formula::{Expr, Node, Origin, Sort, Var};
@@ -19,20 +19,20 @@ use crate::evidence::proof::tables::Tables;
 /// What every function is, or may be, at all its arguments.
 #[derive(Clone, Debug)]
 pub struct Functions {
-    values: Vec<Vec<Value>>,
+    values: Vec<Vec<Guarded>>,
     /// What was made of the definition of [`Symbol::Choosable`].
     choosable: FxHashMap<[Datum; 3], Bit>,
 }
 
 /// What was made of the variables that a formula speaks of.
-pub type Known = Vec<(Var, Value)>;
+pub type Bindings = Vec<(Var, Guarded)>;
 
 /// A state of which nothing is known but its sizes, and what formulas say of it.
 #[derive(Clone, Debug)]
 pub struct Expansion {
     /// What is made of formulas.
     pub circuit: Circuit,
-    /// Where a truth of each function begins: the steps of [`Value::unknown`], or a single truth.
+    /// Where a truth of each function begins: the steps of [`Guarded::unknown`], or a single truth.
     unknown: Vec<(Symbol, Vec<Datum>, Vec<Bit>)>,
     /// The same of each variable that was asked for.
     parameters: Vec<Vec<Bit>>,
@@ -62,27 +62,27 @@ impl Expansion {
         (expansion, Functions { values, choosable: FxHashMap::default() })
     }
 
-    fn function(&mut self, symbol: Symbol) -> Vec<Value> {
+    fn function(&mut self, symbol: Symbol) -> Vec<Guarded> {
         let all = self.empty.arguments(symbol);
         all.into_iter().map(|args| self.at(symbol, args)).collect()
     }
 
     /// What a function may be at these arguments.
-    fn at(&mut self, symbol: Symbol, args: Vec<Datum>) -> Value {
+    fn at(&mut self, symbol: Symbol, args: Vec<Datum>) -> Guarded {
         let spoken_of =
             symbol.args().iter().zip(&args).all(|(&sort, &arg)| arg < self.sizes.spoken_of(sort));
         let fixed = matches!(symbol, Symbol::Member | Symbol::Shared);
         if fixed || symbol.kind() == Kind::Defined || !spoken_of {
             let value = self.empty.value(symbol, &args);
             return match symbol.result() == Sort::Truth {
-                true => Value::Truth((value != 0).into()),
-                false => Value::known(value),
+                true => Guarded::Truth((value != 0).into()),
+                false => Guarded::known(value),
             };
         }
         let (value, steps) = match symbol.result() == Sort::Truth {
             true => {
                 let bit = self.circuit.unknown();
-                (Value::Truth(bit), vec![bit])
+                (Guarded::Truth(bit), vec![bit])
             }
             false => self.member(self.sizes.spoken_of(symbol.result())),
         };
@@ -90,8 +90,8 @@ impl Expansion {
         value
     }
 
-    fn member(&mut self, size: u64) -> (Value, Vec<Bit>) {
-        let (value, steps) = Value::unknown(&mut self.circuit, size);
+    fn member(&mut self, size: u64) -> (Guarded, Vec<Bit>) {
+        let (value, steps) = Guarded::unknown(&mut self.circuit, size);
         for two in steps.windows(2) {
             self.always.push(self.circuit.one([!two[1], two[0]]));
         }
@@ -99,7 +99,7 @@ impl Expansion {
     }
 
     /// Variables of which nothing is known, as the parameters that are read back.
-    pub fn parameters(&mut self, vars: &[Var]) -> Known {
+    pub fn parameters(&mut self, vars: &[Var]) -> Bindings {
         let each = |&var: &Var| {
             let (value, steps) = self.member(self.sizes.members(var.sort));
             self.parameters.push(steps);
@@ -124,13 +124,18 @@ impl Expansion {
     }
 
     /// What the functions are after a step.
-    pub fn after(&mut self, before: &mut Functions, step: &Step, parameters: &Known) -> Functions {
+    pub fn after(
+        &mut self,
+        before: &mut Functions,
+        step: &Step,
+        parameters: &Bindings,
+    ) -> Functions {
         let mut after = before.clone();
         after.choosable.clear();
         for (&symbol, update) in step.after.updates() {
             for (place, args) in self.empty.arguments(symbol).into_iter().enumerate() {
                 let mut known = parameters.clone();
-                let args = args.into_iter().map(Value::known);
+                let args = args.into_iter().map(Guarded::known);
                 known.extend(update.places.iter().copied().zip(args));
                 let value = self.expand(update.value, before, &mut known);
                 after.values[symbol as usize][place] = value;
@@ -140,23 +145,24 @@ impl Expansion {
     }
 
     /// Whether `expr` holds.
-    pub fn holds(&mut self, expr: Expr, of: &mut Functions, known: &Known) -> Bit {
+    pub fn holds(&mut self, expr: Expr, of: &mut Functions, known: &Bindings) -> Bit {
         self.expand(expr, of, &mut known.clone()).truth()
     }
 
-    fn all(&mut self, exprs: &[Expr], of: &mut Functions, known: &mut Known) -> Vec<Bit> {
+    fn all(&mut self, exprs: &[Expr], of: &mut Functions, known: &mut Bindings) -> Vec<Bit> {
         exprs.iter().map(|&part| self.expand(part, of, known).truth()).collect()
     }
 
-    fn expand(&mut self, expr: Expr, of: &mut Functions, known: &mut Known) -> Value {
-        let compared = |it: &mut Expansion, of: &mut Functions, known: &mut Known, a, b, holds| {
-            let (a, b) = (it.expand(a, of, known), it.expand(b, of, known));
-            let holds: fn(Datum, Datum) -> bool = holds;
-            Value::Truth(a.compare(&mut it.circuit, &b, holds))
-        };
+    fn expand(&mut self, expr: Expr, of: &mut Functions, known: &mut Bindings) -> Guarded {
+        let compared =
+            |it: &mut Expansion, of: &mut Functions, known: &mut Bindings, a, b, holds| {
+                let (a, b) = (it.expand(a, of, known), it.expand(b, of, known));
+                let holds: fn(Datum, Datum) -> bool = holds;
+                Guarded::Truth(a.compare(&mut it.circuit, &b, holds))
+            };
         match expr.node() {
-            Node::Truth(truth) => Value::Truth((*truth).into()),
-            Node::Number(number) => Value::known(*number),
+            Node::Truth(truth) => Guarded::Truth((*truth).into()),
+            Node::Number(number) => Guarded::known(*number),
             Node::Var(var) => {
                 let found = known.iter().rev().find(|(other, _)| other == var);
                 found.unwrap_or_else(|| panic!("{var:?} is free")).1.clone()
@@ -171,37 +177,37 @@ impl Expansion {
                 for &(a, when_a) in a.members() {
                     for &(b, when_b) in b.members() {
                         let when = self.circuit.all([when_a, when_b]);
-                        sums.push((when, Value::known(a.saturating_add(b))));
+                        sums.push((when, Guarded::known(a.saturating_add(b))));
                     }
                 }
-                Value::chosen(&mut self.circuit, sums)
+                Guarded::chosen(&mut self.circuit, sums)
             }
             Node::Less(a, b) => compared(self, of, known, *a, *b, |a, b| a < b),
             Node::AtMost(a, b) => compared(self, of, known, *a, *b, |a, b| a <= b),
             Node::Is(a, b) => {
                 let (a, b) = (self.expand(*a, of, known), self.expand(*b, of, known));
                 let same = match (&a, &b) {
-                    (&Value::Truth(a), &Value::Truth(b)) => self.circuit.either(a, b, !b),
+                    (&Guarded::Truth(a), &Guarded::Truth(b)) => self.circuit.either(a, b, !b),
                     _ => a.compare(&mut self.circuit, &b, |a, b| a == b),
                 };
-                Value::Truth(same)
+                Guarded::Truth(same)
             }
-            Node::Not(a) => Value::Truth(!self.expand(*a, of, known).truth()),
+            Node::Not(a) => Guarded::Truth(!self.expand(*a, of, known).truth()),
             Node::And(parts) => {
                 let parts = self.all(parts, of, known);
-                Value::Truth(self.circuit.all(parts))
+                Guarded::Truth(self.circuit.all(parts))
             }
             Node::Or(parts) => {
                 let parts = self.all(parts, of, known);
-                Value::Truth(self.circuit.one(parts))
+                Guarded::Truth(self.circuit.one(parts))
             }
             Node::Implies(a, b) => {
                 let a = self.expand(*a, of, known).truth();
                 if a == Bit::FALSE {
-                    return Value::Truth(Bit::TRUE);
+                    return Guarded::Truth(Bit::TRUE);
                 }
                 let b = self.expand(*b, of, known).truth();
-                Value::Truth(self.circuit.one([!a, b]))
+                Guarded::Truth(self.circuit.one([!a, b]))
             }
             Node::If(a, b, c) => {
                 let a = self.expand(*a, of, known).truth();
@@ -209,21 +215,21 @@ impl Expansion {
                     return self.expand(if a == Bit::TRUE { *b } else { *c }, of, known);
                 }
                 let (b, c) = (self.expand(*b, of, known), self.expand(*c, of, known));
-                Value::chosen(&mut self.circuit, vec![(a, b), (!a, c)])
+                Guarded::chosen(&mut self.circuit, vec![(a, b), (!a, c)])
             }
             Node::All(vars, body, _) => {
                 let (conditions, then) = body.condition();
-                Value::Truth(!self.instances(vars, &conditions, Some(then), of, known))
+                Guarded::Truth(!self.instances(vars, &conditions, Some(then), of, known))
             }
             Node::Some(vars, body) => {
                 let parts = body.conjuncts();
-                Value::Truth(self.instances(vars, &parts, None, of, known))
+                Guarded::Truth(self.instances(vars, &parts, None, of, known))
             }
         }
     }
 
     /// What a function is at one of these arguments.
-    fn apply(&mut self, symbol: Symbol, args: &[Value], of: &mut Functions) -> Value {
+    fn apply(&mut self, symbol: Symbol, args: &[Guarded], of: &mut Functions) -> Guarded {
         let mut choices = vec![(Bit::TRUE, Vec::new())];
         for arg in args {
             let mut longer = Vec::new();
@@ -240,25 +246,25 @@ impl Expansion {
             .filter(|(when, _)| *when != Bit::FALSE)
             .map(|(when, args)| (when, self.known(symbol, &args, of)))
             .collect();
-        Value::chosen(&mut self.circuit, choices)
+        Guarded::chosen(&mut self.circuit, choices)
     }
 
     /// What a function is at these arguments.
-    fn known(&mut self, symbol: Symbol, args: &[Datum], of: &mut Functions) -> Value {
+    fn known(&mut self, symbol: Symbol, args: &[Datum], of: &mut Functions) -> Guarded {
         if let (Symbol::Choosable, &[q, t, i]) = (symbol, args) {
             if let Some(&bit) = of.choosable.get(&[q, t, i]) {
-                return Value::Truth(bit);
+                return Guarded::Truth(bit);
             }
             let (places, body) = self.definition;
-            let values = [q, t, i].map(Value::known);
+            let values = [q, t, i].map(Guarded::known);
             let bit = self.holds(body, of, &places.into_iter().zip(values).collect());
             of.choosable.insert([q, t, i], bit);
-            return Value::Truth(bit);
+            return Guarded::Truth(bit);
         }
         match self.empty.place(symbol, args) {
             Some(place) => of.values[symbol as usize][place].clone(),
-            None if symbol.result() == Sort::Truth => Value::Truth(Bit::FALSE),
-            None => Value::known(0),
+            None if symbol.result() == Sort::Truth => Guarded::Truth(Bit::FALSE),
+            None => Guarded::known(0),
         }
     }
 
@@ -270,7 +276,7 @@ impl Expansion {
         conditions: &[Expr],
         fails: Option<Expr>,
         of: &mut Functions,
-        known: &mut Known,
+        known: &mut Bindings,
     ) -> Bit {
         let mut turns = vec![Vec::new(); vars.len() + 1];
         for &condition in conditions {
@@ -291,7 +297,7 @@ impl Expansion {
         fails: Option<Expr>,
         mut when: Bit,
         of: &mut Functions,
-        known: &mut Known,
+        known: &mut Bindings,
         found: &mut Vec<Bit>,
     ) {
         for &condition in &turns[0] {
@@ -307,7 +313,7 @@ impl Expansion {
             return;
         };
         for member in 0..self.sizes.members(var.sort) {
-            known.push((*var, Value::known(member)));
+            known.push((*var, Guarded::known(member)));
             self.instance(later, &turns[1..], fails, when, of, known, found);
             known.pop();
         }

@@ -11,11 +11,12 @@ pub mod circuit;
 pub mod claims;
 pub mod deeds;
 pub mod expansion;
+pub mod guarded;
 pub mod lines;
 pub mod needs;
 pub mod search;
 pub mod shrinking;
 pub mod sizes;
 pub mod telling;
-pub mod value;
+
 pub mod wanted;

@@ -12,7 +12,7 @@ use super::super::lemmas::Lemma;
 use super::super::solver::Solver;
 use super::super::symbols::State;
 use super::super::tables::Tables;
-use super::circuit::{Bit, Circuit, Gate};
+use super::circuit::{Bit, Circuit, Junction};
 use super::expansion::{Expansion, Functions};
 use super::shrinking::smaller;
 use super::sizes::Sizes;
@@ -147,7 +147,7 @@ fn tell(context: &mut Context, circuit: &Circuit, question: &[Bit]) -> io::Resul
     question.iter().for_each(|bit| needed[bit.gate()] = true);
     // Each gate stands behind those that it is made of.
     for (number, gate) in circuit.gates().iter().enumerate().rev() {
-        if let (true, Gate::All(parts)) = (needed[number], gate) {
+        if let (true, Junction::All(parts)) = (needed[number], gate) {
             parts.iter().for_each(|part| needed[part.gate()] = true);
         }
     }
@@ -156,13 +156,13 @@ fn tell(context: &mut Context, circuit: &Circuit, question: &[Bit]) -> io::Resul
     let mut floors: Vec<Vec<(String, SExpr)>> = Vec::new();
     for (number, gate) in circuit.gates().iter().enumerate().filter(|(n, _)| needed[*n]) {
         match gate {
-            Gate::True => {}
-            Gate::Unknown => {
+            Junction::True => {}
+            Junction::Unknown => {
                 let sort = context.bool_sort();
                 context.declare_const(format!("g{number}"), sort)?;
                 unknown.push(circuit.bit(number));
             }
-            Gate::All(parts) => {
+            Junction::All(parts) => {
                 let below = parts.iter().map(|part| heights[part.gate()]).max();
                 let height = below.unwrap_or(0) + 1;
                 heights[number] = height;
