@@ -48,7 +48,7 @@ pub const MUTANTS: &[Mutant] = &[
         "take-any-quorum",
         "refinement",
         "takes any servers for a majority",
-        &[edit(PLACES, "Places::is_majority", "2 * servers.len()", "3 * servers.len()")],
+        &[edit(PLACES, "Places::is_majority", "2 * servers.len()", "4 * servers.len()")],
         TESTS,
         refused!("an_election_without_a_majority"),
     ),

@@ -104,6 +104,13 @@ fn a_vote_for_whoever_did_not_ask() {
     // The request names another than its sender: it is none of the cluster's letters.
     objection(&before, &hears(S1, &asks(1, S3, 0, 0)), &grants(S3, 1), &after);
     objection(&before, &hears(S1, &asks(1, S1, 0, 0)), &grants(S3, 1), &after);
+    // Nor is its term heard.
+    let ballot = Record::Ballot { current_term: 2, voted_for: None };
+    let output = writing(Output::default(), [ballot]);
+    let later = voted(&before, 2, None);
+    let text = objection(&before, &hears(S1, &asks(2, S3, 0, 0)), &output, &later);
+    says(&text, "tried: no action at all");
+    judged(&before, &hears(S1, &asks(2, S1, 0, 0)), &output, &later).unwrap();
     objection(&before, &Input::Timeout(Timer::Heartbeat), &grants(S3, 1), &after);
 }
 
