@@ -114,8 +114,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             VERIFY,
             "is_held",
-            "Symbol::CurrentTerm | Symbol::VotedFor | Symbol::LastIndex => true,",
-            "Symbol::CurrentTerm | Symbol::LastIndex => true,",
+            "Symbol::CurrentTerm | Symbol::VotedFor | Symbol::LastIndex",
+            "Symbol::CurrentTerm | Symbol::LastIndex",
         )],
         TESTS,
         refused!("a_vote_that_is_recorded_before_its_term"),
