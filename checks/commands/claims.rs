@@ -81,7 +81,7 @@ pub fn run(claims: &[Claim], seeking: &Seeking, as_json: bool, out: &mut Printer
     }
     bar.finish_and_clear();
     let seconds = began.elapsed().as_secs_f64();
-    let summary = format!("{} claims, in {seconds:.1} s: {}", claims.len(), word(worst));
+    let summary = format!("claims: {}, in {seconds:.1} s: {}", claims.len(), word(worst));
     match as_json {
         true => {
             note(summary);

@@ -23,9 +23,9 @@ use crate::evidence::proof::tables::Tables;
 /// negative is none: here none can be.
 fn parts(lemma: &Lemma) -> Vec<Expr> {
     let whole = (lemma.holds)(&State::default());
-    let natural = |expr: &Expr| match expr.node() {
-        Node::AtMost(zero, _) => matches!(zero.node(), Node::Number(0)),
-        _ => false,
+    let natural = |expr: &Expr| {
+        let Node::AtMost(zero, _) = expr.node() else { return false };
+        matches!(zero.node(), Node::Number(0))
     };
     let mut all = Vec::new();
     for part in whole.conjuncts() {

@@ -22,6 +22,8 @@
 //! | `evaluate.rs` | the same formulas on concrete data |
 //! | `ready.rs` | actions and lemmas, ready for that |
 //! | `tables.rs` | a small state of the system |
+//! | `bends/` | actions with a rule left out or turned into another |
+//! | `finite/` | small states that show what is claimed of actions, bends and lemmas |
 //! | `words.rs` | formulas and states in words |
 //! | `refinement/` | each step of the code as a sequence of actions |
 //!

@@ -136,7 +136,7 @@ fn write_needs(page: &mut String) -> fmt::Result {
         let need = match need {
             Need::Kept(action, other) => format!("*{action}* does not keep `{other}`"),
             Need::Follows(other) => format!("`{other}` does not follow"),
-            Need::Nothing(why) => format!("nothing else falls: {why}"),
+            Need::Nothing(why) => format!("nothing else falls ({why})"),
         };
         writeln!(page, "| `{name}` | {need} |")?;
     }
