@@ -345,7 +345,9 @@ fn an_entry_that_nobody_proposed_or_no_leader_appends() {
     objection(&before, &input, &output, &other(Entry { term: 1, payload: Payload::Blank }));
     objection(&before, &input, &output, &other(Entry::command(2, &b"x"[..])));
     let twice = [&entries[..], &entries[2..]].concat();
-    objection(&before, &input, &output, &with_log(&after, twice));
+    let records = [Record::Append { entries: twice[2..].iter().cloned().collect() }];
+    let recorded = writing(output.clone(), records);
+    objection(&before, &input, &recorded, &with_log(&after, twice));
     let (idle, more) = (follower(2, &[1]), follower(2, &[1, 2]));
     let text = objection(&idle, &input, &Output::default(), &more);
     says(&text, "propose(S2, blank) cannot be");
