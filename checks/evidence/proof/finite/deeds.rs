@@ -31,6 +31,9 @@ pub fn deed(example: &Example, action: &ReadyAction, parameters: &[Datum]) -> St
         }
         ("send", [l, ..]) => (format!("{l} sends {}", request(before, parameters[1])), 2),
         ("keep", [s, m, ..]) => (format!("{s} acknowledges {m}, and writes nothing"), 2),
+        ("truncate", [s, m, k, ..]) => {
+            (format!("{s} drops what its log has behind {k}, for {m} conflicts with it"), 3)
+        }
         ("write", [s, m, k, ..]) => {
             (format!("{s} stores what {m} has behind {k}, and acknowledges it"), 3)
         }

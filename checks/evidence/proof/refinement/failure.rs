@@ -6,7 +6,8 @@ use std::fmt;
 use thiserror::Error;
 use veraft::figure2::{Index, ServerId};
 
-use super::places::{Place, Places};
+use super::held::Place;
+use super::places::Places;
 use super::taken::TakenAction;
 use crate::evidence::proof::evaluate::{Datum, Ready, Structure};
 use crate::evidence::proof::formula::{Expr, Node, Origin, Sort, Var};

@@ -4,7 +4,7 @@ use veraft::figure2::{
     AppendEntries, AppendOutcome, Config, Index, Input, Message, RequestVote, ServerId, Term,
 };
 
-use super::places::Place;
+use super::held::Place;
 use crate::evidence::proof::symbols::Symbol;
 
 /// What arrived in a step.

@@ -18,7 +18,9 @@
 //! | `letters.rs` | what a letter is to the abstract system |
 //! | `taken.rs` | an action that was taken, and with what |
 //! | `plan.rs` | which actions a step may consist of |
+//! | `held.rs` | what a server is to the abstract system |
 //! | `places.rs` | a server and its letters, as functions of the system |
+//! | `structure.rs` | the same, as formulas ask for it |
 //! | `verify.rs` | whether it does |
 //! | `failure.rs` | why it does not, in Raft's words |
 //! | `durable.rs` | what is on the disk when a letter leaves |
@@ -26,10 +28,12 @@
 
 mod durable;
 mod failure;
+mod held;
 mod judge;
 mod letters;
 mod places;
 mod plan;
+mod structure;
 mod taken;
 #[cfg(test)]
 mod tests;
@@ -44,8 +48,9 @@ pub use judge::{REFINEMENT, Refinement};
 pub use letters::Telling;
 pub use taken::{Concrete, TakenAction};
 
+use held::Held;
 use letters::Heard;
-use places::{Held, Places};
+use places::Places;
 use plan::Planned;
 use verify::verify;
 

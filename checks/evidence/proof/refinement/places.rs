@@ -5,101 +5,21 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use veraft::figure2::{
-    AppendEntries, Config, Entry, Index, Leader, Log, Message, Output, Payload, Persistent, Record,
-    Role, Server, ServerId, Volatile,
+    AppendEntries, Config, Entry, Index, Log, Message, Output, Payload, Record, ServerId,
 };
 
 use veraft_models::words;
 
+use super::held::{Held, Place};
 use super::letters::{Heard, Telling};
 use super::plan::{Planned, requests};
 use super::taken::Given;
-use crate::evidence::proof::evaluate::{Datum, Structure};
+use crate::evidence::proof::evaluate::Datum;
 use crate::evidence::proof::formula::Sort;
 use crate::evidence::proof::symbols::{Kind, Symbol};
 
 /// Of a log that is no longer than this, every entry is looked at.
 const SHORT: Index = 64;
-
-/// A function at some arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) symbol: Symbol,
-    args: [Datum; 3],
-}
-
-impl Place {
-    pub(super) fn new(symbol: Symbol, args: &[Datum]) -> Place {
-        let mut all = [0; 3];
-        all[..args.len()].copy_from_slice(args);
-        Place { symbol, args: all }
-    }
-
-    pub(super) fn args(&self) -> &[Datum] {
-        &self.args[..self.symbol.args().len()]
-    }
-}
-
-/// What a server is to the abstract system.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Held<'a> {
-    pub(super) id: ServerId,
-    pub(super) persistent: &'a Persistent,
-    pub(super) volatile: &'a Volatile,
-}
-
-impl<'a> Held<'a> {
-    pub(super) fn of(server: &'a Server) -> Held<'a> {
-        Held {
-            id: server.config().id,
-            persistent: server.persistent(),
-            volatile: server.volatile(),
-        }
-    }
-
-    /// Every server that it knows of.
-    fn servers(self) -> impl Iterator<Item = ServerId> + use<'a> {
-        let counted = match &self.volatile.role {
-            Role::Candidate { votes_granted } => Some(votes_granted),
-            Role::Follower { .. } | Role::Leader(_) => None,
-        };
-        let vote = self.persistent.voted_for();
-        vote.into_iter().chain(counted.into_iter().flatten().copied())
-    }
-
-    fn entry(self, index: Datum) -> Option<&'a Entry> {
-        self.persistent.log().get(index)
-    }
-
-    /// What a function is for this server, and another.
-    fn value(self, symbol: Symbol, other: ServerId) -> Datum {
-        let Held { id: _, persistent, volatile } = self;
-        let Volatile { role, commit_index, last_applied, floor: _ } = volatile;
-        let leader = match role {
-            Role::Leader(leader) => Some(leader),
-            Role::Follower { .. } | Role::Candidate { .. } => None,
-        };
-        let of = |map: fn(&Leader) -> &BTreeMap<ServerId, Index>| {
-            leader.and_then(|leader| map(leader).get(&other)).copied().unwrap_or(0)
-        };
-        match symbol {
-            Symbol::CurrentTerm => persistent.current_term(),
-            Symbol::VotedFor => u64::from(persistent.voted_for() == Some(other)),
-            Symbol::Candidate => u64::from(matches!(role, Role::Candidate { .. })),
-            Symbol::Leader => u64::from(leader.is_some()),
-            Symbol::VotesGranted => match role {
-                Role::Candidate { votes_granted } => u64::from(votes_granted.contains(&other)),
-                Role::Follower { .. } | Role::Leader(_) => 0,
-            },
-            Symbol::LastIndex => persistent.log().last_index(),
-            Symbol::NextIndex => of(|leader| &leader.next_index),
-            Symbol::MatchIndex => of(|leader| &leader.match_index),
-            Symbol::CommitIndex => *commit_index,
-            Symbol::LastApplied => *last_applied,
-            other => panic!("{other:?} is not told of a server and another"),
-        }
-    }
-}
 
 /// The first index of `log` that records write anew, or one behind its end.
 fn touched(log: &Log, records: &[Record]) -> Index {
@@ -120,10 +40,10 @@ fn touched(log: &Log, records: &[Record]) -> Index {
 
 /// A request of the step, and who sent it.
 #[derive(Debug)]
-struct Carried<'a> {
-    from: ServerId,
-    request: &'a AppendEntries,
-    entries: Vec<&'a Entry>,
+pub(super) struct Carried<'a> {
+    pub(super) from: ServerId,
+    pub(super) request: &'a AppendEntries,
+    pub(super) entries: Vec<&'a Entry>,
 }
 
 /// A server and its letters, at a moment of a step.
@@ -132,13 +52,13 @@ pub(super) struct Places<'a> {
     pub(super) id: ServerId,
     cluster: BTreeSet<ServerId>,
     /// Whoever is spoken of, in the order of their names.
-    servers: Vec<ServerId>,
-    requests: Vec<Carried<'a>>,
-    quorums: Vec<BTreeSet<ServerId>>,
+    pub(super) servers: Vec<ServerId>,
+    pub(super) requests: Vec<Carried<'a>>,
+    pub(super) quorums: Vec<BTreeSet<ServerId>>,
     payloads: RefCell<BTreeMap<&'a Payload, Datum>>,
-    log: &'a Log,
+    pub(super) log: &'a Log,
     /// What stands where the step is looked at, in the order of the places.
-    known: Vec<(Place, Datum)>,
+    pub(super) known: Vec<(Place, Datum)>,
     /// What must have been sent in the end.
     pub(super) owed: Vec<(Place, Datum)>,
 }
@@ -283,7 +203,8 @@ impl<'a> Places<'a> {
         *payloads.entry(payload).or_insert(next)
     }
 
-    fn entry(&self, symbol: Symbol, entry: Option<&'a Entry>) -> Datum {
+    /// What a function of an entry is.
+    pub(super) fn entry(&self, symbol: Symbol, entry: Option<&'a Entry>) -> Datum {
         match (entry, symbol) {
             (None, _) => 0,
             (Some(entry), Symbol::LogTerm | Symbol::EntryTerm) => entry.term,
@@ -326,7 +247,7 @@ impl<'a> Places<'a> {
         let ends = self.requests.iter().map(|carried| {
             carried.request.prev_log_index.saturating_add(carried.entries.len() as Index)
         });
-        let places = self.known.iter().map(|(place, _)| place.args[1]);
+        let places = self.known.iter().map(|(place, _)| place.args().get(1).copied().unwrap_or(0));
         ends.chain(places).max().unwrap_or(0).saturating_add(2)
     }
 
@@ -374,58 +295,6 @@ impl<'a> Places<'a> {
             }
             [_, second] => self.server(second).map_or(0, |other| server.value(place.symbol, other)),
             ref other => panic!("{:?} of {other:?}", place.symbol),
-        }
-    }
-}
-
-impl Structure for Places<'_> {
-    fn size(&self, sort: Sort) -> u64 {
-        match sort {
-            Sort::Truth => 2,
-            Sort::Server => self.servers.len() as u64,
-            Sort::Quorum => self.quorums.len() as u64,
-            Sort::Request => self.requests.len() as u64,
-            // Of these there is no end; formulas bound what they look at.
-            Sort::Payload | Sort::Term | Sort::Index => u64::MAX,
-        }
-    }
-
-    fn value(&self, symbol: Symbol, args: &[Datum]) -> Datum {
-        let place = Place::new(symbol, args);
-        if let Ok(found) = self.known.binary_search_by_key(&place, |(known, _)| *known) {
-            return self.known[found].1;
-        }
-        let carried = || args.first().and_then(|m| self.requests.get(*m as usize));
-        let of = |tell: fn(&AppendEntries) -> Datum| carried().map_or(0, |c| tell(c.request));
-        let end = |request: &AppendEntries| {
-            request.prev_log_index.saturating_add(request.entries.len() as Index)
-        };
-        match symbol {
-            // The parts of a long log that no step bears on.
-            Symbol::LogTerm | Symbol::LogPayload if self.server(args[0]) == Some(self.id) => {
-                self.entry(symbol, self.log.get(args[1]))
-            }
-            Symbol::RequestTerm => of(|request| request.term),
-            Symbol::RequestLeader => self.datum(carried().map_or(self.id, |c| c.request.leader_id)),
-            Symbol::PrevIndex => of(|request| request.prev_log_index),
-            Symbol::PrevTerm => of(|request| request.prev_log_term),
-            Symbol::EndIndex => of(end),
-            Symbol::LeaderCommit => of(|request| request.leader_commit),
-            Symbol::EntryTerm | Symbol::EntryPayload => {
-                let entry = carried().and_then(|carried| {
-                    let place = args[1].checked_sub(carried.request.prev_log_index + 1)?;
-                    carried.entries.get(usize::try_from(place).ok()?).copied()
-                });
-                self.entry(symbol, entry)
-            }
-            Symbol::Member => {
-                let quorum = self.quorums.get(args[1] as usize);
-                let member = self.server(args[0]).zip(quorum);
-                u64::from(member.is_some_and(|(server, quorum)| quorum.contains(&server)))
-            }
-            // Of other servers, of other letters and of history, nothing is known here; no guard
-            // and no update of what a server keeps or sends asks.
-            _ => 0,
         }
     }
 }

@@ -4,7 +4,8 @@
 use veraft::figure2::{Entry, Index, Output, Persistent, Record, Volatile};
 
 use super::failure::{NoAction, Objection};
-use super::places::{Held, Place, Places};
+use super::held::{Held, Place};
+use super::places::Places;
 use super::plan::Planned;
 use super::taken::{Concrete, Given, TakenAction};
 use crate::evidence::proof::evaluate::Structure;
@@ -65,10 +66,10 @@ fn is_held(places: &Places<'_>, stored: &Persistent) -> bool {
     let volatile = Volatile::default();
     let held = Held { id: places.id, persistent: stored, volatile: &volatile };
     let last_index = stored.log().last_index();
-    let survives = |place: &Place| match place.symbol {
-        Symbol::CurrentTerm | Symbol::VotedFor | Symbol::LastIndex => true,
-        Symbol::LogTerm | Symbol::LogPayload => place.args()[1] <= last_index,
-        _ => false,
+    let of_log = |place: &Place| matches!(place.symbol, Symbol::LogTerm | Symbol::LogPayload);
+    let survives = |place: &Place| {
+        matches!(place.symbol, Symbol::CurrentTerm | Symbol::VotedFor | Symbol::LastIndex)
+            || (of_log(place) && place.args()[1] <= last_index)
     };
     let mut known = places.known().iter().filter(|(place, _)| survives(place));
     known.all(|(place, made)| places.of_disk(held, *place) == *made)
@@ -160,12 +161,14 @@ fn handed<'a>(
 /// What the actions made of the server is what it is.
 fn same<'a>(places: &Places<'a>, then: Held<'a>) -> Result<(), Objection> {
     let last_index = then.persistent.log().last_index();
-    let compared = |place: &Place| match place.symbol {
+    let compared = |place: &Place| match place.args() {
         // Nothing is said of what no log reaches.
-        Symbol::LogTerm | Symbol::LogPayload => place.args()[1] <= last_index,
+        [_, index] if matches!(place.symbol, Symbol::LogTerm | Symbol::LogPayload) => {
+            *index <= last_index
+        }
         // Nor of what a leader would send to a stranger.
-        Symbol::NextIndex | Symbol::MatchIndex => {
-            places.server(place.args()[1]).is_some_and(|server| places.is_member(server))
+        [_, other] if matches!(place.symbol, Symbol::NextIndex | Symbol::MatchIndex) => {
+            places.server(*other).is_some_and(|server| places.is_member(server))
         }
         _ => place.symbol.kind() == Kind::Server,
     };

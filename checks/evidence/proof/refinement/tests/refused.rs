@@ -104,6 +104,13 @@ fn a_vote_for_whoever_did_not_ask() {
     // The request names another than its sender: it is none of the cluster's letters.
     objection(&before, &hears(S1, &asks(1, S3, 0, 0)), &grants(S3, 1), &after);
     objection(&before, &hears(S1, &asks(1, S1, 0, 0)), &grants(S3, 1), &after);
+    // Nor is its term heard.
+    let ballot = Record::Ballot { current_term: 2, voted_for: None };
+    let output = writing(Output::default(), [ballot]);
+    let later = voted(&before, 2, None);
+    let text = objection(&before, &hears(S1, &asks(2, S3, 0, 0)), &output, &later);
+    says(&text, "tried: no action at all");
+    judged(&before, &hears(S1, &asks(2, S1, 0, 0)), &output, &later).unwrap();
     objection(&before, &Input::Timeout(Timer::Heartbeat), &grants(S3, 1), &after);
 }
 
@@ -338,7 +345,9 @@ fn an_entry_that_nobody_proposed_or_no_leader_appends() {
     objection(&before, &input, &output, &other(Entry { term: 1, payload: Payload::Blank }));
     objection(&before, &input, &output, &other(Entry::command(2, &b"x"[..])));
     let twice = [&entries[..], &entries[2..]].concat();
-    objection(&before, &input, &output, &with_log(&after, twice));
+    let records = [Record::Append { entries: twice[2..].iter().cloned().collect() }];
+    let recorded = writing(output.clone(), records);
+    objection(&before, &input, &recorded, &with_log(&after, twice));
     let (idle, more) = (follower(2, &[1]), follower(2, &[1, 2]));
     let text = objection(&idle, &input, &Output::default(), &more);
     says(&text, "propose(S2, blank) cannot be");
