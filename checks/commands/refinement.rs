@@ -197,11 +197,11 @@ fn tell(tally: &Tally, out: &mut Printer) {
     }
     let [effects, steps] = [tally.effects, tally.steps].map(HumanCount);
     let verdict = match tally.objections.is_empty() {
-        true => "all made up of these actions",
-        false => "not all made up of these actions",
+        true => "all made up of these",
+        false => "not all made up of these",
     };
     out.line(format_args!(
-        "{effects} effects in {} scopes and {steps} steps of simulated labs: {verdict}",
+        "{effects} effects in {} scopes and {steps} simulated steps: {verdict}",
         tally.scopes.len()
     ));
 }
