@@ -14,7 +14,7 @@ use crate::engines;
 use crate::evidence::proof::finite::claims::Claim;
 use crate::evidence::proof::finite::search::Seeking;
 use crate::evidence::proof::obligations::{Obligation, obligations};
-use crate::evidence::proof::proving::{Asking, Judged, Said, prove};
+use crate::evidence::proof::proving::{Asking, Judged, Opinion, prove};
 use crate::evidence::proof::solver::{Answer, Solver};
 use crate::evidence::verdict::NOT_EXHAUSTED;
 use crate::terminal::printer::{Printer, note};
@@ -188,7 +188,7 @@ fn table(judged: &[Judged], asking: &Asking) -> Table {
 
 /// A line for each solver that failed.
 fn complaints(judged: &Judged) -> impl Iterator<Item = String> + '_ {
-    judged.said.iter().filter_map(|Said { solver, failure, .. }| {
+    judged.said.iter().filter_map(|Opinion { solver, failure, .. }| {
         let failure = failure.as_ref()?;
         Some(format!("{}: {} failed: {failure}", judged.name, solver.program()))
     })

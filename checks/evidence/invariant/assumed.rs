@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::evidence::proof::lemmas::Proof;
 use crate::evidence::proof::ready::{READY_LEMMAS, ReadyLemma};
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 
 /// What is broken where a letter is under way of which nothing is told.
 pub const UNTOLD: &str = "every letter was sent";
@@ -83,7 +83,7 @@ fn bit(symbol: Symbol) -> u64 {
 }
 
 fn speaks_of(ready: &ReadyLemma) -> u64 {
-    let symbols = (ready.lemma.holds)(&State::default()).symbols();
+    let symbols = (ready.lemma.holds)(&AbstractState::default()).symbols();
     let mut all: u64 = symbols.iter().copied().map(bit).fold(0, |all, bit| all | bit);
     if symbols.contains(&Symbol::Choosable) {
         // What it is defined by.

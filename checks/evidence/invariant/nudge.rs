@@ -13,7 +13,7 @@ use super::universe::{LAST_INDEX, LAST_TERM, PAYLOADS, payload, quorums};
 use super::world::World;
 use crate::evidence::proof::evaluate::{Datum, Structure};
 use crate::evidence::proof::formula::Sort;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 
 /// The world with something changed, if there is such a thing to change.
 pub(super) fn change(world: &World, picks: Picks) -> Option<World> {
@@ -122,7 +122,7 @@ fn leader(world: &World, id: ServerId, last: Index, [a, b]: [u8; 2]) -> Role {
 
 /// Changes what happened, or what was ever sent, at one place.
 fn change_history(world: &mut World, [kind, who, a, b, c, d]: Picks) -> Option<()> {
-    let told = |symbol: &Symbol| matches!(symbol.kind(), Kind::History | Kind::Letters);
+    let told = |symbol: &Symbol| matches!(symbol.kind(), Subject::History | Subject::Letters);
     let symbols = Symbol::ALL.iter().copied().filter(told).collect();
     let symbol: Symbol = pick(symbols, kind / 16 * 16 + who % 16)?;
     let sorts = symbol.args();

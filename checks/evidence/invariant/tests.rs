@@ -14,22 +14,22 @@ use super::nudge;
 use super::sketch::{Picks, sketch};
 use super::wild::WILD;
 use crate::evidence::proof::evaluate::{Ready, Structure};
-use crate::evidence::proof::formula::{Expr, Node, Sort, and};
+use crate::evidence::proof::formula::{Expr, Shape, Sort, and};
 use crate::evidence::proof::lemmas::{self, Lemma, Proof};
-use crate::evidence::proof::symbols::{Kind, State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Subject, Symbol};
 use crate::evidence::proof::tables::Tables;
 
 /// The parts of a lemma: what it says of all, each conclusion on its own. That a number is not
 /// negative is none: here none can be.
 fn parts(lemma: &Lemma) -> Vec<Expr> {
-    let whole = (lemma.holds)(&State::default());
+    let whole = (lemma.holds)(&AbstractState::default());
     let natural = |expr: &Expr| {
-        let Node::AtMost(zero, _) = expr.node() else { return false };
-        matches!(zero.node(), Node::Number(0))
+        let Shape::AtMost(zero, _) = expr.node() else { return false };
+        matches!(zero.node(), Shape::Number(0))
     };
     let mut all = Vec::new();
     for part in whole.conjuncts() {
-        let Node::All(vars, body, _) = part.node() else {
+        let Shape::All(vars, body, _) = part.node() else {
             all.push(part);
             continue;
         };
@@ -39,7 +39,7 @@ fn parts(lemma: &Lemma) -> Vec<Expr> {
             for conclusion in then.conjuncts() {
                 let given = given.iter().chain(&more).copied();
                 let body = and(given).implies(conclusion);
-                all.push(Node::All(vars.clone(), body, Vec::new()).into());
+                all.push(Shape::All(vars.clone(), body, Vec::new()).into());
             }
         }
     }
@@ -49,7 +49,7 @@ fn parts(lemma: &Lemma) -> Vec<Expr> {
 /// Changes one thing, whatever it is.
 fn change(tables: &mut Tables, chance: &mut Xoshiro256PlusPlus) {
     let may_change = |symbol: &Symbol| {
-        symbol.kind() != Kind::Defined && ![Symbol::Member, Symbol::Shared].contains(symbol)
+        symbol.kind() != Subject::Defined && ![Symbol::Member, Symbol::Shared].contains(symbol)
     };
     let symbols: Vec<Symbol> = Symbol::ALL.iter().copied().filter(may_change).collect();
     let symbol = symbols[chance.random_range(0..symbols.len())];

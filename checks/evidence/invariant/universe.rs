@@ -9,7 +9,7 @@ use veraft::figure2::{
 
 use crate::evidence::proof::evaluate::Datum;
 use crate::evidence::proof::formula::Sort;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 use crate::evidence::proof::tables::Tables;
 
 /// The last term that anybody has reached.
@@ -79,7 +79,7 @@ pub fn payload_number(of: &Payload) -> Datum {
 /// Tells in `tables` what `server` keeps.
 pub fn show(tables: &mut Tables, server: &Server) {
     let id = server.config().id.0;
-    for &symbol in Symbol::ALL.iter().filter(|symbol| symbol.kind() == Kind::Server) {
+    for &symbol in Symbol::ALL.iter().filter(|symbol| symbol.kind() == Subject::Server) {
         tables.clear(symbol, id);
     }
     let persistent = server.persistent();

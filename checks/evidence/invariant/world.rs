@@ -12,7 +12,7 @@ use crate::evidence::proof::evaluate::{Datum, Structure};
 use crate::evidence::proof::formula::Sort;
 use crate::evidence::proof::ready::ReadyAction;
 use crate::evidence::proof::refinement::Telling;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 use crate::evidence::proof::tables::Tables;
 
 /// A cluster at a moment. Each letter ever sent may arrive, any number of times.
@@ -83,7 +83,7 @@ impl World {
     /// # Panics
     /// When it is no such thing, or there is no such place.
     pub fn set<const N: usize>(&mut self, symbol: Symbol, args: [Datum; N], value: Datum) {
-        assert!(matches!(symbol.kind(), Kind::History | Kind::Letters), "{symbol:?}");
+        assert!(matches!(symbol.kind(), Subject::History | Subject::Letters), "{symbol:?}");
         self.tables.set(symbol, &args, value);
     }
 

@@ -54,8 +54,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             OBLIGATIONS,
             "start",
-            "Kind::Server | Kind::Letters | Kind::History",
-            "Kind::Server | Kind::History",
+            "Subject::Server | Subject::Letters | Subject::History",
+            "Subject::Server | Subject::History",
         )],
         UnitOf(Checks),
         START,
@@ -66,7 +66,7 @@ pub const MUTANTS: &[Mutant] = &[
         "takes what may be committed for the same after a server has reached another term",
         &[edit(
             SYMBOLS,
-            "State::moves_choosable",
+            "AbstractState::moves_choosable",
             "[Symbol::Held, Symbol::CurrentTerm]",
             "[Symbol::Held]",
         )],
@@ -79,7 +79,7 @@ pub const MUTANTS: &[Mutant] = &[
         "judges an obligation by the last of its questions",
         &[edit(
             PROVING,
-            "Said::hear",
+            "Opinion::hear",
             "Ok((answer, took)) => {
                 self.verdict = self.verdict.max(answer);",
             "Ok((answer, took)) => {

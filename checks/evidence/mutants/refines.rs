@@ -59,8 +59,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             VERIFY,
             "same",
-            "_ => place.symbol.kind() == Kind::Server,",
-            "_ => place.symbol.kind() == Kind::Server && place.symbol != Symbol::VotedFor,",
+            "_ => place.symbol.kind() == Subject::Server,",
+            "_ => place.symbol.kind() == Subject::Server && place.symbol != Symbol::VotedFor,",
         )],
         TESTS,
         refused!("a_vote_that_is_told_and_not_kept"),

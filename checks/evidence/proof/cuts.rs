@@ -2,10 +2,10 @@
 //! lemmas; what needs it then takes it for granted. So no obligation leaves a solver to find by
 //! luck what can be said.
 
-use super::actions::{Step, up_to_date};
+use super::actions::{Transition, up_to_date};
 use super::formula::{Expr, all, vars};
 use super::lemmas::Layer;
-use super::symbols::State;
+use super::symbols::AbstractState;
 
 /// Something that holds whenever an action can happen.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub struct Cut {
     /// The lemmas, and earlier cuts, that it follows from.
     pub from: &'static [&'static str],
     /// The formula.
-    pub holds: fn(&Step) -> Expr,
+    pub holds: fn(&Transition) -> Expr,
 }
 
 /// Every cut, each after those that it needs.
@@ -177,7 +177,7 @@ const AGREE: &[&str] = &[
     "no_log_before_a_leader",
 ];
 
-impl Step {
+impl Transition {
     /// Who it happens to, and with what.
     ///
     /// # Panics
@@ -188,36 +188,36 @@ impl Step {
     }
 }
 
-fn quorum_voted(step: &Step) -> Expr {
-    let now = State::default();
+fn quorum_voted(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [c, q] = step.values();
     let [v] = vars(["v"]);
     all([v], now.member(v, q).implies(now.vote(v, now.current_term(c), c)))
 }
 
-fn voter_of_both(step: &Step) -> Expr {
-    let now = State::default();
+fn voter_of_both(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [c, q] = step.values();
     let t = now.current_term(c);
     let voter = now.shared(q, now.electors(t));
     now.member(voter, q) & now.member(voter, now.electors(t)) & now.vote(voter, t, c)
 }
 
-fn term_is_new(step: &Step) -> Expr {
-    let now = State::default();
+fn term_is_new(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [c, _] = step.values();
     !now.begun(now.current_term(c))
 }
 
 /// An index that a quorum may yet commit in a term before that of `c`.
 fn choosable_before(c: Expr) -> ([Expr; 3], Expr) {
-    let now = State::default();
+    let now = AbstractState::default();
     let [q, t, i] = vars(["q", "t", "i"]);
     ([q, t, i], now.choosable(q, t, i) & i.at_least(1) & t.below(now.current_term(c)))
 }
 
-fn voter_holds_it(step: &Step) -> Expr {
-    let now = State::default();
+fn voter_holds_it(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [c, of_votes] = step.values();
     let ([q, t, i], choosable) = choosable_before(c);
     let voter = now.shared(of_votes, q);
@@ -228,8 +228,8 @@ fn voter_holds_it(step: &Step) -> Expr {
     all([q, t, i], choosable.implies(holds)).by([now.choosable(q, t, i)])
 }
 
-fn log_is_ahead(step: &Step) -> Expr {
-    let now = State::default();
+fn log_is_ahead(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [c, _] = step.values();
     let ([q, t, i], choosable) = choosable_before(c);
     let ahead = up_to_date(now.last_term(c), now.last_index(c), t, i);
@@ -237,8 +237,8 @@ fn log_is_ahead(step: &Step) -> Expr {
         .by([now.choosable(q, t, i)])
 }
 
-fn log_has_it(step: &Step) -> Expr {
-    let now = State::default();
+fn log_has_it(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [c, _] = step.values();
     let ([q, t, i], choosable) = choosable_before(c);
     let there = i.at_most(now.last_index(c)) & now.log_term(c, i).is(t);
@@ -248,7 +248,7 @@ fn log_has_it(step: &Step) -> Expr {
 
 /// The log of `s` is that of its term up to `end`.
 fn agrees(s: Expr, end: Expr) -> Expr {
-    let now = State::default();
+    let now = AbstractState::default();
     let t = now.current_term(s);
     let [i] = vars(["i"]);
     let same = i.at_most(now.last_index(s))
@@ -257,24 +257,24 @@ fn agrees(s: Expr, end: Expr) -> Expr {
     all([i], (i.at_least(1) & i.at_most(end)).implies(same))
 }
 
-fn kept_agrees(step: &Step) -> Expr {
+fn kept_agrees(step: &Transition) -> Expr {
     let [s, m] = step.values();
-    agrees(s, State::default().end_index(m))
+    agrees(s, AbstractState::default().end_index(m))
 }
 
-fn written_agrees(step: &Step) -> Expr {
+fn written_agrees(step: &Transition) -> Expr {
     let [s, _, k] = step.values();
     agrees(s, k)
 }
 
-fn nothing_held_is_lost(step: &Step) -> Expr {
-    let now = State::default();
+fn nothing_held_is_lost(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [s, _, k] = step.values();
     now.held(s, now.current_term(s)).at_most(k)
 }
 
-fn nothing_choosable_is_dropped(step: &Step) -> Expr {
-    let now = State::default();
+fn nothing_choosable_is_dropped(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [s, _, k] = step.values();
     let [q, t, i] = vars(["q", "t", "i"]);
     let held = now.member(s, q)
@@ -286,8 +286,8 @@ fn nothing_choosable_is_dropped(step: &Step) -> Expr {
     all([q, t, i], held.implies(i.at_most(k) & now.log_term(s, i).is(t)))
 }
 
-fn nothing_choosable_is_lost(step: &Step) -> Expr {
-    let now = State::default();
+fn nothing_choosable_is_lost(step: &Transition) -> Expr {
+    let now = AbstractState::default();
     let [s, m, k] = step.values();
     let [q, t, i] = vars(["q", "t", "i"]);
     let held = now.member(s, q)

@@ -63,11 +63,11 @@ pub struct Var {
 
 /// A formula, or a part of one. A handle, for the trees are few and live as long as the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Expr(&'static Node);
+pub struct Expr(&'static Shape);
 
 /// The root of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Node {
+pub enum Shape {
     /// True, or false.
     Truth(bool),
     /// A term or an index.
@@ -104,27 +104,27 @@ pub enum Node {
 /// where that is for the solver to find. It changes nothing of what the formula says.
 pub type Trigger = Vec<Expr>;
 
-impl From<Node> for Expr {
-    fn from(node: Node) -> Expr {
+impl From<Shape> for Expr {
+    fn from(node: Shape) -> Expr {
         Expr(Box::leak(Box::new(node)))
     }
 }
 
 impl From<Var> for Expr {
     fn from(var: Var) -> Expr {
-        Node::Var(var).into()
+        Shape::Var(var).into()
     }
 }
 
 impl From<u64> for Expr {
     fn from(number: u64) -> Expr {
-        Node::Number(number).into()
+        Shape::Number(number).into()
     }
 }
 
 impl From<bool> for Expr {
     fn from(truth: bool) -> Expr {
-        Node::Truth(truth).into()
+        Shape::Truth(truth).into()
     }
 }
 
@@ -140,7 +140,7 @@ impl BitOr for Expr {
     type Output = Expr;
 
     fn bitor(self, other: Expr) -> Expr {
-        Node::Or(vec![self, other]).into()
+        Shape::Or(vec![self, other]).into()
     }
 }
 
@@ -148,7 +148,7 @@ impl Not for Expr {
     type Output = Expr;
 
     fn not(self) -> Expr {
-        Node::Not(self).into()
+        Shape::Not(self).into()
     }
 }
 
@@ -156,19 +156,19 @@ impl Add<u64> for Expr {
     type Output = Expr;
 
     fn add(self, number: u64) -> Expr {
-        Node::Plus(self, number.into()).into()
+        Shape::Plus(self, number.into()).into()
     }
 }
 
 impl Expr {
     /// The root.
-    pub fn node(self) -> &'static Node {
+    pub fn node(self) -> &'static Shape {
         self.0
     }
 
     /// Both are the same.
     pub fn is(self, other: impl Into<Expr>) -> Expr {
-        Node::Is(self, other.into()).into()
+        Shape::Is(self, other.into()).into()
     }
 
     /// They differ.
@@ -178,32 +178,32 @@ impl Expr {
 
     /// This number is below the other.
     pub fn below(self, other: impl Into<Expr>) -> Expr {
-        Node::Less(self, other.into()).into()
+        Shape::Less(self, other.into()).into()
     }
 
     /// This number is above the other.
     pub fn above(self, other: impl Into<Expr>) -> Expr {
-        Node::Less(other.into(), self).into()
+        Shape::Less(other.into(), self).into()
     }
 
     /// This number is at most the other.
     pub fn at_most(self, other: impl Into<Expr>) -> Expr {
-        Node::AtMost(self, other.into()).into()
+        Shape::AtMost(self, other.into()).into()
     }
 
     /// This number is at least the other.
     pub fn at_least(self, other: impl Into<Expr>) -> Expr {
-        Node::AtMost(other.into(), self).into()
+        Shape::AtMost(other.into(), self).into()
     }
 
     /// If this holds, the other does.
     pub fn implies(self, other: Expr) -> Expr {
-        Node::Implies(self, other).into()
+        Shape::Implies(self, other).into()
     }
 
     /// What it is where `condition` holds; elsewhere it is `other`.
     pub fn when(self, condition: Expr, other: Expr) -> Expr {
-        Node::If(condition, self, other).into()
+        Shape::If(condition, self, other).into()
     }
 
     /// The same, with a trigger.
@@ -211,26 +211,26 @@ impl Expr {
     /// # Panics
     /// When it does not say something of all.
     pub fn by<const N: usize>(self, trigger: [Expr; N]) -> Expr {
-        let Node::All(vars, body, _) = self.node() else { panic!("{self:?} is of nothing") };
-        Node::All(vars.clone(), *body, trigger.to_vec()).into()
+        let Shape::All(vars, body, _) = self.node() else { panic!("{self:?} is of nothing") };
+        Shape::All(vars.clone(), *body, trigger.to_vec()).into()
     }
 
     /// The parts that must all hold.
     pub fn conjuncts(self) -> Vec<Expr> {
-        let Node::And(parts) = self.node() else { return vec![self] };
+        let Shape::And(parts) = self.node() else { return vec![self] };
         parts.iter().flat_map(|part| part.conjuncts()).collect()
     }
 
     /// What it says under which conditions: all of them, and what then holds.
     pub fn condition(self) -> (Vec<Expr>, Expr) {
-        let Node::Implies(condition, then) = self.node() else { return (Vec::new(), self) };
+        let Shape::Implies(condition, then) = self.node() else { return (Vec::new(), self) };
         (condition.conjuncts(), *then)
     }
 
     /// The same tree, with `value` for each variable that `values` names.
     pub fn with(self, values: &[(Var, Expr)]) -> Expr {
         self.map(&|expr| {
-            let Node::Var(var) = expr.node() else { return None };
+            let Shape::Var(var) = expr.node() else { return None };
             values.iter().find(|(other, _)| other == var).map(|(_, value)| *value)
         })
     }
@@ -243,19 +243,19 @@ impl Expr {
         let map = |expr: &Expr| expr.map(change);
         let all = |exprs: &[Expr]| exprs.iter().map(map).collect::<Vec<_>>();
         let node = match self.node() {
-            Node::Truth(_) | Node::Number(_) | Node::Var(_) => return self,
-            Node::Apply(symbol, args) => Node::Apply(*symbol, all(args)),
-            Node::Plus(a, b) => Node::Plus(map(a), map(b)),
-            Node::Less(a, b) => Node::Less(map(a), map(b)),
-            Node::AtMost(a, b) => Node::AtMost(map(a), map(b)),
-            Node::Is(a, b) => Node::Is(map(a), map(b)),
-            Node::Not(a) => Node::Not(map(a)),
-            Node::And(parts) => Node::And(all(parts)),
-            Node::Or(parts) => Node::Or(all(parts)),
-            Node::Implies(a, b) => Node::Implies(map(a), map(b)),
-            Node::If(a, b, c) => Node::If(map(a), map(b), map(c)),
-            Node::All(vars, body, trigger) => Node::All(vars.clone(), map(body), all(trigger)),
-            Node::Some(vars, body) => Node::Some(vars.clone(), map(body)),
+            Shape::Truth(_) | Shape::Number(_) | Shape::Var(_) => return self,
+            Shape::Apply(symbol, args) => Shape::Apply(*symbol, all(args)),
+            Shape::Plus(a, b) => Shape::Plus(map(a), map(b)),
+            Shape::Less(a, b) => Shape::Less(map(a), map(b)),
+            Shape::AtMost(a, b) => Shape::AtMost(map(a), map(b)),
+            Shape::Is(a, b) => Shape::Is(map(a), map(b)),
+            Shape::Not(a) => Shape::Not(map(a)),
+            Shape::And(parts) => Shape::And(all(parts)),
+            Shape::Or(parts) => Shape::Or(all(parts)),
+            Shape::Implies(a, b) => Shape::Implies(map(a), map(b)),
+            Shape::If(a, b, c) => Shape::If(map(a), map(b), map(c)),
+            Shape::All(vars, body, trigger) => Shape::All(vars.clone(), map(body), all(trigger)),
+            Shape::Some(vars, body) => Shape::Some(vars.clone(), map(body)),
         };
         node.into()
     }
@@ -264,7 +264,7 @@ impl Expr {
     pub fn symbols(self) -> BTreeSet<Symbol> {
         let mut found = BTreeSet::new();
         self.visit(&mut |expr| {
-            if let Node::Apply(symbol, _) = expr.node() {
+            if let Shape::Apply(symbol, _) = expr.node() {
                 found.insert(*symbol);
             }
         });
@@ -275,7 +275,7 @@ impl Expr {
     pub fn variables(self, origin: Origin) -> BTreeSet<Var> {
         let mut found = BTreeSet::new();
         self.visit(&mut |expr| {
-            if let Node::Var(var) = expr.node() {
+            if let Shape::Var(var) = expr.node() {
                 found.insert(*var);
             }
         });
@@ -287,20 +287,20 @@ impl Expr {
     pub fn visit(self, look: &mut dyn FnMut(Expr)) {
         look(self);
         match self.node() {
-            Node::Truth(_) | Node::Number(_) | Node::Var(_) => {}
-            Node::Apply(_, parts) | Node::And(parts) | Node::Or(parts) => {
+            Shape::Truth(_) | Shape::Number(_) | Shape::Var(_) => {}
+            Shape::Apply(_, parts) | Shape::And(parts) | Shape::Or(parts) => {
                 parts.iter().for_each(|part| part.visit(look));
             }
-            Node::Plus(a, b)
-            | Node::Less(a, b)
-            | Node::AtMost(a, b)
-            | Node::Is(a, b)
-            | Node::Implies(a, b) => {
+            Shape::Plus(a, b)
+            | Shape::Less(a, b)
+            | Shape::AtMost(a, b)
+            | Shape::Is(a, b)
+            | Shape::Implies(a, b) => {
                 a.visit(look);
                 b.visit(look);
             }
-            Node::If(a, b, c) => [a, b, c].into_iter().for_each(|part| part.visit(look)),
-            Node::Not(a) | Node::All(_, a, _) | Node::Some(_, a) => a.visit(look),
+            Shape::If(a, b, c) => [a, b, c].into_iter().for_each(|part| part.visit(look)),
+            Shape::Not(a) | Shape::All(_, a, _) | Shape::Some(_, a) => a.visit(look),
         }
     }
 }
@@ -329,7 +329,7 @@ pub fn vars<const N: usize>(names: [&'static str; N]) -> [Expr; N] {
 
 fn bound<const N: usize>(vars: [Expr; N]) -> Vec<Var> {
     let bound = vars.map(|expr| {
-        let Node::Var(var) = expr.node() else { panic!("{expr:?} is no variable") };
+        let Shape::Var(var) = expr.node() else { panic!("{expr:?} is no variable") };
         *var
     });
     bound.to_vec()
@@ -337,18 +337,18 @@ fn bound<const N: usize>(vars: [Expr; N]) -> Vec<Var> {
 
 /// `body` holds of all `vars`.
 pub fn all<const N: usize>(vars: [Expr; N], body: Expr) -> Expr {
-    Node::All(bound(vars), body, Vec::new()).into()
+    Shape::All(bound(vars), body, Vec::new()).into()
 }
 
 /// `body` holds of some `vars`.
 pub fn some<const N: usize>(vars: [Expr; N], body: Expr) -> Expr {
-    Node::Some(bound(vars), body).into()
+    Shape::Some(bound(vars), body).into()
 }
 
 /// All of these hold.
 pub fn and(parts: impl IntoIterator<Item = Expr>) -> Expr {
     let parts: Vec<Expr> = parts.into_iter().flat_map(Expr::conjuncts).collect();
-    Node::And(parts).into()
+    Shape::And(parts).into()
 }
 
 #[cfg(test)]
@@ -359,7 +359,7 @@ mod tests {
     fn a_value_takes_the_place_of_one_variable_and_of_no_other_of_its_name() {
         let bound = var("s", Sort::Server);
         let witness = Expr::from(Var { name: "s", sort: Sort::Server, origin: Origin::Witness });
-        let Node::Var(place) = bound.node() else { panic!("it is a variable") };
+        let Shape::Var(place) = bound.node() else { panic!("it is a variable") };
         let both = bound.is(witness);
         let [other] = vars(["r"]);
         assert_eq!(both.with(&[(*place, other)]), other.is(witness));

@@ -1,11 +1,11 @@
 //! What has to be proved: that each lemma holds at the first start, that each action keeps it, and
 //! that what is said to follow does.
 
-use super::actions::{ACTIONS, Action, Step};
+use super::actions::{ACTIONS, AbstractAction, Transition};
 use super::cuts::{CUTS, Cut};
-use super::formula::{Expr, Node, Origin, Sort, Var, all, and, vars};
+use super::formula::{Expr, Origin, Shape, Sort, Var, all, and, vars};
 use super::lemmas::{self, Layer, Lemma, Proof};
-use super::symbols::{Kind, State, Symbol};
+use super::symbols::{AbstractState, Subject, Symbol};
 
 /// What has to be proved.
 #[derive(Clone, Debug)]
@@ -26,9 +26,9 @@ pub enum Moment {
     /// At the first start of all servers.
     Start,
     /// After an action.
-    After(&'static Action),
+    After(&'static AbstractAction),
     /// Whenever an action can happen.
-    Before(&'static Action),
+    Before(&'static AbstractAction),
     /// In any state.
     Always,
 }
@@ -60,9 +60,9 @@ pub fn start() -> Expr {
         Symbol::LogTerm,
         Symbol::TermTerm,
     ];
-    let now = State::default();
+    let now = AbstractState::default();
     let begins = |symbol: &&Symbol| {
-        matches!(symbol.kind(), Kind::Server | Kind::Letters | Kind::History)
+        matches!(symbol.kind(), Subject::Server | Subject::Letters | Subject::History)
             && !LATER.contains(symbol)
     };
     and(Symbol::ALL.iter().filter(begins).filter_map(|&symbol| {
@@ -76,35 +76,35 @@ pub fn start() -> Expr {
             Sort::Term | Sort::Index => value.is(0),
             Sort::Server | Sort::Quorum | Sort::Request | Sort::Payload => return None,
         };
-        Some(Expr::from(Node::All(places, first, Vec::new())))
+        Some(Expr::from(Shape::All(places, first, Vec::new())))
     }))
 }
 
 /// Any two quorums share a server.
 pub fn quorums_share() -> Expr {
-    let now = State::default();
+    let now = AbstractState::default();
     let [q, p] = vars(["q", "p"]);
     let shared = now.shared(q, p);
     all([q, p], now.member(shared, q) & now.member(shared, p)).by([shared])
 }
 
 /// What [`Symbol::Choosable`] means, in the state `at`.
-pub fn choosable_means(at: &State) -> Expr {
+pub fn choosable_means(at: &AbstractState) -> Expr {
     let [q, t, i] = vars(["q", "t", "i"]);
     let it = at.choosable(q, t, i);
     all([q, t, i], it.is(choosable(at, q, t, i))).by([it])
 }
 
 /// The definition of [`Symbol::Choosable`].
-pub fn choosable(at: &State, q: Expr, t: Expr, i: Expr) -> Expr {
+pub fn choosable(at: &AbstractState, q: Expr, t: Expr, i: Expr) -> Expr {
     let [s] = vars(["s"]);
     let may = i.at_most(at.held(s, t)) | at.current_term(s).at_most(t);
     all([s], at.member(s, q).implies(may))
 }
 
 /// What may be committed after an action might be before.
-fn choosable_stays(after: &State) -> Expr {
-    let before = State::default();
+fn choosable_stays(after: &AbstractState) -> Expr {
+    let before = AbstractState::default();
     let [q, t, i] = vars(["q", "t", "i"]);
     let now = after.choosable(q, t, i);
     all([q, t, i], now.implies(before.choosable(q, t, i))).by([now])
@@ -121,7 +121,7 @@ pub fn obligations() -> Vec<Obligation> {
 }
 
 /// Everything that has to be proved where actions have these steps.
-pub fn obligations_of(system: &[(&'static Action, Step)]) -> Vec<Obligation> {
+pub fn obligations_of(system: &[(&'static AbstractAction, Transition)]) -> Vec<Obligation> {
     let lemmas = lemmas::all();
     let mut all: Vec<Obligation> = lemmas.clone().map(at_start).collect();
     all.extend(lemmas.clone().filter_map(followed));
@@ -137,7 +137,7 @@ pub fn obligations_of(system: &[(&'static Action, Step)]) -> Vec<Obligation> {
 }
 
 fn at_start(lemma: &'static Lemma) -> Obligation {
-    let now = State::default();
+    let now = AbstractState::default();
     let given = vec![start(), choosable_means(&now)];
     Obligation {
         name: format!("start/{}", lemma.name),
@@ -149,7 +149,7 @@ fn at_start(lemma: &'static Lemma) -> Obligation {
 
 fn followed(lemma: &'static Lemma) -> Option<Obligation> {
     let Proof::Follows(from) = lemma.proof else { return None };
-    let now = State::default();
+    let now = AbstractState::default();
     let mut given = vec![choosable_means(&now), quorums_share()];
     given.extend(from.iter().map(|name| (lemmas::lemma(name).holds)(&now)));
     Some(Obligation {
@@ -160,10 +160,10 @@ fn followed(lemma: &'static Lemma) -> Option<Obligation> {
     })
 }
 
-fn cut(action: &'static Action, step: &Step, cut: &'static Cut) -> Obligation {
+fn cut(action: &'static AbstractAction, step: &Transition, cut: &'static Cut) -> Obligation {
     let mut given = named(cut.from, action, step);
     given.extend([quorums_share(), step.guard]);
-    given.push(choosable_means(&State::default()));
+    given.push(choosable_means(&AbstractState::default()));
     Obligation {
         name: format!("{}/{}", action.name, cut.name),
         moment: Moment::Before(action),
@@ -173,8 +173,8 @@ fn cut(action: &'static Action, step: &Step, cut: &'static Cut) -> Obligation {
 }
 
 /// Lemmas, and cuts of the action, by their names.
-fn named(names: &[&str], action: &Action, step: &Step) -> Vec<Expr> {
-    let now = State::default();
+fn named(names: &[&str], action: &AbstractAction, step: &Transition) -> Vec<Expr> {
+    let now = AbstractState::default();
     let formula = |name: &&str| {
         let cut = CUTS.iter().find(|cut| cut.action == action.name && cut.name == *name);
         match cut {
@@ -185,8 +185,8 @@ fn named(names: &[&str], action: &Action, step: &Step) -> Vec<Expr> {
     names.iter().map(formula).collect()
 }
 
-fn stays(action: &'static Action, step: &Step) -> Obligation {
-    let now = State::default();
+fn stays(action: &'static AbstractAction, step: &Transition) -> Obligation {
+    let now = AbstractState::default();
     let mut given = vec![choosable_means(&now), choosable_means(&step.after), step.guard];
     given.extend(named(&["held_within_the_term"], action, step));
     Obligation {
@@ -198,11 +198,15 @@ fn stays(action: &'static Action, step: &Step) -> Obligation {
 }
 
 /// That `action` keeps `lemma`; none if it touches nothing of it.
-fn kept(action: &'static Action, step: &Step, lemma: &'static Lemma) -> Option<Obligation> {
+fn kept(
+    action: &'static AbstractAction,
+    step: &Transition,
+    lemma: &'static Lemma,
+) -> Option<Obligation> {
     if lemma.proof != Proof::Induction {
         return None;
     }
-    let now = State::default();
+    let now = AbstractState::default();
     let (before, after) = ((lemma.holds)(&now), (lemma.holds)(&step.after));
     if before == after {
         return None;
@@ -224,8 +228,8 @@ fn kept(action: &'static Action, step: &Step, lemma: &'static Lemma) -> Option<O
     })
 }
 
-fn all_below(action: &Action, step: &Step, layer: Layer) -> Vec<Expr> {
-    let now = State::default();
+fn all_below(action: &AbstractAction, step: &Transition, layer: Layer) -> Vec<Expr> {
+    let now = AbstractState::default();
     let seen = |lemma: &&&Lemma| {
         lemma.layer <= layer && (layer == Layer::Votes || !LOCAL.contains(&lemma.name))
     };
@@ -240,7 +244,7 @@ fn all_below(action: &Action, step: &Step, layer: Layer) -> Vec<Expr> {
 fn cases(goal: Expr, before: Option<Expr>, given: &[Expr]) -> Vec<Case> {
     let case = |(part, before): (Expr, Option<Expr>)| {
         let asked = |of: Expr| match (part.node(), of.node()) {
-            (Node::All(vars, ..), Node::All(_, body, _)) => witnessed(vars, *body),
+            (Shape::All(vars, ..), Shape::All(_, body, _)) => witnessed(vars, *body),
             _ => of,
         };
         let given = given.iter().copied().chain(before.map(asked)).collect();
@@ -269,7 +273,7 @@ mod tests {
     use crate::evidence::proof::tables::Tables;
 
     fn holds_before(lemma: &Lemma) -> Expr {
-        (lemma.holds)(&State::default())
+        (lemma.holds)(&AbstractState::default())
     }
 
     #[test]
@@ -307,7 +311,7 @@ mod tests {
         let free = |symbol: Symbol| {
             [Symbol::LogTerm, Symbol::TermTerm].contains(&symbol)
                 || !matches!(symbol.result(), Sort::Truth | Sort::Term | Sort::Index)
-                || matches!(symbol.kind(), Kind::Fixed | Kind::Defined)
+                || matches!(symbol.kind(), Subject::Fixed | Subject::Defined)
         };
         for &symbol in Symbol::ALL {
             let mut something = nothing.clone();
@@ -336,7 +340,7 @@ mod tests {
 
     #[test]
     fn nothing_is_taken_for_granted_but_what_is_proved_or_defined() {
-        let now = State::default();
+        let now = AbstractState::default();
         let lemmas: Vec<Expr> = lemmas::all().map(holds_before).collect();
         for Obligation { name, moment, cases, .. } in obligations() {
             let mut known = vec![quorums_share(), choosable_means(&now)];
@@ -357,7 +361,7 @@ mod tests {
                 // The lemma before, for the witnesses of the goal.
                 let instance = |given: &Expr| {
                     lemmas.iter().flat_map(|lemma| lemma.conjuncts()).any(|part| {
-                        let Node::All(vars, body, _) = part.node() else { return part == *given };
+                        let Shape::All(vars, body, _) = part.node() else { return part == *given };
                         witnessed(vars, *body) == *given
                     })
                 };
@@ -372,7 +376,7 @@ mod tests {
     fn the_goal_is_asked_of_witnesses_alone() {
         for Obligation { name, cases, .. } in obligations() {
             for case in cases {
-                let free = Expr::from(Node::Not(case.goal)).variables(Origin::Place);
+                let free = Expr::from(Shape::Not(case.goal)).variables(Origin::Place);
                 assert!(free.is_empty(), "{name}");
                 let witnesses = case.goal.variables(Origin::Witness);
                 let parameters = case.goal.variables(Origin::Parameter);

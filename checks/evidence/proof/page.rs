@@ -10,7 +10,7 @@ use super::bends::{self, Bend};
 use super::cuts::CUTS;
 use super::finite::needs::{NEEDS, Need};
 use super::lemmas::{self, Layer, Lemma, PROMISES, Proof};
-use super::symbols::{Kind, Symbol};
+use super::symbols::{Subject, Symbol};
 
 /// What `docs/proof.md` says.
 pub fn page() -> String {
@@ -182,12 +182,12 @@ An abstract system that no bend could break would prove nothing. Each of these b
 lemma that falls, evaluated by the same formulas. `check prove --possible` shows for each action a state in
 which the invariant holds and the action can happen: so nothing is proved of what cannot be.";
 
-const KINDS: [(Kind, &str); 5] = [
-    (Kind::Server, "what a server keeps"),
-    (Kind::Letters, "what was sent"),
-    (Kind::Fixed, "what a request says; quorums"),
-    (Kind::History, "history"),
-    (Kind::Defined, "defined by the others"),
+const KINDS: [(Subject, &str); 5] = [
+    (Subject::Server, "what a server keeps"),
+    (Subject::Letters, "what was sent"),
+    (Subject::Fixed, "what a request says; quorums"),
+    (Subject::History, "history"),
+    (Subject::Defined, "defined by the others"),
 ];
 
 const LAYERS: [(Layer, &str); 4] = [

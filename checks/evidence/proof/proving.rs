@@ -30,7 +30,7 @@ pub struct Asking {
 
 /// What a solver said of an obligation.
 #[derive(Clone, Debug, Serialize)]
-pub struct Said {
+pub struct Opinion {
     /// The solver.
     pub solver: Solver,
     /// Its verdict on all questions: the worst of them.
@@ -54,7 +54,7 @@ fn in_millis<S: Serializer>(seconds: &f64, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64((seconds * 1000.0).round() / 1000.0)
 }
 
-impl Said {
+impl Opinion {
     fn hear(&mut self, answer: io::Result<(Answer, Duration)>) {
         self.questions += 1;
         match answer {
@@ -77,7 +77,7 @@ pub struct Judged {
     /// Its name.
     pub name: String,
     /// By each solver, in the order in which they stand in [`Asking`].
-    pub said: Vec<Said>,
+    pub said: Vec<Opinion>,
 }
 
 impl Judged {
@@ -123,8 +123,8 @@ fn judge(obligation: &Obligation, asking: &Asking) -> Judged {
     Judged { name: obligation.name.clone(), said: asking.solvers.iter().map(say).collect() }
 }
 
-fn say(obligation: &Obligation, solver: Solver, asking: &Asking) -> Said {
-    let mut said = Said {
+fn say(obligation: &Obligation, solver: Solver, asking: &Asking) -> Opinion {
+    let mut said = Opinion {
         solver,
         verdict: Answer::Proved,
         questions: 0,
@@ -152,8 +152,8 @@ mod tests {
     use super::*;
     use Answer::{Proved, Refuted, Unknown};
 
-    fn said(answers: &[Answer]) -> Said {
-        let mut said = Said {
+    fn said(answers: &[Answer]) -> Opinion {
+        let mut said = Opinion {
             solver: Solver::Z3,
             verdict: Proved,
             questions: 0,

@@ -2,18 +2,18 @@
 
 use std::sync::LazyLock;
 
-use super::actions::{ACTIONS, Action, Step};
+use super::actions::{ACTIONS, AbstractAction, Transition};
 use super::evaluate::{Datum, Ready, Structure};
 use super::lemmas::{self, Lemma};
-use super::symbols::{State, Symbol};
+use super::symbols::{AbstractState, Symbol};
 
 /// An action, ready to be evaluated.
 #[derive(Clone, Debug)]
 pub struct ReadyAction {
     /// The action.
-    pub action: &'static Action,
+    pub action: &'static AbstractAction,
     /// As formulas.
-    pub step: Step,
+    pub step: Transition,
     guard: Ready,
     /// Each is given the places that are asked for, and behind them the parameters.
     updates: Vec<(Symbol, Ready)>,
@@ -21,12 +21,12 @@ pub struct ReadyAction {
 
 impl ReadyAction {
     /// Makes an action ready.
-    pub fn new(action: &'static Action) -> ReadyAction {
+    pub fn new(action: &'static AbstractAction) -> ReadyAction {
         ReadyAction::with(action, (action.step)())
     }
 
     /// The same, with another step in the place of its own.
-    pub fn with(action: &'static Action, step: Step) -> ReadyAction {
+    pub fn with(action: &'static AbstractAction, step: Transition) -> ReadyAction {
         let guard = Ready::new(step.guard, &step.parameters);
         let update = |(&symbol, update): (&Symbol, &super::symbols::Update)| {
             let given = [update.places.clone(), step.parameters.clone()].concat();
@@ -79,7 +79,7 @@ pub struct ReadyLemma {
 impl ReadyLemma {
     /// Makes a lemma ready.
     pub fn new(lemma: &'static Lemma) -> ReadyLemma {
-        ReadyLemma { lemma, holds: Ready::new((lemma.holds)(&State::default()), &[]) }
+        ReadyLemma { lemma, holds: Ready::new((lemma.holds)(&AbstractState::default()), &[]) }
     }
 
     /// Whether it holds of `structure`.

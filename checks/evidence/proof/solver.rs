@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use easy_smt::{Context, ContextBuilder, Response, SExpr};
 use serde::Serialize;
 
-use super::formula::{Expr, Node, Origin, Sort, Var};
+use super::formula::{Expr, Origin, Shape, Sort, Var};
 use super::obligations::Case;
 
 /// How much longer than it may a solver lives.
@@ -192,24 +192,24 @@ impl Told {
         let context = &self.context;
         let all = |parts: &[Expr]| parts.iter().map(|&part| self.expr(part)).collect::<Vec<_>>();
         match expr.node() {
-            Node::Truth(true) => context.true_(),
-            Node::Truth(false) => context.false_(),
-            Node::Number(number) => context.numeral(*number),
-            Node::Var(var) => context.atom(written(*var)),
-            Node::Apply(symbol, args) => {
+            Shape::Truth(true) => context.true_(),
+            Shape::Truth(false) => context.false_(),
+            Shape::Number(number) => context.numeral(*number),
+            Shape::Var(var) => context.atom(written(*var)),
+            Shape::Apply(symbol, args) => {
                 let head = context.atom(symbol.name());
                 context.list([vec![head], all(args)].concat())
             }
-            Node::Plus(a, b) => context.plus(self.expr(*a), self.expr(*b)),
-            Node::Less(a, b) => context.lt(self.expr(*a), self.expr(*b)),
-            Node::AtMost(a, b) => context.lte(self.expr(*a), self.expr(*b)),
-            Node::Is(a, b) => context.eq(self.expr(*a), self.expr(*b)),
-            Node::Not(a) => context.not(self.expr(*a)),
-            Node::And(parts) => context.and_many(all(parts)),
-            Node::Or(parts) => context.or_many(all(parts)),
-            Node::Implies(a, b) => context.imp(self.expr(*a), self.expr(*b)),
-            Node::If(a, b, c) => context.ite(self.expr(*a), self.expr(*b), self.expr(*c)),
-            Node::All(vars, body, trigger) => {
+            Shape::Plus(a, b) => context.plus(self.expr(*a), self.expr(*b)),
+            Shape::Less(a, b) => context.lt(self.expr(*a), self.expr(*b)),
+            Shape::AtMost(a, b) => context.lte(self.expr(*a), self.expr(*b)),
+            Shape::Is(a, b) => context.eq(self.expr(*a), self.expr(*b)),
+            Shape::Not(a) => context.not(self.expr(*a)),
+            Shape::And(parts) => context.and_many(all(parts)),
+            Shape::Or(parts) => context.or_many(all(parts)),
+            Shape::Implies(a, b) => context.imp(self.expr(*a), self.expr(*b)),
+            Shape::If(a, b, c) => context.ite(self.expr(*a), self.expr(*b), self.expr(*c)),
+            Shape::All(vars, body, trigger) => {
                 let body = match trigger.is_empty() {
                     true => self.expr(*body),
                     false => {
@@ -220,7 +220,7 @@ impl Told {
                 };
                 context.forall(self.bound(vars), body)
             }
-            Node::Some(vars, body) => context.exists(self.bound(vars), self.expr(*body)),
+            Shape::Some(vars, body) => context.exists(self.bound(vars), self.expr(*body)),
         }
     }
 }
@@ -251,7 +251,7 @@ fn written(var: Var) -> String {
 mod tests {
     use super::*;
     use crate::evidence::proof::formula::{all, some, vars};
-    use crate::evidence::proof::symbols::State;
+    use crate::evidence::proof::symbols::AbstractState;
 
     fn written(formula: Expr) -> String {
         let told = Told { context: ContextBuilder::new().build().unwrap() };
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn formulas_are_written_as_smt_lib() {
-        let now = State::default();
+        let now = AbstractState::default();
         let [s, t, i] = vars(["s", "t", "i"]);
         let term = now.current_term(s);
         assert_eq!(

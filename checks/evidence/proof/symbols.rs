@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::formula::{Expr, Node, Origin, Sort, Var};
+use super::formula::{Expr, Origin, Shape, Sort, Var};
 
 /// What a function of the system tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Subject {
     /// What a server keeps.
     Server,
     /// What letters were sent. None is ever lost for good: any may arrive at any time.
@@ -52,12 +52,12 @@ macro_rules! symbols {
             }
 
             /// What it tells of.
-            pub fn kind(self) -> Kind {
-                match self { $(Symbol::$name => Kind::$kind,)* }
+            pub fn kind(self) -> Subject {
+                match self { $(Symbol::$name => Subject::$kind,)* }
             }
         }
 
-        impl State {
+        impl AbstractState {
             $($(#[doc = $about])+
               pub fn $method(&self $(, $arg: Expr)*) -> Expr {
                 self.apply(Symbol::$name, vec![$($arg,)*])
@@ -184,13 +184,13 @@ pub struct Update {
 
 /// A state of the system: the one before an action, or what it becomes.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct AbstractState {
     updates: BTreeMap<Symbol, Update>,
 }
 
 const PLACES: [&str; 3] = ["a", "b", "c"];
 
-impl State {
+impl AbstractState {
     /// A function as it is in this state.
     pub fn apply(&self, symbol: Symbol, args: Vec<Expr>) -> Expr {
         let moved = symbol == Symbol::Choosable && self.moves_choosable();
@@ -199,8 +199,8 @@ impl State {
                 let values: Vec<_> = places.iter().copied().zip(args).collect();
                 value.with(&values)
             }
-            None if moved => Node::Apply(Symbol::ChoosableAfter, args).into(),
-            None => Node::Apply(symbol, args).into(),
+            None if moved => Shape::Apply(Symbol::ChoosableAfter, args).into(),
+            None => Shape::Apply(symbol, args).into(),
         }
     }
 
@@ -218,13 +218,13 @@ impl State {
     pub fn put<const N: usize>(
         mut self,
         symbol: Symbol,
-        value: impl Fn(&State, [Expr; N]) -> Expr,
-    ) -> State {
+        value: impl Fn(&AbstractState, [Expr; N]) -> Expr,
+    ) -> AbstractState {
         assert_eq!(symbol.args().len(), N, "{symbol:?}");
         let place =
             |n: usize| Var { name: PLACES[n], sort: symbol.args()[n], origin: Origin::Place };
         let places: [Var; N] = std::array::from_fn(place);
-        let value = value(&State::default(), places.map(Expr::from));
+        let value = value(&AbstractState::default(), places.map(Expr::from));
         let before = self.updates.insert(symbol, Update { places: places.to_vec(), value });
         assert!(before.is_none(), "{symbol:?} is put twice");
         self
@@ -234,18 +234,18 @@ impl State {
     ///
     /// # Panics
     /// When it does not differ.
-    pub fn leave(mut self, symbol: Symbol) -> State {
+    pub fn leave(mut self, symbol: Symbol) -> AbstractState {
         assert!(self.updates.remove(&symbol).is_some(), "{symbol:?} is as it was");
         self
     }
 
     /// The same state, with what `change` puts in the place of a part of its updates.
-    pub fn map(&self, change: &dyn Fn(Expr) -> Option<Expr>) -> State {
+    pub fn map(&self, change: &dyn Fn(Expr) -> Option<Expr>) -> AbstractState {
         let mapped = |(&symbol, update): (&Symbol, &Update)| {
             let Update { places, value } = update.clone();
             (symbol, Update { places, value: value.map(change) })
         };
-        State { updates: self.updates.iter().map(mapped).collect() }
+        AbstractState { updates: self.updates.iter().map(mapped).collect() }
     }
 
     /// The same state, with another value of `symbol` at one place.
@@ -254,7 +254,7 @@ impl State {
         symbol: Symbol,
         at: [Expr; N],
         value: impl Into<Expr>,
-    ) -> State {
+    ) -> AbstractState {
         let value = value.into();
         self.put(symbol, |before, places: [Expr; N]| {
             value.when(same(places, at), before.apply(symbol, places.to_vec()))
@@ -262,7 +262,7 @@ impl State {
     }
 
     /// The same state, in which `symbol` is true at one more place.
-    pub fn add<const N: usize>(self, symbol: Symbol, at: [Expr; N]) -> State {
+    pub fn add<const N: usize>(self, symbol: Symbol, at: [Expr; N]) -> AbstractState {
         self.put(symbol, |before, places: [Expr; N]| {
             same(places, at) | before.apply(symbol, places.to_vec())
         })
@@ -282,27 +282,27 @@ mod tests {
     #[test]
     fn a_function_is_what_was_put_and_else_what_it_was() {
         let [s, r] = vars(["s", "r"]);
-        let before = State::default();
-        let after = State::default().set(Symbol::CommitIndex, [s], 7);
+        let before = AbstractState::default();
+        let after = AbstractState::default().set(Symbol::CommitIndex, [s], 7);
         let expected = Expr::from(7).when(r.is(s), before.commit_index(r));
         // Of one place, the condition is a conjunction of one.
-        let Node::If(condition, then, other) = after.commit_index(r).node() else {
+        let Shape::If(condition, then, other) = after.commit_index(r).node() else {
             panic!("{after:?}")
         };
         assert_eq!(condition.conjuncts(), [r.is(s)]);
-        assert_eq!(Expr::from(Node::If(r.is(s), *then, *other)), expected);
+        assert_eq!(Expr::from(Shape::If(r.is(s), *then, *other)), expected);
         assert_eq!(after.last_index(r), before.last_index(r));
     }
 
     #[test]
     fn what_may_be_committed_moves_with_terms_and_with_what_is_held() {
         let [s, q, t, i] = vars(["s", "q", "t", "i"]);
-        let symbol = |state: &State| state.choosable(q, t, i).symbols();
-        let still = State::default().set(Symbol::CommitIndex, [s], 7);
+        let symbol = |state: &AbstractState| state.choosable(q, t, i).symbols();
+        let still = AbstractState::default().set(Symbol::CommitIndex, [s], 7);
         assert_eq!(symbol(&still), [Symbol::Choosable].into());
         for moved in [
-            State::default().set(Symbol::CurrentTerm, [s], 7),
-            State::default().set(Symbol::Held, [s, t], 7),
+            AbstractState::default().set(Symbol::CurrentTerm, [s], 7),
+            AbstractState::default().set(Symbol::Held, [s, t], 7),
         ] {
             assert_eq!(symbol(&moved), [Symbol::ChoosableAfter].into());
         }
@@ -312,6 +312,10 @@ mod tests {
     #[should_panic(expected = "is put twice")]
     fn an_action_changes_a_function_once() {
         let [s] = vars(["s"]);
-        let _ = State::default().set(Symbol::CommitIndex, [s], 7).set(Symbol::CommitIndex, [s], 8);
+        let _ = AbstractState::default().set(Symbol::CommitIndex, [s], 7).set(
+            Symbol::CommitIndex,
+            [s],
+            8,
+        );
     }
 }

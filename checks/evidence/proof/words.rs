@@ -1,6 +1,6 @@
 //! Formulas as text, and what stands at a place of the system in Raft's words.
 
-use super::formula::{Expr, Node, Sort, Var};
+use super::formula::{Expr, Shape, Sort, Var};
 use super::symbols::Symbol;
 
 /// A formula as text; `name` says what a variable is called, where it has another name than its
@@ -8,61 +8,61 @@ use super::symbols::Symbol;
 pub fn formula(expr: Expr, name: &dyn Fn(&Var) -> Option<String>) -> String {
     let text = |part: Expr| formula(part, name);
     let tight = |part: Expr| match part.node() {
-        Node::And(_)
-        | Node::Or(_)
-        | Node::Implies(..)
-        | Node::If(..)
-        | Node::All(..)
-        | Node::Some(..) => format!("({})", text(part)),
-        Node::Truth(_)
-        | Node::Number(_)
-        | Node::Var(_)
-        | Node::Apply(..)
-        | Node::Plus(..)
-        | Node::Less(..)
-        | Node::AtMost(..)
-        | Node::Is(..)
-        | Node::Not(_) => text(part),
+        Shape::And(_)
+        | Shape::Or(_)
+        | Shape::Implies(..)
+        | Shape::If(..)
+        | Shape::All(..)
+        | Shape::Some(..) => format!("({})", text(part)),
+        Shape::Truth(_)
+        | Shape::Number(_)
+        | Shape::Var(_)
+        | Shape::Apply(..)
+        | Shape::Plus(..)
+        | Shape::Less(..)
+        | Shape::AtMost(..)
+        | Shape::Is(..)
+        | Shape::Not(_) => text(part),
     };
     let list = |parts: &[Expr], between: &str| {
         parts.iter().map(|part| tight(*part)).collect::<Vec<_>>().join(between)
     };
     let bound = |vars: &[Var]| vars.iter().map(|var| var.name).collect::<Vec<_>>().join(", ");
     match expr.node() {
-        Node::Truth(truth) => truth.to_string(),
-        Node::Number(number) => number.to_string(),
-        Node::Var(var) => name(var).unwrap_or_else(|| var.name.to_owned()),
-        Node::Apply(symbol, args) => {
+        Shape::Truth(truth) => truth.to_string(),
+        Shape::Number(number) => number.to_string(),
+        Shape::Var(var) => name(var).unwrap_or_else(|| var.name.to_owned()),
+        Shape::Apply(symbol, args) => {
             let args: Vec<String> = args.iter().map(|arg| text(*arg)).collect();
             format!("{}({})", symbol.name(), args.join(", "))
         }
-        Node::Plus(a, b) => format!("{} + {}", text(*a), text(*b)),
-        Node::Less(a, b) => format!("{} < {}", tight(*a), tight(*b)),
-        Node::AtMost(a, b) => format!("{} <= {}", tight(*a), tight(*b)),
-        Node::Is(a, b) => format!("{} = {}", tight(*a), tight(*b)),
-        Node::Not(a) => match a.node() {
-            Node::Is(a, b) => format!("{} != {}", tight(*a), tight(*b)),
-            Node::Truth(_)
-            | Node::Number(_)
-            | Node::Var(_)
-            | Node::Apply(..)
-            | Node::Plus(..)
-            | Node::Less(..)
-            | Node::AtMost(..)
-            | Node::Not(_)
-            | Node::And(_)
-            | Node::Or(_)
-            | Node::Implies(..)
-            | Node::If(..)
-            | Node::All(..)
-            | Node::Some(..) => format!("not {}", tight(*a)),
+        Shape::Plus(a, b) => format!("{} + {}", text(*a), text(*b)),
+        Shape::Less(a, b) => format!("{} < {}", tight(*a), tight(*b)),
+        Shape::AtMost(a, b) => format!("{} <= {}", tight(*a), tight(*b)),
+        Shape::Is(a, b) => format!("{} = {}", tight(*a), tight(*b)),
+        Shape::Not(a) => match a.node() {
+            Shape::Is(a, b) => format!("{} != {}", tight(*a), tight(*b)),
+            Shape::Truth(_)
+            | Shape::Number(_)
+            | Shape::Var(_)
+            | Shape::Apply(..)
+            | Shape::Plus(..)
+            | Shape::Less(..)
+            | Shape::AtMost(..)
+            | Shape::Not(_)
+            | Shape::And(_)
+            | Shape::Or(_)
+            | Shape::Implies(..)
+            | Shape::If(..)
+            | Shape::All(..)
+            | Shape::Some(..) => format!("not {}", tight(*a)),
         },
-        Node::And(parts) => list(parts, " and "),
-        Node::Or(parts) => list(parts, " or "),
-        Node::Implies(a, b) => format!("{} => {}", tight(*a), tight(*b)),
-        Node::If(a, b, c) => format!("if {} then {} else {}", tight(*a), tight(*b), tight(*c)),
-        Node::All(vars, body, _) => format!("for all {}: {}", bound(vars), text(*body)),
-        Node::Some(vars, body) => format!("for some {}: {}", bound(vars), text(*body)),
+        Shape::And(parts) => list(parts, " and "),
+        Shape::Or(parts) => list(parts, " or "),
+        Shape::Implies(a, b) => format!("{} => {}", tight(*a), tight(*b)),
+        Shape::If(a, b, c) => format!("if {} then {} else {}", tight(*a), tight(*b), tight(*c)),
+        Shape::All(vars, body, _) => format!("for all {}: {}", bound(vars), text(*body)),
+        Shape::Some(vars, body) => format!("for some {}: {}", bound(vars), text(*body)),
     }
 }
 

@@ -10,7 +10,7 @@ mod elections;
 mod replication;
 
 use super::formula::{Expr, Origin, Sort, Var};
-use super::symbols::{State, Symbol};
+use super::symbols::{AbstractState, Symbol};
 
 pub use commits::{advance, apply};
 pub use elections::{adopt, count, grant, restart, stand, win};
@@ -18,7 +18,7 @@ pub use replication::{acknowledged, back_up, keep, propose, refuse, send, trunca
 
 /// Something that can happen.
 #[derive(Clone, Copy, Debug)]
-pub struct Action {
+pub struct AbstractAction {
     /// Its name.
     pub name: &'static str,
     /// What it is in Figure 2.
@@ -26,109 +26,114 @@ pub struct Action {
     /// The rules of Figure 2 that it stands for.
     pub rules: &'static [&'static str],
     /// When it can happen, and what then is.
-    pub step: fn() -> Step,
+    pub step: fn() -> Transition,
 }
 
 /// An action, told in terms of the state before it.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Transition {
     /// Who it happens to, and with what: the acting server first.
     pub parameters: Vec<Var>,
     /// When it can happen.
     pub guard: Expr,
     /// What then is.
-    pub after: State,
+    pub after: AbstractState,
 }
 
 /// Every action.
-pub const ACTIONS: &[Action] = &[
-    Action {
+pub const ACTIONS: &[AbstractAction] = &[
+    AbstractAction {
         name: "adopt",
         about: "a server learns of a greater term, and follows in it",
         rules: &["ALL.2"],
         step: adopt,
     },
-    Action {
+    AbstractAction {
         name: "stand",
         about: "a server that does not lead stands in the next term, and asks for votes",
         rules: &["FO.2", "CA.1a", "CA.1b", "CA.1d", "CA.4"],
         step: stand,
     },
-    Action {
+    AbstractAction {
         name: "grant",
         about: "a server gives a candidate its vote, and says so",
         rules: &["RV.1", "RV.2", "FO.1"],
         step: grant,
     },
-    Action { name: "count", about: "a candidate counts a vote", rules: &["CA.2"], step: count },
-    Action {
+    AbstractAction {
+        name: "count",
+        about: "a candidate counts a vote",
+        rules: &["CA.2"],
+        step: count,
+    },
+    AbstractAction {
         name: "win",
         about: "a candidate that has counted the votes of a quorum leads",
         rules: &["CA.2"],
         step: win,
     },
-    Action {
+    AbstractAction {
         name: "propose",
         about: "a leader appends an entry to its log",
         rules: &["LE.2"],
         step: propose,
     },
-    Action {
+    AbstractAction {
         name: "send",
         about: "a leader sends a part of its log, or a heartbeat",
         rules: &["LE.1a", "LE.1b", "LE.3"],
         step: send,
     },
-    Action {
+    AbstractAction {
         name: "keep",
         about: "a server acknowledges a request whose entries it holds",
         rules: &["AE.1", "AE.2", "AE.5", "CA.3"],
         step: keep,
     },
-    Action {
+    AbstractAction {
         name: "truncate",
         about: "a server drops the entries of its log from the first that conflicts with a request",
         rules: &["AE.3"],
         step: truncate,
     },
-    Action {
+    AbstractAction {
         name: "write",
         about: "a server stores the entries of a request that it does not hold, in the place of \
                 those that conflict with them, and acknowledges it",
         rules: &["AE.1", "AE.2", "AE.3", "AE.4", "AE.5", "CA.3"],
         step: write,
     },
-    Action {
+    AbstractAction {
         name: "refuse",
         about: "a server refuses a request that does not continue its log",
         rules: &["AE.2", "CA.3"],
         step: refuse,
     },
-    Action {
+    AbstractAction {
         name: "acknowledged",
         about: "a leader learns how far a peer holds its log",
         rules: &["LE.3a"],
         step: acknowledged,
     },
-    Action {
+    AbstractAction {
         name: "back up",
         about: "a leader goes back with a peer that has refused",
         rules: &["LE.3b"],
         step: back_up,
     },
-    Action {
+    AbstractAction {
         name: "advance",
         about: "a leader commits an entry of its own term that a quorum holds",
         rules: &["LE.4"],
         step: advance,
     },
-    Action {
+    AbstractAction {
         name: "apply",
         about: "a server hands the next committed entry to its state machine",
         rules: &["ALL.1"],
         step: apply,
     },
-    Action {
+    AbstractAction {
         name: "restart",
         about: "a server crashes, and starts again from its disk",
         rules: &["PS.1", "PS.2", "PS.3"],
@@ -142,7 +147,7 @@ fn parameters<const N: usize>(names: [(&'static str, Sort); N]) -> ([Expr; N], V
     (vars.map(Expr::from), vars.to_vec())
 }
 
-impl State {
+impl AbstractState {
     /// The term of the last entry of the log of `s`; 0 if there is none.
     pub fn last_term(&self, s: Expr) -> Expr {
         self.term_before(s, self.last_index(s))
@@ -154,11 +159,11 @@ impl State {
     }
 
     /// The state in which `s` has lost what only candidates and leaders have.
-    fn without_role(self, s: Expr) -> State {
+    fn without_role(self, s: Expr) -> AbstractState {
         self.set(Symbol::Candidate, [s], false).set(Symbol::Leader, [s], false).without_counts(s)
     }
 
-    fn without_counts(self, s: Expr) -> State {
+    fn without_counts(self, s: Expr) -> AbstractState {
         self.put(Symbol::VotesGranted, |before, [a, b]| a.is_not(s) & before.votes_granted(a, b))
             .put(Symbol::NextIndex, |before, [a, b]| {
                 Expr::from(0).when(a.is(s), before.next_index(a, b))

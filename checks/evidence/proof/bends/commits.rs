@@ -1,8 +1,8 @@
 //! Bends of what is committed, and of what state machines are given.
 
-use super::{Bend, Step};
+use super::{Bend, Transition};
 use crate::evidence::proof::formula::{all, vars};
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 
 /// In the order of the rules.
 pub const BENDS: &[Bend] = &[
@@ -56,42 +56,42 @@ pub const BENDS: &[Bend] = &[
     },
 ];
 
-fn commit_all_at_start(step: Step) -> Step {
+fn commit_all_at_start(step: Transition) -> Transition {
     let [s] = step.values();
     step.putting(Symbol::CommitIndex, |before, [a]| {
         before.last_index(a).when(a.is(s), before.commit_index(a))
     })
 }
 
-fn count_all_applied_at_start(step: Step) -> Step {
+fn count_all_applied_at_start(step: Transition) -> Transition {
     let [s] = step.values();
     step.putting(Symbol::LastApplied, |before, [a]| {
         before.last_index(a).when(a.is(s), before.last_applied(a))
     })
 }
 
-fn apply_the_uncommitted(step: Step) -> Step {
-    let now = State::default();
+fn apply_the_uncommitted(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s] = step.values();
     let applied = now.last_applied(s);
     step.without(applied.below(now.commit_index(s))).also(applied.below(now.last_index(s)))
 }
 
-fn skip_an_entry(step: Step) -> Step {
-    let now = State::default();
+fn skip_an_entry(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s] = step.values();
     let next = now.last_applied(s) + 1;
     step.replacing(now.log_payload(s, next), now.log_payload(s, next + 1))
 }
 
-fn count_older_entries(step: Step) -> Step {
-    let now = State::default();
+fn count_older_entries(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, _, i] = step.values();
     step.without(now.log_term(l, i).is(now.current_term(l)))
 }
 
-fn commit_without_a_quorum(step: Step) -> Step {
-    let now = State::default();
+fn commit_without_a_quorum(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, q, i] = step.values();
     let [s] = vars(["s"]);
     let known = s.is(l) | now.match_index(l, s).at_least(i);

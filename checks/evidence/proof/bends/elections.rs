@@ -1,9 +1,9 @@
 //! Bends of what survives a crash, of terms, and of elections.
 
-use super::{Bend, Step};
+use super::{Bend, Transition};
 use crate::evidence::proof::actions::up_to_date;
 use crate::evidence::proof::formula::{Expr, Sort, all, vars};
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 
 /// In the order of the rules.
 pub const BENDS: &[Bend] = &[
@@ -145,49 +145,49 @@ pub const BENDS: &[Bend] = &[
     },
 ];
 
-fn forget_the_term(step: Step) -> Step {
+fn forget_the_term(step: Transition) -> Transition {
     let [s] = step.values();
     let after = step.after.set(Symbol::CurrentTerm, [s], 0);
-    Step { after, ..step }
+    Transition { after, ..step }
 }
 
-fn forget_the_vote(step: Step) -> Step {
+fn forget_the_vote(step: Transition) -> Transition {
     let [s] = step.values();
     let after =
         step.after.put(Symbol::VotedFor, |before, [a, b]| a.is_not(s) & before.voted_for(a, b));
-    Step { after, ..step }
+    Transition { after, ..step }
 }
 
-fn lose_the_log(step: Step) -> Step {
+fn lose_the_log(step: Transition) -> Transition {
     let [s] = step.values();
     let after = step.after.set(Symbol::LastIndex, [s], 0);
-    Step { after, ..step }
+    Transition { after, ..step }
 }
 
-fn grant_stale_requests(step: Step) -> Step {
-    let now = State::default();
+fn grant_stale_requests(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, c] = step.values();
     let (step, t) = step.parameter("t", Sort::Term);
     let term = now.current_term(s);
     let guard = step.guard.map(&|expr| (expr == term).then_some(t));
-    Step { guard, ..step }.replacing(term, t).also(t.at_most(term) & c.is_not(s))
+    Transition { guard, ..step }.replacing(term, t).also(t.at_most(term) & c.is_not(s))
 }
 
 /// Whether `s` has voted for nobody else than `c`.
 fn unbound(s: Expr, c: Expr) -> Expr {
     let [d] = vars(["d"]);
-    all([d], State::default().voted_for(s, d).implies(d.is(c)))
+    all([d], AbstractState::default().voted_for(s, d).implies(d.is(c)))
 }
 
-fn vote_twice(step: Step) -> Step {
+fn vote_twice(step: Transition) -> Transition {
     let [s, c] = step.values();
     step.without(unbound(s, c))
 }
 
 /// What voter `s` asks of the log of `c`, which it compares by the numbers that `compare` is
 /// given: last term and index of the candidate's log, and of its own.
-fn compared(step: Step, compare: impl Fn([Expr; 4]) -> Expr) -> Step {
-    let now = State::default();
+fn compared(step: Transition, compare: impl Fn([Expr; 4]) -> Expr) -> Transition {
+    let now = AbstractState::default();
     let [s, c] = step.values();
     let t = now.current_term(s);
     let logs = [now.asked_term(c, t), now.asked_index(c, t), now.last_term(s), now.last_index(s)];
@@ -195,36 +195,36 @@ fn compared(step: Step, compare: impl Fn([Expr; 4]) -> Expr) -> Step {
     step.without(up_to_date(term, index, own_term, own_index)).also(compare(logs))
 }
 
-fn vote_for_logs_unseen(step: Step) -> Step {
+fn vote_for_logs_unseen(step: Transition) -> Transition {
     compared(step, |_| true.into())
 }
 
-fn compare_logs_by_length(step: Step) -> Step {
+fn compare_logs_by_length(step: Transition) -> Transition {
     compared(step, |[_, index, _, own_index]| index.at_least(own_index))
 }
 
-fn compare_logs_by_term(step: Step) -> Step {
+fn compare_logs_by_term(step: Transition) -> Transition {
     compared(step, |[term, _, own_term, _]| term.at_least(own_term))
 }
 
-fn adopt_older_terms(step: Step) -> Step {
+fn adopt_older_terms(step: Transition) -> Transition {
     let [s, t] = step.values();
-    let term = State::default().current_term(s);
+    let term = AbstractState::default().current_term(s);
     step.without(t.above(term)).also(t.is_not(term))
 }
 
-fn stand_in_the_same_term(step: Step) -> Step {
+fn stand_in_the_same_term(step: Transition) -> Transition {
     let [s] = step.values();
-    let term = State::default().current_term(s);
+    let term = AbstractState::default().current_term(s);
     step.replacing(term + 1, term)
 }
 
-fn stand_without_a_vote(step: Step) -> Step {
+fn stand_without_a_vote(step: Transition) -> Transition {
     step.leaving(Symbol::VotedFor)
 }
 
-fn tell_of_a_longer_log(step: Step) -> Step {
-    let now = State::default();
+fn tell_of_a_longer_log(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s] = step.values();
     let term = now.current_term(s) + 1;
     let longer = now.last_index(s) + 1;
@@ -233,15 +233,15 @@ fn tell_of_a_longer_log(step: Step) -> Step {
     })
 }
 
-fn count_older_votes(step: Step) -> Step {
-    let now = State::default();
+fn count_older_votes(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [c, v] = step.values();
     let (step, t) = step.parameter("t", Sort::Term);
     step.without(now.granted(v, now.current_term(c), c)).also(now.granted(v, t, c))
 }
 
-fn win_without_a_quorum(step: Step) -> Step {
-    let now = State::default();
+fn win_without_a_quorum(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [c, q] = step.values();
     let [v] = vars(["v"]);
     step.without(all([v], now.member(v, q).implies(now.votes_granted(c, v))))

@@ -9,11 +9,11 @@ mod replication;
 
 use std::sync::LazyLock;
 
-use super::actions::{ACTIONS, Action, Step};
+use super::actions::{ACTIONS, AbstractAction, Transition};
 use super::formula::{Expr, Sort, Var, and};
 use super::lemmas::Lemma;
 use super::ready::ReadyAction;
-use super::symbols::{State, Symbol};
+use super::symbols::{AbstractState, Symbol};
 
 /// A bent action.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,7 @@ pub struct Bend {
     /// The lemma that falls.
     pub falls: &'static str,
     /// What becomes of the action's own step.
-    pub step: fn(Step) -> Step,
+    pub step: fn(Transition) -> Transition,
 }
 
 /// Every bend, in the order of the rules.
@@ -63,13 +63,13 @@ impl Bend {
     ///
     /// # Panics
     /// When there is none of that name.
-    pub fn bent(&self) -> &'static Action {
+    pub fn bent(&self) -> &'static AbstractAction {
         let found = ACTIONS.iter().find(|action| action.name == self.action);
         found.unwrap_or_else(|| panic!("{}: there is no action {}", self.name, self.action))
     }
 
     /// The bent step.
-    pub fn bent_step(&self) -> Step {
+    pub fn bent_step(&self) -> Transition {
         (self.step)((self.bent().step)())
     }
 
@@ -87,8 +87,8 @@ impl Bend {
     }
 
     /// The actions of the system in which it stands in the place of its action.
-    pub fn system(&self) -> Vec<(&'static Action, Step)> {
-        let step = |action: &'static Action| match action.name == self.action {
+    pub fn system(&self) -> Vec<(&'static AbstractAction, Transition)> {
+        let step = |action: &'static AbstractAction| match action.name == self.action {
             true => (action, self.bent_step()),
             false => (action, (action.step)()),
         };
@@ -96,50 +96,50 @@ impl Bend {
     }
 }
 
-impl Step {
+impl Transition {
     /// The step that can happen without this part of its guard.
     ///
     /// # Panics
     /// When its guard has no such part.
-    fn without(self, part: Expr) -> Step {
+    fn without(self, part: Expr) -> Transition {
         let parts = self.guard.conjuncts();
         assert!(parts.contains(&part), "{part:?} is no part of {parts:?}");
         let guard = and(parts.into_iter().filter(|&other| other != part));
-        Step { guard, ..self }
+        Transition { guard, ..self }
     }
 
     /// The step that needs this as well.
-    fn also(self, part: Expr) -> Step {
-        Step { guard: self.guard & part, ..self }
+    fn also(self, part: Expr) -> Transition {
+        Transition { guard: self.guard & part, ..self }
     }
 
     /// The step that leaves a function as it is.
-    fn leaving(self, symbol: Symbol) -> Step {
-        Step { after: self.after.leave(symbol), ..self }
+    fn leaving(self, symbol: Symbol) -> Transition {
+        Transition { after: self.after.leave(symbol), ..self }
     }
 
     /// The step with another value of a function that it changes.
     fn putting<const N: usize>(
         self,
         symbol: Symbol,
-        value: impl Fn(&State, [Expr; N]) -> Expr,
-    ) -> Step {
+        value: impl Fn(&AbstractState, [Expr; N]) -> Expr,
+    ) -> Transition {
         let after = self.after.leave(symbol).put(symbol, value);
-        Step { after, ..self }
+        Transition { after, ..self }
     }
 
     /// The step that has `other` wherever its updates have `part`.
     ///
     /// # Panics
     /// When they nowhere do.
-    fn replacing(self, part: Expr, other: Expr) -> Step {
+    fn replacing(self, part: Expr, other: Expr) -> Transition {
         let after = self.after.map(&|expr| (expr == part).then_some(other));
         assert_ne!(after.updates(), self.after.updates(), "{part:?} is nowhere");
-        Step { after, ..self }
+        Transition { after, ..self }
     }
 
     /// A further parameter.
-    fn parameter(mut self, name: &'static str, sort: Sort) -> (Step, Expr) {
+    fn parameter(mut self, name: &'static str, sort: Sort) -> (Transition, Expr) {
         let var = Var { name, sort, origin: super::formula::Origin::Parameter };
         self.parameters.push(var);
         (self, var.into())

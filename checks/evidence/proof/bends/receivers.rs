@@ -1,8 +1,8 @@
 //! Bends of what a server does with an AppendEntries.
 
-use super::{Bend, Step};
+use super::{Bend, Transition};
 use crate::evidence::proof::formula::{Expr, all, vars};
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 
 /// In the order of the rules.
 pub const BENDS: &[Bend] = &[
@@ -97,46 +97,46 @@ pub const BENDS: &[Bend] = &[
 ];
 
 /// Who acts, and the request, whatever else there is.
-fn receiver(step: &Step) -> [Expr; 2] {
+fn receiver(step: &Transition) -> [Expr; 2] {
     [step.parameters[0], step.parameters[1]].map(Expr::from)
 }
 
-fn store_for_older_leaders(step: Step) -> Step {
-    let now = State::default();
+fn store_for_older_leaders(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, m] = receiver(&step);
     let (term, own) = (now.request_term(m), now.current_term(s));
     step.without(term.is(own)).also(term.at_most(own))
 }
 
-fn skip_prev_index(step: Step) -> Step {
-    let now = State::default();
+fn skip_prev_index(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, m] = receiver(&step);
     step.without(now.prev_index(m).at_most(now.last_index(s)))
 }
 
-fn skip_prev_term(step: Step) -> Step {
-    let now = State::default();
+fn skip_prev_term(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, m] = receiver(&step);
     step.without(now.prev_term(m).is(now.term_before(s, now.prev_index(m))))
 }
 
-fn truncate_always(step: Step) -> Step {
-    let now = State::default();
+fn truncate_always(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, m, k] = step.values();
     let conflict = now.log_term(s, k + 1).is_not(now.entry_term(m, k + 1));
     step.without(k.is(now.last_index(s)) | conflict)
 }
 
-fn truncate_never(step: Step) -> Step {
-    let now = State::default();
+fn truncate_never(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, m] = step.values();
     let [i] = vars(["i"]);
     let part = now.prev_index(m).below(i) & i.at_most(now.end_index(m));
     step.without(all([i], part.implies(now.log_term(s, i).is(now.entry_term(m, i)))))
 }
 
-fn keep_behind_a_conflict(step: Step) -> Step {
-    let now = State::default();
+fn keep_behind_a_conflict(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, m, k] = step.values();
     let (end, last) = (now.end_index(m), now.last_index(s));
     let longest = end.when(end.above(last), last);
@@ -150,12 +150,12 @@ fn keep_behind_a_conflict(step: Step) -> Step {
         })
 }
 
-fn store_nothing(step: Step) -> Step {
+fn store_nothing(step: Transition) -> Transition {
     step.leaving(Symbol::LastIndex).leaving(Symbol::LogTerm).leaving(Symbol::LogPayload)
 }
 
-fn acknowledge_the_whole_log(step: Step) -> Step {
-    let now = State::default();
+fn acknowledge_the_whole_log(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [s, _] = step.values();
     let (t, last) = (now.current_term(s), now.last_index(s));
     let held = now.held(s, t);
@@ -167,19 +167,19 @@ fn acknowledge_the_whole_log(step: Step) -> Step {
 }
 
 /// What `leaderCommit` is bounded by is `bound`, not the end of the request.
-fn bounded(step: Step, bound: impl Fn(Expr) -> Expr) -> Step {
-    let now = State::default();
+fn bounded(step: Transition, bound: impl Fn(Expr) -> Expr) -> Transition {
+    let now = AbstractState::default();
     let [_, m] = receiver(&step);
     let (told, end) = (now.leader_commit(m), now.end_index(m));
     step.replacing(told.when(told.below(end), end), bound(told))
 }
 
-fn commit_without_bound(step: Step) -> Step {
+fn commit_without_bound(step: Transition) -> Transition {
     bounded(step, |told| told)
 }
 
-fn commit_beyond_what_is_new(step: Step) -> Step {
+fn commit_beyond_what_is_new(step: Transition) -> Transition {
     let [s, _] = receiver(&step);
-    let last = State::default().last_index(s);
+    let last = AbstractState::default().last_index(s);
     bounded(step, |told| told.when(told.below(last), last))
 }

@@ -1,8 +1,8 @@
 //! Bends of how a leader replicates its log.
 
-use super::{Bend, Step};
+use super::{Bend, Transition};
 use crate::evidence::proof::formula::{Sort, all, vars};
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 
 /// In the order of the rules.
 pub const BENDS: &[Bend] = &[
@@ -88,31 +88,31 @@ pub const BENDS: &[Bend] = &[
     },
 ];
 
-fn send_past_the_end(step: Step) -> Step {
+fn send_past_the_end(step: Transition) -> Transition {
     let [c, _] = step.values();
-    let next = State::default().last_index(c) + 1;
+    let next = AbstractState::default().last_index(c) + 1;
     step.replacing(next, next + 1)
 }
 
-fn believe_peers_hold_all(step: Step) -> Step {
+fn believe_peers_hold_all(step: Transition) -> Transition {
     let [c, _] = step.values();
-    let last = State::default().last_index(c);
+    let last = AbstractState::default().last_index(c);
     step.putting(Symbol::MatchIndex, |before, [a, b]| last.when(a.is(c), before.match_index(a, b)))
 }
 
-fn propose_without_office(step: Step) -> Step {
+fn propose_without_office(step: Transition) -> Transition {
     let [l, _] = step.values();
-    step.without(State::default().is_leader(l))
+    step.without(AbstractState::default().is_leader(l))
 }
 
-fn overwrite_the_last_entry(step: Step) -> Step {
+fn overwrite_the_last_entry(step: Transition) -> Transition {
     let [l, _] = step.values();
-    let last = State::default().last_index(l);
+    let last = AbstractState::default().last_index(l);
     step.replacing(last + 1, last).also(last.at_least(1))
 }
 
-fn send_other_entries(step: Step) -> Step {
-    let now = State::default();
+fn send_other_entries(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, m] = step.values();
     let [i] = vars(["i"]);
     let part = now.prev_index(m).below(i) & i.at_most(now.end_index(m));
@@ -121,32 +121,32 @@ fn send_other_entries(step: Step) -> Step {
     step.without(all([i], part.implies(same)))
 }
 
-fn send_what_it_lacks(step: Step) -> Step {
-    let now = State::default();
+fn send_what_it_lacks(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, m] = step.values();
     step.without(now.end_index(m).at_most(now.last_index(l)))
 }
 
-fn send_another_prev_term(step: Step) -> Step {
-    let now = State::default();
+fn send_another_prev_term(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, m] = step.values();
     step.without(now.prev_term(m).is(now.term_before(l, now.prev_index(m))))
 }
 
-fn tell_of_more_commits(step: Step) -> Step {
-    let now = State::default();
+fn tell_of_more_commits(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, m] = step.values();
     step.without(now.leader_commit(m).at_most(now.commit_index(l)))
 }
 
-fn count_older_acknowledgements(step: Step) -> Step {
-    let now = State::default();
+fn count_older_acknowledgements(step: Transition) -> Transition {
+    let now = AbstractState::default();
     let [l, s, i] = step.values();
     let (step, t) = step.parameter("t", Sort::Term);
     step.without(now.acknowledged(s, now.current_term(l), i)).also(now.acknowledged(s, t, i))
 }
 
-fn back_up_too_far(step: Step) -> Step {
+fn back_up_too_far(step: Transition) -> Transition {
     let [l, s, _, k] = step.values();
-    step.without(State::default().match_index(l, s).below(k))
+    step.without(AbstractState::default().match_index(l, s).below(k))
 }

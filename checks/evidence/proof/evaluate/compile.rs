@@ -1,9 +1,9 @@
 //! Formulas made ready: variables get places, and quantifiers ranges.
 
 use super::{Code, Range};
-use crate::evidence::proof::formula::{Expr, Node, Origin, Sort, Var};
+use crate::evidence::proof::formula::{Expr, Origin, Shape, Sort, Var};
 use crate::evidence::proof::obligations::choosable;
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 
 /// What `expr` is to an evaluation, and how many places its variables take: the first ones are
 /// those of `parameters`.
@@ -39,26 +39,26 @@ impl Scope {
 
     fn code(&mut self, expr: Expr) -> Code {
         match expr.node() {
-            Node::Truth(truth) => Code::Known(u64::from(*truth)),
-            Node::Number(number) => Code::Known(*number),
-            Node::Var(var) => Code::Place(self.place(*var)),
-            Node::Apply(Symbol::Choosable, args) => self.choosable(args),
-            Node::Apply(symbol, args) => Code::Apply(*symbol, self.all(args)),
-            Node::Plus(a, b) => Code::Plus(self.two(*a, *b)),
-            Node::Less(a, b) => Code::Less(self.two(*a, *b)),
-            Node::AtMost(a, b) => Code::AtMost(self.two(*a, *b)),
-            Node::Is(a, b) => Code::Is(self.two(*a, *b)),
-            Node::Not(a) => Code::Not(Box::new(self.code(*a))),
-            Node::And(parts) => Code::And(self.all(parts)),
-            Node::Or(parts) => Code::Or(self.all(parts)),
-            Node::Implies(a, b) => Code::Implies(self.two(*a, *b)),
-            Node::If(a, b, c) => Code::If(Box::new([self.code(*a), self.code(*b), self.code(*c)])),
-            Node::All(vars, body, _) => {
+            Shape::Truth(truth) => Code::Known(u64::from(*truth)),
+            Shape::Number(number) => Code::Known(*number),
+            Shape::Var(var) => Code::Place(self.place(*var)),
+            Shape::Apply(Symbol::Choosable, args) => self.choosable(args),
+            Shape::Apply(symbol, args) => Code::Apply(*symbol, self.all(args)),
+            Shape::Plus(a, b) => Code::Plus(self.two(*a, *b)),
+            Shape::Less(a, b) => Code::Less(self.two(*a, *b)),
+            Shape::AtMost(a, b) => Code::AtMost(self.two(*a, *b)),
+            Shape::Is(a, b) => Code::Is(self.two(*a, *b)),
+            Shape::Not(a) => Code::Not(Box::new(self.code(*a))),
+            Shape::And(parts) => Code::And(self.all(parts)),
+            Shape::Or(parts) => Code::Or(self.all(parts)),
+            Shape::Implies(a, b) => Code::Implies(self.two(*a, *b)),
+            Shape::If(a, b, c) => Code::If(Box::new([self.code(*a), self.code(*b), self.code(*c)])),
+            Shape::All(vars, body, _) => {
                 let (conditions, then) = body.condition();
                 let vars = in_order(vars, &conditions);
                 self.quantified(&vars, conditions, then, Code::All)
             }
-            Node::Some(vars, body) => {
+            Shape::Some(vars, body) => {
                 let mut parts = body.conjuncts();
                 let last = parts.pop().unwrap_or_else(|| true.into());
                 let vars = in_order(vars, &parts);
@@ -70,7 +70,7 @@ impl Scope {
     /// The definition, at these arguments.
     fn choosable(&mut self, args: &[Expr]) -> Code {
         let values = self.all(args);
-        let at = State::default();
+        let at = AbstractState::default();
         let first = self.places;
         self.places += args.len();
         let var = |n: usize, sort| Var { name: ["q", "t", "i"][n], sort, origin: Origin::Place };
@@ -116,8 +116,8 @@ impl Scope {
         let own = Expr::from(*var);
         let free = |expr: Expr| !expr.variables(var.origin).contains(var);
         for condition in now {
-            if let Node::AtMost(a, b) | Node::Less(a, b) = *condition.node() {
-                let strictly = matches!(condition.node(), Node::Less(..));
+            if let Shape::AtMost(a, b) | Shape::Less(a, b) = *condition.node() {
+                let strictly = matches!(condition.node(), Shape::Less(..));
                 if b == own && free(a) {
                     range.from.push(self.code(if strictly { a + 1 } else { a }));
                     continue;
@@ -164,21 +164,21 @@ fn in_order(vars: &[Var], conditions: &[Expr]) -> Vec<Var> {
 /// bound that is known.
 fn weight(condition: Expr) -> usize {
     match condition.node() {
-        Node::Less(a, b) | Node::AtMost(a, b) => {
-            let known = |expr: &Expr| matches!(expr.node(), Node::Number(_));
+        Shape::Less(a, b) | Shape::AtMost(a, b) => {
+            let known = |expr: &Expr| matches!(expr.node(), Shape::Number(_));
             usize::from(!known(a) && !known(b))
         }
-        Node::Apply(Symbol::Choosable, _) => 1,
-        Node::Apply(..) | Node::Is(..) | Node::And(_) => 2,
-        Node::Truth(_)
-        | Node::Number(_)
-        | Node::Var(_)
-        | Node::Plus(..)
-        | Node::Not(_)
-        | Node::Or(_)
-        | Node::Implies(..)
-        | Node::If(..)
-        | Node::All(..)
-        | Node::Some(..) => 1,
+        Shape::Apply(Symbol::Choosable, _) => 1,
+        Shape::Apply(..) | Shape::Is(..) | Shape::And(_) => 2,
+        Shape::Truth(_)
+        | Shape::Number(_)
+        | Shape::Var(_)
+        | Shape::Plus(..)
+        | Shape::Not(_)
+        | Shape::Or(_)
+        | Shape::Implies(..)
+        | Shape::If(..)
+        | Shape::All(..)
+        | Shape::Some(..) => 1,
     }
 }

@@ -7,9 +7,9 @@ use rand::{RngExt, SeedableRng};
 
 use super::{Datum, Ready, Structure};
 use crate::evidence::proof::actions::ACTIONS;
-use crate::evidence::proof::formula::{Expr, Node, Origin, Sort, Var, all, and, some, vars};
+use crate::evidence::proof::formula::{Expr, Origin, Shape, Sort, Var, all, and, some, vars};
 use crate::evidence::proof::lemmas;
-use crate::evidence::proof::symbols::{State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Symbol};
 use crate::evidence::proof::tables::Tables;
 
 /// Variables with their values, the innermost last.
@@ -20,10 +20,10 @@ fn naive(expr: Expr, at: &Tables, known: &mut Known) -> Datum {
     let two = |a: Expr, b: Expr, known: &mut _| (naive(a, at, known), naive(b, at, known));
     let truth = |truth: bool| u64::from(truth);
     match expr.node() {
-        Node::Truth(value) => truth(*value),
-        Node::Number(number) => *number,
-        Node::Var(var) => known.iter().rev().find(|(other, _)| other == var).unwrap().1,
-        Node::Apply(symbol, args) => {
+        Shape::Truth(value) => truth(*value),
+        Shape::Number(number) => *number,
+        Shape::Var(var) => known.iter().rev().find(|(other, _)| other == var).unwrap().1,
+        Shape::Apply(symbol, args) => {
             let args: Vec<Datum> = args.iter().map(|&arg| naive(arg, at, known)).collect();
             match (symbol, &args[..]) {
                 (Symbol::Choosable, &[q, t, i]) => truth((0..at.size(Sort::Server)).all(|s| {
@@ -34,34 +34,34 @@ fn naive(expr: Expr, at: &Tables, known: &mut Known) -> Datum {
                 _ => at.value(*symbol, &args),
             }
         }
-        Node::Plus(a, b) => naive(*a, at, known) + naive(*b, at, known),
-        Node::Less(a, b) => {
+        Shape::Plus(a, b) => naive(*a, at, known) + naive(*b, at, known),
+        Shape::Less(a, b) => {
             let (a, b) = two(*a, *b, known);
             truth(a < b)
         }
-        Node::AtMost(a, b) => {
+        Shape::AtMost(a, b) => {
             let (a, b) = two(*a, *b, known);
             truth(a <= b)
         }
-        Node::Is(a, b) => {
+        Shape::Is(a, b) => {
             let (a, b) = two(*a, *b, known);
             truth(a == b)
         }
-        Node::Not(a) => truth(naive(*a, at, known) == 0),
-        Node::And(parts) => truth(parts.iter().all(|&part| naive(part, at, known) != 0)),
-        Node::Or(parts) => truth(parts.iter().any(|&part| naive(part, at, known) != 0)),
-        Node::Implies(a, b) => {
+        Shape::Not(a) => truth(naive(*a, at, known) == 0),
+        Shape::And(parts) => truth(parts.iter().all(|&part| naive(part, at, known) != 0)),
+        Shape::Or(parts) => truth(parts.iter().any(|&part| naive(part, at, known) != 0)),
+        Shape::Implies(a, b) => {
             let (a, b) = two(*a, *b, known);
             truth(a == 0 || b != 0)
         }
-        Node::If(condition, then, other) => match naive(*condition, at, known) {
+        Shape::If(condition, then, other) => match naive(*condition, at, known) {
             0 => naive(*other, at, known),
             _ => naive(*then, at, known),
         },
-        Node::All(vars, body, _) => {
+        Shape::All(vars, body, _) => {
             truth(each(vars, at, known, &mut |known| naive(*body, at, known) != 0))
         }
-        Node::Some(vars, body) => {
+        Shape::Some(vars, body) => {
             truth(!each(vars, at, known, &mut |known| naive(*body, at, known) == 0))
         }
     }
@@ -99,7 +99,8 @@ fn tables(chance: &mut Xoshiro256PlusPlus) -> Tables {
 #[test]
 fn lemmas_and_guards_are_what_they_say() {
     let mut chance = Xoshiro256PlusPlus::seed_from_u64(1);
-    let lemmas = lemmas::all().flat_map(|lemma| (lemma.holds)(&State::default()).conjuncts());
+    let lemmas =
+        lemmas::all().flat_map(|lemma| (lemma.holds)(&AbstractState::default()).conjuncts());
     let mut formulas: Vec<(Expr, Vec<Var>)> = lemmas.map(|part| (part, Vec::new())).collect();
     formulas.extend(ACTIONS.iter().map(|action| {
         let step = (action.step)();
@@ -135,13 +136,13 @@ impl Wildly<'_> {
     }
 
     fn var(&mut self, sort: Sort, scope: &[Expr]) -> Option<Expr> {
-        let is = |expr: &Expr| matches!(expr.node(), Node::Var(var) if var.sort == sort);
+        let is = |expr: &Expr| matches!(expr.node(), Shape::Var(var) if var.sort == sort);
         self.one(&scope.iter().copied().filter(is).collect::<Vec<_>>())
     }
 
     /// A number of a sort.
     fn number(&mut self, sort: Sort, scope: &[Expr]) -> Expr {
-        let at = State::default();
+        let at = AbstractState::default();
         let (s, t) = (self.var(Sort::Server, scope), self.var(Sort::Term, scope));
         match (self.chance.random_range(0..6), sort, s, t) {
             (0, ..) => self.chance.random_range(0..4).into(),
@@ -163,7 +164,7 @@ impl Wildly<'_> {
     }
 
     fn fact(&mut self, scope: &[Expr]) -> Expr {
-        let at = State::default();
+        let at = AbstractState::default();
         let (s, q) = (self.var(Sort::Server, scope), self.var(Sort::Quorum, scope));
         let (t, i) = (self.number(Sort::Term, scope), self.number(Sort::Index, scope));
         match (self.chance.random_range(0..5), s, q) {
@@ -233,7 +234,7 @@ impl Structure for Asked {
 #[test]
 fn a_quantifier_looks_at_no_more_than_its_bounds_leave() {
     let [i] = vars(["i"]);
-    let it = State::default().committed(1.into(), i);
+    let it = AbstractState::default().committed(1.into(), i);
     let asked = |formula: Expr| {
         let asked = Asked(RefCell::default());
         let holds = Ready::new(formula, &[]).holds(&asked, &[]);
@@ -266,7 +267,7 @@ fn an_inner_variable_hides_an_outer_of_its_name() {
 fn a_quorum_may_choose_what_each_of_it_holds_or_may_yet_hold() {
     let [q, t, i] = [("q", Sort::Quorum), ("t", Sort::Term), ("i", Sort::Index)]
         .map(|(name, sort)| Var { name, sort, origin: Origin::Parameter });
-    let it = State::default().choosable(q.into(), t.into(), i.into());
+    let it = AbstractState::default().choosable(q.into(), t.into(), i.into());
     let ready = Ready::new(it, &[q, t, i]);
     let sizes = [(Sort::Server, 3), (Sort::Quorum, 2), (Sort::Term, 4), (Sort::Index, 5)];
     let mut at = Tables::new(sizes);

@@ -9,11 +9,11 @@ use rustc_hash::FxHashMap;
 use super::circuit::{Bit, Circuit};
 use super::guarded::Guarded;
 use super::sizes::Sizes;
-use crate::evidence::proof::actions::Step;
+use crate::evidence::proof::actions::Transition;
 use crate::evidence::proof::evaluate::{Datum, Structure};
-use crate::evidence::proof::formula::{Expr, Node, Origin, Sort, Var};
+use crate::evidence::proof::formula::{Expr, Origin, Shape, Sort, Var};
 use crate::evidence::proof::obligations::choosable;
-use crate::evidence::proof::symbols::{Kind, State, Symbol};
+use crate::evidence::proof::symbols::{AbstractState, Subject, Symbol};
 use crate::evidence::proof::tables::Tables;
 
 /// What every function is, or may be, at all its arguments.
@@ -56,7 +56,7 @@ impl Expansion {
             always: Vec::new(),
             sizes,
             empty: sizes.tables(),
-            definition: (places, choosable(&State::default(), q, t, i)),
+            definition: (places, choosable(&AbstractState::default(), q, t, i)),
         };
         let values = Symbol::ALL.iter().map(|&symbol| expansion.function(symbol)).collect();
         (expansion, Functions { values, choosable: FxHashMap::default() })
@@ -72,7 +72,7 @@ impl Expansion {
         let spoken_of =
             symbol.args().iter().zip(&args).all(|(&sort, &arg)| arg < self.sizes.spoken_of(sort));
         let fixed = matches!(symbol, Symbol::Member | Symbol::Shared);
-        if fixed || symbol.kind() == Kind::Defined || !spoken_of {
+        if fixed || symbol.kind() == Subject::Defined || !spoken_of {
             let value = self.empty.value(symbol, &args);
             return match symbol.result() == Sort::Truth {
                 true => Guarded::Truth((value != 0).into()),
@@ -127,7 +127,7 @@ impl Expansion {
     pub fn after(
         &mut self,
         before: &mut Functions,
-        step: &Step,
+        step: &Transition,
         parameters: &Bindings,
     ) -> Functions {
         let mut after = before.clone();
@@ -161,17 +161,17 @@ impl Expansion {
                 Guarded::Truth(a.compare(&mut it.circuit, &b, holds))
             };
         match expr.node() {
-            Node::Truth(truth) => Guarded::Truth((*truth).into()),
-            Node::Number(number) => Guarded::known(*number),
-            Node::Var(var) => {
+            Shape::Truth(truth) => Guarded::Truth((*truth).into()),
+            Shape::Number(number) => Guarded::known(*number),
+            Shape::Var(var) => {
                 let found = known.iter().rev().find(|(other, _)| other == var);
                 found.unwrap_or_else(|| panic!("{var:?} is free")).1.clone()
             }
-            Node::Apply(symbol, args) => {
+            Shape::Apply(symbol, args) => {
                 let args = args.iter().map(|&arg| self.expand(arg, of, known)).collect::<Vec<_>>();
                 self.apply(*symbol, &args, of)
             }
-            Node::Plus(a, b) => {
+            Shape::Plus(a, b) => {
                 let (a, b) = (self.expand(*a, of, known), self.expand(*b, of, known));
                 let mut sums = Vec::new();
                 for &(a, when_a) in a.members() {
@@ -182,9 +182,9 @@ impl Expansion {
                 }
                 Guarded::chosen(&mut self.circuit, sums)
             }
-            Node::Less(a, b) => compared(self, of, known, *a, *b, |a, b| a < b),
-            Node::AtMost(a, b) => compared(self, of, known, *a, *b, |a, b| a <= b),
-            Node::Is(a, b) => {
+            Shape::Less(a, b) => compared(self, of, known, *a, *b, |a, b| a < b),
+            Shape::AtMost(a, b) => compared(self, of, known, *a, *b, |a, b| a <= b),
+            Shape::Is(a, b) => {
                 let (a, b) = (self.expand(*a, of, known), self.expand(*b, of, known));
                 let same = match (&a, &b) {
                     (&Guarded::Truth(a), &Guarded::Truth(b)) => self.circuit.either(a, b, !b),
@@ -192,16 +192,16 @@ impl Expansion {
                 };
                 Guarded::Truth(same)
             }
-            Node::Not(a) => Guarded::Truth(!self.expand(*a, of, known).truth()),
-            Node::And(parts) => {
+            Shape::Not(a) => Guarded::Truth(!self.expand(*a, of, known).truth()),
+            Shape::And(parts) => {
                 let parts = self.all(parts, of, known);
                 Guarded::Truth(self.circuit.all(parts))
             }
-            Node::Or(parts) => {
+            Shape::Or(parts) => {
                 let parts = self.all(parts, of, known);
                 Guarded::Truth(self.circuit.one(parts))
             }
-            Node::Implies(a, b) => {
+            Shape::Implies(a, b) => {
                 let a = self.expand(*a, of, known).truth();
                 if a == Bit::FALSE {
                     return Guarded::Truth(Bit::TRUE);
@@ -209,7 +209,7 @@ impl Expansion {
                 let b = self.expand(*b, of, known).truth();
                 Guarded::Truth(self.circuit.one([!a, b]))
             }
-            Node::If(a, b, c) => {
+            Shape::If(a, b, c) => {
                 let a = self.expand(*a, of, known).truth();
                 if a == Bit::TRUE || a == Bit::FALSE {
                     return self.expand(if a == Bit::TRUE { *b } else { *c }, of, known);
@@ -217,11 +217,11 @@ impl Expansion {
                 let (b, c) = (self.expand(*b, of, known), self.expand(*c, of, known));
                 Guarded::chosen(&mut self.circuit, vec![(a, b), (!a, c)])
             }
-            Node::All(vars, body, _) => {
+            Shape::All(vars, body, _) => {
                 let (conditions, then) = body.condition();
                 Guarded::Truth(!self.instances(vars, &conditions, Some(then), of, known))
             }
-            Node::Some(vars, body) => {
+            Shape::Some(vars, body) => {
                 let parts = body.conjuncts();
                 Guarded::Truth(self.instances(vars, &parts, None, of, known))
             }

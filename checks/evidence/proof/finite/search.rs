@@ -10,7 +10,7 @@ use easy_smt::{Context, Response, SExpr};
 use super::super::evaluate::Datum;
 use super::super::lemmas::Lemma;
 use super::super::solver::Solver;
-use super::super::symbols::State;
+use super::super::symbols::AbstractState;
 use super::super::tables::Tables;
 use super::circuit::{Bit, Circuit, Junction};
 use super::expansion::{Expansion, Functions};
@@ -105,7 +105,7 @@ impl Seeking {
 
 /// What must hold of the unknown for the state to be what is wanted.
 fn question(wanted: &Wanted, sizes: Sizes) -> (Expansion, Vec<Bit>) {
-    let now = State::default();
+    let now = AbstractState::default();
     let (mut expansion, mut before) = Expansion::new(sizes);
     let holds = |expansion: &mut Expansion, of: &mut Functions, lemma: &Lemma| {
         expansion.holds((lemma.holds)(&now), of, &Vec::new())

@@ -1,7 +1,7 @@
 //! Takes away from a state whatever it need not have.
 
 use super::super::evaluate::{Datum, Structure};
-use super::super::symbols::{Kind, Symbol};
+use super::super::symbols::{Subject, Symbol};
 use super::super::tables::Tables;
 use super::wanted::{Example, Wanted};
 
@@ -32,7 +32,7 @@ pub fn smaller<'a>(
 fn places(state: &Tables) -> Vec<Place> {
     let changes = |symbol: &&Symbol| {
         let fixed = matches!(symbol, Symbol::Member | Symbol::Shared);
-        !fixed && symbol.kind() != Kind::Defined
+        !fixed && symbol.kind() != Subject::Defined
     };
     let of = |&symbol: &Symbol| state.arguments(symbol).into_iter().map(move |args| (symbol, args));
     let all = Symbol::ALL.iter().filter(changes).flat_map(of);

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::super::evaluate::{Datum, Ready, Structure};
-use super::super::formula::{Expr, Node, Sort, Var};
+use super::super::formula::{Expr, Shape, Sort, Var};
 use super::super::lemmas::Lemma;
-use super::super::symbols::{State, Symbol};
+use super::super::symbols::{AbstractState, Symbol};
 use super::super::tables::Tables;
 use super::deeds::deed;
 use super::lines::lines;
@@ -36,9 +36,9 @@ pub fn member(of: &Tables, sort: Sort, member: Datum) -> String {
 /// The members for which a lemma does not hold, with the names that its formula has for them; none
 /// where it holds.
 pub fn failing(lemma: &Lemma, of: &Tables) -> Option<Vec<(Var, Datum)>> {
-    let parts = (lemma.holds)(&State::default()).conjuncts();
+    let parts = (lemma.holds)(&AbstractState::default()).conjuncts();
     parts.into_iter().find_map(|part| {
-        let Node::All(vars, body, _) = part.node() else { return None };
+        let Shape::All(vars, body, _) = part.node() else { return None };
         instance(vars, *body, of).map(|values| vars.iter().copied().zip(values).collect())
     })
 }

@@ -2,7 +2,7 @@
 
 use super::Layer::Commits;
 use super::Proof::{Follows, Induction};
-use super::{Lemma, State};
+use super::{AbstractState, Lemma};
 use crate::evidence::proof::actions::up_to_date;
 use crate::evidence::proof::formula::{Expr, all, vars};
 
@@ -141,7 +141,7 @@ pub const LEMMAS: &[Lemma] = &[
     },
 ];
 
-fn voter_was_asked(at: &State) -> Expr {
+fn voter_was_asked(at: &AbstractState) -> Expr {
     let [v, t, c] = vars(["v", "t", "c"]);
     let term = at.current_term(c);
     let told =
@@ -150,28 +150,28 @@ fn voter_was_asked(at: &State) -> Expr {
         & all([c], at.is_candidate(c).implies(told))
 }
 
-fn held_within_the_term(at: &State) -> Expr {
+fn held_within_the_term(at: &AbstractState) -> Expr {
     let [s, t] = vars(["s", "t"]);
     let held = at.held(s, t);
     let reached = held.above(0).implies(t.at_most(at.current_term(s)));
     all([s, t], held.at_least(0) & held.at_most(at.term_last(t)) & reached)
 }
 
-fn acknowledged_is_held(at: &State) -> Expr {
+fn acknowledged_is_held(at: &AbstractState) -> Expr {
     let [l, s, t, i] = vars(["l", "s", "t", "i"]);
     let known = at.match_index(l, s).at_most(at.held(s, at.current_term(l)));
     all([s, t, i], at.acknowledged(s, t, i).implies(i.at_most(at.held(s, t))))
         & all([l, s], at.is_leader(l).implies(known))
 }
 
-fn next_index_is_within(at: &State) -> Expr {
+fn next_index_is_within(at: &AbstractState) -> Expr {
     let [l, s] = vars(["l", "s"]);
     let (next, matched) = (at.next_index(l, s), at.match_index(l, s));
     let within = matched.at_least(0) & matched.below(next) & next.at_most(at.last_index(l) + 1);
     all([l, s], (at.is_leader(l) & s.is_not(l)).implies(within))
 }
 
-fn leader_holds_its_own(at: &State) -> Expr {
+fn leader_holds_its_own(at: &AbstractState) -> Expr {
     let [l, i] = vars(["l", "i"]);
     let t = at.current_term(l);
     let own =
@@ -179,14 +179,14 @@ fn leader_holds_its_own(at: &State) -> Expr {
     all([l, i], own.implies(i.at_most(at.held(l, t))))
 }
 
-fn held_stands_in_the_log(at: &State) -> Expr {
+fn held_stands_in_the_log(at: &AbstractState) -> Expr {
     let [s, i] = vars(["s", "i"]);
     let t = at.current_term(s);
     let stands = i.at_most(at.last_index(s)) & at.log_term(s, i).is(at.term_term(t, i));
     all([s, i], (i.at_least(1) & i.at_most(at.held(s, t))).implies(stands))
 }
 
-fn choosable_is_held(at: &State) -> Expr {
+fn choosable_is_held(at: &AbstractState) -> Expr {
     let [q, s, t, i] = vars(["q", "s", "t", "i"]);
     let stands = i.at_most(at.last_index(s)) & at.log_term(s, i).is(t);
     all([q, s, t, i], held_choosable(at, q, s, t, i).implies(stands))
@@ -194,7 +194,7 @@ fn choosable_is_held(at: &State) -> Expr {
 }
 
 /// Server `s` holds the entry of term `t` at `i`, and is in quorum `q`, which may yet commit it.
-fn held_choosable(at: &State, q: Expr, s: Expr, t: Expr, i: Expr) -> Expr {
+fn held_choosable(at: &AbstractState, q: Expr, s: Expr, t: Expr, i: Expr) -> Expr {
     at.member(s, q)
         & i.at_least(1)
         & i.at_most(at.held(s, t))
@@ -202,7 +202,7 @@ fn held_choosable(at: &State, q: Expr, s: Expr, t: Expr, i: Expr) -> Expr {
         & at.choosable(q, t, i)
 }
 
-fn choosable_is_compared(at: &State) -> Expr {
+fn choosable_is_compared(at: &AbstractState) -> Expr {
     let [q, s, t, i, u, c] = vars(["q", "s", "t", "i", "u", "c"]);
     let later = t.below(u) & at.vote(s, u, c);
     let compared = up_to_date(at.asked_term(c, u), at.asked_index(c, u), t, i);
@@ -213,7 +213,7 @@ fn choosable_is_compared(at: &State) -> Expr {
     ])
 }
 
-fn choosable_is_led(at: &State) -> Expr {
+fn choosable_is_led(at: &AbstractState) -> Expr {
     let [q, t, i, u] = vars(["q", "t", "i", "u"]);
     let there = i.at_most(at.term_last(u)) & at.term_term(u, i).is(t);
     let led = i.at_most(at.term_last(t)) & at.term_term(t, i).is(t).implies(there);
@@ -221,31 +221,31 @@ fn choosable_is_led(at: &State) -> Expr {
     all([q, t, i, u], later.implies(led)).by([at.choosable(q, t, i), at.begun(u)])
 }
 
-fn committed_in_its_term(at: &State) -> Expr {
+fn committed_in_its_term(at: &AbstractState) -> Expr {
     let [t, i] = vars(["t", "i"]);
     let own = i.at_least(1) & i.at_most(at.term_last(t)) & at.term_term(t, i).is(t) & at.begun(t);
     all([t, i], at.committed(t, i).implies(own))
 }
 
-fn committed_by_a_quorum(at: &State) -> Expr {
+fn committed_by_a_quorum(at: &AbstractState) -> Expr {
     let [t, i, s] = vars(["t", "i", "s"]);
     let counted = at.committed(t, i) & at.member(s, at.holders(t, i));
     all([t, i, s], counted.implies(i.at_most(at.held(s, t))))
 }
 
-fn committed_is_choosable(at: &State) -> Expr {
+fn committed_is_choosable(at: &AbstractState) -> Expr {
     let [t, i] = vars(["t", "i"]);
     all([t, i], at.committed(t, i).implies(at.choosable(at.holders(t, i), t, i)))
 }
 
-fn leader_completeness(at: &State) -> Expr {
+fn leader_completeness(at: &AbstractState) -> Expr {
     let [t, i, u] = vars(["t", "i", "u"]);
     let there = i.at_most(at.term_last(u)) & at.term_term(u, i).is(t);
     all([t, i, u], (at.committed(t, i) & at.begun(u) & t.below(u)).implies(there))
         .by([at.committed(t, i), at.begun(u)])
 }
 
-fn committed_before_too(at: &State) -> Expr {
+fn committed_before_too(at: &AbstractState) -> Expr {
     let [t, i, u, j] = vars(["t", "i", "u", "j"]);
     let same = i.at_most(at.term_last(u))
         & at.term_term(u, j).is(at.term_term(t, j))
@@ -258,7 +258,7 @@ fn committed_before_too(at: &State) -> Expr {
     ])
 }
 
-fn commits_agree(at: &State) -> Expr {
+fn commits_agree(at: &AbstractState) -> Expr {
     let [t, i, u, k, j] = vars(["t", "i", "u", "k", "j"]);
     let both =
         at.committed(t, i) & at.committed(u, k) & j.at_least(1) & j.at_most(i) & j.at_most(k);

@@ -3,7 +3,7 @@
 
 use super::Layer::Logs;
 use super::Proof::{Follows, Induction};
-use super::{Lemma, State};
+use super::{AbstractState, Lemma};
 use crate::evidence::proof::formula::{Expr, all, vars};
 
 /// In the order in which they build on each other.
@@ -109,13 +109,13 @@ pub const LEMMAS: &[Lemma] = &[
     },
 ];
 
-fn no_log_before_a_leader(at: &State) -> Expr {
+fn no_log_before_a_leader(at: &AbstractState) -> Expr {
     let [t] = vars(["t"]);
     let empty = (!at.begun(t)).implies(at.term_last(t).is(0));
     all([t], at.term_last(t).at_least(0) & empty)
 }
 
-fn leader_has_the_log(at: &State) -> Expr {
+fn leader_has_the_log(at: &AbstractState) -> Expr {
     let [l, i] = vars(["l", "i"]);
     let t = at.current_term(l);
     let same =
@@ -125,27 +125,27 @@ fn leader_has_the_log(at: &State) -> Expr {
 }
 
 /// Index `i` is in the log of `s`.
-fn in_log(at: &State, s: Expr, i: Expr) -> Expr {
+fn in_log(at: &AbstractState, s: Expr, i: Expr) -> Expr {
     i.at_least(1) & i.at_most(at.last_index(s))
 }
 
 /// Index `i` is in the log of term `t`.
-fn in_term(at: &State, t: Expr, i: Expr) -> Expr {
+fn in_term(at: &AbstractState, t: Expr, i: Expr) -> Expr {
     i.at_least(1) & i.at_most(at.term_last(t))
 }
 
 /// The entry at `i` of the log of term `w` is of that term itself.
-fn made_there(at: &State, w: Expr, i: Expr) -> Expr {
+fn made_there(at: &AbstractState, w: Expr, i: Expr) -> Expr {
     at.begun(w) & i.at_most(at.term_last(w)) & at.term_term(w, i).is(w) & w.at_least(1)
 }
 
-fn entry_from_its_term(at: &State) -> Expr {
+fn entry_from_its_term(at: &AbstractState) -> Expr {
     let [s, i] = vars(["s", "i"]);
     let w = at.log_term(s, i);
     all([s, i], in_log(at, s, i).implies(made_there(at, w, i) & w.at_most(at.current_term(s))))
 }
 
-fn entries_before_too(at: &State) -> Expr {
+fn entries_before_too(at: &AbstractState) -> Expr {
     let [s, i, j] = vars(["s", "i", "j"]);
     let w = at.log_term(s, i);
     let before = j.at_least(1) & j.at_most(i) & i.at_most(at.last_index(s));
@@ -154,13 +154,13 @@ fn entries_before_too(at: &State) -> Expr {
     all([s, i, j], before.implies(same)).by([at.log_term(s, i), at.log_term(s, j)])
 }
 
-fn term_entry_from_its_term(at: &State) -> Expr {
+fn term_entry_from_its_term(at: &AbstractState) -> Expr {
     let [u, i] = vars(["u", "i"]);
     let w = at.term_term(u, i);
     all([u, i], in_term(at, u, i).implies(made_there(at, w, i) & w.at_most(u)))
 }
 
-fn term_entries_before_too(at: &State) -> Expr {
+fn term_entries_before_too(at: &AbstractState) -> Expr {
     let [u, i, j] = vars(["u", "i", "j"]);
     let w = at.term_term(u, i);
     let before = j.at_least(1) & j.at_most(i) & i.at_most(at.term_last(u));
@@ -169,20 +169,20 @@ fn term_entries_before_too(at: &State) -> Expr {
     all([u, i, j], before.implies(same)).by([at.term_term(u, i), at.term_term(u, j)])
 }
 
-fn terms_in_order(at: &State) -> Expr {
+fn terms_in_order(at: &AbstractState) -> Expr {
     let [s, i, j] = vars(["s", "i", "j"]);
     let before = j.at_least(1) & j.at_most(i) & i.at_most(at.last_index(s));
     all([s, i, j], before.implies(at.log_term(s, j).at_most(at.log_term(s, i))))
 }
 
-fn term_order(at: &State) -> Expr {
+fn term_order(at: &AbstractState) -> Expr {
     let [u, i, j] = vars(["u", "i", "j"]);
     let before = j.at_least(1) & j.at_most(i) & i.at_most(at.term_last(u));
     all([u, i, j], before.implies(at.term_term(u, j).at_most(at.term_term(u, i))))
         .by([at.term_term(u, i), at.term_term(u, j)])
 }
 
-fn request_is_a_part(at: &State) -> Expr {
+fn request_is_a_part(at: &AbstractState) -> Expr {
     let [m, i] = vars(["m", "i"]);
     let (t, prev, end) = (at.request_term(m), at.prev_index(m), at.end_index(m));
     let before = Expr::from(0).when(prev.is(0), at.term_term(t, prev));
@@ -198,12 +198,12 @@ fn request_is_a_part(at: &State) -> Expr {
     all([m], at.sent(m).implies(placed)) & all([m, i], (at.sent(m) & carried).implies(same))
 }
 
-fn refusal_is_within(at: &State) -> Expr {
+fn refusal_is_within(at: &AbstractState) -> Expr {
     let [s, t, i] = vars(["s", "t", "i"]);
     all([s, t, i], at.refused(s, t, i).implies(in_term(at, t, i)))
 }
 
-fn log_matching(at: &State) -> Expr {
+fn log_matching(at: &AbstractState) -> Expr {
     let [s, r, i, j] = vars(["s", "r", "i", "j"]);
     let both =
         j.at_least(1) & j.at_most(i) & i.at_most(at.last_index(s)) & i.at_most(at.last_index(r));
@@ -212,7 +212,7 @@ fn log_matching(at: &State) -> Expr {
     all([s, r, i, j], (both & at.log_term(s, i).is(at.log_term(r, i))).implies(same))
 }
 
-fn leader_hears_no_other(at: &State) -> Expr {
+fn leader_hears_no_other(at: &AbstractState) -> Expr {
     let [m, l] = vars(["m", "l"]);
     let here = at.sent(m) & at.is_leader(l) & at.request_term(m).is(at.current_term(l));
     all([m, l], here.implies(at.request_leader(m).is(l)))

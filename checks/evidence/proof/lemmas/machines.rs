@@ -2,7 +2,7 @@
 
 use super::Layer::Machines;
 use super::Proof::{Follows, Induction};
-use super::{Lemma, State};
+use super::{AbstractState, Lemma};
 use crate::evidence::proof::formula::{Expr, all, vars};
 
 /// In the order in which they build on each other.
@@ -60,11 +60,11 @@ pub const LEMMAS: &[Lemma] = &[
 ];
 
 /// A commit of term `t` covers everything up to `i`, for somebody in term `now`.
-fn covered(at: &State, i: Expr, t: Expr, up_to: Expr, now: Expr) -> Expr {
+fn covered(at: &AbstractState, i: Expr, t: Expr, up_to: Expr, now: Expr) -> Expr {
     at.committed(t, up_to) & i.at_most(up_to) & t.at_most(now)
 }
 
-fn commit_index_has_a_reason(at: &State) -> Expr {
+fn commit_index_has_a_reason(at: &AbstractState) -> Expr {
     let [s, j] = vars(["s", "j"]);
     let (commit, t) = (at.commit_index(s), at.commit_term(s));
     let reason = covered(at, commit, t, at.commit_up_to(s), at.current_term(s));
@@ -76,20 +76,20 @@ fn commit_index_has_a_reason(at: &State) -> Expr {
     ) & all([s, j], (j.at_least(1) & j.at_most(commit)).implies(same))
 }
 
-fn leader_commit_has_a_reason(at: &State) -> Expr {
+fn leader_commit_has_a_reason(at: &AbstractState) -> Expr {
     let [m] = vars(["m"]);
     let told = at.leader_commit(m);
     let reason = covered(at, told, at.told_term(m), at.told_up_to(m), at.request_term(m));
     all([m], (at.sent(m) & told.above(0)).implies(reason))
 }
 
-fn applied_within_commit(at: &State) -> Expr {
+fn applied_within_commit(at: &AbstractState) -> Expr {
     let [s] = vars(["s"]);
     let applied = at.last_applied(s);
     all([s], applied.at_least(0) & applied.at_most(at.commit_index(s)))
 }
 
-fn applied_has_a_reason(at: &State) -> Expr {
+fn applied_has_a_reason(at: &AbstractState) -> Expr {
     let [i, x] = vars(["i", "x"]);
     let (t, up_to) = (at.applied_term(i, x), at.applied_up_to(i, x));
     let reason =
@@ -97,12 +97,12 @@ fn applied_has_a_reason(at: &State) -> Expr {
     all([i, x], at.applied(i, x).implies(reason))
 }
 
-fn state_machine_safety(at: &State) -> Expr {
+fn state_machine_safety(at: &AbstractState) -> Expr {
     let [i, x, y] = vars(["i", "x", "y"]);
     all([i, x, y], (at.applied(i, x) & at.applied(i, y)).implies(x.is(y)))
 }
 
-fn nothing_committed_is_contradicted(at: &State) -> Expr {
+fn nothing_committed_is_contradicted(at: &AbstractState) -> Expr {
     let [m, s, i] = vars(["m", "s", "i"]);
     let here = at.sent(m)
         & at.request_term(m).at_least(at.current_term(s))

@@ -7,7 +7,7 @@ mod machines;
 mod votes;
 
 use super::formula::Expr;
-use super::symbols::State;
+use super::symbols::AbstractState;
 
 /// A predicate of states, which holds of every state that can be reached.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ pub struct Lemma {
     /// How it is proved.
     pub proof: Proof,
     /// The formula.
-    pub holds: fn(&State) -> Expr,
+    pub holds: fn(&AbstractState) -> Expr,
 }
 
 /// A layer of the invariant.

@@ -2,7 +2,7 @@
 
 use super::Layer::Votes;
 use super::Proof::{Follows, Induction};
-use super::{Lemma, State};
+use super::{AbstractState, Lemma};
 use crate::evidence::proof::formula::{Expr, all, and, vars};
 
 /// In the order in which they build on each other.
@@ -108,64 +108,64 @@ pub const LEMMAS: &[Lemma] = &[
     },
 ];
 
-fn one_vote(at: &State) -> Expr {
+fn one_vote(at: &AbstractState) -> Expr {
     let [v, t, c, d] = vars(["v", "t", "c", "d"]);
     all([v, t, c, d], (at.vote(v, t, c) & at.vote(v, t, d)).implies(c.is(d)))
 }
 
-fn vote_remembered(at: &State) -> Expr {
+fn vote_remembered(at: &AbstractState) -> Expr {
     let [v, t, c] = vars(["v", "t", "c"]);
     let term = at.current_term(v);
     let known = t.is(term).implies(at.voted_for(v, c));
     all([v, t, c], at.vote(v, t, c).implies(t.at_most(term) & known))
 }
 
-fn vote_held_was_cast(at: &State) -> Expr {
+fn vote_held_was_cast(at: &AbstractState) -> Expr {
     let [v, c] = vars(["v", "c"]);
     all([v, c], at.voted_for(v, c).implies(at.vote(v, at.current_term(v), c)))
 }
 
-fn vote_told_was_cast(at: &State) -> Expr {
+fn vote_told_was_cast(at: &AbstractState) -> Expr {
     let [v, t, c] = vars(["v", "t", "c"]);
     all([v, t, c], at.granted(v, t, c).implies(at.vote(v, t, c) & v.is_not(c)))
 }
 
-fn vote_counted_was_cast(at: &State) -> Expr {
+fn vote_counted_was_cast(at: &AbstractState) -> Expr {
     let [c, v] = vars(["c", "v"]);
     let counted = v.is(c) | at.votes_granted(c, v);
     all([c, v], (at.is_candidate(c) & counted).implies(at.vote(v, at.current_term(c), c)))
 }
 
-fn asker_voted(at: &State) -> Expr {
+fn asker_voted(at: &AbstractState) -> Expr {
     let [c, t] = vars(["c", "t"]);
     all([c, t], at.asked(c, t).implies(at.vote(c, t, c)))
 }
 
-fn leader_elected(at: &State) -> Expr {
+fn leader_elected(at: &AbstractState) -> Expr {
     let [t, c, v] = vars(["t", "c", "v"]);
     let elector = at.member(v, at.electors(t));
     all([t, c], at.led(t, c).implies(at.vote(c, t, c)))
         & all([t, c, v], (at.led(t, c) & elector).implies(at.vote(v, t, c)))
 }
 
-fn leader_recorded(at: &State) -> Expr {
+fn leader_recorded(at: &AbstractState) -> Expr {
     let [l] = vars(["l"]);
     all([l], at.is_leader(l).implies(at.led(at.current_term(l), l)))
 }
 
-fn candidate_has_not_led(at: &State) -> Expr {
+fn candidate_has_not_led(at: &AbstractState) -> Expr {
     let [c] = vars(["c"]);
     let led = at.led(at.current_term(c), c);
     all([c], at.is_candidate(c).implies(!led & !at.is_leader(c)))
 }
 
-fn term_begun(at: &State) -> Expr {
+fn term_begun(at: &AbstractState) -> Expr {
     let [t, c] = vars(["t", "c"]);
     let named = at.led(t, c).implies(at.begun(t) & at.leader_of(t).is(c));
     all([t, c], named) & all([t], at.begun(t).implies(at.led(t, at.leader_of(t))))
 }
 
-fn numbers_from_zero(at: &State) -> Expr {
+fn numbers_from_zero(at: &AbstractState) -> Expr {
     let [s, t, c, m] = vars(["s", "t", "c", "m"]);
     let numbers = [at.current_term(s), at.last_index(s), at.commit_index(s), at.last_applied(s)];
     all([s], and(numbers.map(|number| number.at_least(0))))
@@ -174,7 +174,7 @@ fn numbers_from_zero(at: &State) -> Expr {
         & all([t], at.begun(t).implies(t.at_least(1)))
 }
 
-fn election_safety(at: &State) -> Expr {
+fn election_safety(at: &AbstractState) -> Expr {
     let [t, c, d] = vars(["t", "c", "d"]);
     all([t, c, d], (at.led(t, c) & at.led(t, d)).implies(c.is(d)))
 }

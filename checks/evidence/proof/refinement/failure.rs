@@ -10,7 +10,7 @@ use super::held::Place;
 use super::places::Places;
 use super::taken::TakenAction;
 use crate::evidence::proof::evaluate::{Datum, Ready, Structure};
-use crate::evidence::proof::formula::{Expr, Node, Origin, Sort, Var};
+use crate::evidence::proof::formula::{Expr, Origin, Shape, Sort, Var};
 use crate::evidence::proof::words;
 
 /// A step that is no sequence of actions.
@@ -115,7 +115,7 @@ fn exception(
     given: Vec<(Var, Datum)>,
     places: &Places<'_>,
 ) -> (Vec<(Var, Datum)>, Expr) {
-    let Node::All(vars, body, _) = part.node() else { return (given, part) };
+    let Shape::All(vars, body, _) = part.node() else { return (given, part) };
     let [var] = vars[..] else { return (given, part) };
     let most = places.size(var.sort).min(places.looked_at());
     let known = [given.clone(), vec![(var, 0)]].concat();
@@ -136,7 +136,7 @@ fn facts(expr: Expr, given: &[(Var, Datum)], places: &Places<'_>) -> Vec<String>
     let (names, values): (Vec<Var>, Vec<Datum>) = given.iter().copied().unzip();
     let mut facts = Vec::new();
     expr.visit(&mut |part| {
-        let Node::Apply(symbol, args) = part.node() else { return };
+        let Shape::Apply(symbol, args) = part.node() else { return };
         let bound = part.variables(Origin::Bound);
         if bound.iter().any(|var| !names.contains(var)) {
             return;

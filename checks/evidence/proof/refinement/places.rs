@@ -16,7 +16,7 @@ use super::plan::{Planned, requests};
 use super::taken::Given;
 use crate::evidence::proof::evaluate::Datum;
 use crate::evidence::proof::formula::Sort;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 
 /// Of a log that is no longer than this, every entry is looked at.
 const SHORT: Index = 64;
@@ -111,7 +111,7 @@ impl<'a> Places<'a> {
     /// All that the server keeps; of long logs, what the step may bear on.
     fn look_at(&mut self, held: Held<'a>, then: Held<'a>, touched: Index) {
         let me = self.datum(self.id);
-        let own = Symbol::ALL.iter().filter(|symbol| symbol.kind() == Kind::Server);
+        let own = Symbol::ALL.iter().filter(|symbol| symbol.kind() == Subject::Server);
         for &symbol in own {
             match symbol.args() {
                 [Sort::Server] => {

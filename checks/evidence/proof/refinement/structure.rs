@@ -6,7 +6,7 @@ use super::held::Place;
 use super::places::{Carried, Places};
 use crate::evidence::proof::evaluate::{Datum, Structure};
 use crate::evidence::proof::formula::Sort;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 
 impl<'a> Places<'a> {
     /// What a request says.
@@ -58,7 +58,7 @@ impl Structure for Places<'_> {
             let member = self.server(args[0]).zip(quorum);
             return u64::from(member.is_some_and(|(server, quorum)| quorum.contains(&server)));
         }
-        let of_request = symbol.kind() == Kind::Fixed;
+        let of_request = symbol.kind() == Subject::Fixed;
         let carried = of_request.then(|| self.requests.get(args[0] as usize)).flatten();
         // Of other servers, of other letters and of history, nothing is known here; no guard and
         // no update of what a server keeps or sends asks.

@@ -9,7 +9,7 @@ use super::places::Places;
 use super::plan::Planned;
 use super::taken::{Concrete, Given, TakenAction};
 use crate::evidence::proof::evaluate::Structure;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 
 /// The actions that were taken, if those of `plan` were.
 pub(super) fn verify<'a>(
@@ -125,7 +125,7 @@ fn play<'a>(
         }
         let changes: Vec<Symbol> = action
             .changes()
-            .filter(|symbol| matches!(symbol.kind(), Kind::Server | Kind::Letters))
+            .filter(|symbol| matches!(symbol.kind(), Subject::Server | Subject::Letters))
             .collect();
         places.change(|places, place| {
             let changes = changes.contains(&place.symbol);
@@ -170,7 +170,7 @@ fn same<'a>(places: &Places<'a>, then: Held<'a>) -> Result<(), Objection> {
         [_, other] if matches!(place.symbol, Symbol::NextIndex | Symbol::MatchIndex) => {
             places.server(*other).is_some_and(|server| places.is_member(server))
         }
-        _ => place.symbol.kind() == Kind::Server,
+        _ => place.symbol.kind() == Subject::Server,
     };
     let known = places.known().iter().filter(|(place, _)| compared(place));
     for (place, made) in known {

@@ -47,7 +47,7 @@ fn compare(
     let parameters = expansion.parameters(&action.step.parameters);
     let guard = expansion.holds(action.step.guard, &mut before, &parameters);
     let mut after = expansion.after(&mut before, &action.step, &parameters);
-    let now = State::default();
+    let now = AbstractState::default();
     let mut holds = |of: &mut Functions| -> Vec<Bit> {
         lemmas::all().map(|lemma| expansion.holds((lemma.holds)(&now), of, &Vec::new())).collect()
     };

@@ -1,11 +1,11 @@
 //! What the formulas must be for a local check to say something of a whole cluster.
 
-use crate::evidence::proof::formula::{Expr, Node, Origin, Var};
+use crate::evidence::proof::formula::{Expr, Origin, Shape, Var};
 use crate::evidence::proof::ready::READY_ACTIONS;
-use crate::evidence::proof::symbols::{Kind, Symbol};
+use crate::evidence::proof::symbols::{Subject, Symbol};
 
 fn acts(symbol: Symbol) -> bool {
-    matches!(symbol.kind(), Kind::Server | Kind::Letters)
+    matches!(symbol.kind(), Subject::Server | Subject::Letters)
 }
 
 /// What a server does, and what becomes of it and of letters, never depends on history: history
@@ -23,7 +23,7 @@ fn nobody_reads_history() {
 }
 
 fn tells_more(symbol: Symbol) -> bool {
-    matches!(symbol.kind(), Kind::History | Kind::Defined)
+    matches!(symbol.kind(), Subject::History | Subject::Defined)
 }
 
 /// A guard, and what becomes of a server and its letters, speaks of what the acting server keeps,
@@ -36,7 +36,7 @@ fn an_action_is_one_servers() {
         assert_eq!(foreign(step.guard, me), None, "the guard of {name}");
         for (symbol, update) in step.after.updates().iter().filter(|(symbol, _)| acts(**symbol)) {
             let before: Vec<Expr> = update.places.iter().map(|var| (*var).into()).collect();
-            let before = Node::Apply(*symbol, before);
+            let before = Shape::Apply(*symbol, before);
             // What it is where the place is the acting server's,
             let owner = update.places[0];
             let owned = update.value.with(&[(owner, me.into())]);
@@ -55,9 +55,9 @@ fn an_action_is_one_servers() {
 fn foreign(expr: Expr, me: Var) -> Option<Expr> {
     let mut found = None;
     expr.visit(&mut |part| {
-        if let Node::Apply(symbol, args) = part.node() {
-            let of_me = args.first().is_some_and(|first| *first.node() == Node::Var(me));
-            if symbol.kind() == Kind::Server && !of_me {
+        if let Shape::Apply(symbol, args) = part.node() {
+            let of_me = args.first().is_some_and(|first| *first.node() == Shape::Var(me));
+            if symbol.kind() == Subject::Server && !of_me {
                 found = Some(part);
             }
         }
@@ -68,46 +68,46 @@ fn foreign(expr: Expr, me: Var) -> Option<Expr> {
 /// What `expr` is where the place `owner` is not `other`.
 fn where_not(expr: Expr, owner: Var, other: Var) -> Expr {
     assert_eq!(owner.origin, Origin::Place);
-    let apart = Node::Is(owner.into(), other.into());
+    let apart = Shape::Is(owner.into(), other.into());
     let differs = |part: Expr| (*part.node() == apart).then(|| Expr::from(false));
     simpler(expr.map(&differs))
 }
 
 fn truth(expr: Expr) -> Option<bool> {
-    let Node::Truth(truth) = expr.node() else { return None };
+    let Shape::Truth(truth) = expr.node() else { return None };
     Some(*truth)
 }
 
 /// The same, without what is known.
 fn simpler(expr: Expr) -> Expr {
     match expr.node() {
-        Node::And(parts) => connected(parts, false, Node::And),
-        Node::Or(parts) => connected(parts, true, Node::Or),
-        Node::Not(a) => match truth(simpler(*a)) {
+        Shape::And(parts) => connected(parts, false, Shape::And),
+        Shape::Or(parts) => connected(parts, true, Shape::Or),
+        Shape::Not(a) => match truth(simpler(*a)) {
             Some(known) => Expr::from(!known),
             None => !simpler(*a),
         },
-        Node::If(condition, then, other) => match truth(simpler(*condition)) {
+        Shape::If(condition, then, other) => match truth(simpler(*condition)) {
             Some(true) => simpler(*then),
             Some(false) => simpler(*other),
             None => simpler(*then).when(simpler(*condition), simpler(*other)),
         },
-        Node::Truth(_)
-        | Node::Number(_)
-        | Node::Var(_)
-        | Node::Apply(..)
-        | Node::Plus(..)
-        | Node::Less(..)
-        | Node::AtMost(..)
-        | Node::Is(..)
-        | Node::Implies(..)
-        | Node::All(..)
-        | Node::Some(..) => expr,
+        Shape::Truth(_)
+        | Shape::Number(_)
+        | Shape::Var(_)
+        | Shape::Apply(..)
+        | Shape::Plus(..)
+        | Shape::Less(..)
+        | Shape::AtMost(..)
+        | Shape::Is(..)
+        | Shape::Implies(..)
+        | Shape::All(..)
+        | Shape::Some(..) => expr,
     }
 }
 
 /// Parts of which one that is `decisive` decides all.
-fn connected(parts: &[Expr], decisive: bool, node: fn(Vec<Expr>) -> Node) -> Expr {
+fn connected(parts: &[Expr], decisive: bool, node: fn(Vec<Expr>) -> Shape) -> Expr {
     let parts: Vec<Expr> = parts.iter().map(|part| simpler(*part)).collect();
     let open: Vec<Expr> = parts.iter().copied().filter(|part| truth(*part).is_none()).collect();
     match open[..] {
