@@ -174,7 +174,9 @@ What a solver would have to find by luck is said, and proved once, for the actio
 
 const NEEDED: &str = "\
 `check prove --without LEMMA` shows it: a small state in which all others hold, an action, and what falls
-then. What z3 finds is evaluated, and told only if it is so. Lemmas that follow from others are not listed.";
+then. What z3 finds is evaluated, and told only if it is so. Where nothing is found, that is up to three
+servers, terms to 3 and indices to 2: `vote_held_was_cast` was too much for z3 beyond. Lemmas that follow from
+others are not listed.";
 
 const BENT: &str = "\
 An abstract system that no bend could break would prove nothing. Each of these breaks one rule, and
