@@ -251,7 +251,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("election", [3, 1, 0, 0])],
         blind: &[],
-        expected: Falls { property: RECOVERY, steps: 7 },
+        expected: Falls { property: RECOVERY, steps: 8 },
     },
     Mutant {
         name: "lead-alone",
