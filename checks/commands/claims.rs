@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::evidence::proof::finite::claims::{Claim, Settled, bent, needed, possible};
@@ -11,6 +10,7 @@ use crate::evidence::proof::finite::sizes::{ABSENT, GROWING, Sizes};
 use crate::evidence::proof::finite::telling::folded;
 use crate::evidence::verdict::NOT_EXHAUSTED;
 use crate::terminal::printer::{Printer, note};
+use crate::terminal::progress::counting;
 
 /// All of a kind, where one is asked for by name.
 const ALL: &str = "all";
@@ -57,7 +57,7 @@ fn named(option: &str, kind: &str, all: Vec<Claim>, name: &str) -> Result<Vec<Cl
 
 /// Judges each claim; answers with the exit status. A solver that fails has given up.
 pub fn run(claims: &[Claim], seeking: &Seeking, as_json: bool, out: &mut Printer) -> u8 {
-    let bar = bar(claims.len() as u64);
+    let bar = counting(claims.len() as u64);
     let (mut judged, mut worst) = (Vec::new(), Settled::Shown);
     let began = Instant::now();
     for claim in claims {
@@ -131,12 +131,4 @@ fn as_object(claim: &Claim, finding: Settled, sought: &Sought, took: Duration) -
     };
     json!({ "name": claim.name, "says": claim.says, "verdict": word(finding), "sizes": sizes,
         "state": state, "fallen": fallen, "seconds": took.as_secs_f64() })
-}
-
-fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg} {elapsed}");
-    let bar = ProgressBar::new(length)
-        .with_style(style.expect("the template is a constant and well-formed"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::commands::claims::{self, Demanded};
@@ -18,6 +17,7 @@ use crate::evidence::proof::proving::{Asking, Judged, Opinion, prove};
 use crate::evidence::proof::solver::{Answer, Solver};
 use crate::evidence::verdict::NOT_EXHAUSTED;
 use crate::terminal::printer::{Printer, note};
+use crate::terminal::progress::counting;
 
 /// What to prove, and who is to.
 #[derive(Debug, Args)]
@@ -74,7 +74,7 @@ pub fn run(args: &ProveArgs, as_json: bool, out: &mut Printer) -> Result<u8, Str
     let chosen = args.obligations()?;
     let asking = args.asking()?;
     let started = Instant::now();
-    let bar = bar(chosen.len() as u64);
+    let bar = counting(chosen.len() as u64);
     let judged = prove(&chosen, &asking, |one| {
         bar.set_message(one.name.clone());
         bar.inc(1);
@@ -220,12 +220,4 @@ fn as_object(judged: &[Judged], asking: &Asking, seconds: f64) -> serde_json::Va
         .map(|one| json!({ "name": one.name, "verdict": one.verdict(), "said": one.said }))
         .collect();
     json!({ "solvers": versions, "seeds": asking.seeds.clone().count(), "seed": asking.seeds.start, "seconds": seconds, "obligations": all })
-}
-
-fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg} {elapsed}");
-    let bar = ProgressBar::new(length)
-        .with_style(style.expect("the template is a constant and well-formed"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

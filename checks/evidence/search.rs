@@ -42,7 +42,7 @@ impl Options {
     pub(super) fn judged(&self, cluster: Cluster) -> Cluster {
         let others = self.property.as_ref().is_some_and(|name| name != properties::REFINEMENT);
         match self.without_refinement || others {
-            true => cluster.without(properties::REFINEMENT),
+            true => cluster,
             false => cluster.judged_by(self.judge.unwrap_or(&REFINEMENT)),
         }
     }

@@ -73,6 +73,15 @@ impl Drop for Progress {
     }
 }
 
+/// A line on stderr for `length` things, of which the one at work is the bar's message.
+pub fn counting(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg} {elapsed}");
+    let bar = ProgressBar::new(length)
+        .with_style(style.expect("the template is a constant and well-formed"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 /// The memory that this process holds, in bytes; 0 where the system does not tell.
 pub fn memory() -> u64 {
     memory_stats::memory_stats().map_or(0, |stats| stats.physical_mem as u64)

@@ -58,7 +58,7 @@ pub const SENT_WHEN_DUE: &str = "Entries are sent when due";
 pub const NEXT_INDEX_RANGE: &str = "nextIndex is in range";
 
 /// Every step, every restart and every letter is one of the abstract system that is proved to be
-/// safe: the [`Judge`](crate::Judge) has nothing against it. Where nobody judges, nobody objects.
+/// safe: the [`Judge`](crate::Judge) has nothing against it. A cluster without a judge does not have this property.
 pub const REFINEMENT: &str = "Refinement";
 
 /// In every term of the scope, one after the other, there is a leader.

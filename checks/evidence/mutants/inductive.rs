@@ -6,6 +6,7 @@ use super::Expected::Falls;
 use super::Mutant;
 use super::TestSuite::{FileOf, UnitOf};
 use super::leaders::COUNTS_EARLIER_TERMS;
+use super::log::COMMITS_BEYOND;
 use super::places::{APPEND_ENTRIES, INDUCTIVE, RANDOM_WORLDS, RULES, edit, noticed};
 use super::votes::SECOND_VOTE;
 
@@ -71,12 +72,7 @@ pub const MUTANTS: &[Mutant] = &[
         alias: Some("I5"),
         rule: "AE.5",
         about: "bounds commit_index by its last entry, not by the last new one",
-        edits: &[edit(
-            APPEND_ENTRIES,
-            "Server::follow_commit",
-            "leader_commit.min(match_index)",
-            "leader_commit.min(self.log().last_index())",
-        )],
+        edits: COMMITS_BEYOND,
         searches: &[RANDOM_WORLDS],
         blind: &[],
         expected: Falls { property: INDUCTIVE, steps: 1 },

@@ -2,12 +2,20 @@
 //! `commit_index`.
 
 use super::Expected::Falls;
-use super::Mutant;
 use super::places::{APPEND_ENTRIES, UNREDUCED, edit, search};
+use super::{Edit, Mutant};
 use veraft_models::properties::{
     ASSERTIONS, COMMIT_DURABILITY, LEADER_APPEND_ONLY, LOG_MATCHING, MATCH_INDEX_TRUE,
     MONOTONE_COMMIT, STATE_MACHINE_SAFETY, TERMS_IN_ORDER,
 };
+
+/// `commit_index` is bounded by the last entry held, not by the last that is known to agree.
+pub const COMMITS_BEYOND: &[Edit] = &[edit(
+    APPEND_ENTRIES,
+    "Server::follow_commit",
+    "leader_commit.min(match_index)",
+    "leader_commit.min(self.log().last_index())",
+)];
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -167,12 +175,7 @@ pub const MUTANTS: &[Mutant] = &[
         alias: Some("B10"),
         rule: "AE.5",
         about: "bounds commit_index by its last entry, not by the last new one",
-        edits: &[edit(
-            APPEND_ENTRIES,
-            "Server::follow_commit",
-            "leader_commit.min(match_index)",
-            "leader_commit.min(self.log().last_index())",
-        )],
+        edits: COMMITS_BEYOND,
         searches: &[search("replication", [3, 2, 2, 0], &[])],
         blind: &[],
         expected: Falls { property: STATE_MACHINE_SAFETY, steps: 12 },

@@ -3,16 +3,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 
 use super::choice::{Choice, Chosen};
 use super::judge::{self, Showing};
 use super::workshop::{Unbuilt, Workshop};
 use super::{Mutant, all, refinement};
 use crate::terminal::printer::{Printer, note};
+use crate::terminal::progress::counting;
 
 type Built = Result<PathBuf, Unbuilt>;
 
@@ -47,7 +48,7 @@ pub fn run(choice: &Choice, shown: Shown, out: &mut Printer) -> Result<u8, Strin
     let Chosen { rows: chosen, touched, left } = chosen(choice, shown)?;
     let workshop = Workshop::open().map_err(|problem| problem.to_string())?;
     let started = Instant::now();
-    let progress = bar(chosen.len() as u64);
+    let progress = counting(chosen.len() as u64);
     let mut table = table();
     let mut complaints = Vec::new();
     // One is built while another explores.
@@ -142,14 +143,6 @@ fn judge_and_clear(
         fs::remove_file(binary).map_err(|error| format!("{}: {error}", binary.display()))?;
     }
     Ok(showing)
-}
-
-fn bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} mutants {msg} {elapsed}");
-    let bar = ProgressBar::new(length)
-        .with_style(style.expect("the template is a constant and well-formed"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn table() -> Table {

@@ -14,8 +14,6 @@ pub struct Obligation {
     pub name: String,
     /// What happens.
     pub moment: Moment,
-    /// What is to hold.
-    pub goal: Goal,
     /// The parts; each is a question of its own.
     pub cases: Vec<Case>,
 }
@@ -31,17 +29,6 @@ pub enum Moment {
     Before(&'static AbstractAction),
     /// In any state.
     Always,
-}
-
-/// What is to hold.
-#[derive(Clone, Copy, Debug)]
-pub enum Goal {
-    /// A lemma.
-    Lemma(&'static Lemma),
-    /// A cut.
-    Cut(&'static Cut),
-    /// What may be committed after the action might be before.
-    ChoosableStays,
 }
 
 /// One question: does the goal follow?
@@ -142,7 +129,6 @@ fn at_start(lemma: &'static Lemma) -> Obligation {
     Obligation {
         name: format!("start/{}", lemma.name),
         moment: Moment::Start,
-        goal: Goal::Lemma(lemma),
         cases: cases((lemma.holds)(&now), None, &given),
     }
 }
@@ -155,7 +141,6 @@ fn followed(lemma: &'static Lemma) -> Option<Obligation> {
     Some(Obligation {
         name: format!("follows/{}", lemma.name),
         moment: Moment::Always,
-        goal: Goal::Lemma(lemma),
         cases: cases((lemma.holds)(&now), None, &given),
     })
 }
@@ -167,7 +152,6 @@ fn cut(action: &'static AbstractAction, step: &Transition, cut: &'static Cut) ->
     Obligation {
         name: format!("{}/{}", action.name, cut.name),
         moment: Moment::Before(action),
-        goal: Goal::Cut(cut),
         cases: cases((cut.holds)(step), None, &given),
     }
 }
@@ -192,7 +176,6 @@ fn stays(action: &'static AbstractAction, step: &Transition) -> Obligation {
     Obligation {
         name: format!("{}/choosable stays", action.name),
         moment: Moment::After(action),
-        goal: Goal::ChoosableStays,
         cases: cases(choosable_stays(&step.after), None, &given),
     }
 }
@@ -223,7 +206,6 @@ fn kept(
     Some(Obligation {
         name: format!("{}/{}", action.name, lemma.name),
         moment: Moment::After(action),
-        goal: Goal::Lemma(lemma),
         cases: cases(after, Some(before), &given),
     })
 }

@@ -7,22 +7,13 @@ use super::symbols::Symbol;
 /// own.
 pub fn formula(expr: Expr, name: &dyn Fn(&Var) -> Option<String>) -> String {
     let text = |part: Expr| formula(part, name);
-    let tight = |part: Expr| match part.node() {
-        Shape::And(_)
-        | Shape::Or(_)
-        | Shape::Implies(..)
-        | Shape::If(..)
-        | Shape::All(..)
-        | Shape::Some(..) => format!("({})", text(part)),
-        Shape::Truth(_)
-        | Shape::Number(_)
-        | Shape::Var(_)
-        | Shape::Apply(..)
-        | Shape::Plus(..)
-        | Shape::Less(..)
-        | Shape::AtMost(..)
-        | Shape::Is(..)
-        | Shape::Not(_) => text(part),
+    let is_loose = |part: Expr| {
+        use Shape::{All, And, If, Implies, Or, Some};
+        matches!(part.node(), And(_) | Or(_) | Implies(..) | If(..) | All(..) | Some(..))
+    };
+    let tight = |part: Expr| match is_loose(part) {
+        true => format!("({})", text(part)),
+        false => text(part),
     };
     let list = |parts: &[Expr], between: &str| {
         parts.iter().map(|part| tight(*part)).collect::<Vec<_>>().join(between)
@@ -40,23 +31,10 @@ pub fn formula(expr: Expr, name: &dyn Fn(&Var) -> Option<String>) -> String {
         Shape::Less(a, b) => format!("{} < {}", tight(*a), tight(*b)),
         Shape::AtMost(a, b) => format!("{} <= {}", tight(*a), tight(*b)),
         Shape::Is(a, b) => format!("{} = {}", tight(*a), tight(*b)),
-        Shape::Not(a) => match a.node() {
-            Shape::Is(a, b) => format!("{} != {}", tight(*a), tight(*b)),
-            Shape::Truth(_)
-            | Shape::Number(_)
-            | Shape::Var(_)
-            | Shape::Apply(..)
-            | Shape::Plus(..)
-            | Shape::Less(..)
-            | Shape::AtMost(..)
-            | Shape::Not(_)
-            | Shape::And(_)
-            | Shape::Or(_)
-            | Shape::Implies(..)
-            | Shape::If(..)
-            | Shape::All(..)
-            | Shape::Some(..) => format!("not {}", tight(*a)),
-        },
+        Shape::Not(not) => {
+            let Shape::Is(a, b) = not.node() else { return format!("not {}", tight(*not)) };
+            format!("{} != {}", tight(*a), tight(*b))
+        }
         Shape::And(parts) => list(parts, " and "),
         Shape::Or(parts) => list(parts, " or "),
         Shape::Implies(a, b) => format!("{} => {}", tight(*a), tight(*b)),
