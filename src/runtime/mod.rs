@@ -117,8 +117,8 @@ pub use stopped::{StopReason, Stopped};
 pub use storage::DiskStorage;
 pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
 pub use transport::{
-    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
-    TransportError, is_urgent,
+    Closed, Conditions, Inbox, Link, MAX_PARCEL, MemoryNetwork, MemoryTransport, ParcelLink,
+    ParcelRefused, Reception, Refused, Transport, TransportError, Undelivered, is_urgent,
 };
 #[cfg(feature = "tcp")]
 pub use transport::{TcpCounters, TcpMetrics, TcpTransport};
