@@ -20,7 +20,7 @@ use guest::{Event, Guest};
 use log::log;
 use raw::{accepted, attack, closes, frame, hello, hello_for, read_frame, recorded, whole};
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Entry, Message, Payload, RequestVote,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Base, Entry, InstallSnapshot, Message, Payload, RequestVote,
     RequestVoteReply, ServerId,
 };
 use veraft::runtime::{Link, TcpTransport, Transport, Undelivered};
@@ -217,7 +217,7 @@ fn the_refusal_of_a_listener_of_version_2_reaches_the_node() {
 
 /// It would take whoever dials it for parcels for a stranger.
 #[test]
-fn a_peer_of_version_2_gets_no_parcels_and_one_line_says_so() {
+fn a_peer_of_version_2_gets_no_image_and_one_line_for_each_channel_says_so() {
     let log = log();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let today = Today::start(CLUSTER, 2, Some(listener.local_addr().unwrap()));
@@ -229,7 +229,19 @@ fn a_peer_of_version_2_gets_no_parcels_and_one_line_says_so() {
     });
     let mut link = today.link();
     assert!(link.send(vec![messages().remove(0).1]) > 0);
-    let (listener, _stream) = listening.join().unwrap();
+    let (listener, mut stream) = listening.join().unwrap();
+    let base = Base { last_index: 9, last_term: 1 };
+    let install = InstallSnapshot { term: 300, leader_id: ServerId(2), base };
+    for _ in 0..10 {
+        link.send(vec![Message::InstallSnapshot(install.clone()), messages().remove(1).1]);
+    }
+    for name in ["message-request-vote"].into_iter().chain(["message-vote-granted"; 10]) {
+        let mut bytes = recorded(2, name);
+        stream.read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, recorded(2, name), "the others pass");
+    }
+    let lines = log.lines("protocol version 2 has no InstallSnapshot");
+    assert_eq!(lines.len(), 1, "{lines:?}");
     for _ in 0..10 {
         assert_eq!(parcels.send(b"a part"), Err(Undelivered::TooOld));
     }

@@ -29,6 +29,9 @@ const WHOLE: u8 = 0;
 const MORE: u8 = 1;
 const LAST: u8 = 2;
 
+/// The oldest version that has an InstallSnapshot.
+const INSTALL_SNAPSHOT: u8 = 3;
+
 /// The length of the kind.
 const KIND: usize = 1;
 
@@ -57,10 +60,18 @@ pub(super) fn write(
     message: &Message,
     limit: usize,
 ) -> Result<Option<Vec<u8>>, Breach> {
-    if let Message::AppendEntries(request) = message
-        && request.entries.len() > MAX_ENTRIES
-    {
-        return Err(Breach::Entries(request.entries.len() as u64));
+    match message {
+        Message::AppendEntries(request) if request.entries.len() > MAX_ENTRIES => {
+            return Err(Breach::Entries(request.entries.len() as u64));
+        }
+        Message::InstallSnapshot(_) if version < INSTALL_SNAPSHOT => {
+            return Err(Breach::TooNew(version));
+        }
+        Message::AppendEntries(_)
+        | Message::AppendEntriesReply(_)
+        | Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::InstallSnapshot(_) => {}
     }
     let start = buffer.len();
     frame::write_with(buffer, version, limit.saturating_add(KIND), |buffer| {
@@ -173,8 +184,8 @@ fn bound_entries(message: &[u8]) -> Result<(), Breach> {
 mod tests {
     use super::*;
     use crate::figure2::{
-        AppendEntries, AppendEntriesReply, AppendOutcome, Command, Entry, RequestVote,
-        RequestVoteReply, ServerId,
+        AppendEntries, AppendEntriesReply, AppendOutcome, Base, Command, Entry, InstallSnapshot,
+        RequestVote, RequestVoteReply, ServerId,
     };
     use std::fs;
     use std::string::ToString;
@@ -289,6 +300,35 @@ mod tests {
         piece.clear();
         write_piece(&mut piece, 2, b"last", true).unwrap();
         assert_eq!(piece[9..], *b"\x02last");
+    }
+
+    /// Version 3 is version 2, and one message more.
+    #[test]
+    fn the_layout_of_version_3_is_pinned() {
+        let base = Base { last_index: 70_000, last_term: 299 };
+        let install =
+            Message::InstallSnapshot(InstallSnapshot { term: 300, leader_id: ServerId(2), base });
+        let mut expected = Vec::new();
+        frame::write_with(&mut expected, 3, 1000, |buffer| {
+            buffer.extend([WHOLE, 4, 172, 2, 2, 240, 162, 4, 171, 2]);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(frames(3, &install), expected);
+        assert_eq!(read_all(3, &expected).unwrap(), Vec::from([install.clone()]));
+        let refused = write(&mut Vec::new(), 2, &install, 1000);
+        assert!(matches!(refused, Err(Breach::TooNew(2))), "{refused:?}");
+        for message in [append([]), append([Vec::from([b'x'; 2 * PIECE])])] {
+            let mut as_in_2 = frames(3, &message);
+            let mut at = 0;
+            while at < as_in_2.len() {
+                assert_eq!(as_in_2[at], 3);
+                as_in_2[at] = 2;
+                let length = as_in_2[at + 1..at + 5].try_into().unwrap();
+                at += frame::HEADER + u32::from_le_bytes(length) as usize;
+            }
+            assert_eq!(as_in_2, frames(2, &message));
+        }
     }
 
     /// What nodes of version 2 have written, kept under `tests`.
