@@ -89,7 +89,7 @@ impl<P: Modelled> Raft<P> {
         let (before, output) = (&replica.server, next.server.step(input.clone()));
         let proposed = match &input {
             Input::Propose { payloads } => Some((before.figure2(), payloads.as_slice())),
-            Input::Timeout(_) | Input::Receive { .. } => None,
+            Input::Timeout(_) | Input::Receive { .. } | Input::Compacted { .. } => None,
         };
         let answered = answer_is_true(proposed, &output, next.server.figure2());
         next.missteps.extend(P::missteps(before, &input, &output, &next.server));
@@ -109,7 +109,7 @@ impl<P: Modelled> Replica<P> {
     /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere, once it
     /// is judged: the clients of the model do not wait.
     fn interpret(&mut self, output: Output<P::Message>, out: &mut Out<Raft<P>>) {
-        let Output { persist, send, timers, apply, proposal: _, breach } = output;
+        let Output { persist, send, timers, restore: _, apply, proposal: _, breach } = output;
         for record in persist {
             self.stored.write(record);
             out.save(self.stored.clone());

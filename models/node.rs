@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
-use veraft::figure2::{Entries, Index, Message, Persistent, Server, ServerId, Term, Timer};
+use veraft::figure2::{Index, Log, Message, Persistent, Server, ServerId, Term, Timer};
 
 use crate::actor::{Raft, Replica, server_id};
 use crate::interned::renamed_lanes;
 use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
+use crate::properties::leader_appends_only;
 use crate::withheld::{Pending, Withheld};
 
 /// One server of the cluster and what belongs to it.
@@ -39,7 +40,7 @@ pub struct Witness {
     /// The candidates that were seen to get this server's vote in that term.
     pub votes: BTreeSet<ServerId>,
     /// While it leads: the term, and the log as long as it was seen.
-    pub led: Option<(Term, Entries)>,
+    pub led: Option<(Term, Log)>,
     /// The highest commit index since the last restart.
     pub commit_index: Index,
 }
@@ -145,14 +146,18 @@ impl<P: Modelled> ModelNode<P> {
             let vote = match message {
                 Message::RequestVote(_) => Some(id),
                 Message::RequestVoteReply(reply) => reply.vote_granted.then_some(*to),
-                Message::AppendEntries(_) | Message::AppendEntriesReply(_) => None,
+                Message::AppendEntries(_)
+                | Message::AppendEntriesReply(_)
+                | Message::InstallSnapshot(_) => None,
             };
             witness.see_ballot(message.term(), vote);
         }
-        let log = server.log().entries();
+        let log = server.log();
         witness.led = match witness.led.take() {
             _ if !server.is_leader() => None,
-            Some((term, seen)) if term == server.current_term() && !seen.is_prefix_of(log) => {
+            Some((term, seen))
+                if term == server.current_term() && leader_appends_only(&seen, log).is_err() =>
+            {
                 Some((term, seen))
             }
             _ => Some((server.current_term(), log.clone())),

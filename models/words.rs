@@ -3,8 +3,8 @@
 use std::fmt;
 
 use veraft::figure2::{
-    AppendEntries, AppendOutcome, Command, Entries, Entry, Leader, Message, Payload, RequestVote,
-    Role, Server, ServerId, Timer,
+    AppendEntries, AppendOutcome, Base, Command, Entries, Entry, InstallSnapshot, Leader, Log,
+    Message, Payload, RequestVote, Role, Server, ServerId, Timer,
 };
 
 use crate::cluster::Action;
@@ -38,12 +38,17 @@ pub fn message(message: &Message) -> String {
             } = request;
             let what = match entries.is_empty() {
                 true => "none".to_owned(),
-                false => log(entries),
+                false => entries_in_words(entries),
             };
             format!(
                 "AppendEntries term {term}, prev {prev_log_index} of term {prev_log_term}, \
                  entries {what}, commit {leader_commit}"
             )
+        }
+        Message::InstallSnapshot(request) => {
+            let InstallSnapshot { term, leader_id: _, base } = request;
+            let Base { last_index, last_term } = base;
+            format!("InstallSnapshot term {term}, up to {last_index} of term {last_term}")
         }
         Message::AppendEntriesReply(reply) => {
             let term = reply.term;
@@ -64,8 +69,19 @@ pub fn message(message: &Message) -> String {
     }
 }
 
+/// A log: its entries, and where it begins if some are compacted.
+pub fn log(log: &Log) -> String {
+    let entries = entries_in_words(log.entries());
+    match log.base() {
+        base if base == Base::default() => entries,
+        Base { last_index, last_term } => {
+            format!("{entries} behind {last_index} of term {last_term}")
+        }
+    }
+}
+
 /// Entries as `[term:command ...]`, a command of the model as the server it was proposed to.
-pub fn log(entries: &Entries) -> String {
+pub fn entries_in_words(entries: &Entries) -> String {
     let entry = |entry: &Entry| format!("{}:{}", entry.term, payload(&entry.payload));
     format!("[{}]", entries.iter().map(entry).collect::<Vec<_>>().join(" "))
 }
@@ -106,9 +122,9 @@ pub fn server(server: &Server) -> String {
         Some(candidate) => format!(", voted {candidate}"),
         None => String::new(),
     };
-    let log = match server.log().entries() {
-        entries if entries.is_empty() => String::new(),
-        entries => format!(", log {}, commit {}", log(entries), server.volatile().commit_index),
+    let log = match server.log() {
+        empty if *empty == Log::default() => String::new(),
+        held => format!(", log {}, commit {}", log(held), server.volatile().commit_index),
     };
     format!("term {}, {role}{vote}{log}", server.current_term())
 }
@@ -134,7 +150,7 @@ pub fn node<P: Modelled>(node: &ModelNode<P>) -> String {
         (None, writes) => {
             let disk = &node.disk;
             let term = disk.current_term();
-            let log = log(disk.log().entries());
+            let log = log(disk.log());
             format!("{server}; {writes} records not yet on disk (there: term {term}, log {log})")
         }
     }
@@ -150,7 +166,7 @@ pub fn event(event: &Event) -> String {
     match event {
         Event::Led { term, server } => format!("{server} led term {term}"),
         Event::Committed { index, entry, term } => {
-            let entry = log(&Entries::from_iter([entry.clone()]));
+            let entry = entries_in_words(&Entries::from_iter([entry.clone()]));
             format!("{entry} was committed at {index} in term {term}")
         }
     }

@@ -22,7 +22,7 @@ pub fn meaning<P: Modelled>(
     match letter.message {
         Message::RequestVoteReply(reply) => vote_meaning(letter, reply, receiver),
         Message::AppendEntriesReply(reply) => outcome_meaning(letter, reply, receiver),
-        Message::RequestVote(_) | Message::AppendEntries(_) => {
+        Message::RequestVote(_) | Message::AppendEntries(_) | Message::InstallSnapshot(_) => {
             request_meaning(letter, sender, receiver, last_term)
         }
     }

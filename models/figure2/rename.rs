@@ -1,8 +1,9 @@
 //! How what Figure 2 keeps and says is renamed.
 
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, Breach, Command, Config, Entries, Entry, Leader, Message,
-    Payload, Persistent, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Volatile,
+    AppendEntries, AppendEntriesReply, Base, Breach, Command, Config, Entries, Entry,
+    InstallSnapshot, Leader, Log, Message, Payload, Persistent, Record, RequestVote,
+    RequestVoteReply, Role, Server, ServerId, Volatile,
 };
 
 use crate::actor::Raft;
@@ -46,8 +47,19 @@ impl Rename for Persistent {
             current_term: self.current_term(),
             voted_for: self.voted_for().rename(renaming),
         };
-        let append = Record::Append { entries: self.log().entries().rename(renaming) };
-        [ballot, append].into_iter().collect()
+        [ballot].into_iter().chain(log_records(self.log(), renaming)).collect()
+    }
+}
+
+/// The records of a renamed log. A mark names no server.
+fn log_records(log: &Log, renaming: &Renaming) -> impl Iterator<Item = Record> {
+    let base = Some(log.base()).filter(|base| *base != Base::default()).map(Record::Base);
+    base.into_iter().chain([Record::Append { entries: log.entries().rename(renaming) }])
+}
+
+impl Rename for Log {
+    fn rename(&self, renaming: &Renaming) -> Self {
+        log_records(self, renaming).collect::<Persistent>().log().clone()
     }
 }
 
@@ -117,6 +129,10 @@ impl Rename for Message {
             }
             Message::AppendEntriesReply(AppendEntriesReply { term, outcome }) => {
                 Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
+            }
+            Message::InstallSnapshot(InstallSnapshot { term, leader_id, base }) => {
+                let leader_id = leader_id.rename(renaming);
+                Message::InstallSnapshot(InstallSnapshot { term, leader_id, base })
             }
         }
     }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veraft::figure2::{Index, Output, Payload, Proposal, Server, ServerId, Term};
 
+use super::logs::first_lost;
+
 /// How an answer to a proposal is not true.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Error,
@@ -100,10 +102,8 @@ fn is_accepted(
     must(after.current_term() == term, UntrueAnswer::Changed)?;
     let free = before.log().last_index() + 1;
     must(first_index == free, UntrueAnswer::Place { stated: first_index, free })?;
-    let (held, log) = (before.log().entries(), after.log().entries());
-    if !held.is_prefix_of(log) {
-        let kept = held.iter().zip(log.iter()).take_while(|(held, now)| held == now);
-        return Err(UntrueAnswer::Entry { index: kept.count() as Index + 1 });
+    if let Some(index) = first_lost(before.log(), after.log()) {
+        return Err(UntrueAnswer::Entry { index });
     }
     let appended = after.log().range(free, after.log().last_index());
     let stands = appended
@@ -121,11 +121,11 @@ fn is_refused<M>(
     output: &Output<M>,
     after: &Server,
 ) -> Result<(), UntrueAnswer> {
-    let Output { persist, send, timers, apply, proposal: _, breach } = output;
+    let Output { persist, send, timers, restore, apply, proposal: _, breach } = output;
     let owes = persist.len() + send.len() + timers.len() + apply.len();
     must(!before.is_leader(), UntrueAnswer::Leads)?;
     must(before == after, UntrueAnswer::Changed)?;
-    must(owes == 0 && breach.is_none(), UntrueAnswer::Owes)?;
+    must(owes == 0 && restore.is_none() && breach.is_none(), UntrueAnswer::Owes)?;
     let known = leader == before.leader() && leader != Some(before.config().id);
     must(known, UntrueAnswer::Leader)
 }

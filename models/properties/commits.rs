@@ -2,6 +2,7 @@
 
 use veraft::figure2::{Config, Entry, Index, Leader, Persistent, Role, Server, ServerId};
 
+use super::logs::holds;
 use super::view::{Committed, View};
 
 /// What a server lacks.
@@ -27,7 +28,7 @@ pub fn leader_is_complete<'a>(
     }
     let lacks = |committed: &Committed<'_>| {
         committed.term < server.current_term()
-            && server.log().get(committed.index) != Some(committed.entry)
+            && !holds(server.log(), committed.index, committed.entry)
     };
     match committed.into_iter().find(lacks) {
         Some(Committed { index, .. }) => Err(Lacks { server: server.config().id, index }),
@@ -89,7 +90,7 @@ pub fn commit_is_durable<'a>(
     entry: &Entry,
     disk: impl Fn(ServerId) -> &'a Persistent,
 ) -> Result<(), NotStored> {
-    let stores = |server| disk(server).log().get(index) == Some(entry);
+    let stores = |server| holds(disk(server).log(), index, entry);
     match config.is_quorum(stores) {
         true => Ok(()),
         false => {
@@ -124,7 +125,7 @@ pub fn electable_are_complete(view: &impl View) -> Result<(), Lacks> {
     for config in view.servers().map(Server::config) {
         let server = config.id;
         let lacks = |committed: &Committed<'_>| {
-            view.disk(server).log().get(committed.index) != Some(committed.entry)
+            !holds(view.disk(server).log(), committed.index, committed.entry)
         };
         if let Some(Committed { index, .. }) = view.committed().find(lacks)
             && config.is_quorum(|voter| rank(voter) <= rank(server))
@@ -151,10 +152,14 @@ pub fn match_index_is_true(view: &impl View) -> Result<(), Lacks> {
             if disk.current_term() > leader.current_term() {
                 continue;
             }
-            let held = disk.log().entries().iter().zip(leader.log().entries().iter());
-            let agreed = held.take_while(|(a, b)| a == b).count() as Index;
-            if agreed < matched {
-                return Err(Lacks { server, index: agreed + 1 });
+            let behind = leader.log().first_index()..=matched;
+            let mut claimed = behind.zip(leader.log().entries().iter());
+            let lacks = |&(index, entry): &(Index, &Entry)| !holds(disk.log(), index, entry);
+            let lacking = claimed.find(lacks).map(|(index, _)| index);
+            let short = disk.log().last_index() < matched;
+            let short = short.then(|| disk.log().last_index() + 1);
+            if let Some(index) = lacking.into_iter().chain(short).min() {
+                return Err(Lacks { server, index });
             }
         }
     }

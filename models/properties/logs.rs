@@ -1,6 +1,6 @@
 //! What must hold of logs (§5.3), and of the parts of logs that travel.
 
-use veraft::figure2::{AppendEntries, Entries, Entry, Index, Log, Server, Term};
+use veraft::figure2::{AppendEntries, Base, Entries, Entry, Index, Log, Server, Term};
 
 use super::view::View;
 
@@ -17,7 +17,8 @@ pub struct Segment<'a> {
 
 impl<'a> From<&'a Log> for Segment<'a> {
     fn from(log: &'a Log) -> Self {
-        Segment { prev_index: 0, prev_term: 0, entries: log.entries() }
+        let Base { last_index, last_term } = log.base();
+        Segment { prev_index: last_index, prev_term: last_term, entries: log.entries() }
     }
 }
 
@@ -156,12 +157,19 @@ pub fn terms_in_order<'a>(log: impl Into<Segment<'a>>) -> Result<(), Index> {
 ///
 /// # Errors
 /// The first index that was seen and is lost, or is another entry now.
-pub fn leader_appends_only(seen: &Entries, log: &Log) -> Result<(), Index> {
-    if seen.is_prefix_of(log.entries()) {
-        return Ok(());
-    }
-    let kept = seen.iter().zip(log.entries().iter()).take_while(|(seen, now)| seen == now);
-    Err(kept.count() as Index + 1)
+pub fn leader_appends_only(seen: &Log, log: &Log) -> Result<(), Index> {
+    first_lost(seen, log).map_or(Ok(()), Err)
+}
+
+/// The first index at which a log lacks what it was `seen` to hold; none if it lacks nothing.
+pub fn first_lost(seen: &Log, log: &Log) -> Option<Index> {
+    let mut seen = (seen.first_index()..).zip(seen.entries().iter());
+    seen.find(|(index, entry)| !holds(log, *index, entry)).map(|(index, _)| index)
+}
+
+/// Whether a log holds this entry, or held one there: what is compacted is not lost.
+pub fn holds(log: &Log, index: Index, entry: &Entry) -> bool {
+    index <= log.base().last_index || log.get(index) == Some(entry)
 }
 
 #[cfg(test)]
@@ -222,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_leader_loses_and_replaces_nothing() {
-        let seen = entries(&[(1, 1), (1, 2)]);
-        let appends = |log: &[(Term, u64)]| leader_appends_only(&seen, stored(9, log).log());
+        let seen = stored(9, &[(1, 1), (1, 2)]);
+        let appends = |log: &[(Term, u64)]| leader_appends_only(seen.log(), stored(9, log).log());
         assert_eq!(appends(&[(1, 1), (1, 2), (2, 3)]), Ok(()));
         assert_eq!(appends(&[(1, 1)]), Err(2));
         assert_eq!(appends(&[(1, 3), (1, 2)]), Err(1));

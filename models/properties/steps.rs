@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Index, Input, Leader, Message, Output, Role,
-    Server, ServerId, Term, Timer, TimerDuty,
+    AppendEntriesReply, AppendOutcome, Base, Index, Input, Leader, Message, Output, Role, Server,
+    ServerId, Term, TermAt, Timer, TimerDuty,
 };
 
 /// What a server did in a step that it should not, or should have done and did not.
@@ -85,7 +85,10 @@ impl<'a> Stepped<'a> {
             Input::Receive { from, message } if self.output.breach.is_none() => {
                 Some((*from, message))
             }
-            Input::Receive { .. } | Input::Timeout(_) | Input::Propose { .. } => None,
+            Input::Receive { .. }
+            | Input::Timeout(_)
+            | Input::Propose { .. }
+            | Input::Compacted { .. } => None,
         }
     }
 
@@ -111,19 +114,15 @@ impl<'a> Stepped<'a> {
     }
 
     /// The leader of its term that the server heard, if it did.
-    fn heard_leader(self) -> Option<&'a AppendEntries> {
-        match self.heard() {
-            Some((_, Message::AppendEntries(request))) => {
-                (request.term == self.after.current_term()).then_some(request)
-            }
-            Some((
-                _,
-                Message::RequestVote(_)
-                | Message::RequestVoteReply(_)
-                | Message::AppendEntriesReply(_),
-            ))
-            | None => None,
-        }
+    fn heard_leader(self) -> Option<ServerId> {
+        let (term, leader) = match self.heard()?.1 {
+            Message::AppendEntries(request) => (request.term, request.leader_id),
+            Message::InstallSnapshot(request) => (request.term, request.leader_id),
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => return None,
+        };
+        (term == self.after.current_term()).then_some(leader)
     }
 
     fn grants_a_vote(self) -> bool {
@@ -131,7 +130,8 @@ impl<'a> Stepped<'a> {
             Message::RequestVoteReply(reply) => reply.vote_granted,
             Message::RequestVote(_)
             | Message::AppendEntries(_)
-            | Message::AppendEntriesReply(_) => false,
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => false,
         })
     }
 }
@@ -154,7 +154,7 @@ fn learner_follows(step: Stepped<'_>) -> bool {
 fn leader_is_the_one_heard(step: Stepped<'_>) -> bool {
     let same_term = step.before.current_term() == step.after.current_term();
     let known = if same_term { step.before.leader() } else { None };
-    let heard = step.heard_leader().map(|request| request.leader_id);
+    let heard = step.heard_leader();
     match step.after.volatile().role {
         Role::Follower { leader } => leader == heard.or(known),
         Role::Candidate { .. } | Role::Leader(_) => true,
@@ -191,12 +191,17 @@ fn requests_are_answered_in_the_own_term(step: Stepped<'_>) -> bool {
     let Some((from, message)) = step.heard() else { return true };
     let answers = step.output.send.iter().filter_map(|(to, answer)| match (message, answer) {
         (Message::RequestVote(_), Message::RequestVoteReply(_))
-        | (Message::AppendEntries(_), Message::AppendEntriesReply(_)) => Some((*to, answer.term())),
+        | (
+            Message::AppendEntries(_) | Message::InstallSnapshot(_),
+            Message::AppendEntriesReply(_),
+        ) => Some((*to, answer.term())),
         _ => None,
     });
     let own = (from, step.after.current_term());
     match message {
-        Message::RequestVote(_) | Message::AppendEntries(_) => answers.eq([own]),
+        Message::RequestVote(_) | Message::AppendEntries(_) | Message::InstallSnapshot(_) => {
+            answers.eq([own])
+        }
         Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => true,
     }
 }
@@ -204,24 +209,42 @@ fn requests_are_answered_in_the_own_term(step: Stepped<'_>) -> bool {
 /// A refusal says that the leader's term is over, or where the logs part: the term of the entry
 /// that conflicts and the first index of that term, or the end of the log (§5.3).
 fn hints_are_true(step: Stepped<'_>) -> bool {
-    let Some((_, Message::AppendEntries(request))) = step.heard() else { return true };
+    let (term, prev, covers) = match step.heard() {
+        Some((_, Message::AppendEntries(request))) => {
+            let prev = (request.prev_log_index, request.prev_log_term);
+            (request.term, Some(prev), prev.0 + request.entries.len() as u64)
+        }
+        Some((_, Message::InstallSnapshot(request))) => {
+            (request.term, None, request.base.last_index)
+        }
+        Some((
+            _,
+            Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_),
+        ))
+        | None => return true,
+    };
     let log = step.before.log();
     let is_true = |reply: &AppendEntriesReply| match reply.outcome {
-        AppendOutcome::Success { match_index } => {
-            match_index == request.prev_log_index + request.entries.len() as u64
-        }
-        AppendOutcome::StaleTerm => request.term < step.before.current_term(),
+        AppendOutcome::Success { match_index } => match_index == covers,
+        AppendOutcome::StaleTerm => term < step.before.current_term(),
         AppendOutcome::Conflict { prev_log_index, conflict_term, conflict_index } => {
-            let first = |term| (1..=prev_log_index).find(|&i| log.term_at(i) == Some(term));
-            prev_log_index == request.prev_log_index
-                && conflict_term == log.term_at(prev_log_index)
-                && conflict_term != Some(request.prev_log_term)
+            let held = log.first_index()..=prev_log_index;
+            let first = |term| held.clone().find(|&i| log.term_at(i) == TermAt::Term(term));
+            let parts = |(index, term)| {
+                prev_log_index == index
+                    && log.term_at(index) == conflict_term.map_or(TermAt::Absent, TermAt::Term)
+                    && conflict_term != Some(term)
+            };
+            prev.is_some_and(parts)
                 && Some(conflict_index) == conflict_term.map_or(Some(log.last_index() + 1), first)
         }
     };
     step.output.send.iter().all(|(_, message)| match message {
         Message::AppendEntriesReply(reply) => is_true(reply),
-        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntries(_) => true,
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntries(_)
+        | Message::InstallSnapshot(_) => true,
     })
 }
 
@@ -239,7 +262,7 @@ fn next_index_follows_the_answers(step: Stepped<'_>) -> bool {
         (next, None) => next == next_index(before, peer),
         (next, Some(Counts::Holds(match_index))) => next == match_index + 1,
         (next, Some(Counts::Parts { at, term, first })) => {
-            let agrees = |index| may_agree(log.term_at(index), index, term, first);
+            let agrees = |index| may_agree(log.term_at(index).held(), index, term, first);
             next <= at && !(next..at).any(agrees)
         }
     };
@@ -298,37 +321,52 @@ impl Stepped<'_> {
 
 /// A leader sends each peer an empty AppendEntries when it is elected and when its heartbeat timer
 /// fires; and what the peer has not acknowledged, from `next_index` on, behind that heartbeat,
-/// after an answer that counts, and when it appends what alone the peer lacks. It sends it nothing
-/// else.
+/// after an answer that counts, and when it appends what alone the peer lacks. What is compacted
+/// goes as a snapshot. It sends it nothing else.
 fn what_is_due_is_sent(step: Stepped<'_>) -> bool {
     let Role::Leader(leader) = &step.after.volatile().role else {
-        return step.after.config().peers().all(|peer| step.appends_to(peer).is_empty());
+        return step.after.config().peers().all(|peer| step.replicates_to(peer).is_empty());
     };
-    let last_index = step.after.log().last_index();
+    let log = step.after.log();
     let sends = |peer: ServerId| {
         let next = next_index(leader, peer);
         let held_all = next == step.before.log().last_index() + 1;
         let appends = matches!(step.input, Input::Propose { .. }) && held_all;
-        let entries = step.beats() || step.counts(peer).is_some() || appends;
-        let due = [(step.beats(), true), (entries && last_index >= next, false)];
-        let due = due.into_iter().filter(|(due, _)| *due);
-        step.appends_to(peer).into_iter().eq(due.map(|(_, empty)| (empty, next - 1)))
+        let lacking = step.beats() || step.counts(peer).is_some() || appends;
+        let missing = if next < log.first_index() {
+            Some(Replicates::Snapshot(log.base()))
+        } else {
+            (next <= log.last_index()).then_some(Replicates::Entries(next - 1))
+        };
+        let heartbeat = Replicates::Heartbeat((next - 1).max(log.base().last_index));
+        let due = [step.beats().then_some(heartbeat), missing.filter(|_| lacking)];
+        step.replicates_to(peer).into_iter().eq(due.into_iter().flatten())
     };
     step.after.config().peers().all(sends)
 }
 
+/// What a leader sends, the index of the entry before it, or the mark of a snapshot.
+#[derive(PartialEq, Eq)]
+enum Replicates {
+    Heartbeat(Index),
+    Entries(Index),
+    Snapshot(Base),
+}
+
 impl Stepped<'_> {
-    /// Each AppendEntries to `peer`: whether it is empty, and its `prev_log_index`.
-    fn appends_to(self, peer: ServerId) -> Vec<(bool, Index)> {
-        let appends = self.output.send.iter().filter_map(|(to, message)| match message {
-            Message::AppendEntries(request) if *to == peer => {
-                Some((request.entries.is_empty(), request.prev_log_index))
-            }
-            Message::AppendEntries(_)
-            | Message::RequestVote(_)
+    /// Each AppendEntries and InstallSnapshot to `peer`.
+    fn replicates_to(self, peer: ServerId) -> Vec<Replicates> {
+        let to_peer = self.output.send.iter().filter(|(to, _)| *to == peer);
+        let replicates = to_peer.filter_map(|(_, message)| match message {
+            Message::AppendEntries(request) => Some(match request.entries.is_empty() {
+                true => Replicates::Heartbeat(request.prev_log_index),
+                false => Replicates::Entries(request.prev_log_index),
+            }),
+            Message::InstallSnapshot(request) => Some(Replicates::Snapshot(request.base)),
+            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_) => None,
         });
-        appends.collect()
+        replicates.collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use veraft::figure2::{Breach, Entry, Leader, Payload, Role, Server, ServerId, Timer, Volatile};
 
-use super::fixtures::{entries, entry, server, stored};
+use super::fixtures::{entry, server, stored};
 use super::*;
 use crate::history::{Event, History};
 
@@ -146,7 +146,8 @@ fn each_invariant_falls_where_it_is_violated() {
         (MONOTONE_TERM, start().node(A, |node| node.witness.term = 1)),
         (
             LEADER_APPEND_ONLY,
-            start().node(A, |node| node.witness.led = Some((1, entries(&[(1, 7)])))),
+            start()
+                .node(A, |node| node.witness.led = Some((1, stored(1, &[(1, 7)]).log().clone()))),
         ),
         (LOG_MATCHING, start().server(A, follower(A, &[(1, 7)])).server(B, follower(B, &[(1, 8)]))),
         (LEADER_COMPLETENESS, start().committed().server(C, server(C, true, stored(2, &[])))),

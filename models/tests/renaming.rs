@@ -107,7 +107,7 @@ fn every_part_of_a_node_is_renamed() {
     });
     assert_renamed("the votes seen", |of| node(|node| node.witness.votes = [of].into()));
     assert_renamed("the log seen", |of| {
-        node(|node| node.witness.led = Some((1, [entry(of)].into_iter().collect())))
+        node(|node| node.witness.led = Some((1, log(of).log().clone())))
     });
 }
 

@@ -133,7 +133,7 @@ impl<P: Protocol> Driver<P> {
         writing: impl FnOnce() -> Option<Duration>,
         mut draw: impl FnMut(RangeInclusive<Duration>) -> Duration,
     ) -> Owed<P::Message, W> {
-        let Output { persist, send, timers, apply, proposal, breach } = output;
+        let Output { persist, send, timers, restore, apply, proposal, breach } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(now, duty, &mut draw));
         let waits = |(_, message): &(ServerId, P::Message)| P::waits_for_records(message);
         let passes = !send.iter().all(waits)
@@ -149,9 +149,10 @@ impl<P: Protocol> Driver<P> {
         let nothing = persist.is_empty()
             && standing.is_none()
             && send.is_empty()
+            && restore.is_none()
             && apply.is_empty()
             && proposal.is_none();
-        let held = Held { step: self.steps, persist, standing, send, apply, proposal };
+        let held = Held { step: self.steps, persist, standing, send, restore, apply, proposal };
         Owed { passing, held: (!nothing).then_some(held), breach }
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::standing::Standing;
 use super::waiters::Run;
-use crate::figure2::{Entry, Index, Proposal, Record, ServerId, Term};
+use crate::figure2::{Base, Entry, Index, Proposal, Record, ServerId, Term};
 
 /// What a step owes, but for its timers and what passes the gate. `W` is whoever waits for a
 /// proposal.
@@ -18,6 +18,10 @@ pub struct Held<M, W> {
     pub standing: Option<Standing>,
     /// Messages to send.
     pub send: Vec<(ServerId, M)>,
+    /// What the state machine is to become before anything is applied; see [`Output::restore`].
+    ///
+    /// [`Output::restore`]: crate::figure2::Output::restore
+    pub restore: Option<Base>,
     /// Entries to apply.
     pub apply: Vec<(Index, Entry)>,
     /// What became of proposals, and who waits for them, in the order of their entries.
@@ -40,6 +44,9 @@ pub trait Exits<M, W> {
     /// Proposals that nothing came of: this server does not lead `term`.
     fn refused(&mut self, term: Term, leader: Option<ServerId>, waiters: Vec<W>);
 
+    /// The state machine becomes the image of a mark.
+    fn restore(&mut self, base: Base);
+
     /// Entries go to the state machine.
     fn apply(&mut self, entries: Vec<(Index, Entry)>);
 }
@@ -51,6 +58,7 @@ impl<M, W> Default for Held<M, W> {
             persist: Vec::new(),
             standing: None,
             send: Vec::new(),
+            restore: None,
             apply: Vec::new(),
             proposal: None,
         }
@@ -63,7 +71,7 @@ impl<M, W> Held<M, W> {
     /// # Panics
     /// When it still holds records: nobody made them durable.
     pub fn leave(self, exits: &mut impl Exits<M, W>) {
-        let Held { step: _, persist, standing, send, apply, proposal } = self;
+        let Held { step: _, persist, standing, send, restore, apply, proposal } = self;
         assert!(persist.is_empty(), "nobody made its records durable");
         if let Some(standing) = standing {
             exits.tell(standing);
@@ -77,6 +85,9 @@ impl<M, W> Held<M, W> {
                 exits.refused(term, leader, waiters);
             }
             None => {}
+        }
+        if let Some(base) = restore {
+            exits.restore(base);
         }
         exits.apply(apply);
     }

@@ -77,7 +77,7 @@ impl Server {
     /// `prev_log_term`.
     fn store_entries(&mut self, request: AppendEntries, output: &mut Output) -> AppendOutcome {
         let prev_log_index = request.prev_log_index;
-        if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {
+        if !self.log().term_at(prev_log_index).agrees_with(request.prev_log_term) {
             return self.conflict(prev_log_index);
         }
         let match_index = prev_log_index + request.entries.len() as Index;
@@ -96,7 +96,7 @@ impl Server {
         let last_index = log.last_index();
         let held = (prev_log_index + 1..)
             .zip(entries.iter())
-            .take_while(|&(index, entry)| log.term_at(index) == Some(entry.term))
+            .take_while(|&(index, entry)| log.term_at(index).agrees_with(entry.term))
             .count();
         if held == entries.len() {
             return;
@@ -117,10 +117,11 @@ impl Server {
         self.volatile.commit_index = self.volatile.commit_index.max(commit_index);
     }
 
-    /// The hint with which a leader passes over a whole term at a time (§5.3).
+    /// The hint with which a leader passes over a whole term at a time (§5.3). `SN.14`: it lies
+    /// behind the base.
     fn conflict(&self, prev_log_index: Index) -> AppendOutcome {
         let log = self.persistent.log();
-        let conflict_term = log.term_at(prev_log_index);
+        let conflict_term = log.term_at(prev_log_index).held();
         let conflict_index = match conflict_term {
             Some(term) => log.first_index_from_term(term),
             None => log.last_index() + 1,

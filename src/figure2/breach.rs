@@ -9,8 +9,10 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::{Index, Term};
-use super::{AppendEntries, AppendOutcome, Message, RequestVote, Server, ServerId};
+use super::log::{Base, Index, Term, TermAt};
+use super::{
+    AppendEntries, AppendOutcome, InstallSnapshot, Message, RequestVote, Server, ServerId,
+};
 
 /// Terms and indices go up to here, so that no sum of two of them overflows.
 pub const LIMIT: u64 = 1 << 62;
@@ -120,8 +122,13 @@ impl Server {
             Message::RequestVoteReply(_) => Ok(()),
             Message::AppendEntries(request) => {
                 examine_entries(request)?;
-                self.examine_leader(request)?;
+                self.examine_leader(request.term, request.leader_id)?;
                 self.examine_committed(request)
+            }
+            Message::InstallSnapshot(request) => {
+                examine_base(request)?;
+                self.examine_leader(request.term, request.leader_id)?;
+                self.examine_installed(request)
             }
             Message::AppendEntriesReply(reply) => self.examine_outcome(reply.term, &reply.outcome),
         }
@@ -134,6 +141,7 @@ impl Server {
         let named = match message {
             Message::RequestVote(request) => request.candidate_id,
             Message::AppendEntries(request) => request.leader_id,
+            Message::InstallSnapshot(request) => request.leader_id,
             Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => from,
         };
         must(named == from, Breach::Name { named })
@@ -145,10 +153,10 @@ impl Server {
         must(0 < term && term <= most, Breach::Range { number: term })
     }
 
-    /// `BR.5`: nobody but its one leader sends AppendEntries in a term.
-    fn examine_leader(&self, request: &AppendEntries) -> Result<(), Breach> {
-        let known = self.leader().filter(|_| request.term == self.current_term());
-        let other = known.filter(|&leader| leader != request.leader_id);
+    /// `BR.5`: nobody but its one leader sends AppendEntries or InstallSnapshot in a term.
+    fn examine_leader(&self, term: Term, leader_id: ServerId) -> Result<(), Breach> {
+        let known = self.leader().filter(|_| term == self.current_term());
+        let other = known.filter(|&leader| leader != leader_id);
         other.map_or(Ok(()), |leader| Err(Breach::SecondLeader { leader }))
     }
 
@@ -157,18 +165,38 @@ impl Server {
     ///
     /// `commit_index` does not survive a restart; the floor that the driver kept does.
     fn examine_committed(&self, request: &AppendEntries) -> Result<(), Breach> {
-        let committed = self.volatile.commit_index.max(self.volatile.floor);
+        let committed = self.committed();
         let prev = request.prev_log_index;
         if request.term < self.current_term() || prev > committed {
             return Ok(());
         }
         let terms = request.entries.iter().map(|entry| entry.term);
-        let sent = (prev..=committed).zip([request.prev_log_term].into_iter().chain(terms));
-        for (index, sent) in sent {
-            let applied = self.log().term_at(index).unwrap_or(0);
-            must(applied == sent, Breach::Contradiction { index, applied, sent })?;
+        let mut sent = (prev..=committed).zip([request.prev_log_term].into_iter().chain(terms));
+        sent.try_for_each(|(index, sent)| self.examine_applied(index, sent))
+    }
+
+    /// The same of the mark of a snapshot.
+    fn examine_installed(&self, request: &InstallSnapshot) -> Result<(), Breach> {
+        let Base { last_index, last_term } = request.base;
+        if request.term < self.current_term() || last_index > self.committed() {
+            return Ok(());
         }
-        Ok(())
+        self.examine_applied(last_index, last_term)
+    }
+
+    /// The highest index that is known to be committed, in this life or an earlier one.
+    fn committed(&self) -> Index {
+        self.volatile.commit_index.max(self.volatile.floor)
+    }
+
+    /// Of what is compacted, nothing is left to compare with.
+    fn examine_applied(&self, index: Index, sent: Term) -> Result<(), Breach> {
+        match self.log().term_at(index) {
+            TermAt::Compacted | TermAt::Absent => Ok(()),
+            TermAt::Term(applied) => {
+                must(applied == sent, Breach::Contradiction { index, applied, sent })
+            }
+        }
     }
 
     /// `BR.7`: a reply fits what the leader of its term can have sent. Judged by that leader
@@ -189,7 +217,7 @@ impl Server {
                 must(hint, Breach::NeverSent { index: conflict_index })?;
                 // Entries of the leader's own term are its own: there the logs agree.
                 let conflicts = conflict_term.is_none_or(|other| {
-                    0 < other && other < term && log.term_at(prev_log_index) != Some(other)
+                    0 < other && other < term && log.term_at(prev_log_index) != TermAt::Term(other)
                 });
                 must(conflicts, Breach::NeverSent { index: prev_log_index })
             }
@@ -201,6 +229,13 @@ impl Server {
 fn examine_candidate(request: &RequestVote) -> Result<(), Breach> {
     let RequestVote { term, candidate_id: _, last_log_index, last_log_term } = *request;
     position(last_log_index, last_log_term, term - 1)
+}
+
+/// `BR.8`: the mark of a snapshot is that of an entry, of the leader's term at most.
+fn examine_base(request: &InstallSnapshot) -> Result<(), Breach> {
+    let Base { last_index: index, last_term: term } = request.base;
+    must(index > 0, Breach::Log { index, term })?;
+    position(index, term, request.term)
 }
 
 /// `BR.4`: terms never fall along a log, and never exceed the leader's.

@@ -156,55 +156,116 @@ impl FromIterator<Entry> for Entries {
     }
 }
 
-/// The log of one server. The first entry has index 1.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Log(Entries);
+/// Where a log begins: what stands before is compacted, and lives on in an image of the state
+/// machine as of this mark (§7). The default is the beginning of a whole log.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Base {
+    /// The index of the last entry that is compacted; 0 when none is.
+    pub last_index: Index,
+    /// The term of that entry; 0 when none is.
+    pub last_term: Term,
+}
 
-impl Log {
-    /// The index of the last entry; 0 when there is none.
-    pub fn last_index(&self) -> Index {
-        self.0.len() as Index
+/// What a log says of the term at an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TermAt {
+    /// The index lies before the base: an entry was committed there, and is compacted.
+    Compacted,
+    /// The term of the entry there, or of the base.
+    Term(Term),
+    /// The log ends before that index.
+    Absent,
+}
+
+impl TermAt {
+    /// The term, if the log still holds it.
+    pub fn held(self) -> Option<Term> {
+        match self {
+            TermAt::Term(term) => Some(term),
+            TermAt::Compacted | TermAt::Absent => None,
+        }
     }
 
-    /// The term of the last entry; 0 when there is none.
+    /// `SN.13`: whether the log has an entry of `term` there, or had: what is compacted was
+    /// committed, and agrees with every later leader's log.
+    pub fn agrees_with(self, term: Term) -> bool {
+        match self {
+            TermAt::Compacted => true,
+            TermAt::Term(held) => held == term,
+            TermAt::Absent => false,
+        }
+    }
+}
+
+/// The log of one server. The first entry of a whole log has index 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Log {
+    base: Base,
+    entries: Entries,
+}
+
+impl Log {
+    /// Where the log begins.
+    pub fn base(&self) -> Base {
+        self.base
+    }
+
+    /// The index of the first entry held, or of the next one when none is.
+    pub fn first_index(&self) -> Index {
+        self.base.last_index + 1
+    }
+
+    /// The index of the last entry; that of the base when there is none.
+    pub fn last_index(&self) -> Index {
+        self.base.last_index + self.entries.len() as Index
+    }
+
+    /// The term of the last entry; that of the base when there is none.
     pub fn last_term(&self) -> Term {
-        self.get(self.last_index()).map_or(0, |entry| entry.term)
+        self.get(self.last_index()).map_or(self.base.last_term, |entry| entry.term)
     }
 
     /// The entry at `index`, if the log holds it.
     pub fn get(&self, index: Index) -> Option<&Entry> {
-        self.0.0.get(index.checked_sub(1)? as usize)
+        self.entries.0.get(index.checked_sub(self.first_index())? as usize)
     }
 
-    /// The term of the entry at `index`; 0 at index 0, where every log agrees; `None` past the
-    /// end.
-    pub fn term_at(&self, index: Index) -> Option<Term> {
-        match index {
-            0 => Some(0),
-            _ => self.get(index).map(|entry| entry.term),
+    /// The term at `index`. At index 0, where every log agrees, it is 0.
+    pub fn term_at(&self, index: Index) -> TermAt {
+        if index < self.base.last_index {
+            TermAt::Compacted
+        } else if index == self.base.last_index {
+            TermAt::Term(self.base.last_term)
+        } else {
+            self.get(index).map_or(TermAt::Absent, |entry| TermAt::Term(entry.term))
         }
     }
 
-    /// All entries.
+    /// All entries behind the base.
     pub fn entries(&self) -> &Entries {
-        &self.0
+        &self.entries
     }
 
     /// The entries from index `first` to index `last`, both included. Empty when `first` is
     /// past `last`.
     ///
     /// # Panics
-    /// When the log does not reach to `last`, or `first` is 0.
+    /// When the log does not reach to `last`, or begins behind `first`.
     pub fn range(&self, first: Index, last: Index) -> Entries {
-        assert!(0 < first && last <= self.last_index(), "entries {first} to {last} are not held");
-        let first = first.min(last + 1);
-        self.0.slice(first as usize - 1, last as usize)
+        let held = self.first_index() <= first && last <= self.last_index();
+        assert!(held, "entries {first} to {last} are not held");
+        let from = first.min(last + 1) - self.first_index();
+        self.entries.slice(from as usize, (last - self.base.last_index) as usize)
     }
 
     /// The entries from index `first` on, as many as fit in `max_bytes` of commands, but at
     /// least one if there is one. An empty command, or a blank, counts as one byte, and no more
     /// than [`MAX_ENTRIES`] are taken.
+    ///
+    /// # Panics
+    /// When the log begins behind `first`.
     pub fn batch(&self, first: Index, max_bytes: usize) -> Entries {
         let mut bytes = 0;
         let mut last = first.saturating_sub(1);
@@ -222,23 +283,35 @@ impl Log {
     /// The index of the first entry of `term` or of a later one; one past the end when there
     /// is none. Terms never decrease along a log.
     pub fn first_index_from_term(&self, term: Term) -> Index {
-        self.0.0.partition_point(|entry| entry.term < term) as Index + 1
+        self.first_index() + self.entries.0.partition_point(|entry| entry.term < term) as Index
     }
 
-    /// The index of the last entry of `term`, if the log holds one of that term.
+    /// The index of the last entry of `term`, if the log holds one of that term; the base counts
+    /// as one.
     pub fn last_index_of_term(&self, term: Term) -> Option<Index> {
         let last = self.first_index_from_term(term + 1) - 1;
-        (last > 0 && self.term_at(last) == Some(term)).then_some(last)
+        (last > 0 && self.term_at(last) == TermAt::Term(term)).then_some(last)
     }
 
     /// Keeps the entries up to `last_index` and drops the rest.
     pub(super) fn truncate(&mut self, last_index: Index) {
-        self.0.0.truncate(last_index as usize);
+        self.entries.0.truncate((last_index - self.base.last_index) as usize);
     }
 
     /// Adds `entries` at the end.
     pub(super) fn append(&mut self, entries: Entries) {
-        self.0.0.append(&entries.0);
+        self.entries.0.append(&entries.0);
+    }
+
+    /// Begins the log at `base`. `SN.8`: if it holds that very entry, what follows it stays.
+    /// `SN.9`: otherwise all entries go, also those behind it.
+    pub(super) fn begin_at(&mut self, base: Base) {
+        let holds_it = self.term_at(base.last_index) == TermAt::Term(base.last_term);
+        self.entries = match holds_it {
+            true => self.entries.skip((base.last_index - self.base.last_index) as usize),
+            false => Entries::default(),
+        };
+        self.base = base;
     }
 }
 
@@ -249,14 +322,25 @@ mod tests {
 
     fn log(terms: &[Term]) -> Log {
         let entry = |&term| Entry::command(term, vec![b'x'; 10]);
-        Log(terms.iter().map(entry).collect())
+        whole(terms.iter().map(entry).collect())
+    }
+
+    fn whole(entries: Entries) -> Log {
+        Log { base: Base::default(), entries }
+    }
+
+    fn compacted(terms: &[Term], last_index: Index) -> Log {
+        let mut log = log(terms);
+        let last_term = log.term_at(last_index).held().unwrap();
+        log.begin_at(Base { last_index, last_term });
+        log
     }
 
     #[test]
     fn the_empty_log_ends_at_index_0_of_term_0() {
         let log = Log::default();
         assert_eq!((log.last_index(), log.last_term()), (0, 0));
-        assert_eq!((log.term_at(0), log.term_at(1)), (Some(0), None));
+        assert_eq!((log.term_at(0), log.term_at(1)), (TermAt::Term(0), TermAt::Absent));
         assert!(log.batch(1, 100).is_empty());
         assert!(log.range(1, 0).is_empty());
     }
@@ -270,9 +354,9 @@ mod tests {
         assert_eq!(log.batch(3, 1000).len(), 2);
         assert_eq!(log.batch(5, 1000).len(), 0);
         let empty = Entry { term: 1, payload: Payload::Blank };
-        let long = Log((0..MAX_ENTRIES + 1).map(|_| empty.clone()).collect());
+        let long = whole((0..MAX_ENTRIES + 1).map(|_| empty.clone()).collect());
         assert_eq!(long.batch(1, usize::MAX).len(), MAX_ENTRIES);
-        assert_eq!(Log((0..9).map(|_| empty.clone()).collect()).batch(1, 4).len(), 4);
+        assert_eq!(whole((0..9).map(|_| empty.clone()).collect()).batch(1, 4).len(), 4);
     }
 
     #[test]
@@ -307,12 +391,13 @@ mod tests {
         let mut log = Log::default();
         log.append([Entry::command(1, &b"a"[..])].into_iter().collect());
         log.append([Entry { term: 2, payload: Payload::Blank }].into_iter().collect());
-        let stored = postcard::to_allocvec(&log).unwrap();
+        let entries = log.entries().clone();
+        let stored = postcard::to_allocvec(&entries).unwrap();
         assert_eq!(stored, [2, 1, 0, 1, b'a', 2, 1]);
-        assert_eq!(postcard::from_bytes(&stored), Ok(log.clone()));
+        assert_eq!(postcard::from_bytes(&stored), Ok(entries.clone()));
         let text = r#"[{"term":1,"payload":{"Command":[97]}},{"term":2,"payload":"Blank"}]"#;
-        assert_eq!(serde_json::to_string(&log).unwrap(), text);
-        assert_eq!(serde_json::from_str::<Log>(text).unwrap(), log);
+        assert_eq!(serde_json::to_string(&entries).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Entries>(text).unwrap(), entries);
     }
 
     #[test]
@@ -329,6 +414,58 @@ mod tests {
         assert_eq!(log.last_index_of_term(7), None);
         // Index 0 has term 0, and is no entry.
         assert_eq!(log.last_index_of_term(0), None);
+    }
+
+    #[test]
+    fn a_compacted_log_reads_through_its_base() {
+        let log = compacted(&[1, 1, 3, 3, 6], 3);
+        assert_eq!((log.first_index(), log.last_index(), log.last_term()), (4, 5, 6));
+        let terms = [2, 3, 4, 5, 6].map(|index| log.term_at(index));
+        let [compacted, base, fourth, fifth, absent] = terms;
+        assert_eq!((compacted, absent), (TermAt::Compacted, TermAt::Absent));
+        assert_eq!([base, fourth, fifth], [3, 3, 6].map(TermAt::Term));
+        assert_eq!((log.get(3), log.get(4).map(|entry| entry.term)), (None, Some(3)));
+        assert_eq!(
+            (log.range(4, 5).len(), log.range(5, 4).len(), log.range(4, 3).len()),
+            (2, 0, 0)
+        );
+        assert_eq!((log.batch(4, 10).len(), log.batch(6, 10).len()), (1, 0));
+        assert_eq!(log.last_index_of_term(3), Some(4));
+        assert_eq!((log.last_index_of_term(1), log.last_index_of_term(2)), (None, None));
+        assert_eq!(log.first_index_from_term(1), 4, "no hint lies before the first entry");
+        let empty = compacted_to_the_end();
+        assert_eq!((empty.last_index(), empty.last_term()), (5, 6));
+        assert_eq!(empty.last_index_of_term(6), Some(5));
+    }
+
+    fn compacted_to_the_end() -> Log {
+        compacted(&[1, 1, 3, 3, 6], 5)
+    }
+
+    #[test]
+    fn what_follows_the_bases_own_entry_stays_and_all_else_goes() {
+        let begun = |last_index, last_term| {
+            let mut log = compacted(&[1, 1, 3, 3, 6], 2);
+            log.begin_at(Base { last_index, last_term });
+            (log.first_index(), log.entries().len())
+        };
+        assert_eq!((begun(4, 3), begun(5, 6)), ((5, 1), (6, 0)));
+        assert_eq!((begun(4, 4), begun(9, 7)), ((5, 0), (10, 0)));
+    }
+
+    #[test]
+    #[should_panic = "entries 3 to 4 are not held"]
+    fn what_is_compacted_is_not_cut_out() {
+        compacted(&[1, 1, 3, 3, 6], 3).range(3, 4);
+    }
+
+    #[test]
+    fn an_appended_and_truncated_log_keeps_its_base() {
+        let mut log = compacted(&[1, 1, 3], 2);
+        log.append(log.range(3, 3));
+        assert_eq!(log.last_index(), 4);
+        log.truncate(2);
+        assert_eq!((log.base().last_index, log.last_index(), log.last_term()), (2, 2, 1));
     }
 
     #[test]

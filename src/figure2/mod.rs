@@ -8,6 +8,7 @@
 //! | `append_entries.rs` | the AppendEntries RPC: arguments, results, receiver |
 //! | `rules.rs` | Rules for Servers: all servers, followers, candidates, leaders |
 //! | `log.rs` | `log[]`: entries, terms, indices |
+//! | `install_snapshot.rs` | an addition: compaction and the InstallSnapshot RPC (§7, Figure 13) |
 //! | `breach.rs` | not in the paper: what no correct peer sends |
 //!
 //! ```text
@@ -95,6 +96,7 @@
 
 mod append_entries;
 mod breach;
+mod install_snapshot;
 mod log;
 mod request_vote;
 mod rules;
@@ -106,11 +108,12 @@ use serde::{Deserialize, Serialize};
 
 pub use append_entries::{AppendEntries, AppendEntriesReply, AppendOutcome};
 pub use breach::{Breach, LEAP, LIMIT};
-pub use log::{Command, Entries, Entry, Index, Log, MAX_ENTRIES, Payload, Term};
+pub use install_snapshot::InstallSnapshot;
+pub use log::{Base, Command, Entries, Entry, Index, Log, MAX_ENTRIES, Payload, Term, TermAt};
 pub use request_vote::{RequestVote, RequestVoteReply};
 pub use state::{BadRecord, Config, Leader, Persistent, Record, Role, ServerId, Volatile};
 
-/// A message between servers: the two RPCs of Figure 2 and their replies.
+/// A message between servers: the two RPCs of Figure 2 and their replies, and InstallSnapshot.
 ///
 /// Not `#[non_exhaustive]`, on purpose: a transport that does not know a message would lose it.
 /// One that is added must not compile until every transport carries it.
@@ -124,6 +127,9 @@ pub enum Message {
     AppendEntries(AppendEntries),
     /// The answer to a leader.
     AppendEntriesReply(AppendEntriesReply),
+    /// A leader sends an image of its state machine in the place of entries that it has not any
+    /// more. It reaches a server once the image is durable there.
+    InstallSnapshot(InstallSnapshot),
 }
 
 impl Message {
@@ -134,6 +140,7 @@ impl Message {
             Message::RequestVoteReply(reply) => reply.term,
             Message::AppendEntries(request) => request.term,
             Message::AppendEntriesReply(reply) => reply.term,
+            Message::InstallSnapshot(request) => request.term,
         }
     }
 
@@ -148,7 +155,8 @@ impl Message {
             Message::AppendEntries(request) => !request.entries.is_empty(),
             Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::AppendEntriesReply(_) => true,
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => true,
         }
     }
 }
@@ -194,6 +202,11 @@ pub enum Input<M = Message> {
         /// What the new entries are for. None change nothing.
         payloads: Vec<Payload>,
     },
+    /// The driver has made an image of the state machine, and it is durable (`SN.2`).
+    Compacted {
+        /// The index of the last entry that the image has in it; at most what was applied.
+        last_index: Index,
+    },
 }
 
 /// What a driver owes after a step, in the order of duty: all that stands below `persist`, but
@@ -212,6 +225,9 @@ pub struct Output<M = Message> {
     pub send: Vec<(ServerId, M)>,
     /// Timers to set or cancel, in this order.
     pub timers: Vec<TimerDuty>,
+    /// The state machine is to become the image of this mark (`SN.16`), before anything of
+    /// `apply`: one stream, so that nothing is applied to the state before (`SN.17`).
+    pub restore: Option<Base>,
     /// Entries newly committed, each with its index, to be applied in this order.
     pub apply: Vec<(Index, Entry)>,
     /// The answer to [`Input::Propose`]; none for other inputs.
@@ -227,6 +243,7 @@ impl<M> Default for Output<M> {
             persist: Vec::new(),
             send: Vec::new(),
             timers: Vec::new(),
+            restore: None,
             apply: Vec::new(),
             proposal: None,
             breach: None,
@@ -277,11 +294,14 @@ impl TryFrom<Parts> for Server {
 
     fn try_from(parts: Parts) -> Result<Server, &'static str> {
         let Parts { config, persistent, volatile } = parts;
-        let last_index = persistent.log().last_index();
+        let (first, last_index) =
+            (persistent.log().base().last_index, persistent.log().last_index());
         if !config.servers.contains(&config.id) {
             Err("a server outside of its own cluster")
         } else if last_index < volatile.commit_index.max(volatile.floor) {
             Err("a server that has committed or applied more than its log holds")
+        } else if volatile.commit_index.min(volatile.last_applied) < first {
+            Err("a server that has not applied what its log begins behind")
         } else {
             Ok(Server { config, persistent, volatile })
         }
@@ -298,16 +318,20 @@ impl Persistent {
 
 impl Server {
     /// A server that starts, for the first time or after a crash: it follows, with what its
-    /// records fold to. `floor` is the highest index that is known to have been handed to the
+    /// records fold to, and asks for the image that its log begins behind. `floor` is the highest index that is known to have been handed to the
     /// state machine before; see [`Volatile::floor`].
     ///
     /// # Panics
     /// When `config.servers` lacks `config.id`, or the log does not reach to `floor`.
     pub fn start(config: Config, persistent: Persistent, floor: Index) -> (Server, Output) {
-        let volatile = Volatile { floor, ..Volatile::default() };
+        let base = persistent.log().base();
+        // `SN.11`: what the base stands for is committed, and applied once its image is restored.
+        let (commit_index, last_applied) = (base.last_index, base.last_index);
+        let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };
         let server = Server::of(config, persistent, volatile);
         let mut output = Output::default();
         output.timers.push(TimerDuty::Set(Timer::Election));
+        output.restore = (base != Base::default()).then_some(base);
         (server, output)
     }
 
@@ -340,6 +364,7 @@ impl Server {
             Input::Timeout(Timer::Heartbeat) => self.heartbeat_timeout(&mut output),
             Input::Receive { from, message } => self.receive(from, message, &mut output),
             Input::Propose { payloads } => self.propose(payloads, &mut output),
+            Input::Compacted { last_index } => self.compact(last_index, &mut output),
         }
         self.apply_committed(&mut output);
         output
@@ -360,6 +385,7 @@ impl Server {
             Message::AppendEntriesReply(reply) => {
                 self.receive_append_entries_reply(from, reply, output);
             }
+            Message::InstallSnapshot(request) => self.receive_install_snapshot(request, output),
         }
     }
 

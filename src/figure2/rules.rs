@@ -4,11 +4,11 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::breach::LIMIT;
-use super::log::{Entries, Entry, Index, Payload, Term};
+use super::log::{Entries, Entry, Index, Payload, Term, TermAt};
 use super::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Config, Leader, Message, Output, Persistent,
-    Proposal, Record, RequestVote, RequestVoteReply, Role, Server, ServerId, Timer, TimerDuty,
-    Volatile,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Config, InstallSnapshot, Leader, Message,
+    Output, Persistent, Proposal, Record, RequestVote, RequestVoteReply, Role, Server, ServerId,
+    Timer, TimerDuty, Volatile,
 };
 
 /// All servers.
@@ -165,8 +165,10 @@ impl Leading<'_> {
     /// A heartbeat to each peer. Entries that a peer has not acknowledged follow it, for they
     /// may have been lost.
     fn send_heartbeats(&self, output: &mut Output) {
+        let base = self.persistent.log().base();
         for (&peer, &next_index) in &self.leader.next_index {
-            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+            let prev_log_index = base.last_index.max(next_index - 1);
+            self.send_append_entries(peer, prev_log_index, Entries::default(), output);
             self.replicate(peer, output);
         }
         output.timers.push(TimerDuty::Set(Timer::Heartbeat));
@@ -193,14 +195,23 @@ impl Leading<'_> {
     }
 
     /// `LE.3`: if the log reaches to `next_index`, the peer is sent the entries from there on.
+    /// `SN.5`: if those are compacted, it is sent a snapshot.
     fn replicate(&self, peer: ServerId, output: &mut Output) {
         let first = self.leader.next_index[&peer];
-        let entries = self.persistent.log().batch(first, self.config.max_append_bytes);
+        let log = self.persistent.log();
+        if first < log.first_index() {
+            let (term, leader_id) = (self.persistent.current_term(), self.config.id);
+            let request = InstallSnapshot { term, leader_id, base: log.base() };
+            output.send.push((peer, Message::InstallSnapshot(request)));
+            return;
+        }
+        let entries = log.batch(first, self.config.max_append_bytes);
         if !entries.is_empty() {
             self.send_append_entries(peer, first - 1, entries, output);
         }
     }
 
+    /// `SN.15`: the term right before the first entry is that of the base.
     fn send_append_entries(
         &self,
         peer: ServerId,
@@ -208,12 +219,13 @@ impl Leading<'_> {
         entries: Entries,
         output: &mut Output,
     ) {
-        let prev_log_term = self.persistent.log().term_at(prev_log_index);
+        let prev_log_term = self.persistent.log().term_at(prev_log_index).held();
         let request = AppendEntries {
             term: self.persistent.current_term(),
             leader_id: self.config.id,
             prev_log_index,
-            prev_log_term: prev_log_term.expect("a leader's log reaches to every next_index - 1"),
+            prev_log_term: prev_log_term
+                .expect("a leader's log reaches from its base to every next_index - 1"),
             entries,
             leader_commit: *self.commit_index,
         };
@@ -271,7 +283,7 @@ impl Leading<'_> {
         let newly = match_index.values().copied().chain([log.last_index()]).filter(|&index| {
             index > *self.commit_index
                 && self.config.is_quorum(|server| replicated(server, index))
-                && log.term_at(index) == Some(self.persistent.current_term())
+                && log.term_at(index) == TermAt::Term(self.persistent.current_term())
         });
         *self.commit_index = newly.max().unwrap_or(*self.commit_index);
     }

@@ -7,7 +7,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::breach::LIMIT;
-use super::log::{Entries, Index, Log, Term};
+use super::log::{Base, Entries, Index, Log, Term};
 
 /// Names a server of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct Persistent {
     current_term: Term,
     /// `PS.2`: the candidate that got this server's vote in `current_term`; none at first.
     voted_for: Option<ServerId>,
-    /// `PS.3`: the log entries; the first has index 1.
+    /// `PS.3`: the log entries behind the base of the log; the first of a whole log has index 1.
     log: Log,
 }
 
@@ -79,6 +79,10 @@ pub enum Record {
         /// The new entries, right behind the last one held.
         entries: Entries,
     },
+    /// The log begins at this mark: it was compacted, or a snapshot was installed. What follows
+    /// the mark stays if the log held the mark's own entry, and goes if not. An image of the
+    /// state machine as of the mark is durable before this is written (`SN.2`).
+    Base(Base),
 }
 
 /// A record that no correct server wrote: what it lies on is damaged, or another server's.
@@ -106,6 +110,11 @@ pub enum BadRecord {
         /// Its term.
         term: Term,
     },
+    /// The log is to begin where it cannot: not behind its base, or in a term that cannot be.
+    Base {
+        /// Where it is to begin.
+        base: Base,
+    },
 }
 
 impl fmt::Display for BadRecord {
@@ -114,10 +123,13 @@ impl fmt::Display for BadRecord {
             BadRecord::Term { term } => write!(f, "a ballot of term {term}, which cannot follow"),
             BadRecord::Vote { term } => write!(f, "a vote in term {term} that cannot be"),
             BadRecord::Truncate { last_index } => {
-                write!(f, "a truncation to {last_index}, past the end of the log")
+                write!(f, "a truncation to {last_index}, where the log does not reach")
             }
             BadRecord::Entry { index, term } => {
                 write!(f, "entry {index} has term {term}, which cannot stand there")
+            }
+            BadRecord::Base { base: Base { last_index, last_term } } => {
+                write!(f, "a base at {last_index} of term {last_term}, which cannot follow")
             }
         }
     }
@@ -153,10 +165,13 @@ impl Persistent {
                     Ok(())
                 }
             }
-            Record::Truncate { last_index } => match last_index <= self.log.last_index() {
-                true => Ok(()),
-                false => Err(BadRecord::Truncate { last_index }),
-            },
+            Record::Truncate { last_index } => {
+                let held = self.log.base().last_index..=self.log.last_index();
+                match held.contains(&last_index) {
+                    true => Ok(()),
+                    false => Err(BadRecord::Truncate { last_index }),
+                }
+            }
             Record::Append { ref entries } => {
                 let mut before = self.log.last_term().max(1);
                 for (index, entry) in (self.log.last_index() + 1..).zip(entries.iter()) {
@@ -168,14 +183,27 @@ impl Persistent {
                 }
                 Ok(())
             }
+            Record::Base(base) => {
+                let Base { last_index, last_term } = base;
+                let before = self.log.base();
+                let terms = before.last_term.max(1)..=self.current_term;
+                match before.last_index < last_index
+                    && last_index <= LIMIT
+                    && terms.contains(&last_term)
+                {
+                    true => Ok(()),
+                    false => Err(BadRecord::Base { base }),
+                }
+            }
         }
     }
 
     /// The one writer: a step's record, or one of those that [`fold`](Self::fold) has examined.
     ///
     /// # Panics
-    /// When the term falls, or the log is to be cut behind its end. What else cannot be, such as
-    /// a second vote, is left to the properties that a search looks at.
+    /// When the term falls, or the log is to be cut where it does not reach, or its base does not
+    /// rise. What else cannot be, such as a second vote, is left to the properties that a search
+    /// looks at.
     pub fn write(&mut self, record: Record) {
         match record {
             Record::Ballot { current_term, voted_for } => {
@@ -185,11 +213,18 @@ impl Persistent {
                 self.voted_for = voted_for;
             }
             Record::Truncate { last_index } => {
-                let end = self.log.last_index();
+                let (base, end) = (self.log.base().last_index, self.log.last_index());
                 assert!(last_index <= end, "a log that ends at {end} is cut at {last_index}");
+                assert!(base <= last_index, "a log that begins at {base} is cut at {last_index}");
                 self.log.truncate(last_index);
             }
             Record::Append { entries } => self.log.append(entries),
+            Record::Base(base) => {
+                let before = self.log.base().last_index;
+                let after = base.last_index;
+                assert!(before < after, "the base falls from {before} to {after}");
+                self.log.begin_at(base);
+            }
         }
     }
 
@@ -225,10 +260,11 @@ impl FromIterator<Record> for Persistent {
 pub struct Volatile {
     /// What the server is at present.
     pub role: Role,
-    /// `VS.1`: the highest index known to be committed; 0 at first, rises until a restart.
+    /// `VS.1`: the highest index known to be committed; at first that of the log's base, which
+    /// is 0 in a whole log; rises until a restart.
     pub commit_index: Index,
-    /// `VS.2`: the highest index handed to the state machine; 0 at first, rises until a
-    /// restart.
+    /// `VS.2`: the highest index handed to the state machine, by itself or as part of an image;
+    /// at first that of the log's base; rises until a restart.
     pub last_applied: Index,
     /// The highest index that was handed to the state machine in any earlier life, as far as the
     /// driver kept it. It serves the guard against contradictions alone; 0 is always safe.

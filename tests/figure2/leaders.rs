@@ -13,7 +13,7 @@ fn sends(term: Term, prev: (Index, Term), entries: &Entries, to: &[ServerId]) ->
 
 /// To S2 alone, with the entries of the leader's log from `first` on, `count` of them.
 fn sends_on(leader: &Server, first: Index, count: Index) -> Output {
-    let prev = leader.log().term_at(first - 1).unwrap();
+    let prev = leader.log().term_at(first - 1).held().unwrap();
     let entries = leader.log().range(first, first + count - 1);
     sends(leader.current_term(), (first - 1, prev), &entries, &[S2])
 }

@@ -1,7 +1,8 @@
 //! Each misstep is seen, and no step of the core is one.
 
 use veraft::figure2::{
-    Config, Entries, Persistent, Record, RequestVote, RequestVoteReply, Term, Volatile,
+    AppendEntries, Config, Entries, Persistent, Record, RequestVote, RequestVoteReply, Term,
+    Volatile,
 };
 
 use super::*;

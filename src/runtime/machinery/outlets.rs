@@ -12,7 +12,7 @@ use std::vec::Vec;
 use super::application::{Jobs, Work};
 use super::outbox::Outbox;
 use crate::driver::{Exits, Held, RoleName, Run, Standing};
-use crate::figure2::{Entry, Index, Message, ServerId, Term};
+use crate::figure2::{Base, Entry, Index, Message, ServerId, Term};
 use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
@@ -146,6 +146,10 @@ impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
         for waiter in waiters {
             waiter.fail(ProposeError::NotLeader { term, leader });
         }
+    }
+
+    fn restore(&mut self, base: Base) {
+        self.outlets.given.store(base.last_index, Ordering::Release);
     }
 
     fn apply(&mut self, entries: Vec<(Index, Entry)>) {

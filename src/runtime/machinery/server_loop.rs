@@ -131,7 +131,8 @@ impl<R> ServerLoop<R> {
                 Message::AppendEntriesReply(reply) => Some(reply.clone()),
                 Message::AppendEntries(_)
                 | Message::RequestVote(_)
-                | Message::RequestVoteReply(_) => None,
+                | Message::RequestVoteReply(_)
+                | Message::InstallSnapshot(_) => None,
             };
             if let Some(breach) = self.step(Input::Receive { from, message }, Vec::new()) {
                 self.breached(from, breach);

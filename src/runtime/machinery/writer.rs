@@ -139,7 +139,7 @@ impl<S: Storage, R> Writer<S, R> {
                 Record::Ballot { current_term, voted_for: _ } => {
                     self.identities.registry().reached(*current_term);
                 }
-                Record::Truncate { .. } | Record::Append { .. } => {}
+                Record::Truncate { .. } | Record::Append { .. } | Record::Base(_) => {}
             }
         }
     }

@@ -150,9 +150,10 @@ pub trait Link: Send + 'static {
 pub fn is_urgent(message: &Message) -> bool {
     match message {
         Message::AppendEntries(request) => request.entries.is_empty(),
-        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
-            true
-        }
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntriesReply(_)
+        | Message::InstallSnapshot(_) => true,
     }
 }
 
@@ -396,6 +397,7 @@ impl Inbox {
         let named = match &message {
             Message::RequestVote(request) => request.candidate_id,
             Message::AppendEntries(request) => request.leader_id,
+            Message::InstallSnapshot(request) => request.leader_id,
             Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => from,
         };
         if named != from {

@@ -155,6 +155,7 @@ fn place(bad: BadRecord) -> String {
         BadRecord::Entry { index, .. } => std::format!("entry {index}"),
         BadRecord::Term { .. } | BadRecord::Vote { .. } => "the ballot".into(),
         BadRecord::Truncate { .. } => "a truncation".into(),
+        BadRecord::Base { .. } => "the base".into(),
     }
 }
 
@@ -206,6 +207,7 @@ pub(super) fn write(
         )),
         Record::Truncate { last_index: kept } => truncate(transaction, *kept),
         Record::Append { entries } => append(transaction, last_index, entries.iter()),
+        Record::Base(_) => Err(Trouble::Misfit("this layout has no place for a base".into())),
     }
 }
 

@@ -346,9 +346,10 @@ fn is_small(message: &Message) -> bool {
             let entries = &request.entries;
             entries.len() <= FEW && entries.iter().map(Entry::bytes).sum::<usize>() <= SHORT
         }
-        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
-            true
-        }
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntriesReply(_)
+        | Message::InstallSnapshot(_) => true,
     }
 }
 

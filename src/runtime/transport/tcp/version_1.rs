@@ -108,6 +108,7 @@ impl Message {
                     leader_commit,
                 }
             }
+            figure2::Message::InstallSnapshot(_) => return None,
             figure2::Message::AppendEntriesReply(reply) => {
                 let AppendEntriesReply { term, ref outcome } = *reply;
                 Message::AppendEntriesReply { term, outcome: Outcome::of(outcome) }
