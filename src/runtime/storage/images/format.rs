@@ -8,8 +8,8 @@
 //!   end      0: u32  checksum: u32  chunks: u64  bytes of data: u64
 //! ```
 //!
-//! Numbers are little-endian; checksums are CRC-32. That of a chunk covers the number of the image
-//! and the place of the chunk in it, too: a chunk that is left out, or another's, is found.
+//! Numbers are little-endian; checksums are CRC-32. That of a chunk covers its length, the number of
+//! the image and the place of the chunk in it, too: a chunk that is left out, or another's, is found.
 
 use crate::runtime::std;
 
@@ -47,8 +47,9 @@ pub(super) fn header(name: ImageName) -> Vec<u8> {
 /// What stands before the data of chunk `place`, counted from 0.
 pub(super) fn chunk_header(number: u64, place: u64, data: &[u8]) -> [u8; CHUNK_HEADER] {
     let mut bytes = [0; CHUNK_HEADER];
-    bytes[..4].copy_from_slice(&(data.len() as u32).to_le_bytes());
-    bytes[4..].copy_from_slice(&checksum(number, place, data).to_le_bytes());
+    let length = data.len() as u32;
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    bytes[4..].copy_from_slice(&checksum(number, place, length, data).to_le_bytes());
     bytes
 }
 
@@ -58,15 +59,17 @@ pub(super) fn end(number: u64, chunks: u64, bytes: u64) -> Vec<u8> {
     totals[..8].copy_from_slice(&chunks.to_le_bytes());
     totals[8..].copy_from_slice(&bytes.to_le_bytes());
     let mut end = Vec::from(0_u32.to_le_bytes());
-    end.extend(checksum(number, chunks, &totals).to_le_bytes());
+    end.extend(checksum(number, chunks, 0, &totals).to_le_bytes());
     end.extend(totals);
     end
 }
 
-fn checksum(number: u64, place: u64, data: &[u8]) -> u32 {
+/// Of what follows a length: data, or totals behind a length of 0.
+fn checksum(number: u64, place: u64, length: u32, data: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&number.to_le_bytes());
     hasher.update(&place.to_le_bytes());
+    hasher.update(&length.to_le_bytes());
     hasher.update(data);
     hasher.finalize()
 }
@@ -170,7 +173,7 @@ impl Parser {
                 Ok(None)
             }
             Expected::Data { length, checksum: expected } => {
-                if checksum(self.name.number, self.chunks, &piece) != expected {
+                if checksum(self.name.number, self.chunks, length as u32, &piece) != expected {
                     return Err(self.damage("the checksum of a chunk is wrong"));
                 }
                 self.chunks += 1;
@@ -180,7 +183,7 @@ impl Parser {
             }
             Expected::Totals { checksum: expected } => {
                 let totals = (u64_at(&piece, 0), u64_at(&piece, 8));
-                let sound = checksum(self.name.number, self.chunks, &piece) == expected;
+                let sound = checksum(self.name.number, self.chunks, 0, &piece) == expected;
                 if !sound || totals != (self.chunks, self.bytes) {
                     return Err(self.damage("the end mark is wrong"));
                 }
@@ -287,16 +290,17 @@ mod tests {
             header[12..36],
             [2, 1, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]
         );
-        assert_eq!(header[36..], 0x8f0c_0c4f_u32.to_le_bytes());
+        assert_eq!(header[36..], 0x5d0f_a934_u32.to_le_bytes());
         assert_eq!(rest[..4], [2, 0, 0, 0]);
-        assert_eq!(rest[4..8], 0_u32.to_le_bytes());
+        assert_eq!(rest[4..8], 0x8b31_0067_u32.to_le_bytes());
         assert_eq!(&rest[8..14], b"ab\0\0\0\0");
+        assert_eq!(rest[14..18], 0xb940_6187_u32.to_le_bytes());
         assert_eq!(rest[18..], [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
     fn an_image_is_parsed_in_parts_of_any_length() {
-        for chunks in [&[][..], &[b"x"], &[b"some", b"t", b"ext"]] {
+        for chunks in [&[][..], &[&b"x"[..]], &[b"some", b"t", b"ext"]] {
             let bytes = image(NAME, chunks);
             for part in [1, 2, 7, 40, 41, bytes.len()] {
                 assert_eq!(parse(NAME, &bytes, part), Ok(chunks.concat()), "{part}");

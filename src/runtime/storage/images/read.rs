@@ -128,9 +128,9 @@ impl Read for ImageReader {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::memory::MemoryImages;
     use super::super::write_image;
     use super::*;
-    use crate::runtime::storage::{MemoryDisk, Storage};
     use std::string::ToString;
     use std::sync::Arc;
 
@@ -151,7 +151,7 @@ pub(super) mod tests {
 
     /// A place with an image of two chunks, of which `change` has changed the bytes.
     fn with(change: impl FnOnce(&mut Vec<u8>)) -> Arc<dyn Images> {
-        let images = MemoryDisk::new().open().unwrap().images().unwrap();
+        let images: Arc<dyn Images> = Arc::new(MemoryImages::default());
         let data = [1; 100_000];
         let bytes = write_image(&*images, NAME, |to| to.write_all(&data), &|| false).unwrap();
         let mut image = vec![0; bytes as usize];

@@ -123,11 +123,11 @@ fn located(file: PathBuf, Damage { position, what }: Damage) -> StorageError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::MemoryImages;
     use super::super::read::tests::read;
     use super::super::write_image;
     use super::*;
     use crate::figure2::Base;
-    use crate::runtime::storage::{MemoryDisk, Storage};
     use std::sync::Arc;
     use std::vec::Vec;
 
@@ -135,7 +135,7 @@ mod tests {
 
     /// The bytes of an image of three chunks, and a place to receive it.
     fn sent() -> (Vec<u8>, Arc<dyn Images>) {
-        let place = || MemoryDisk::new().open().unwrap().images().unwrap();
+        let place = || Arc::new(MemoryImages::default()) as Arc<dyn Images>;
         let from = place();
         let data: Vec<u8> = (0..180_000_u32).map(|at| (at / 7) as u8).collect();
         let bytes = write_image(&*from, NAME, |to| to.write_all(&data), &|| false).unwrap();
@@ -200,6 +200,7 @@ mod tests {
         let (image, images) = sent();
         let mut receiving = Receiving::begin(&*images, NAME).unwrap();
         receiving.append(&image[..image.len() - 1]).unwrap();
+        receiving.file.sync().unwrap();
         assert!(!receiving.is_whole() && receiving.finish().is_err());
         let mut receiving = Receiving::resume(&*images, NAME).unwrap();
         let end = &image[receiving.offset() as usize..];

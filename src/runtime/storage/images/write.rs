@@ -133,16 +133,16 @@ impl Write for ImageWriter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::MemoryImages;
     use super::super::read::tests::read;
     use super::*;
     use crate::figure2::Base;
-    use crate::runtime::storage::{MemoryDisk, Storage};
     use std::sync::Arc;
 
     const NAME: ImageName = ImageName { base: Base { last_index: 9, last_term: 2 }, number: 5 };
 
     fn place() -> Arc<dyn Images> {
-        MemoryDisk::new().open().unwrap().images().unwrap()
+        Arc::new(MemoryImages::default())
     }
 
     #[test]
