@@ -115,7 +115,10 @@ pub use status::Status;
 pub use stopped::{StopReason, Stopped};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
-pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
+pub use storage::{
+    ImageFile, ImageName, ImageStage, Images, MemoryDisk, MemoryStorage, Notes, Storage,
+    StorageError, StoredImage, UnfinishedImage,
+};
 pub use transport::{
     Closed, Conditions, Inbox, Link, MAX_PARCEL, MemoryNetwork, MemoryTransport, ParcelLink,
     ParcelRefused, Reception, Refused, Transport, TransportError, Undelivered, is_urgent,

@@ -12,16 +12,19 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, StorageBackend, WriteTransaction};
 
+use self::images::DiskImages;
 use self::roots::End;
 use self::trouble::Trouble;
-use super::{Notes, STOPPED, Storage, StorageError};
+use super::{Images, Notes, STOPPED, Storage, StorageError};
 use crate::figure2::{Index, Persistent, Record};
 use crate::runtime::machinery::log;
 
+mod images;
 mod layout;
 mod roots;
 mod stored;
@@ -47,6 +50,7 @@ pub struct DiskStorage {
     file: PathBuf,
     /// The index of the last entry, those of the open transaction included.
     last_index: Index,
+    images: Option<Arc<DiskImages>>,
 }
 
 impl fmt::Debug for DiskStorage {
@@ -69,7 +73,8 @@ impl DiskStorage {
         };
         fs::create_dir_all(directory).map_err(io("create the directory"))?;
         let file = directory.join(FILE);
-        let storage = DiskStorage::with(file.clone(), || open_file(&file, true))?;
+        let mut storage = DiskStorage::with(file.clone(), || open_file(&file, true))?;
+        storage.images = Some(Arc::new(DiskImages::open(directory)?));
         // A new file survives a crash once its directory does.
         let sync = |path: &Path| File::open(path).and_then(|directory| directory.sync_all());
         sync(directory).map_err(io("sync the directory"))?;
@@ -117,7 +122,7 @@ impl DiskStorage {
         if migrated {
             log::info!(file = %file.display(), "brought to the layout of this version");
         }
-        Ok(DiskStorage { transaction: None, store, file, last_index: 0 })
+        Ok(DiskStorage { transaction: None, store, file, last_index: 0, images: None })
     }
 
     /// Does something in the open transaction, which is begun if there is none. After an error
@@ -204,6 +209,10 @@ impl Storage for DiskStorage {
     fn notes(&mut self) -> Result<Notes, StorageError> {
         let read = || layout::read_notes(&self.store.begin_read()?);
         read().map_err(|trouble: Trouble| trouble.at("read", &self.file))
+    }
+
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        self.images.clone().map(|images| images as Arc<dyn Images>)
     }
 
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
