@@ -20,8 +20,8 @@ use guest::{Event, Guest};
 use log::log;
 use raw::{accepted, attack, closes, frame, hello, hello_for, read_frame, recorded, whole};
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Base, Entry, InstallSnapshot, Message, Payload, RequestVote,
-    RequestVoteReply, ServerId,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Base, Entry, InstallSnapshot, Message,
+    Payload, RequestVote, RequestVoteReply, ServerId,
 };
 use veraft::runtime::{Link, TcpTransport, Transport, Undelivered};
 
@@ -240,7 +240,7 @@ fn a_peer_of_version_2_gets_no_image_and_one_line_for_each_channel_says_so() {
         stream.read_exact(&mut bytes).unwrap();
         assert_eq!(bytes, recorded(2, name), "the others pass");
     }
-    let lines = log.lines("protocol version 2 has no InstallSnapshot");
+    let lines = log.lines("ERROR", "protocol version 2 has no InstallSnapshot");
     assert_eq!(lines.len(), 1, "{lines:?}");
     for _ in 0..10 {
         assert_eq!(parcels.send(b"a part"), Err(Undelivered::TooOld));

@@ -276,7 +276,11 @@ fn parcels_arrive_as_they_were_sent(network: &mut dyn Network) {
     std::thread::scope(|scope| {
         for side in &mut sides {
             let sent = &sent;
-            scope.spawn(move || sent.iter().for_each(|one| drop(side.parcels.send(one).unwrap())));
+            scope.spawn(move || {
+                for one in sent {
+                    side.parcels.send(one).unwrap();
+                }
+            });
         }
     });
     for (side, from) in sides.iter().zip([2, 1]) {
