@@ -196,6 +196,8 @@ fn garbage_closes_its_connection_with_one_line_and_harms_nothing_else() {
         ("no message", begin(&frame(2, b"\xff\xff\xff"))),
         ("no message", after_welcome(&frame(2, b"\x07"))),
         ("S3 refuses this node: it stinks", after_welcome(&frame(2, b"\x01\x09it stinks"))),
+    ]);
+    suffer(vec![
         ("protocol version", after_hello(&noise())),
         ("4294967295 bytes, where 1001", after_hello(&[3, 255, 255, 255, 255, 0, 0, 0, 0])),
         ("1002 bytes, where 1001", after_hello(&frame(3, &[0; 1002]))),

@@ -299,13 +299,15 @@ fn messages_go_on_while_parcels_are_stuck(network: &mut dyn Network) {
     two.guest.hold_parcels(true);
     let sent = std::sync::atomic::AtomicU32::new(0);
     let count = || sent.load(std::sync::atomic::Ordering::SeqCst);
+    let goes_on = std::sync::atomic::AtomicBool::new(false);
+    let over = || goes_on.load(std::sync::atomic::Ordering::SeqCst);
     let most = 2_000;
     std::thread::scope(|scope| {
         let Side { parcels, link, guest, .. } = &mut one;
         scope.spawn(|| {
             // More than any system keeps for a reader that reads nothing.
             for number in 0..most {
-                if parcels.send(&parcel(number, MAX_PARCEL)).is_err() {
+                if parcels.send(&parcel(number, MAX_PARCEL)).is_err() || over() {
                     break;
                 }
                 sent.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -329,6 +331,7 @@ fn messages_go_on_while_parcels_are_stuck(network: &mut dyn Network) {
             }
         }
         assert!(count() < most, "nothing holds the sender up");
+        goes_on.store(true, std::sync::atomic::Ordering::SeqCst);
         two.guest.hold_parcels(false);
     });
     let parcels = arrived(&two, 1);

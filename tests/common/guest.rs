@@ -17,7 +17,6 @@ pub enum Event {
     Met(ServerId, Option<Vec<u8>>),
     RefusedBy(ServerId, String),
     Delivered(ServerId, Message),
-    Parcel(ServerId, Vec<u8>),
 }
 
 /// A parcel that the node takes for none of a correct peer.
@@ -36,6 +35,7 @@ pub struct Guest {
 struct State {
     hello: Vec<u8>,
     events: Vec<Event>,
+    parcels: Vec<(ServerId, Vec<u8>)>,
     /// Whom it refuses, and why.
     refuses: BTreeMap<ServerId, String>,
     /// Whether it takes no parcels at present.
@@ -84,18 +84,14 @@ impl Guest {
     pub fn delivered(&self) -> Vec<(ServerId, Message)> {
         let delivered = |event| match event {
             Event::Delivered(from, message) => Some((from, message)),
-            Event::Met(..) | Event::RefusedBy(..) | Event::Parcel(..) => None,
+            Event::Met(..) | Event::RefusedBy(..) => None,
         };
         self.events().into_iter().filter_map(delivered).collect()
     }
 
     /// The parcels that arrived, with the sender of each.
     pub fn parcels(&self) -> Vec<(ServerId, Vec<u8>)> {
-        let parcel = |event| match event {
-            Event::Parcel(from, parcel) => Some((from, parcel)),
-            Event::Met(..) | Event::RefusedBy(..) | Event::Delivered(..) => None,
-        };
-        self.events().into_iter().filter_map(parcel).collect()
+        self.state.lock().unwrap().parcels.clone()
     }
 
     /// Takes no parcel until it is told to go on.
@@ -117,7 +113,7 @@ impl Reception for Guest {
         if parcel == GARBAGE {
             return Err(ParcelRefused::Garbage("it smells".into()));
         }
-        state.events.push(Event::Parcel(from, parcel));
+        state.parcels.push((from, parcel));
         Ok(())
     }
 
