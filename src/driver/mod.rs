@@ -13,20 +13,37 @@
 //! | `standing.rs` | where a server stands: what its users are told |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `waiters.rs` | who proposed what, and what became of it |
+//! | `image.rs` | what nodes say to each other while an image travels |
+//! | `fetch.rs` | the side that fetches it |
+//! | `serve.rs`, `pace.rs` | the side that has it, and how fast it sends |
+//! | `awaiting.rs` | an InstallSnapshot waits for its image |
+//! | `transfer.rs` | tests: both sides, and all that can happen between them |
 
+mod awaiting;
 mod drive;
+mod fetch;
 mod gate;
 mod held;
+mod image;
+mod pace;
 mod protocol;
+mod serve;
 mod standing;
 mod timers;
 mod timing;
+#[cfg(test)]
+mod transfer;
 mod waiters;
 
+pub use awaiting::{Arrival, Awaiting};
 pub use drive::{Driver, Owed};
+pub use fetch::{AGAIN, Fetch, FetchDuty, WINDOW};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
 pub use held::{Exits, Held};
+pub use image::{Ask, ImageName, PART, Parcel, ParcelBreach, Part};
+pub use pace::Pace;
 pub use protocol::Protocol;
+pub use serve::{Asked, Offer, QUIET, Serve, Serving};
 pub use standing::{RoleName, Standing};
 pub use timers::Timers;
 pub use timing::{Timing, TimingError};
