@@ -1,6 +1,6 @@
 //! What every storage owes, asked of each that comes with the library.
 
-use veraft::figure2::{Persistent, Record, ServerId};
+use veraft::figure2::{Base, Persistent, Record, ServerId};
 use veraft::runtime::{DiskStorage, MemoryDisk, Notes, Storage, StorageError};
 
 use super::{append, ballot};
@@ -71,6 +71,9 @@ demands! {
     records_come_back_folded_and_unsynced_ones_do_not
     records_can_be_added_after_a_new_start
     long_logs_are_cut_anywhere
+    a_log_begins_at_its_base_and_keeps_what_follows_the_bases_own_entry
+    a_base_that_the_log_does_not_hold_drops_all_of_it
+    a_log_is_compacted_again_and_again
     notes_come_back_once_synced
     an_empty_note_removes_the_one_of_its_name
     records_and_notes_become_durable_together
@@ -143,6 +146,103 @@ fn long_logs_are_cut_anywhere(place: &impl Place) {
         records.into_iter().for_each(|record| expected.write(record));
         assert_eq!(place.reopened().0, expected, "cut after {last_index}");
     }
+}
+
+fn base(last_index: u64, last_term: u64) -> Record {
+    Record::Base(Base { last_index, last_term })
+}
+
+/// Wherever it stands in what was appended as one.
+fn a_log_begins_at_its_base_and_keeps_what_follows_the_bases_own_entry(place: &impl Place) {
+    let commands: Vec<String> = (1..=600).map(|number| number.to_string()).collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    let mut storage = place.open().unwrap();
+    let mut expected = storage.load().unwrap();
+    let mut write = |storage: &mut dyn Storage, records: &[Record]| {
+        storage.append(records).unwrap();
+        storage.sync().unwrap();
+        records.iter().for_each(|record| expected.write(record.clone()));
+        expected.clone()
+    };
+    write(&mut storage, &[ballot(3), append(1, &commands), append(2, &["x", "y"])]);
+    drop(storage);
+    for last_index in [1, 2, 255, 256, 257, 300, 599, 600, 601, 602] {
+        let mut storage = place.open().unwrap();
+        storage.load().unwrap();
+        let last_term = if last_index <= 600 { 1 } else { 2 };
+        let expected = write(&mut storage, &[base(last_index, last_term)]);
+        assert_eq!(expected.log().entries().len() as u64, 602 - last_index);
+        drop(storage);
+        assert_eq!(place.reopened().0, expected, "behind {last_index}");
+    }
+    let mut storage = place.open().unwrap();
+    storage.load().unwrap();
+    let more = [append(2, &["more"]), append(3, &["and", "more"])];
+    let expected = write(&mut storage, &more);
+    drop(storage);
+    assert_eq!(place.reopened().0, expected);
+    // Back to the base, but no further.
+    let mut storage = place.open().unwrap();
+    storage.load().unwrap();
+    let cut = [Record::Truncate { last_index: 602 }, append(3, &["other"])];
+    let expected = write(&mut storage, &cut);
+    drop(storage);
+    assert_eq!((place.reopened().0, expected.log().first_index()), (expected, 603));
+}
+
+/// Also what stands behind it, and what was compacted before and is not gone yet.
+fn a_base_that_the_log_does_not_hold_drops_all_of_it(place: &impl Place) {
+    let commands = ["x"; 300];
+    let mut expected = Persistent::default();
+    let mut term = 0;
+    // From the base before: within the log, at its end, right behind it, and far behind.
+    for (behind, other_term) in [(100, true), (300, true), (301, false), (5000, false)] {
+        let begin = expected.log().base().last_index;
+        term += 2;
+        let records = [
+            ballot(term),
+            Record::Truncate { last_index: begin },
+            append(term - 1, &commands),
+            base(begin + 20, term - 1),
+            base(begin + behind, if other_term { term } else { term - 1 }),
+            append(term, &["behind it"]),
+        ];
+        let mut storage = place.open().unwrap();
+        assert_eq!(storage.load().unwrap(), expected);
+        storage.append(&records).unwrap();
+        storage.sync().unwrap();
+        drop(storage);
+        records.into_iter().for_each(|record| expected.write(record));
+        assert_eq!(expected.log().entries().len(), 1, "at {behind}");
+        assert_eq!(place.reopened().0, expected, "at {behind}");
+    }
+}
+
+/// One entry at a time, so that there is as much to compact as can be.
+fn a_log_is_compacted_again_and_again(place: &impl Place) {
+    let mut storage = place.open().unwrap();
+    let mut expected = storage.load().unwrap();
+    for number in 1..=3000 {
+        let mut records = vec![append(1, &["one"])];
+        if number == 1 {
+            records.insert(0, ballot(1));
+        }
+        if number % 700 == 0 {
+            records.push(base(number - 100, 1));
+        }
+        storage.append(&records).unwrap();
+        if number % 50 == 0 {
+            storage.sync().unwrap();
+        }
+        records.into_iter().for_each(|record| expected.write(record));
+        if number % 1000 == 0 {
+            drop(storage);
+            storage = place.open().unwrap();
+            assert_eq!(storage.load().unwrap(), expected, "after {number}");
+        }
+    }
+    drop(storage);
+    assert_eq!(place.reopened().0, expected);
 }
 
 fn notes_come_back_once_synced(place: &impl Place) {
