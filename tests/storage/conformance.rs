@@ -1,7 +1,10 @@
 //! What every storage owes, asked of each that comes with the library.
 
 use veraft::figure2::{Base, Persistent, Record, ServerId};
-use veraft::runtime::{DiskStorage, MemoryDisk, Notes, Storage, StorageError};
+use veraft::runtime::{
+    DiskStorage, ImageFile, ImageName, ImageStage, Images, MemoryDisk, Notes, Storage,
+    StorageError, StoredImage, UnfinishedImage,
+};
 
 use super::{append, ballot};
 
@@ -74,6 +77,11 @@ demands! {
     a_log_begins_at_its_base_and_keeps_what_follows_the_bases_own_entry
     a_base_that_the_log_does_not_hold_drops_all_of_it
     a_log_is_compacted_again_and_again
+    a_finished_image_survives_and_one_that_was_being_written_does_not
+    what_was_received_and_synced_of_an_image_can_be_gone_on_with
+    an_image_takes_the_place_of_one_of_its_name
+    an_image_is_read_anywhere_and_to_its_end_when_it_is_removed_meanwhile
+    images_that_are_not_there_are_errors_and_nothing_to_remove
     notes_come_back_once_synced
     an_empty_note_removes_the_one_of_its_name
     records_and_notes_become_durable_together
@@ -243,6 +251,133 @@ fn a_log_is_compacted_again_and_again(place: &impl Place) {
     }
     drop(storage);
     assert_eq!(place.reopened().0, expected);
+}
+
+fn name(last_index: u64, number: u64) -> ImageName {
+    ImageName { base: Base { last_index, last_term: 2 }, number }
+}
+
+fn begin(images: &dyn Images, name: ImageName, stage: ImageStage, bytes: &[u8]) -> Unfinished {
+    let mut image = images.create(name, stage).unwrap();
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    image.append(first).unwrap();
+    image.append(second).unwrap();
+    assert_eq!(image.bytes(), bytes.len() as u64);
+    image
+}
+
+type Unfinished = Box<dyn UnfinishedImage>;
+
+fn content(image: &mut dyn ImageFile) -> Vec<u8> {
+    let mut bytes = vec![0; image.bytes() as usize + 1];
+    let count = image.read_at(0, &mut bytes).unwrap();
+    assert_eq!(count as u64, image.bytes());
+    bytes.truncate(count);
+    bytes
+}
+
+fn stored(name: ImageName, stage: ImageStage, bytes: u64) -> StoredImage {
+    StoredImage { name, stage, bytes }
+}
+
+fn a_finished_image_survives_and_one_that_was_being_written_does_not(place: &impl Place) {
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    assert_eq!(images.list().unwrap(), []);
+    begin(&*images, name(7, 1), ImageStage::Written, b"seven").finish().unwrap();
+    begin(&*images, name(12, 9), ImageStage::Received, b"twelve").finish().unwrap();
+    begin(&*images, name(7, 0), ImageStage::Written, b"another").finish().unwrap();
+    let mut lost = begin(&*images, name(13, 1), ImageStage::Written, b"thirteen");
+    lost.sync().unwrap();
+    drop((lost, images, storage));
+
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    let finished = |name, bytes| stored(name, ImageStage::Finished, bytes);
+    let expected = [finished(name(7, 0), 7), finished(name(7, 1), 5), finished(name(12, 9), 6)];
+    assert_eq!(images.list().unwrap(), expected);
+    assert_eq!(content(&mut *images.open(name(7, 1)).unwrap()), b"seven");
+    assert_eq!(content(&mut *images.open(name(12, 9)).unwrap()), b"twelve");
+    images.remove(name(7, 1), ImageStage::Finished).unwrap();
+    drop((images, storage));
+    let images = place.open().unwrap();
+    let images = images.images().unwrap();
+    assert_eq!(images.list().unwrap(), [expected[0], expected[2]]);
+}
+
+fn what_was_received_and_synced_of_an_image_can_be_gone_on_with(place: &impl Place) {
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    let mut begun = begin(&*images, name(7, 1), ImageStage::Received, b"seve");
+    begun.sync().unwrap();
+    begun.append(b"x").unwrap();
+    drop((begun, images, storage));
+
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    assert_eq!(images.list().unwrap()[0].stage, ImageStage::Received);
+    assert!(images.open(name(7, 1)).is_err(), "it is not finished");
+    let mut image = images.resume(name(7, 1)).unwrap();
+    assert!(b"sevex".starts_with(&content(&mut *image)) && image.bytes() >= 4);
+    image.truncate(4).unwrap();
+    assert_eq!(content(&mut *image), b"seve");
+    image.append(b"n").unwrap();
+    image.truncate(2).unwrap();
+    image.append(b"ven").unwrap();
+    image.finish().unwrap();
+    drop((images, storage));
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    assert_eq!(images.list().unwrap(), [stored(name(7, 1), ImageStage::Finished, 5)]);
+    assert_eq!(content(&mut *images.open(name(7, 1)).unwrap()), b"seven");
+}
+
+fn an_image_takes_the_place_of_one_of_its_name(place: &impl Place) {
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    let stages = [ImageStage::Written, ImageStage::Received, ImageStage::Written];
+    for (number, stage) in (1..).zip(stages) {
+        let mut abandoned = begin(&*images, name(7, 1), stage, b"abandoned");
+        abandoned.sync().unwrap();
+        drop(abandoned);
+        let bytes = b"again ".repeat(number);
+        begin(&*images, name(7, 1), stage, &bytes).finish().unwrap();
+        let length = bytes.len() as u64;
+        assert_eq!(images.list().unwrap(), [stored(name(7, 1), ImageStage::Finished, length)]);
+        assert_eq!(content(&mut *images.open(name(7, 1)).unwrap()), bytes);
+    }
+    assert!(images.create(name(8, 1), ImageStage::Finished).is_err());
+}
+
+fn an_image_is_read_anywhere_and_to_its_end_when_it_is_removed_meanwhile(place: &impl Place) {
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    let bytes: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+    begin(&*images, name(7, 1), ImageStage::Written, &bytes).finish().unwrap();
+    let mut image = images.open(name(7, 1)).unwrap();
+    images.remove(name(7, 1), ImageStage::Finished).unwrap();
+    assert_eq!(images.list().unwrap(), []);
+    let mut part = [0; 1000];
+    for at in [0, 99_500, 7, 60_000, 100_000, 200_000] {
+        let count = image.read_at(at as u64, &mut part).unwrap();
+        let expected = bytes.get(at..).unwrap_or_default();
+        assert_eq!(part[..count], expected[..expected.len().min(1000)], "at {at}");
+    }
+}
+
+fn images_that_are_not_there_are_errors_and_nothing_to_remove(place: &impl Place) {
+    let storage = place.open().unwrap();
+    let images = storage.images().unwrap();
+    begin(&*images, name(7, 1), ImageStage::Written, b"seven").finish().unwrap();
+    for missing in [name(7, 2), name(8, 1)] {
+        assert!(images.open(missing).is_err() && images.resume(missing).is_err());
+        for stage in [ImageStage::Written, ImageStage::Received, ImageStage::Finished] {
+            images.remove(missing, stage).unwrap();
+        }
+    }
+    assert!(images.resume(name(7, 1)).is_err(), "it is finished");
+    images.remove(name(7, 1), ImageStage::Received).unwrap();
+    assert_eq!(images.list().unwrap().len(), 1);
 }
 
 fn notes_come_back_once_synced(place: &impl Place) {
