@@ -12,6 +12,7 @@
 //! | `held.rs` | what a step owes, while it waits at the gate, and how it leaves |
 //! | `standing.rs` | where a server stands: what its users are told |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
+//! | `compaction.rs` | when an image is due, and when the log begins at it |
 //! | `waiters.rs` | who proposed what, and what became of it |
 //! | `image.rs` | what nodes say to each other while an image travels |
 //! | `fetch.rs` | the side that fetches it |
@@ -20,6 +21,7 @@
 //! | `transfer.rs` | tests: both sides, and all that can happen between them |
 
 mod awaiting;
+mod compaction;
 mod drive;
 mod fetch;
 mod gate;
@@ -36,6 +38,7 @@ mod transfer;
 mod waiters;
 
 pub use awaiting::{Arrival, Awaiting};
+pub use compaction::{Compaction, Compactor, weight};
 pub use drive::{Driver, Owed};
 pub use fetch::{AGAIN, Fetch, FetchDuty, WINDOW};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
