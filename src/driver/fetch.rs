@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::image::{Ask, ImageName, ParcelBreach, Part};
+use super::image::{Ask, ImageName, ImagePart, ParcelBreach};
 use crate::figure2::{Index, ServerId};
 
 /// How many bytes are under way at most. The fetching side holds no more of an image in memory.
@@ -180,7 +180,7 @@ impl Fetch {
         &mut self,
         now: Duration,
         from: ServerId,
-        part: Part,
+        part: ImagePart,
     ) -> Result<Vec<FetchDuty>, ParcelBreach> {
         part.examine()?;
         let Some(wanted) = &self.wanted else { return Ok(Vec::new()) };
@@ -203,7 +203,7 @@ impl Fetch {
         if known.is_none() && !is_asked {
             return Ok(Vec::new());
         }
-        let Part { stream: _, image, length, offset, bytes } = part;
+        let ImagePart { stream: _, image, length, offset, bytes } = part;
         let mut duties = Vec::new();
         if known.is_none() {
             duties.push(FetchDuty::Begin(image));
@@ -282,7 +282,7 @@ impl Fetch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::image::PART;
+    use crate::driver::image::IMAGE_PART;
     use crate::figure2::Base;
     use alloc::vec;
 
@@ -295,9 +295,9 @@ mod tests {
         ImageName { base: Base { last_index, last_term: 1 }, number: last_index }
     }
 
-    fn part(stream: u32, last_index: Index, offset: u64) -> Part {
-        let bytes = vec![b'x'; (LENGTH - offset).min(PART as u64) as usize];
-        Part { stream, image: image(last_index), length: LENGTH, offset, bytes }
+    fn part(stream: u32, last_index: Index, offset: u64) -> ImagePart {
+        let bytes = vec![b'x'; (LENGTH - offset).min(IMAGE_PART as u64) as usize];
+        ImagePart { stream, image: image(last_index), length: LENGTH, offset, bytes }
     }
 
     /// Whom it asks, in which stream, for what.
@@ -332,7 +332,7 @@ mod tests {
         assert_eq!((fetch.next(), fetch.is_wanting()), (None, false));
         assert_eq!(asks(fetch.want(Duration::ZERO, 5, &[A])), [(A, 1, None, 0)]);
         assert_eq!(fetch.want(Duration::ZERO, 5, &[A]), [], "a repeated wish changes nothing");
-        let parts = LENGTH.div_ceil(PART as u64);
+        let parts = LENGTH.div_ceil(IMAGE_PART as u64);
         let duties = take(&mut fetch, Duration::ZERO, A, 1, parts);
         assert_eq!(duties[0], FetchDuty::Begin(image(9)));
         assert_eq!(*duties.last().unwrap(), FetchDuty::Finish(image(9)));
@@ -352,13 +352,16 @@ mod tests {
         let mut fetch = Fetch::new(7, None);
         fetch.want(Duration::ZERO, 5, &[A]);
         take(&mut fetch, Duration::ZERO, A, 1, 2);
-        let at = 2 * PART as u64;
+        let at = 2 * IMAGE_PART as u64;
         let wrong = [
-            (Part { bytes: vec![0; PART + 1], ..part(1, 9, at) }, ParcelBreach::TooLarge),
-            (Part { offset: LENGTH - 1, ..part(1, 9, at) }, ParcelBreach::PastTheEnd),
-            (Part { offset: u64::MAX, ..part(1, 9, at) }, ParcelBreach::PastTheEnd),
-            (Part { bytes: vec![], ..part(1, 9, at) }, ParcelBreach::PastTheEnd),
-            (Part { length: LENGTH + 1, ..part(1, 9, at) }, ParcelBreach::OtherLength),
+            (
+                ImagePart { bytes: vec![0; IMAGE_PART + 1], ..part(1, 9, at) },
+                ParcelBreach::TooLarge,
+            ),
+            (ImagePart { offset: LENGTH - 1, ..part(1, 9, at) }, ParcelBreach::PastTheEnd),
+            (ImagePart { offset: u64::MAX, ..part(1, 9, at) }, ParcelBreach::PastTheEnd),
+            (ImagePart { bytes: vec![], ..part(1, 9, at) }, ParcelBreach::PastTheEnd),
+            (ImagePart { length: LENGTH + 1, ..part(1, 9, at) }, ParcelBreach::OtherLength),
         ];
         for (part, breach) in wrong {
             assert_eq!(fetch.part(Duration::ZERO, A, part), Err(breach));
@@ -377,7 +380,7 @@ mod tests {
         take(&mut fetch, Duration::ZERO, A, 1, 2);
         assert_eq!(fetch.part(Duration::ZERO, A, part(1, 9, 0)), Ok(vec![]), "it came before");
         assert_eq!(fetch.part(Duration::ZERO, B, part(1, 12, 0)), Ok(vec![]), "another image");
-        assert_eq!(fetch.under_way(), Some((image(9), 2 * PART as u64)));
+        assert_eq!(fetch.under_way(), Some((image(9), 2 * IMAGE_PART as u64)));
     }
 
     #[test]
@@ -385,18 +388,18 @@ mod tests {
         let mut fetch = Fetch::new(7, None);
         fetch.want(Duration::ZERO, 5, &[A]);
         take(&mut fetch, AGAIN, A, 1, 2);
-        let at = 2 * PART as u64;
-        let gap = part(1, 9, 3 * PART as u64);
+        let at = 2 * IMAGE_PART as u64;
+        let gap = part(1, 9, 3 * IMAGE_PART as u64);
         let again = fetch.part(AGAIN, A, gap.clone()).unwrap();
         assert_eq!(asks(again), [(A, 2, Some(image(9)), at)]);
         // What follows in the old stream, and is lost in the new one too.
         assert_eq!(fetch.part(AGAIN, A, gap), Ok(vec![]));
-        assert_eq!(fetch.part(AGAIN, A, part(2, 9, 3 * PART as u64)), Ok(vec![]));
+        assert_eq!(fetch.part(AGAIN, A, part(2, 9, 3 * IMAGE_PART as u64)), Ok(vec![]));
         assert_eq!(fetch.due(AGAIN * 2 - Duration::from_nanos(1)), []);
         assert_eq!(asks(fetch.due(AGAIN * 2)), [(A, 3, Some(image(9)), at)]);
         // The part itself is welcome whatever stream it is of.
         take(&mut fetch, AGAIN * 2, A, 1, 1);
-        assert_eq!(fetch.under_way(), Some((image(9), 3 * PART as u64)));
+        assert_eq!(fetch.under_way(), Some((image(9), 3 * IMAGE_PART as u64)));
     }
 
     #[test]
@@ -407,7 +410,7 @@ mod tests {
         // B leads now, and A still sends.
         assert_eq!(fetch.want(Duration::ZERO, 8, &[B]), []);
         take(&mut fetch, Duration::ZERO, A, 1, 1);
-        let at = 3 * PART as u64;
+        let at = 3 * IMAGE_PART as u64;
         // A dies: asked three times, then B, which says that it has another image.
         for n in 1..TRIES {
             assert_eq!(asks(fetch.due(AGAIN * n)), [(A, 1 + n, Some(image(9)), at)]);
@@ -454,7 +457,7 @@ mod tests {
             fetch.want(Duration::ZERO, 5, sources);
             take(&mut fetch, Duration::ZERO, A, 1, 2);
             fetch.spoiled(Duration::ZERO);
-            let late = part(1, 9, 2 * PART as u64);
+            let late = part(1, 9, 2 * IMAGE_PART as u64);
             assert_eq!(fetch.part(Duration::ZERO, A, late), Ok(vec![]));
             assert_eq!(fetch.due(Duration::ZERO), []);
             assert_eq!(asks(fetch.due(AGAIN)), [(next, 3, None, 0)]);

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::figure2::{Base, Index};
 
 /// How many bytes of an image a part carries at most.
-pub const PART: usize = 64 * 1024;
+pub const IMAGE_PART: usize = 64 * 1024;
 
 /// Names an image: two of one mark may differ in their bytes, so a number tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,11 +42,11 @@ impl fmt::Display for ImageName {
 
 /// What travels beside the messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Parcel {
+pub enum ImageParcel {
     /// A receiver asks.
     Ask(Ask),
     /// A sender sends some bytes.
-    Part(Part),
+    Part(ImagePart),
     /// A sender has no such image: the answer to the ask of this stream.
     NoImage {
         /// See [`Ask::stream`].
@@ -75,7 +75,7 @@ pub struct Ask {
 
 /// Some bytes of an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct ImagePart {
     /// The stream that asked for it.
     pub stream: u32,
     /// The image.
@@ -84,7 +84,7 @@ pub struct Part {
     pub length: u64,
     /// Where these stand in it.
     pub offset: u64,
-    /// At most [`PART`], and none but at the end.
+    /// At most [`IMAGE_PART`], and none but at the end.
     #[serde(with = "serde_bytes")]
     pub bytes: Vec<u8>,
 }
@@ -117,14 +117,14 @@ impl fmt::Display for ParcelBreach {
     }
 }
 
-impl Part {
+impl ImagePart {
     /// Whether a correct peer may send it.
     ///
     /// # Errors
     /// When not: why.
     pub fn examine(&self) -> Result<(), ParcelBreach> {
         let end = self.offset.checked_add(self.bytes.len() as u64);
-        if self.bytes.len() > PART {
+        if self.bytes.len() > IMAGE_PART {
             return Err(ParcelBreach::TooLarge);
         }
         match end {

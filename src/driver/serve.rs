@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::image::{Ask, ImageName, PART, ParcelBreach};
+use super::image::{Ask, IMAGE_PART, ImageName, ParcelBreach};
 use super::pace::Pace;
 use crate::figure2::Index;
 
@@ -45,7 +45,7 @@ pub struct Offer {
 
 /// What an ask leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum AskOutcome {
     /// There is something to send, now or later.
     Serves,
     /// Nothing changes: it is older than what was asked already.
@@ -80,7 +80,7 @@ pub enum Serving {
 }
 
 impl Serve {
-    /// The peer asks; `offers` are the images that there are.
+    /// The peer asks; `offers` gives the images that there are, if that matters.
     ///
     /// # Errors
     /// When no correct peer asks so. It changes nothing.
@@ -88,8 +88,8 @@ impl Serve {
         &mut self,
         now: Duration,
         ask: Ask,
-        offers: &[Offer],
-    ) -> Result<Asked, ParcelBreach> {
+        offers: impl FnOnce() -> Vec<Offer>,
+    ) -> Result<AskOutcome, ParcelBreach> {
         let Ask { run, stream, at_least, has, offset, window } = ask;
         if stream == 0 {
             return Err(ParcelBreach::NoStream);
@@ -97,7 +97,7 @@ impl Serve {
         let same_run = self.transfer.as_mut().filter(|transfer| transfer.run == run);
         if let Some(transfer) = same_run {
             if transfer.stream > stream {
-                return Ok(Asked::Late);
+                return Ok(AskOutcome::Late);
             }
             if transfer.stream == stream {
                 transfer.heard = now;
@@ -106,12 +106,12 @@ impl Serve {
                     let until = offset.saturating_add(window).min(transfer.length);
                     transfer.until = transfer.until.max(until);
                 }
-                return Ok(Asked::Serves);
+                return Ok(AskOutcome::Serves);
             }
         }
-        let Some(Offer { image, length }) = choose(offers, at_least, has) else {
+        let Some(Offer { image, length }) = choose(&offers(), at_least, has) else {
             self.transfer = None;
-            return Ok(Asked::NoImage { stream });
+            return Ok(AskOutcome::NoImage { stream });
         };
         let position = if has == Some(image) { offset } else { 0 };
         if position > length {
@@ -128,7 +128,7 @@ impl Serve {
             leaves: None,
             heard: now,
         });
-        Ok(Asked::Serves)
+        Ok(AskOutcome::Serves)
     }
 
     /// What to send now; it counts as sent.
@@ -139,7 +139,7 @@ impl Serve {
             return Serving::Idle;
         }
         let (leaves, bytes) = *transfer.leaves.get_or_insert_with(|| {
-            let bytes = left.min(pace.at_once(PART as u64));
+            let bytes = left.min(pace.at_once(IMAGE_PART as u64));
             (pace.admit(now, bytes), bytes)
         });
         if leaves > now {
@@ -218,23 +218,24 @@ mod tests {
     fn it_sends_as_far_as_was_asked_and_no_byte_twice() {
         let mut serve = Serve::default();
         assert_eq!(sent(&mut serve), []);
-        let mut asked =
-            |ask| serve.ask(SECOND, ask, &[offer(9)]).map(|asked| (asked, sent(&mut serve)));
+        let mut asked = |ask| {
+            serve.ask(SECOND, ask, || [offer(9)].into()).map(|asked| (asked, sent(&mut serve)))
+        };
         let first = [(9, 0, 65_536), (9, 65_536, 100_000)];
-        assert_eq!(asked(ask(1, None, 0, 100_000)), Ok((Asked::Serves, first.into())));
+        assert_eq!(asked(ask(1, None, 0, 100_000)), Ok((AskOutcome::Serves, first.into())));
         // The window moves, in part behind what was sent.
         let second = Vec::from([(9, 100_000, 150_000)]);
-        assert_eq!(asked(ask(1, Some(9), 50_000, 100_000)), Ok((Asked::Serves, second)));
-        assert_eq!(asked(ask(1, Some(9), 40_000, 100_000)), Ok((Asked::Serves, Vec::new())));
+        assert_eq!(asked(ask(1, Some(9), 50_000, 100_000)), Ok((AskOutcome::Serves, second)));
+        assert_eq!(asked(ask(1, Some(9), 40_000, 100_000)), Ok((AskOutcome::Serves, Vec::new())));
         let third = Vec::from([(9, 150_000, 200_000)]);
-        assert_eq!(asked(ask(1, Some(9), 150_000, u64::MAX)), Ok((Asked::Serves, third)));
+        assert_eq!(asked(ask(1, Some(9), 150_000, u64::MAX)), Ok((AskOutcome::Serves, third)));
         // Something was lost.
         let again = Vec::from([(9, 199_000, 200_000)]);
-        assert_eq!(asked(ask(2, Some(9), 199_000, 100_000)), Ok((Asked::Serves, again)));
-        assert_eq!(asked(ask(1, Some(9), 0, 100_000)), Ok((Asked::Late, Vec::new())));
+        assert_eq!(asked(ask(2, Some(9), 199_000, 100_000)), Ok((AskOutcome::Serves, again)));
+        assert_eq!(asked(ask(1, Some(9), 0, 100_000)), Ok((AskOutcome::Late, Vec::new())));
         // All is there, and only how much it is was not known.
         let none = Vec::from([(9, 200_000, 200_000)]);
-        assert_eq!(asked(ask(3, Some(9), 200_000, 100_000)), Ok((Asked::Serves, none)));
+        assert_eq!(asked(ask(3, Some(9), 200_000, 100_000)), Ok((AskOutcome::Serves, none)));
         let wrong = asked(ask(4, Some(9), 200_001, 100_000));
         assert_eq!(wrong, Err(ParcelBreach::AskedPastTheEnd));
         assert_eq!(asked(ask(0, None, 0, 100_000)), Err(ParcelBreach::NoStream));
@@ -245,7 +246,7 @@ mod tests {
         let offers = [offer(4), offer(9), offer(12)];
         let served = |has, offset, offers: &[Offer]| {
             let mut serve = Serve::default();
-            serve.ask(SECOND, ask(1, has, offset, 1000), offers).unwrap();
+            serve.ask(SECOND, ask(1, has, offset, 1000), || offers.into()).unwrap();
             sent(&mut serve).first().copied()
         };
         assert_eq!(served(None, 0, &offers), Some((12, 0, 1000)));
@@ -253,26 +254,26 @@ mod tests {
         assert_eq!(served(Some(4), 500, &offers), Some((12, 0, 1000)), "too old");
         assert_eq!(served(Some(10), 500, &offers), Some((12, 0, 1000)), "nobody has it");
         let mut serve = Serve::default();
-        serve.ask(SECOND, ask(1, None, 0, 1000), &offers).unwrap();
-        let none = serve.ask(SECOND, ask(2, None, 0, 1000), &offers[..1]);
-        assert_eq!(none, Ok(Asked::NoImage { stream: 2 }));
+        serve.ask(SECOND, ask(1, None, 0, 1000), || offers.into()).unwrap();
+        let none = serve.ask(SECOND, ask(2, None, 0, 1000), || offers[..1].into());
+        assert_eq!(none, Ok(AskOutcome::NoImage { stream: 2 }));
         assert_eq!(sent(&mut serve), []);
     }
 
     #[test]
     fn a_receiver_in_a_new_life_begins_where_it_says() {
         let mut serve = Serve::default();
-        serve.ask(SECOND, ask(50, None, 0, 100_000), &[offer(9)]).unwrap();
+        serve.ask(SECOND, ask(50, None, 0, 100_000), || [offer(9)].into()).unwrap();
         assert_eq!(sent(&mut serve).len(), 2);
         let reborn = Ask { run: 8, ..ask(1, Some(9), 70_000, 10_000) };
-        assert_eq!(serve.ask(SECOND, reborn, &[offer(9)]), Ok(Asked::Serves));
+        assert_eq!(serve.ask(SECOND, reborn, || [offer(9)].into()), Ok(AskOutcome::Serves));
         assert_eq!(sent(&mut serve), [(9, 70_000, 80_000)]);
     }
 
     #[test]
     fn it_keeps_to_the_pace() {
         let (mut serve, mut pace) = (Serve::default(), Pace::new(Some(100_000)));
-        serve.ask(SECOND, ask(1, None, 0, u64::MAX), &[offer(9)]).unwrap();
+        serve.ask(SECOND, ask(1, None, 0, u64::MAX), || [offer(9)].into()).unwrap();
         let (mut now, mut bytes_sent) = (SECOND, 0);
         loop {
             match serve.next(now, &mut pace) {
@@ -289,9 +290,9 @@ mod tests {
     fn a_transfer_counts_as_under_way_for_as_long_as_the_peer_asks() {
         let mut serve = Serve::default();
         assert_eq!(serve.under_way(SECOND), None);
-        serve.ask(SECOND, ask(1, None, 0, 1000), &[offer(9)]).unwrap();
+        serve.ask(SECOND, ask(1, None, 0, 1000), || [offer(9)].into()).unwrap();
         assert_eq!(serve.under_way(QUIET), Some(image(9)));
-        serve.ask(QUIET, ask(1, Some(9), 500, 1000), &[offer(9)]).unwrap();
+        serve.ask(QUIET, ask(1, Some(9), 500, 1000), || [offer(9)].into()).unwrap();
         assert!(!serve.tidy(QUIET + SECOND));
         assert!(serve.tidy(QUIET * 2));
         assert_eq!(sent(&mut serve), []);

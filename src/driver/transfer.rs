@@ -9,9 +9,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::fetch::{Fetch, FetchDuty};
-use super::image::{ImageName, Parcel, Part};
+use super::image::{ImageName, ImageParcel, ImagePart};
 use super::pace::Pace;
-use super::serve::{Asked, Offer, Serve, Serving};
+use super::serve::{AskOutcome, Offer, Serve, Serving};
 use crate::figure2::{Base, Index, ServerId};
 
 const MS: Duration = Duration::from_millis(1);
@@ -45,7 +45,7 @@ struct World {
     trouble: Trouble,
     now: Duration,
     /// By the time of arrival.
-    travelling: BTreeMap<(Duration, u64), (ServerId, ServerId, Parcel)>,
+    travelling: BTreeMap<(Duration, u64), (ServerId, ServerId, ImageParcel)>,
     parcels: u64,
     sources: BTreeMap<ServerId, Source>,
     leader: ServerId,
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: ServerId, to: ServerId, parcel: &Parcel) {
+    fn send(&mut self, from: ServerId, to: ServerId, parcel: &ImageParcel) {
         if self.random.random_bool(self.trouble.loss) {
             return;
         }
@@ -106,18 +106,18 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, from: ServerId, to: ServerId, parcel: Parcel) {
+    fn arrive(&mut self, from: ServerId, to: ServerId, parcel: ImageParcel) {
         if to == RECEIVER {
             let now = self.now;
             let duties = match parcel {
                 _ if self.receiver_up > now => return,
-                Parcel::Part(part) => self.fetch.part(now, from, part).unwrap(),
-                Parcel::NoImage { stream } => self.fetch.no_image(now, from, stream),
-                Parcel::Ask(_) => unreachable!("nobody asks the receiver"),
+                ImageParcel::Part(part) => self.fetch.part(now, from, part).unwrap(),
+                ImageParcel::NoImage { stream } => self.fetch.no_image(now, from, stream),
+                ImageParcel::Ask(_) => unreachable!("nobody asks the receiver"),
             };
             return self.fetches(duties);
         }
-        let Parcel::Ask(ask) = parcel else { unreachable!("only the receiver fetches") };
+        let ImageParcel::Ask(ask) = parcel else { unreachable!("only the receiver fetches") };
         let now = self.now;
         let source = self.sources.get_mut(&to).unwrap();
         if source.up > now {
@@ -125,10 +125,12 @@ impl World {
         }
         let offer =
             |(&image, bytes): (&ImageName, &Vec<u8>)| Offer { image, length: bytes.len() as u64 };
-        let offers: Vec<Offer> = source.images.iter().map(offer).collect();
-        match source.serve.ask(now, ask, &offers).unwrap() {
-            Asked::Serves | Asked::Late => {}
-            Asked::NoImage { stream } => self.send(to, RECEIVER, &Parcel::NoImage { stream }),
+        let offers = || source.images.iter().map(offer).collect();
+        match source.serve.ask(now, ask, offers).unwrap() {
+            AskOutcome::Serves | AskOutcome::Late => {}
+            AskOutcome::NoImage { stream } => {
+                self.send(to, RECEIVER, &ImageParcel::NoImage { stream })
+            }
         }
     }
 
@@ -151,7 +153,7 @@ impl World {
                     assert_eq!(name, image);
                     self.whole = Some((image, bytes));
                 }
-                FetchDuty::Ask { to, ask } => self.send(RECEIVER, to, &Parcel::Ask(ask)),
+                FetchDuty::Ask { to, ask } => self.send(RECEIVER, to, &ImageParcel::Ask(ask)),
             }
         }
     }
@@ -170,8 +172,8 @@ impl World {
                 let content = &source.images[&image];
                 let bytes = content[offset as usize..offset as usize + bytes].to_vec();
                 self.sent += bytes.len() as u64;
-                let part = Part { stream, image, length, offset, bytes };
-                self.send(id, RECEIVER, &Parcel::Part(part));
+                let part = ImagePart { stream, image, length, offset, bytes };
+                self.send(id, RECEIVER, &ImageParcel::Part(part));
             }
         }
     }

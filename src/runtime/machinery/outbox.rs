@@ -165,7 +165,7 @@ mod tests {
             first
         });
         assert_eq!(first, (4..=CAPACITY as Term + 3).collect::<Vec<_>>());
-        let metrics = counters.snapshot(0);
+        let metrics = counters.snapshot(0, false);
         assert_eq!((metrics.messages_dropped, metrics.bytes_sent), (3, 7));
     }
 
