@@ -16,7 +16,7 @@ use thiserror::Error;
 use super::limits::{LimitError, Limits};
 use super::machinery::assembly::Parts;
 use super::machinery::identity::UnfitStore;
-use super::machinery::images::DEFAULT_RATE;
+use super::machinery::transfers::DEFAULT_RATE;
 use super::node::Node;
 use super::recorder;
 use super::state_machine::StateMachine;

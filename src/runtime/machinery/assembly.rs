@@ -17,7 +17,6 @@ use super::clock::Clock;
 use super::errands::Errands;
 use super::gate::Gate;
 use super::identity::Asked;
-use super::images::{Carrier, Fetcher, Surroundings, Transfers};
 use super::log;
 use super::mailbox::Mailbox;
 use super::opening::{self, Opened};
@@ -25,6 +24,7 @@ use super::outlets::Outlets;
 use super::reception::{Front, Identities};
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
+use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
 use super::watch::Watch;
 use super::writer::Writer;
 use crate::driver::Driver;
@@ -188,7 +188,7 @@ where
     if let Some(transfers) = transfers {
         for (peer, way) in ways {
             let carrier = Carrier::new(transfers.clone(), peer, way);
-            machinery.spawn("images", &span, move |_| carrier.run())?;
+            machinery.spawn("carrier", &span, move |_| carrier.run())?;
         }
         let fetcher = Fetcher::new(transfers, surroundings(&shared), run);
         machinery.spawn("fetcher", &span, move |_| fetcher.run())?;

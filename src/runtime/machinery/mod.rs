@@ -18,7 +18,7 @@
 //! | `clock.rs` | its timers |
 //! | `errands.rs` | what it does beside the server's steps |
 //! | `breaches.rs` | what it does about messages that no correct peer sends |
-//! | `images/` | images on their way between nodes |
+//! | `transfers/` | images on their way between nodes |
 //! | `watch.rs` | what it notices of peers that lost their log |
 //! | `gate.rs` | where its outputs wait for the disk |
 //! | `writer.rs` | the thread that makes them durable |
@@ -41,7 +41,6 @@ mod errands;
 mod fixtures;
 mod gate;
 pub(super) mod identity;
-pub(super) mod images;
 #[cfg(all(test, veraft_shuttle))]
 mod interleavings;
 pub(super) mod life;
@@ -57,5 +56,6 @@ pub(super) mod sync;
 pub(super) mod threads;
 #[cfg(all(test, not(veraft_shuttle)))]
 mod told;
+pub(super) mod transfers;
 mod watch;
 mod writer;

@@ -12,11 +12,11 @@ use std::vec::Vec;
 
 use super::errands::Errand;
 use super::identity::{Meeting, Progress, Registry};
-use super::images::Transfers;
 use super::log;
 use super::mailbox::Mailbox;
 use super::server_loop::Arrived;
 use super::sync::{Mutex, MutexGuard, lock};
+use super::transfers::Transfers;
 use crate::figure2::{InstallSnapshot, Message, ServerId, Term};
 use crate::runtime::metrics::Counters;
 use crate::runtime::transport::{Closed, ParcelRefused, Reception};

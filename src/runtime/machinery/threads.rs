@@ -11,7 +11,6 @@ use std::vec::Vec;
 
 use super::errands::Errand;
 use super::gate::Gate;
-use super::images::Transfers;
 use super::life::Life;
 use super::log;
 use super::mailbox::Mailbox;
@@ -20,6 +19,7 @@ use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
 use super::server_loop::Arrived;
 use super::sync::{Condvar, Mutex, lock, wait};
+use super::transfers::Transfers;
 use super::writer::Failure;
 use crate::figure2::{Payload, ServerId};
 use crate::runtime::builder::StartError;
