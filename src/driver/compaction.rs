@@ -87,6 +87,9 @@ pub struct Compactor {
     writing: bool,
     /// The last image, while the log does not begin at it yet.
     pending: Option<Mark>,
+    /// An image of an earlier life behind the base, and its bytes: it counts once what is in it
+    /// was applied again.
+    found: Option<(Index, u64)>,
     /// Not before so many bytes, after a failure.
     not_before: u64,
 }
@@ -110,6 +113,7 @@ impl Compactor {
             image_bytes,
             writing: false,
             pending: None,
+            found: None,
             not_before: 0,
         }
     }
@@ -129,9 +133,17 @@ impl Compactor {
         self.applied.bytes - self.base.bytes
     }
 
+    /// At the start there is an image as of `index`, behind the base, of an earlier life.
+    pub fn found(&mut self, index: Index, image_bytes: u64) {
+        self.found = Some((index, image_bytes));
+    }
+
     /// The entry at `index` goes to the state machine.
     pub fn applied(&mut self, index: Index, weight: u64) {
         self.applied = Mark { index, bytes: self.applied.bytes + weight };
+        if let Some((_, image_bytes)) = self.found.take_if(|(found, _)| *found <= index) {
+            self.written(index, self.applied.bytes, image_bytes);
+        }
     }
 
     /// The state machine becomes the image of this base.
@@ -139,6 +151,7 @@ impl Compactor {
         self.applied.index = base.last_index;
         (self.base, self.image) = (self.applied, self.applied);
         self.pending = self.pending.filter(|pending| pending.index > base.last_index);
+        self.found = self.found.filter(|(found, _)| *found > base.last_index);
     }
 
     /// How many bytes the last image has, when that is learned later.
@@ -165,7 +178,7 @@ impl Compactor {
         self.writing = false;
         self.image_bytes = image_bytes;
         let mark = Mark { index, bytes: applied_bytes };
-        if index > self.base.index {
+        if index > self.image.index {
             (self.image, self.pending) = (mark, Some(mark));
         }
     }
@@ -295,6 +308,19 @@ mod tests {
         compactor.written(index + 1, 810, 20);
         assert_eq!(compactor.ready(true, true), None);
         assert_eq!(compactor.ready(true, false), Some(index + 1), "it has arrived");
+    }
+
+    #[test]
+    fn an_image_of_an_earlier_life_counts_once_it_was_passed_again() {
+        let mut compactor = compactor();
+        compactor.found(27, 300);
+        for index in 8..=27 {
+            assert_eq!(compactor.ready(true, false), None, "before {index}");
+            compactor.applied(index, 10);
+        }
+        assert!(!compactor.begin(false), "it waits");
+        assert_eq!(compactor.ready(true, false), Some(27));
+        assert_eq!(compactor.due(), 3000);
     }
 
     #[test]

@@ -35,6 +35,14 @@ pub enum Fate {
         /// The index at which it stood.
         index: Index,
     },
+    /// The state machine went past its place with an image: its own entry may be in there, or
+    /// another in its place. Nobody here can know.
+    Skipped {
+        /// The term in which it was accepted.
+        term: Term,
+        /// The index at which it stood.
+        index: Index,
+    },
 }
 
 impl<W> Run<W> {
@@ -82,9 +90,8 @@ impl<W> Waiters<W> {
     }
 
     /// The state machine became the image of this base: tells all that wait for an entry in it,
-    /// and those of earlier terms than its last one, which it rules out. Without a fate where
-    /// nobody here can know: the entry may be in the image, or another in its place.
-    pub fn restored(&mut self, base: Base, mut tell: impl FnMut(W, Option<Fate>)) {
+    /// and those of earlier terms than its last one, which it rules out.
+    pub fn restored(&mut self, base: Base, mut tell: impl FnMut(W, Fate)) {
         let Base { last_index, last_term } = base;
         for run in &mut self.runs {
             while run.first_index <= last_index || run.term < last_term {
@@ -97,7 +104,13 @@ impl<W> Waiters<W> {
                     Ordering::Equal => term != last_term,
                     Ordering::Greater => true,
                 };
-                tell(waiter, ruled_out.then_some(Fate::Superseded { term, index }));
+                tell(
+                    waiter,
+                    match ruled_out {
+                        true => Fate::Superseded { term, index },
+                        false => Fate::Skipped { term, index },
+                    },
+                );
             }
         }
         self.runs.retain(|run| !run.waiters.is_empty());
@@ -150,10 +163,10 @@ mod tests {
         waiters.restored(Base { last_index: 6, last_term: 4 }, |waiter, fate| {
             told.push((waiter, fate));
         });
-        let superseded = |term, index| Some(Fate::Superseded { term, index });
+        let superseded = |term, index| Fate::Superseded { term, index };
         let expected = [
-            (24, None),
-            (35, None),
+            (24, Fate::Skipped { term: 2, index: 4 }),
+            (35, Fate::Skipped { term: 3, index: 5 }),
             // At the mark itself, another term is another entry.
             (36, superseded(3, 6)),
             (37, superseded(3, 7)),

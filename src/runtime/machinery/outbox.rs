@@ -306,6 +306,6 @@ mod tests {
             outbox.put(message(4));
             assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [4, 2]);
         });
-        assert_eq!(counters.snapshot(0).messages_sent, 4);
+        assert_eq!(counters.snapshot(0, false).messages_sent, 4);
     }
 }

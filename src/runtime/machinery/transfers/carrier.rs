@@ -78,7 +78,9 @@ impl Carrier {
             };
             match waiting.take(deadline) {
                 Taken::All(Outgoing { asks, parcels }) => {
-                    parcels.iter().for_each(|parcel| drop(self.send(parcel)));
+                    for parcel in &parcels {
+                        self.send(parcel);
+                    }
                     asks.into_iter().for_each(|ask| self.asked(ask));
                 }
                 Taken::TimedOut => {}
@@ -170,7 +172,7 @@ impl Carrier {
     ) -> Result<(), StorageError> {
         let file = match &mut self.open {
             Some((open, file)) if *open == image => file,
-            other => &mut other.insert((image, self.transfers.images.open(image)?)).1,
+            other => &mut other.insert((image, self.transfers.desk.place.open(image)?)).1,
         };
         let (count, wanted) = (file.read_at(offset, bytes)?, bytes.len());
         match count == wanted {
@@ -192,7 +194,7 @@ enum Next {
 
 /// The finished images of this node.
 fn offers(transfers: &Transfers) -> Vec<Offer> {
-    let stored = transfers.images.list().unwrap_or_else(|error| {
+    let stored = transfers.desk.place.list().unwrap_or_else(|error| {
         log::error!(%error, "the images of this node cannot be listed");
         Vec::new()
     });

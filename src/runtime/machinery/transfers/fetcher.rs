@@ -138,7 +138,7 @@ impl Fetcher {
     /// Images that came in an earlier life: one that is whole is enough for whatever needs no
     /// more, and one that came in part is gone on with.
     fn look_for_what_is_here(&mut self) -> Result<(), StorageError> {
-        let stored = self.transfers.images.list()?;
+        let stored = self.transfers.desk.place.list()?;
         let committed = (self.around.commit_index)();
         for image in stored.iter().filter(|image| image.stage == ImageStage::Finished) {
             if image.name.base.last_index > committed {
@@ -149,9 +149,9 @@ impl Fetcher {
         let mut partial: Vec<ImageName> = partial.map(|image| image.name).collect();
         let Some(newest) = partial.pop() else { return Ok(()) };
         for older in partial {
-            self.transfers.images.remove(older, ImageStage::Received)?;
+            self.transfers.desk.place.remove(older, ImageStage::Received)?;
         }
-        let receiving = Receiving::resume(&*self.transfers.images, newest)?;
+        let receiving = Receiving::resume(&*self.transfers.desk.place, newest)?;
         let offset = receiving.offset();
         log::info!(image = %newest, bytes = offset, "an image has come in part");
         self.fetch = Fetch::new(self.run, Some((newest, offset)));
@@ -243,9 +243,9 @@ impl Fetcher {
         if let Some(other) = self.receiving.take() {
             let name = other.name();
             drop(other);
-            self.transfers.images.remove(name, ImageStage::Received)?;
+            self.transfers.desk.place.remove(name, ImageStage::Received)?;
         }
-        self.receiving = Some(Receiving::begin(&*self.transfers.images, image)?);
+        self.receiving = Some(Receiving::begin(&*self.transfers.desk.place, image)?);
         Ok(())
     }
 
@@ -272,7 +272,7 @@ impl Fetcher {
         if let Some(receiving) = self.receiving.take() {
             let name = receiving.name();
             drop(receiving);
-            if let Err(error) = self.transfers.images.remove(name, ImageStage::Received) {
+            if let Err(error) = self.transfers.desk.place.remove(name, ImageStage::Received) {
                 log::error!(%error, "nor can it be removed");
             }
         }

@@ -32,13 +32,13 @@ use std::vec::Vec;
 
 use self::carrier::Outgoing;
 use self::fetcher::Incoming;
+use super::images::ImageDesk;
 use super::log;
 use super::mailbox::Mailbox;
 use super::sync::{Mutex, lock};
 use crate::driver::{ImageName, ImageParcel, Pace, ParcelBreach};
 use crate::figure2::{Index, InstallSnapshot, ServerId};
 use crate::runtime::metrics::Counters;
-use crate::runtime::storage::Images;
 use crate::runtime::transport::ParcelRefused;
 
 pub(super) use self::carrier::Carrier;
@@ -49,7 +49,7 @@ pub(in crate::runtime) const DEFAULT_RATE: u64 = 32 * 1024 * 1024;
 
 /// What the threads around images share, and what others see of them.
 pub(in crate::runtime) struct Transfers {
-    images: Arc<dyn Images>,
+    desk: Arc<ImageDesk>,
     peers: BTreeMap<ServerId, Mailbox<Outgoing>>,
     incoming: Mailbox<Incoming>,
     /// How fast images leave, to all peers together.
@@ -67,7 +67,7 @@ pub(in crate::runtime) struct Transfers {
 impl Transfers {
     /// Between this node and `peers`; `rate` is how many bytes of images leave in a second.
     pub(super) fn new(
-        images: Arc<dyn Images>,
+        desk: Arc<ImageDesk>,
         peers: impl IntoIterator<Item = ServerId>,
         rate: Option<u64>,
         counters: Arc<Counters>,
@@ -75,7 +75,7 @@ impl Transfers {
     ) -> Self {
         let mailbox = |peer| (peer, Mailbox::new(Outgoing::default()));
         Transfers {
-            images,
+            desk,
             peers: peers.into_iter().map(mailbox).collect(),
             incoming: Mailbox::new(Incoming::default()),
             pace: Mutex::new(Pace::new(rate)),
@@ -122,11 +122,6 @@ impl Transfers {
         Ok(())
     }
 
-    /// Whether an image travels to any peer.
-    pub(in crate::runtime) fn are_leaving(&self) -> bool {
-        !lock(&self.leaving).is_empty()
-    }
-
     /// Whether an image travels to this peer.
     pub(in crate::runtime) fn leaves(&self, peer: ServerId) -> bool {
         lock(&self.leaving).contains_key(&peer)
@@ -147,6 +142,7 @@ impl Transfers {
             Some(image) => leaving.insert(peer, image),
             None => leaving.remove(&peer),
         };
+        self.desk.travelling.store(leaving.len(), Ordering::Release);
         drop(leaving);
         match (before, image) {
             (before, Some(image)) if before != Some(image) => {

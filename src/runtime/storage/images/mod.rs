@@ -24,9 +24,8 @@ use std::path::PathBuf;
 use std::vec::Vec;
 
 pub(in crate::runtime) use self::read::{ImageReader, find};
-#[expect(unused_imports, reason = "for the side that fetches images")]
 pub(in crate::runtime) use self::receive::Receiving;
-pub(in crate::runtime) use self::write::{ImageWriter, Unwritten, write_image};
+pub(in crate::runtime) use self::write::{Unwritten, write_image};
 use super::StorageError;
 pub use crate::driver::ImageName;
 

@@ -52,7 +52,7 @@ pub(in crate::runtime) fn write_image(
 }
 
 /// What a state machine writes its image to.
-pub(in crate::runtime) struct ImageWriter<'a> {
+struct ImageWriter<'a> {
     name: ImageName,
     file: Box<dyn UnfinishedImage>,
     /// What is not enough for a chunk yet.
