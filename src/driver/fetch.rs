@@ -71,7 +71,8 @@ pub enum FetchDuty {
     Begin(ImageName),
     /// Add these bytes at its end.
     Append(Vec<u8>),
-    /// It is whole: verify it and keep it.
+    /// It is whole: verify it and keep it, then say so: [`Fetch::finished`], or
+    /// [`Fetch::spoiled`].
     Finish(ImageName),
     /// Send this to a peer.
     Ask {
@@ -126,13 +127,25 @@ impl Fetch {
         self.stream = None;
     }
 
-    /// What was appended is of no use: it is damaged, or could not be written.
-    pub fn spoiled(&mut self, now: Duration) {
+    /// What came is of no use: it is damaged, or could not be written. It is asked for again after
+    /// a pause of [`AGAIN`] at least, and of another peer, if there is one.
+    pub fn spoiled(&mut self, now: Duration, pause: Duration) {
         self.partial = None;
+        self.rest(now + pause.saturating_sub(AGAIN), TRIES);
+    }
+
+    /// An image is whole, and kept.
+    pub fn finished(&mut self) {
+        self.partial = None;
+        self.stop();
+    }
+
+    /// What is still under way is none of what will be asked for.
+    fn rest(&mut self, since: Duration, tries: u32) {
+        self.streams += 1;
+        let number = self.streams;
         if let Some(stream) = &mut self.stream {
-            // What is still under way is none of what will be asked for.
-            self.streams += 1;
-            *stream = Stream { number: self.streams, since: now, tries: TRIES, ..*stream };
+            *stream = Stream { number, since, tries, ..*stream };
         }
     }
 
@@ -215,7 +228,7 @@ impl Fetch {
         if offset == length {
             duties.push(FetchDuty::Finish(image));
             self.partial = None;
-            self.stop();
+            self.rest(now, TRIES);
             return Ok(duties);
         }
         self.partial = Some(Partial { image, offset, length: Some(length) });
@@ -344,6 +357,7 @@ mod tests {
         let asked = asks(duties);
         let expected = |n| (A, 1, Some(image(9)), n * WINDOW / 2);
         assert_eq!(asked, [expected(1), expected(2), expected(3)]);
+        fetch.finished();
         assert_eq!((fetch.next(), fetch.is_wanting()), (None, false));
     }
 
@@ -456,11 +470,19 @@ mod tests {
             let mut fetch = Fetch::new(7, None);
             fetch.want(Duration::ZERO, 5, sources);
             take(&mut fetch, Duration::ZERO, A, 1, 2);
-            fetch.spoiled(Duration::ZERO);
-            let late = part(1, 9, 2 * IMAGE_PART as u64);
-            assert_eq!(fetch.part(Duration::ZERO, A, late), Ok(vec![]));
-            assert_eq!(fetch.due(Duration::ZERO), []);
-            assert_eq!(asks(fetch.due(AGAIN)), [(next, 3, None, 0)]);
+            fetch.spoiled(Duration::ZERO, AGAIN * 3);
+            for late in [0, 2 * IMAGE_PART as u64] {
+                assert_eq!(fetch.part(Duration::ZERO, A, part(1, 9, late)), Ok(vec![]));
+            }
+            assert_eq!(fetch.due(AGAIN * 3 - Duration::from_nanos(1)), []);
+            assert_eq!(asks(fetch.due(AGAIN * 3)), [(next, 3, None, 0)]);
         }
+        // Only as it is finished, it turns out that it is not sound.
+        let mut fetch = Fetch::new(7, Some((image(9), LENGTH)));
+        fetch.want(Duration::ZERO, 5, &[A, B]);
+        let whole = fetch.part(Duration::ZERO, A, part(1, 9, LENGTH)).unwrap();
+        assert_eq!(whole, [FetchDuty::Finish(image(9))]);
+        fetch.spoiled(Duration::ZERO, AGAIN);
+        assert_eq!(asks(fetch.due(AGAIN)), [(B, 4, None, 0)]);
     }
 }

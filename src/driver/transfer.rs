@@ -151,6 +151,7 @@ impl World {
                 FetchDuty::Finish(image) => {
                     let (name, bytes) = self.disk.take().unwrap();
                     assert_eq!(name, image);
+                    self.fetch.finished();
                     self.whole = Some((image, bytes));
                 }
                 FetchDuty::Ask { to, ask } => self.send(RECEIVER, to, &ImageParcel::Ask(ask)),

@@ -82,8 +82,7 @@ pub(in crate::runtime::machinery) struct Fetcher {
     wanted: Option<Index>,
     fetch: Fetch,
     receiving: Option<Receiving>,
-    /// Not before then, after a failure, and how long it was waited for last.
-    not_before: Duration,
+    /// For how long it was waited after the last failure.
     backoff: Duration,
 }
 
@@ -103,7 +102,6 @@ impl Fetcher {
             wanted: None,
             fetch,
             receiving: None,
-            not_before: Duration::ZERO,
             backoff: Duration::ZERO,
         }
     }
@@ -115,16 +113,12 @@ impl Fetcher {
         }
         let transfers = self.transfers.clone();
         loop {
-            let again = self.wanted.map(|_| self.not_before);
-            let next = self.fetch.next().or(again).map(|at| transfers.moment(at));
+            let next = self.fetch.next().map(|at| transfers.moment(at));
             match transfers.incoming.take(next) {
                 Taken::All(incoming) => self.take(incoming),
                 Taken::TimedOut => {
                     let duties = self.fetch.due(self.now());
                     self.carry_out(duties);
-                    if !self.fetch.is_wanting() {
-                        self.fetch_wanted();
-                    }
                 }
                 Taken::Closed => break,
             }
@@ -208,9 +202,6 @@ impl Fetcher {
 
     fn fetch(&mut self, at_least: Index, from: &[ServerId]) {
         let now = self.now();
-        if now < self.not_before {
-            return;
-        }
         if !self.fetch.is_wanting() {
             log::info!(at_least, from = %from[0], "an image is fetched");
         }
@@ -255,6 +246,7 @@ impl Fetcher {
         let bytes = receiving.finish()?;
         log::info!(%image, bytes, "an image has come from a peer");
         self.backoff = Duration::ZERO;
+        self.fetch.finished();
         if self.wanted.take_if(|at_least| *at_least <= image.base.last_index).is_some() {
             (self.around.whole)(image);
         }
@@ -276,9 +268,6 @@ impl Fetcher {
                 log::error!(%error, "nor can it be removed");
             }
         }
-        let now = self.now();
-        self.not_before = now + self.backoff;
-        self.fetch.spoiled(now);
-        self.fetch.stop();
+        self.fetch.spoiled(self.now(), self.backoff);
     }
 }
