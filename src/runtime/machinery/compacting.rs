@@ -90,18 +90,10 @@ impl<R> ServerLoop<R> {
         if self.stops || self.compacting.refusal.is_some() {
             return;
         }
-        if self.server().log().base().last_index == self.server().volatile().last_applied {
-            let asked = std::mem::take(&mut self.compacting.asked);
-            self.tell_compacted(asked);
-        }
-        let Compacting { compactor, asked, served, .. } = &mut self.compacting;
-        if compactor.begin(!asked.is_empty()) {
-            *served = (std::mem::take(asked), None);
-            self.outlets.jobs.put(|work| work.capture = true);
-        }
-        let (waits, written) = (!served.0.is_empty(), served.1);
+        let (waits, written) = (!self.compacting.served.0.is_empty(), self.compacting.served.1);
         let travels = desk.travelling.load(Ordering::Acquire) > 0;
-        if let Some(last_index) = compactor.ready(waits && written.is_some(), travels) {
+        let ready = self.compacting.compactor.ready(waits && written.is_some(), travels);
+        if let Some(last_index) = ready {
             self.step(Input::Compacted { last_index }, Vec::new());
             let base = self.server().log().base();
             self.once_durable(Vec::new(), move || {
@@ -109,9 +101,19 @@ impl<R> ServerLoop<R> {
             });
         }
         let base = self.server().log().base().last_index;
-        if waits && written.is_some_and(|written| written <= base) {
+        if written.is_some_and(|written| written <= base) {
             let served = std::mem::take(&mut self.compacting.served.0);
             self.tell_compacted(served);
+        }
+        if base == self.server().volatile().last_applied {
+            let asked = std::mem::take(&mut self.compacting.asked);
+            self.tell_compacted(asked);
+        }
+        // Who asks now waits for an image of what is applied now.
+        let Compacting { compactor, asked, served, .. } = &mut self.compacting;
+        if served.0.is_empty() && compactor.begin(!asked.is_empty()) {
+            *served = (std::mem::take(asked), None);
+            self.outlets.jobs.put(|work| work.capture = true);
         }
     }
 
