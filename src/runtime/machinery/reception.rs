@@ -198,7 +198,7 @@ impl<R: Send + 'static> Reception for Front<R> {
         let silent = registry.speaks_version_1(peer);
         drop(registry);
         if silent && !known {
-            log::warn!(%peer, "a peer of version 1 says nothing of its store: upgrade it soon");
+            log::warn!(%peer, "a peer says nothing of its store: give its transport hellos");
         }
         if changed {
             self.ask(Errand::Remember);
