@@ -146,6 +146,11 @@ impl Fetcher {
             self.transfers.desk.place.remove(older, ImageStage::Received)?;
         }
         let receiving = Receiving::resume(&*self.transfers.desk.place, newest)?;
+        if receiving.is_whole() {
+            receiving.finish()?;
+            self.awaiting.whole(newest.base);
+            return Ok(());
+        }
         let offset = receiving.offset();
         log::info!(image = %newest, bytes = offset, "an image has come in part");
         self.fetch = Fetch::new(self.run, Some((newest, offset)));
