@@ -197,7 +197,7 @@ where
         let (outbox, link) = (shared.outlets.outboxes[&peer].clone(), shared.transport.link(peer));
         machinery.spawn("sender", &span, move |_| outbox.run(link))?;
     }
-    let application = Application::new(
+    let mut application = Application::new(
         state_machine,
         base,
         shared.counters.clone(),
