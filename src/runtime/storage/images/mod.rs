@@ -12,7 +12,7 @@
 //! | `memory.rs` | a place in memory |
 
 mod format;
-pub(super) mod memory;
+pub(in crate::runtime) mod memory;
 mod read;
 mod receive;
 mod write;
