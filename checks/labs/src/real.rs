@@ -283,8 +283,8 @@ impl Reception for Counted {
 
     fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
         self.inbox.deliver_parcel(from, parcel).map_err(|refused| match refused {
-            Refused::Parcel { peer: _, why } => ParcelRefused::Garbage(why),
-            _ => ParcelRefused::Closed,
+            Refused::Closed => ParcelRefused::Closed,
+            refused => ParcelRefused::Garbage(refused.to_string()),
         })
     }
 
