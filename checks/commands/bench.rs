@@ -238,7 +238,7 @@ fn measured(
     drop(listeners);
     let start = |process: usize| {
         let mut command = Command::new(std::env::current_exe()?);
-        let Bounds { servers, terms, entries, restarts } = bounds;
+        let Bounds { servers, terms, entries, restarts, compactions: 0 } = bounds;
         command.args(["run", scope, "--engine", "timely", "--json"]);
         command.args(["--workers", &workers.to_string(), "--servers", &servers.to_string()]);
         command.args(["--terms", &terms.to_string(), "--entries", &entries.to_string()]);

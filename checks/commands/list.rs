@@ -21,7 +21,7 @@ fn table() -> String {
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found"]);
     for scope in SCOPES {
-        let Bounds { servers, terms, entries, restarts } = scope.bounds;
+        let Bounds { servers, terms, entries, restarts, compactions: 0 } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
         let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
         let (hold, found) = scope.expected();

@@ -67,7 +67,7 @@ const MAXIMAL: Environment = Environment { saturation: true, antichain: true, ..
 const MAXIMAL_BLANKS: Environment = Environment { blanks: true, ..MAXIMAL };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
-    Bounds { servers, terms, entries, restarts }
+    Bounds { servers, terms, entries, restarts, compactions: 0 }
 }
 
 const fn scope(
@@ -279,7 +279,7 @@ impl Scope {
 
     /// What is wrong with the bounds, if anything is.
     pub fn problem(&self) -> Option<String> {
-        let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
+        let Bounds { servers, terms, entries, restarts: _, compactions: 0 } = self.bounds;
         let symmetry = self.environment().symmetry;
         if self.start.is_some()
             && find(self.name).is_some_and(|named| named.bounds.servers != servers)
@@ -309,7 +309,7 @@ impl Scope {
 
 /// Every property that a scope of the cluster can have.
 pub fn all_properties() -> Vec<Property<Cluster>> {
-    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1 };
+    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1, compactions: 0 };
     let mut all = properties::of(&most, &BLANKS);
     all.extend(properties::partly_held(&most, &BLANKS));
     all.push(properties::logs_agree());

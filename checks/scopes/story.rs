@@ -66,7 +66,7 @@ impl Setting {
     /// A cluster in which nothing is reduced.
     pub fn cluster(self) -> Cluster {
         let Setting { servers, torn, max_append_bytes, judge } = self;
-        let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1 };
+        let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1, compactions: 0 };
         let environment = Environment { torn, ..scopes::PLAIN };
         let cluster = Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes);
         match judge {

@@ -36,7 +36,7 @@ fn check(scope: Scope, settings: Settings) -> (Verdict, Tried) {
 fn scope(name: &str, [servers, terms, entries, restarts]: [u32; 4]) -> Scope {
     let named = scopes::find(name).expect("it exists");
     let (terms, entries) = (terms.into(), entries.into());
-    let bounds = Bounds { servers: servers as usize, terms, entries, restarts };
+    let bounds = Bounds { servers: servers as usize, terms, entries, restarts, compactions: 0 };
     Scope { bounds, pinned: None, ..named }
 }
 
@@ -207,7 +207,7 @@ fn a_breach_is_no_recovery() {
 
 /// What is tried of a cluster of any protocol, without reductions.
 fn tried<P: Modelled>(torn: bool) -> Tried {
-    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1 };
+    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1, compactions: 0 };
     let environment =
         Environment { symmetry: false, keep_dead_letters: true, torn, ..Environment::default() };
     let model = Recovering::of(Cluster::<P>::of(bounds, environment), Vec::new(), ALL);

@@ -8,7 +8,7 @@ use veraft_models::{Bounds, Cluster, Environment, Memo, Names, Told};
 /// With letters that share a meaning, letters kept for an audit, writes that wait, and history.
 #[test]
 fn every_state_is_read_as_it_was_written_here_and_elsewhere() {
-    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1 };
+    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1, compactions: 0 };
     for torn in [false, true] {
         let environment = Environment { audit: true, torn, ..Environment::default() };
         let [here, there] = [(); 2].map(|()| Cluster::new(bounds, environment));

@@ -86,7 +86,7 @@ fn explore(bounds: Bounds, environment: Environment) -> Findings {
 }
 
 fn compare(servers: usize, terms: u64, entries: u64, restarts: u32, torn: bool) {
-    let bounds = Bounds { servers, terms, entries, restarts };
+    let bounds = Bounds { servers, terms, entries, restarts, compactions: 0 };
     let full =
         Environment { symmetry: false, keep_dead_letters: true, torn, ..Environment::default() };
     let reductions = [

@@ -162,7 +162,7 @@ fn a_restart_loses_whatever_is_volatile() {
 }
 
 fn cluster(torn: bool) -> (Cluster, ClusterState) {
-    let bounds = Bounds { servers: 2, terms: 2, entries: 2, restarts: 2 };
+    let bounds = Bounds { servers: 2, terms: 2, entries: 2, restarts: 2, compactions: 0 };
     let full = Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() };
     let cluster = Cluster::new(bounds, Environment { torn, ..full });
     let state = cluster.init_states().remove(0);
