@@ -63,7 +63,7 @@ impl Side for Runs {
     }
 
     fn term(&self, position: usize) -> u64 {
-        self.0.log().term_at(position as u64 + 1).unwrap()
+        self.0.log().term_at(position as u64 + 1).held().unwrap()
     }
 
     fn sum_of_terms(&self) -> u64 {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Command, Config, Entry, Input, Message,
-    Payload, Persistent, Record, RequestVote, RequestVoteReply, Server, ServerId, Timer,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Base, Command, Config, Entry, Input,
+    InstallSnapshot, Message, Payload, Persistent, Record, RequestVote, RequestVoteReply, Server,
+    ServerId, Timer,
 };
 use veraft_models::properties::{Stepped, answer_is_true, missteps};
 
@@ -72,7 +73,12 @@ fn message() -> impl Strategy<Value = Message> {
     let reply = (1..6u64, outcome()).prop_map(|(term, outcome)| {
         Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
     });
-    prop_oneof![request_vote, vote, append, reply]
+    let install =
+        (1..6u64, id(), 0..8u64, 0..4u64).prop_map(|(term, leader_id, last_index, last_term)| {
+            let base = Base { last_index, last_term };
+            Message::InstallSnapshot(InstallSnapshot { term, leader_id, base })
+        });
+    prop_oneof![request_vote, vote, append, reply, install]
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -81,6 +87,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::Timeout(Timer::Heartbeat)),
         2 => prop::collection::vec(payload(), 0..3)
             .prop_map(|payloads| Input::Propose { payloads }),
+        1 => (0..6u64).prop_map(|last_index| Input::Compacted { last_index }),
         8 => (id(), message()).prop_map(|(from, message)| Input::Receive { from, message }),
     ]
 }
@@ -88,7 +95,7 @@ fn input() -> impl Strategy<Value = Input> {
 fn payloads(input: &Input) -> Option<&[Payload]> {
     match input {
         Input::Propose { payloads } => Some(payloads),
-        Input::Timeout(_) | Input::Receive { .. } => None,
+        Input::Timeout(_) | Input::Receive { .. } | Input::Compacted { .. } => None,
     }
 }
 
@@ -113,6 +120,14 @@ proptest! {
         let mut records: Vec<Record> = Vec::new();
         for input in inputs {
             let before = server.clone();
+            let input = match input {
+                // No driver has an image of what it has not applied.
+                Input::Compacted { last_index } => {
+                    let last_index = last_index.min(server.volatile().last_applied);
+                    Input::Compacted { last_index }
+                }
+                Input::Timeout(_) | Input::Receive { .. } | Input::Propose { .. } => input,
+            };
             let output = server.step(input.clone());
             let proposed = payloads(&input).map(|payloads| (&before, payloads));
             prop_assert_eq!(answer_is_true(proposed, &output, &server), Ok(()));

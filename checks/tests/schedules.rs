@@ -123,9 +123,10 @@ proptest! {
 fn entries(letter: Ref<Letter>) -> usize {
     match &letter.value.message {
         Message::AppendEntries(request) => request.entries.len(),
-        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
-            0
-        }
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntriesReply(_)
+        | Message::InstallSnapshot(_) => 0,
     }
 }
 

@@ -39,7 +39,8 @@ impl Judge for Objects {
             Message::AppendEntries(request) => !request.entries.is_empty(),
             Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::AppendEntriesReply(_) => false,
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => false,
         });
         let there = server.current_term() == *term && disk.current_term() == *term;
         (entries && there).then(|| "entries".to_owned())

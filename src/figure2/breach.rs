@@ -177,11 +177,17 @@ impl Server {
 
     /// The same of the mark of a snapshot.
     fn examine_installed(&self, request: &InstallSnapshot) -> Result<(), Breach> {
-        let Base { last_index, last_term } = request.base;
-        if request.term < self.current_term() || last_index > self.committed() {
-            return Ok(());
+        let Base { last_index: index, last_term: term } = request.base;
+        let committed = self.committed();
+        if request.term < self.current_term() {
+            Ok(())
+        } else if index > committed {
+            // Behind what was committed, in a log that holds it, no term is lower.
+            let before = self.log().term_at(committed).held();
+            must(before.is_none_or(|before| before <= term), Breach::Log { index, term })
+        } else {
+            self.examine_applied(index, term)
         }
-        self.examine_applied(last_index, last_term)
     }
 
     /// The highest index that is known to be committed, in this life or an earlier one.

@@ -7,7 +7,7 @@
 //! commands as arrays of bytes, map keys as strings).
 //!
 //! ```text
-//! {"start":{"format":2,"config":{..},"persistent":{..},"floor":0}}
+//! {"start":{"format":3,"config":{..},"persistent":{..},"floor":0}}
 //! {"step":{"step":1,"input":{"Timeout":"Election"},"output":{..},"state":{..}}}
 //! {"durable":{"step":1}}
 //! {"stop":{"step":1}}
@@ -49,7 +49,7 @@ use super::machinery::mailbox::{Mailbox, Taken};
 use crate::figure2::{Config, Index, Input, Output, Persistent, Server, ServerId, Term, Volatile};
 
 /// The version of the format that this crate writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,7 +245,7 @@ mod tests {
         let read: Vec<Line> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, lines);
-        assert!(text.starts_with(r#"{"start":{"format":2,"#), "{text}");
+        assert!(text.starts_with(r#"{"start":{"format":3,"#), "{text}");
     }
 
     #[test]

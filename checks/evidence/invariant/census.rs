@@ -56,6 +56,7 @@ const FEATURES: &[Feature] = &[
         world.letters().iter().any(|letter| match &letter.message {
             Message::RequestVote(request) => request.candidate_id != letter.from,
             Message::AppendEntries(request) => request.leader_id != letter.from,
+            Message::InstallSnapshot(request) => request.leader_id != letter.from,
             Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => false,
         })
     }),

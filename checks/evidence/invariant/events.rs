@@ -101,8 +101,15 @@ impl World {
                 let output = after.step(input.clone());
                 let stepped = Stepped { before, input: &input, output: &output, after: &after };
                 let taken = refinement::actions_of(stepped);
-                let Output { persist: _, send, timers: _, apply: _, proposal: _, breach: _ } =
-                    output;
+                let Output {
+                    persist: _,
+                    send,
+                    timers: _,
+                    restore: _,
+                    apply: _,
+                    proposal: _,
+                    breach: _,
+                } = output;
                 (after, send, taken)
             }
             None => {

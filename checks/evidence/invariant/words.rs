@@ -30,7 +30,7 @@ impl World {
             payload: payload(self.get(Symbol::TermPayload, [term, index])),
         };
         let entries: Entries = (1..=self.get(Symbol::TermLast, [term])).map(entry).collect();
-        words::log(&entries)
+        words::entries_in_words(&entries)
     }
 
     fn tell_terms(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -176,7 +176,8 @@ impl World {
                 }
                 Message::RequestVoteReply(_)
                 | Message::AppendEntries(_)
-                | Message::AppendEntriesReply(_) => true,
+                | Message::AppendEntriesReply(_)
+                | Message::InstallSnapshot(_) => true,
             };
             said && self.tables.value(symbol, &args) != 0
         };

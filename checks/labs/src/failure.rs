@@ -81,6 +81,32 @@ pub enum Violation {
         /// The index that was next.
         expected: Index,
     },
+    /// A state machine went back.
+    #[error("what S{server} had applied fell from index {from} to {to}")]
+    AppliedFell {
+        /// The server.
+        server: usize,
+        /// The index before.
+        from: Index,
+        /// The index after.
+        to: Index,
+    },
+    /// An image is not what was applied up to its mark.
+    #[error("the image of index {index} that S{server} restored is not what others applied")]
+    ImageDiffers {
+        /// The server.
+        server: usize,
+        /// The index of its mark.
+        index: Index,
+    },
+    /// An image is needed that is not there.
+    #[error("S{server} needs the image of index {index}, and does not have it")]
+    NoImage {
+        /// The server.
+        server: usize,
+        /// The index of its mark.
+        index: Index,
+    },
     /// Leader Append-Only.
     #[error("the log of S{server}, leader of term {term}, shrank from {from} to {to} entries")]
     LeaderLostEntries {

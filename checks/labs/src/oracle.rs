@@ -52,6 +52,30 @@ impl Oracle {
         Ok(false)
     }
 
+    /// The state machine of a server becomes what `commands` make: all those up to `index`.
+    pub fn restore(
+        &mut self,
+        server: usize,
+        index: Index,
+        commands: &[Command],
+    ) -> Result<(), Violation> {
+        let held = self.applied[server] as Index;
+        if index < held {
+            return Err(Violation::AppliedFell { server, from: held, to: index });
+        }
+        let is_prefix = commands.len() as Index == index && self.agreed.starts_with(commands);
+        if !is_prefix {
+            return Err(Violation::ImageDiffers { server, index });
+        }
+        self.applied[server] = commands.len();
+        Ok(())
+    }
+
+    /// What a server has applied so far: what an image of it holds.
+    pub fn held(&self, server: usize) -> &[Command] {
+        &self.agreed[..self.applied[server]]
+    }
+
     /// The command that a server has applied at `index` since it started.
     pub fn applied(&self, server: usize, index: Index) -> Option<Command> {
         let position = usize::try_from(index.checked_sub(1)?).ok()?;
@@ -86,6 +110,25 @@ mod tests {
         let another =
             Violation::AppliedAnother { server: 1, index: 1, command: command.clone(), agreed };
         assert_eq!(oracle.apply(1, 1, &command), Err(another));
+    }
+
+    #[test]
+    fn an_image_holds_what_was_applied_and_never_takes_a_server_back() {
+        let mut oracle = Oracle::new(2);
+        for number in 1..=3 {
+            assert_eq!(oracle.apply(0, number, &command(number)), Ok(true));
+        }
+        let all = oracle.held(0).to_vec();
+        assert_eq!(oracle.restore(1, 2, &all[..2]), Ok(()));
+        assert_eq!((oracle.applied(1, 2), oracle.applied(1, 3)), (Some(command(2)), None));
+        assert_eq!(oracle.apply(1, 3, &command(3)), Ok(false));
+        let fell = Violation::AppliedFell { server: 1, from: 3, to: 2 };
+        assert_eq!(oracle.restore(1, 2, &all[..2]), Err(fell));
+        let differs = |index| Err(Violation::ImageDiffers { server: 1, index });
+        assert_eq!(oracle.restore(1, 4, &all), differs(4), "it lacks a command");
+        assert_eq!(oracle.restore(1, 4, &[&all[..], &[command(4)]].concat()), differs(4));
+        let other = [command(1), command(9), command(3)];
+        assert_eq!(oracle.restore(1, 3, &other), differs(3));
     }
 
     #[test]

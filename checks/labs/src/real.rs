@@ -236,7 +236,7 @@ struct Counted {
 impl Reception for Counted {
     fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed> {
         match &message {
-            Message::RequestVote(_) | Message::AppendEntries(_) => {
+            Message::RequestVote(_) | Message::AppendEntries(_) | Message::InstallSnapshot(_) => {
                 self.requests.fetch_add(1, Ordering::Relaxed);
             }
             Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {}

@@ -316,6 +316,7 @@ fn kind(letter: &Letter) -> &'static str {
         Message::RequestVoteReply(_) => "vote-reply",
         Message::AppendEntries(_) => "append",
         Message::AppendEntriesReply(_) => "append-reply",
+        Message::InstallSnapshot(_) => "snapshot",
     }
 }
 

@@ -68,7 +68,7 @@ fn votes(role: &Role) -> String {
 }
 
 fn log(server: &Server) -> String {
-    words::log(server.log().entries()).trim_matches(['[', ']']).to_owned()
+    words::log(server.log()).trim_matches(['[', ']']).to_owned()
 }
 
 fn peers(role: &Role) -> String {
@@ -92,11 +92,13 @@ pub fn summary(node: &ModelNode) -> Vec<String> {
 
 /// The log, or its end where it has more than `most` entries.
 fn short_log(server: &Server, most: u64) -> String {
-    match server.log().last_index() {
+    let held = server.log();
+    match held.last_index() {
         0 => "log empty".to_owned(),
         last if last <= most => format!("log {}", log(server)),
+        last if last < held.first_index() => format!("{last} entries, all compacted"),
         last => {
-            let tail = words::log(&server.log().range(last, last));
+            let tail = words::entries_in_words(&held.range(last, last));
             format!("{last} entries, last {}", tail.trim_matches(['[', ']']))
         }
     }

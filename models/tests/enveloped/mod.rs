@@ -21,10 +21,10 @@ pub struct Wrapped {
 }
 
 fn wrapped(output: Output) -> Output<Wrapped> {
-    let Output { persist, send, timers, apply, proposal, breach } = output;
+    let Output { persist, send, timers, restore, apply, proposal, breach } = output;
     let wrap = |message: Message| Wrapped { round: message.term(), message };
     let send = send.into_iter().map(|(to, message)| (to, wrap(message))).collect();
-    Output { persist, send, timers, apply, proposal, breach }
+    Output { persist, send, timers, restore, apply, proposal, breach }
 }
 
 fn bare_input(input: Input<Wrapped>) -> Input {
@@ -35,13 +35,14 @@ fn bare_input(input: Input<Wrapped>) -> Input {
             Input::Receive { from, message }
         }
         Input::Propose { payloads } => Input::Propose { payloads },
+        Input::Compacted { last_index } => Input::Compacted { last_index },
     }
 }
 
 fn bare_output(output: Output<Wrapped>) -> Output {
-    let Output { persist, send, timers, apply, proposal, breach } = output;
+    let Output { persist, send, timers, restore, apply, proposal, breach } = output;
     let send = send.into_iter().map(|(to, wrapped)| (to, wrapped.message)).collect();
-    Output { persist, send, timers, apply, proposal, breach }
+    Output { persist, send, timers, restore, apply, proposal, breach }
 }
 
 impl Protocol for Enveloped {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use veraft::figure2::{Input, Message, Output, Persistent, Server, ServerId};
+use veraft::figure2::{Base, Input, Message, Output, Persistent, Server, ServerId};
 use veraft_models::Judge;
 use veraft_models::properties::Stepped;
 
@@ -60,6 +60,11 @@ impl Refinement {
 }
 
 impl Judge for Refinement {
+    /// The logs of the system that is proved are whole.
+    fn knows(&self, server: &Server) -> bool {
+        server.log().base() == Base::default()
+    }
+
     fn step(
         &self,
         before: &Server,

@@ -42,6 +42,7 @@ pub(super) fn is_in_its_own_name(from: ServerId, message: &Message) -> bool {
     match message {
         Message::RequestVote(request) => request.candidate_id == from,
         Message::AppendEntries(request) => request.leader_id == from,
+        Message::InstallSnapshot(request) => request.leader_id == from,
         Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => true,
     }
 }
@@ -87,7 +88,8 @@ impl<'a> Telling<'a> {
             Message::RequestVoteReply(reply) if reply.vote_granted => {
                 Telling::Grants { term: reply.term, candidate: to }
             }
-            Message::RequestVoteReply(_) => Telling::Nothing,
+            // Snapshots are outside of the proof: a step that one changes is objected to.
+            Message::RequestVoteReply(_) | Message::InstallSnapshot(_) => Telling::Nothing,
             Message::AppendEntries(request) => Telling::Request(request),
             Message::AppendEntriesReply(reply) => match reply.outcome {
                 AppendOutcome::Success { match_index: index } => {

@@ -33,6 +33,7 @@ fn touched(log: &Log, records: &[Record]) -> Index {
                 first = first.min(last_index + 1);
             }
             Record::Append { entries } => last_index += entries.len() as Index,
+            Record::Base(_) => first = 1,
         }
     }
     first

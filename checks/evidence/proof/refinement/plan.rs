@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use veraft::figure2::{
     AppendEntries, AppendEntriesReply, AppendOutcome, Config, Index, Input, Leader, Message,
-    RequestVoteReply, Role, Server, ServerId, Timer,
+    RequestVoteReply, Role, Server, ServerId, TermAt, Timer,
 };
 use veraft_models::properties::Stepped;
 
@@ -32,7 +32,8 @@ pub(super) fn step<'a>(step: Stepped<'a>, heard: Heard<'a>) -> Vec<Planned<'a>> 
     let mut guess = Guess { step, id, plan: Vec::new() };
     match step.input {
         Input::Timeout(Timer::Election) => guess.election(),
-        Input::Timeout(Timer::Heartbeat) => {}
+        // No action compacts a log: a step that does is objected to.
+        Input::Timeout(Timer::Heartbeat) | Input::Compacted { .. } => {}
         Input::Propose { .. } => guess.proposal(),
         Input::Receive { .. } => match heard {
             // Of what no server of the cluster says, nothing may come: what was committed before is
@@ -81,7 +82,7 @@ impl<'a> Guess<'a> {
         }
         let heard = match input {
             Input::Receive { from, .. } => Some(*from),
-            Input::Timeout(_) | Input::Propose { .. } => None,
+            Input::Timeout(_) | Input::Propose { .. } | Input::Compacted { .. } => None,
         };
         let mut electors: BTreeSet<ServerId> = match (&before.volatile().role, heard) {
             (Role::Candidate { votes_granted }, Some(_)) => votes_granted.clone(),
@@ -132,6 +133,7 @@ impl<'a> Guess<'a> {
             Message::RequestVoteReply(reply) => self.voted(from, reply),
             Message::AppendEntries(request) => self.entries(request),
             Message::AppendEntriesReply(reply) => self.answered(from, reply),
+            Message::InstallSnapshot(_) => {}
         }
     }
 
@@ -164,9 +166,10 @@ impl<'a> Guess<'a> {
         let Stepped { before, input: _, output, after } = self.step;
         let answer = output.send.iter().find_map(|(_, message)| match message {
             Message::AppendEntriesReply(AppendEntriesReply { term: _, outcome }) => Some(outcome),
-            Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntries(_) => {
-                None
-            }
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntries(_)
+            | Message::InstallSnapshot(_) => None,
         });
         let commits = after.volatile().commit_index != before.volatile().commit_index;
         let request_place = Given::Request(0, request);
@@ -186,7 +189,7 @@ impl<'a> Guess<'a> {
         let first = request.prev_log_index.saturating_add(1);
         let held = (first..)
             .zip(request.entries.iter())
-            .take_while(|(index, entry)| log.term_at(*index) == Some(entry.term))
+            .take_while(|(index, entry)| log.term_at(*index) == TermAt::Term(entry.term))
             .count();
         match held == request.entries.len() {
             true => self.add("keep", [Given::Request(0, request)]),

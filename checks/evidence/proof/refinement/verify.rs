@@ -81,6 +81,7 @@ fn can_stand(stored: &Persistent, record: &Record) -> bool {
         Record::Ballot { current_term, voted_for: _ } => *current_term >= stored.current_term(),
         Record::Truncate { last_index } => *last_index <= stored.log().last_index(),
         Record::Append { .. } => true,
+        Record::Base(base) => base.last_index > stored.log().base().last_index,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run, Standing};
 use veraft::figure2::{
-    Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId, Term,
+    Base, Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId, Term,
 };
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
@@ -13,6 +13,7 @@ use veraft_models::Judge;
 use veraft_models::properties::answer_is_true;
 
 use super::disk::{Asked, Taken};
+use super::images::LabImage;
 use super::journal::{Happening, Summary};
 use super::network::Delivery;
 use super::safety::logs_match;
@@ -39,6 +40,7 @@ impl<P: Process> Simulator<P> {
         let timing = self.options.timing.clone();
         let (driver, output) = guarded(id, || Driver::<P>::start(config, persistent, 0, timing))?;
         let judge = self.options.judge;
+        let judge = judge.filter(|judge| judge.knows(driver.server().figure2()));
         let objection = judge.and_then(|judge| judge.restart(&disk, driver.server().figure2()));
         unless_objection(id, objection)?;
         self.safety.started(id, driver.server().figure2())?;
@@ -59,6 +61,11 @@ impl<P: Process> Simulator<P> {
             Event::Wake { server } => self.wake(server),
             Event::Arrival { from, to, message } => self.arrive(from, to, message),
             Event::SyncEnds { server, life } => self.end_sync(server, life),
+            Event::ImageWritten { server, life, image } => self.image_written(server, life, image),
+            Event::ImageArrives { from, to, message, image } => {
+                self.nodes[to].images.received(image);
+                self.arrive(from, to, message)
+            }
             Event::Audit => {
                 let next = self.queue.now() + AUDIT_PERIOD;
                 self.queue.schedule(next, Event::Audit);
@@ -131,7 +138,9 @@ impl<P: Process> Simulator<P> {
             return Ok(());
         }
         self.write(id, Happening::Synced);
-        let released = self.nodes[id].disk.synced();
+        let node = &mut self.nodes[id];
+        let released = node.disk.synced();
+        node.images.keep_from(node.disk.durable().log().base());
         if let Some(step) = released.last().map(|held| held.step) {
             self.record(id, || Line::Durable { step });
         }
@@ -157,7 +166,7 @@ impl<P: Process> Simulator<P> {
             Input::Propose { payloads } => {
                 Some((driver.server().figure2().clone(), payloads.clone()))
             }
-            Input::Timeout(_) | Input::Receive { .. } => None,
+            Input::Timeout(_) | Input::Receive { .. } | Input::Compacted { .. } => None,
         };
         let output = guarded(id, || driver.step(input))?;
         let proposed = proposed.as_ref().map(|(before, payloads)| (before, payloads.as_slice()));
@@ -234,18 +243,76 @@ impl<P: Process> Simulator<P> {
             Delivery::Lost => self.write(to, Happening::Lost { from, message }),
             Delivery::Arrives(first, second) => {
                 for delay in second.into_iter().chain([first]) {
-                    let message = message.clone();
-                    self.queue.schedule(now + delay, Event::Arrival { from, to, message });
+                    match self.arrival(from, to, message.clone()) {
+                        Some(event) => self.queue.schedule(now + delay, event),
+                        None => return,
+                    }
                 }
             }
         }
     }
 
+    /// The arrival of a message; with it, that of the image that it belongs to.
+    fn arrival(&mut self, from: usize, to: usize, message: Message) -> Option<Event> {
+        let base = match &message {
+            Message::InstallSnapshot(request) => request.base,
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntries(_)
+            | Message::AppendEntriesReply(_) => return Some(Event::Arrival { from, to, message }),
+        };
+        let image = self.image(from, base)?;
+        Some(Event::ImageArrives { from, to, message, image })
+    }
+
+    /// The image of a mark on the disk of a server, which needs it.
+    fn image(&mut self, id: usize, base: Base) -> Option<LabImage> {
+        let image = self.nodes[id].images.of(base).cloned();
+        if image.is_none() {
+            self.note(Err(Violation::NoImage { server: id, index: base.last_index }));
+        }
+        image
+    }
+
+    /// The state machine of a server becomes the image of a mark.
+    fn restore(&mut self, id: usize, base: Base) -> Result<(), Violation> {
+        let Some(image) = self.image(id, base) else { return Ok(()) };
+        let index = base.last_index;
+        self.write(id, Happening::Restored(index));
+        self.nodes[id].waiters.applied(index, base.last_term, |_, _| {});
+        self.oracle.restore(id, index, &image.commands)
+    }
+
+    /// The state machine of the labs makes an image of itself behind every tenth entry or so.
+    fn begin_image(&mut self, id: usize, base: Base) {
+        let Some(interval) = self.options.snapshots else { return };
+        let due = (base.last_index + 1).is_multiple_of(interval);
+        if !due || !self.nodes[id].images.begin(base.last_index) {
+            return;
+        }
+        let image = LabImage { base, commands: self.oracle.held(id).to_vec() };
+        let takes = Duration::from_micros(self.rng.random_range(self.options.image.clone()));
+        let (server, life) = (id, self.nodes[id].life);
+        let written = Event::ImageWritten { server, life, image };
+        self.queue.schedule(self.queue.now() + takes, written);
+    }
+
+    /// An image is durable, so the log need not reach back behind it.
+    fn image_written(&mut self, id: usize, life: u64, image: LabImage) -> Result<(), Violation> {
+        if self.nodes[id].life != life || self.nodes[id].driver.is_none() {
+            return Ok(());
+        }
+        let last_index = image.base.last_index;
+        self.nodes[id].images.written(image);
+        self.write(id, Happening::ImageWritten(last_index));
+        self.step(id, Input::Compacted { last_index }, Vec::new())
+    }
+
     /// What the judge says against a message that leaves.
     fn leaving(&self, from: usize, to: ServerId, message: &Message) -> Option<String> {
-        let judge = self.options.judge?;
+        let (judge, server) = (self.options.judge?, self.server(from)?);
         let disk = self.nodes[from].disk.durable();
-        judge.leaving(disk, self.server(from)?, &[(to, message.clone())])
+        judge.knows(server).then(|| judge.leaving(disk, server, &[(to, message.clone())]))?
     }
 
     fn apply(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {
@@ -265,6 +332,7 @@ impl<P: Process> Simulator<P> {
             let disks = self.nodes.iter().map(|node| node.disk.durable());
             self.safety.committed(id, term, index, &entry, disks)?;
         }
+        self.begin_image(id, Base { last_index: index, last_term: entry.term });
         Ok(())
     }
 
@@ -293,7 +361,8 @@ impl Judged {
     }
 
     fn objection(self, output: &Output, after: &Server) -> Option<String> {
-        self.judge.step(&self.before, &self.input, output, after)
+        let known = self.judge.knows(&self.before) && self.judge.knows(after);
+        known.then(|| self.judge.step(&self.before, &self.input, output, after))?
     }
 }
 
@@ -339,6 +408,11 @@ impl<P: Process> Exits<Message, Asked> for Leaving<'_, P> {
         for asked in waiters {
             self.answer(asked.ticket, Proposal::NotLeader { term, leader });
         }
+    }
+
+    fn restore(&mut self, base: Base) {
+        let restored = self.simulator.restore(self.id, base);
+        self.simulator.note(restored);
     }
 
     fn apply(&mut self, entries: Vec<(Index, Entry)>) {

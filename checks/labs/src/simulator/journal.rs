@@ -52,6 +52,10 @@ pub enum Happening {
     Became(Summary),
     /// A sync ended.
     Synced,
+    /// An image of the state machine as of this index is whole and durable.
+    ImageWritten(Index),
+    /// The state machine became an image as of this index.
+    Restored(Index),
     /// An entry was applied.
     Applied {
         /// Its index.
@@ -175,6 +179,8 @@ impl fmt::Display for JournalLine {
                 write!(f, ", committed {commit_index}")
             }
             Happening::Synced => f.write_str("disk synced"),
+            Happening::ImageWritten(index) => write!(f, "has an image of index {index}"),
+            Happening::Restored(index) => write!(f, "restores the image of index {index}"),
             Happening::Applied { index, command } => write!(f, "applies {index}: {command:?}"),
         }
     }
@@ -206,6 +212,11 @@ impl fmt::Display for Readable<'_> {
                 write!(f, " after {after} of term {}", request.prev_log_term)?;
                 write!(f, ", committed {}", request.leader_commit)
             }
+            Message::InstallSnapshot(request) => write!(
+                f,
+                "InstallSnapshot term {}, up to {} of term {}",
+                request.term, request.base.last_index, request.base.last_term
+            ),
             Message::AppendEntriesReply(reply) => {
                 write!(f, "append in term {}: ", reply.term)?;
                 match reply.outcome {

@@ -11,6 +11,7 @@
 
 mod disk;
 mod drive;
+mod images;
 mod journal;
 mod network;
 mod options;
@@ -39,6 +40,7 @@ use crate::harness::{self, Harness, ServerStatus, Started};
 use crate::oracle::Oracle;
 use crate::simulate::Achieved;
 use disk::{Asked, Disk};
+use images::{Images, LabImage};
 use network::Links;
 use queue::Queue;
 use safety::Safety;
@@ -84,6 +86,10 @@ enum Event {
     Arrival { from: usize, to: usize, message: Message },
     /// A sync ends, unless the server has crashed.
     SyncEnds { server: usize, life: u64 },
+    /// An image is whole and durable, unless the server has crashed.
+    ImageWritten { server: usize, life: u64, image: LabImage },
+    /// An image has arrived whole, and with it the message that it belongs to.
+    ImageArrives { from: usize, to: usize, message: Message, image: LabImage },
     /// The logs are compared.
     Audit,
 }
@@ -94,6 +100,7 @@ struct Node<P> {
     /// None while the server is down.
     driver: Option<Driver<P>>,
     disk: Disk,
+    images: Images,
     /// How often the server has started.
     life: u64,
     /// What it has recorded, in all its lives.
@@ -116,6 +123,7 @@ impl<P: Process> Simulator<P> {
             },
             driver: None,
             disk: Disk::default(),
+            images: Images::default(),
             life: 0,
             recording: Vec::new(),
             wakes: None,
@@ -261,6 +269,7 @@ impl<P: Process> Harness for Simulator<P> {
         self.write(server, Happening::Crashed { unsynced, kept });
         let node = &mut self.nodes[server];
         node.disk.crash(kept);
+        node.images.crash(node.disk.durable().log().base());
         node.driver = None;
         node.wakes = None;
         node.waiters = Waiters::default();

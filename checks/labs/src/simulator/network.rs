@@ -97,7 +97,9 @@ impl Links {
     /// Counts a message that reached a server.
     pub fn arrived(&mut self, to: usize, message: &Message) {
         match message {
-            Message::RequestVote(_) | Message::AppendEntries(_) => self.requests[to] += 1,
+            Message::RequestVote(_) | Message::AppendEntries(_) | Message::InstallSnapshot(_) => {
+                self.requests[to] += 1;
+            }
             Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {}
         }
     }

@@ -26,6 +26,11 @@ pub struct ClusterOptions {
     pub journal: usize,
     /// Whether the servers record what they do, for [`trace`](crate::trace).
     pub record: bool,
+    /// The state machines make an image of themselves behind each entry whose index, plus one, is a
+    /// multiple of this; never, if none.
+    pub snapshots: Option<u64>,
+    /// How long it takes to write an image, in microseconds.
+    pub image: RangeInclusive<u64>,
     /// Who looks at each step, each start and each message that leaves, if somebody does.
     pub judge: Option<&'static dyn Judge>,
 }
@@ -42,6 +47,8 @@ impl Default for ClusterOptions {
             stalls: (0.0, 0),
             journal: 200,
             record: false,
+            snapshots: None,
+            image: 1_000..=50_000,
             judge: None,
         }
     }

@@ -142,7 +142,8 @@ impl Safety {
             Message::AppendEntries(_)
             | Message::AppendEntriesReply(_)
             | Message::RequestVote(_)
-            | Message::RequestVoteReply(_) => return Ok(()),
+            | Message::RequestVoteReply(_)
+            | Message::InstallSnapshot(_) => return Ok(()),
         }
         let recent = self.heartbeats.entry((from, to)).or_default();
         recent.push_back(now);

@@ -14,11 +14,12 @@ fn first_difference<const N: usize>(fields: Fields<N>) -> Option<&'static str> {
 
 /// Compares what a step returned.
 pub fn outputs(core: &Output, recorded: &Output) -> Result<(), Discrepancy> {
-    let Output { persist, send, timers, apply, proposal, breach } = core;
+    let Output { persist, send, timers, restore, apply, proposal, breach } = core;
     let differs = first_difference([
         ("persist", *persist == recorded.persist),
         ("send", *send == recorded.send),
         ("timers", *timers == recorded.timers),
+        ("restore", *restore == recorded.restore),
         ("apply", *apply == recorded.apply),
         ("proposal", *proposal == recorded.proposal),
         ("breach", *breach == recorded.breach),

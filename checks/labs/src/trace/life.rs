@@ -1,7 +1,7 @@
 //! One life of a server: what it has taken, and what of it may have left.
 
 use veraft::driver::{Batch, Gate};
-use veraft::figure2::{Entry, Index, Persistent, Record};
+use veraft::figure2::{Base, Entry, Index, Persistent, Record};
 use veraft_models::properties::applied_in_turn;
 
 use super::cluster::{Facts, LetterDigest};
@@ -35,6 +35,8 @@ pub struct Waiting {
     pub records: Vec<Record>,
     /// Messages that wait for the records.
     pub letters: Vec<LetterDigest>,
+    /// What the state machine is to become first.
+    pub restore: Option<Base>,
     /// Entries to apply.
     pub apply: Vec<(Index, Entry)>,
 }
@@ -46,6 +48,7 @@ fn writes(waiting: &Waiting) -> bool {
 impl<P> Life<P> {
     /// A life that begins.
     pub fn new(server: P, durable: Persistent) -> Life<P> {
+        let applied = durable.log().base().last_index;
         Life {
             server,
             steps: 0,
@@ -53,7 +56,7 @@ impl<P> Life<P> {
             durable,
             gate: Gate::default(),
             durable_step: 0,
-            applied: 0,
+            applied,
         }
     }
 
@@ -98,9 +101,13 @@ impl<P> Life<P> {
     }
 
     fn leave(&mut self, free: Waiting, cluster: &mut Facts) -> Result<(), Finding> {
-        let Waiting { step: _, at, records, letters, apply } = free;
+        let Waiting { step: _, at, records, letters, restore, apply } = free;
         records.into_iter().for_each(|record| self.durable.write(record));
         letters.into_iter().for_each(|letter| cluster.sent(letter));
+        if let Some(base) = restore {
+            // Of what stands in an image, a recording says nothing.
+            self.applied = base.last_index;
+        }
         for (index, entry) in apply {
             applied_in_turn(self.applied, [index]).map_err(|expected| {
                 at.finds(Discrepancy::AppliedOutOfTurn { expected, found: index })

@@ -16,7 +16,7 @@
 
 mod cluster;
 mod compare;
-mod format_1;
+mod formats;
 mod life;
 mod replay;
 

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use veraft::driver::Protocol;
 use veraft::figure2::{
-    Config, Index, Input, Log, Message, Output, Persistent, Record, Server, ServerId,
+    Base, Config, Index, Input, Log, Message, Output, Persistent, Record, Server, ServerId,
 };
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
 use super::cluster::{Facts, LetterDigest};
 use super::life::{Life, Past, Waiting};
-use super::{Discrepancy, Endings, FileLine, Finding, compare, format_1};
+use super::{Discrepancy, Endings, FileLine, Finding, compare, formats};
 
 /// Replays a file and tells the cluster what its server did.
 pub fn file(path: &Path, cluster: &mut Facts) -> Result<(), Finding> {
@@ -26,7 +26,7 @@ pub fn file(path: &Path, cluster: &mut Facts) -> Result<(), Finding> {
     for line in BufReader::new(file).split(b'\n') {
         at.line += 1;
         let line = line.map_err(|error| at.finds(unreadable(error)))?;
-        let line = format_1::read(&line);
+        let line = formats::read(&line);
         if let Some(half) = half.take() {
             match line {
                 Ok(Line::Start { .. }) => replay.cluster.cut_off(half.at),
@@ -88,7 +88,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         floor: Index,
         at: &FileLine,
     ) -> Result<(), Discrepancy> {
-        if !format_1::READ.contains(&format) {
+        if !formats::READ.contains(&format) {
             return Err(Discrepancy::Format { found: format, expected: FORMAT });
         }
         let first = self.id.is_none();
@@ -101,13 +101,14 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         let past = self.end_of_life();
         if first && persistent != Persistent::default() {
             self.cluster.unrecorded_past(at.clone());
-            self.cluster.enter_log(&Log::default(), persistent.log().entries(), at)?;
+            self.cluster.enter_log(&before(persistent.log()), persistent.log().entries(), at)?;
         } else if !past.leads_to(&persistent) {
             return Err(Discrepancy::PastDiffers);
         }
         let durable = persistent.clone();
         let (server, _timers) = guarded(|| P::start(config, persistent, floor))?;
-        if let Some(judge) = self.cluster.judge() {
+        let judge = self.cluster.judge();
+        if let Some(judge) = judge.filter(|judge| judge.knows(server.figure2())) {
             self.cluster.judged(judge.restart(&durable, server.figure2()))?;
         }
         self.life = Some(Life::new(server, durable));
@@ -131,13 +132,16 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         }
         let mut stored = life.server.figure2().persistent().clone();
         let judge = self.cluster.judge();
+        let judge = judge.filter(|judge| judge.knows(life.server.figure2()));
         let judged = judge.map(|judge| (judge, life.server.figure2().clone(), input.clone()));
         let returned = guarded(|| life.server.step(input))?;
         compare::outputs(&returned, &output)?;
         compare::states(&State::from(life.server.figure2()), &state)?;
         if let Some((judge, before, input)) = judged {
             let after = life.server.figure2();
-            self.cluster.judged(judge.step(&before, &input, &output, after))?;
+            if judge.knows(after) {
+                self.cluster.judged(judge.step(&before, &input, &output, after))?;
+            }
         }
         self.cluster.step();
         let server = life.server.figure2();
@@ -145,7 +149,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             self.cluster.leads(id, server.current_term(), at)?;
         }
 
-        let Output { persist, send, timers: _, apply, proposal: _, breach: _ } = output;
+        let Output { persist, send, timers: _, restore, apply, proposal: _, breach: _ } = output;
         for record in &persist {
             if let Record::Append { entries } = record {
                 self.cluster.enter_log(stored.log(), entries, at)?;
@@ -161,7 +165,8 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             }
         }
         let at = at.clone();
-        life.stepped(Waiting { step, at, records: persist, letters, apply }, self.cluster)
+        let waiting = Waiting { step, at, records: persist, letters, restore, apply };
+        life.stepped(waiting, self.cluster)
     }
 
     /// What the next life may start with.
@@ -176,12 +181,19 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             self.cluster.incomplete(id);
         }
         let mut unsure = Vec::new();
-        for Waiting { step: _, at, records, letters, apply: _ } in life.end() {
+        for Waiting { step: _, at, records, letters, restore: _, apply: _ } in life.end() {
             letters.into_iter().for_each(|letter| self.cluster.held(letter, &at));
             unsure.extend(records);
         }
         Past { durable: life.durable, unsure, lossy }
     }
+}
+
+/// The empty log that a log continues: it begins where that one does.
+fn before(log: &Log) -> Log {
+    let base = Some(log.base()).filter(|base| *base != Base::default());
+    let records = base.into_iter().map(Record::Base);
+    records.collect::<Persistent>().log().clone()
 }
 
 fn living<P>(life: &mut Option<Life<P>>) -> Result<&mut Life<P>, Discrepancy> {

@@ -1,4 +1,5 @@
-//! Recordings of format 1, in which every entry was a command, and nothing was a breach.
+//! Recordings of earlier formats. In format 1 every entry was a command, and nothing was a
+//! breach; up to format 2 a log was the list of its entries, and had no base.
 
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
@@ -18,8 +19,8 @@ pub fn read(line: &[u8]) -> Result<Line, serde_json::Error> {
     })
 }
 
-/// Gives each entry, and each proposal, payloads in the place of commands; whether there were
-/// any.
+/// Gives each entry, and each proposal, payloads in the place of commands, and each log its
+/// base; whether there were any to change.
 fn upgrade(value: &mut Value) -> bool {
     match value {
         Value::Array(values) => values.iter_mut().fold(false, |any, one| upgrade(one) | any),
@@ -31,6 +32,14 @@ fn upgrade(value: &mut Value) -> bool {
                 all.for_each(|one| *one = json!({ "Command": one.take() }));
                 commands
             });
+            if fields.get("log").is_some_and(Value::is_array) {
+                any |= rename(
+                    fields,
+                    "log",
+                    "log",
+                    |entries| json!({ "base": { "last_index": 0, "last_term": 0 }, "entries": entries }),
+                );
+            }
             any | fields.values_mut().fold(false, |any, one| upgrade(one) | any)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
