@@ -48,7 +48,7 @@ fn server(log: Entries, role: Role, commit_index: u64) -> Server {
 fn say(node: &mut ModelNode, to: ServerId, message: Message) {
     let mut out = Out::<Raft>::new();
     out.send(actor_id(to), message);
-    assert_eq!(node.interpret(out, false).len(), 1);
+    assert_eq!(node.interpret(out, false, 0).len(), 1);
 }
 
 fn grant(term: Term) -> Message {
@@ -91,13 +91,13 @@ fn a_vote_that_became_durable_is_seen_though_nobody_was_told() {
     let mut out = Out::<Raft>::new();
     out.save(ballot(2, Some(C)));
     let mut torn = node.clone();
-    assert!(node.interpret(out, false).is_empty());
+    assert!(node.interpret(out, false, 0).is_empty());
     assert_eq!((node.witness.term, &node.witness.votes), (2, &BTreeSet::from([C])));
 
     let mut out = Out::<Raft>::new();
     out.save(ballot(2, Some(C)));
     out.send(actor_id(C), grant(2));
-    assert!(torn.interpret(out, true).is_empty());
+    assert!(torn.interpret(out, true, 0).is_empty());
     assert_eq!(torn.witness.term, 0, "neither durable nor told");
     assert_eq!(torn.carry_out().len(), 1);
     assert_eq!((torn.witness.term, &torn.witness.votes), (2, &BTreeSet::from([C])));
@@ -109,7 +109,7 @@ fn the_longest_log_that_a_leader_had_in_its_term_is_seen() {
     let mut node = node();
     let look = |node: &mut ModelNode, server| {
         node.replica.server = server;
-        assert!(node.interpret(Out::<Raft>::new(), false).is_empty());
+        assert!(node.interpret(Out::<Raft>::new(), false, 0).is_empty());
         node.witness.led.clone()
     };
     let seen = |count| Some((1, server(entries(count), Role::default(), 0).log().clone()));
@@ -124,7 +124,7 @@ fn the_highest_commit_index_of_a_life_is_seen() {
     let mut node = node();
     for commit_index in [2, 1] {
         node.replica.server = server(entries(2), Role::default(), commit_index);
-        assert!(node.interpret(Out::<Raft>::new(), false).is_empty());
+        assert!(node.interpret(Out::<Raft>::new(), false, 0).is_empty());
         assert_eq!(node.witness.commit_index, 2);
     }
 }
@@ -142,12 +142,12 @@ fn a_restart_loses_whatever_is_volatile() {
     node.replica.server = server(entries(2), Role::Leader(Leader::default()), 2);
     let mut out = Out::<Raft>::new();
     out.save(ballot(1, Some(A)));
-    node.interpret(out, false);
+    node.interpret(out, false, 0);
     let mut out = Out::<Raft>::new();
     out.save(ballot(2, None));
     out.send(actor_id(B), grant(2));
     out.set_timer(Timer::Heartbeat, stateright::actor::model_timeout());
-    node.interpret(out, true);
+    node.interpret(out, true, 0);
     assert!(!node.pending.is_empty() && node.timers.contains(&Timer::Heartbeat));
     assert_eq!(node.witness.commit_index, 2);
 
