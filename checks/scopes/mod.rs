@@ -70,6 +70,10 @@ const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Boun
     Bounds { servers, terms, entries, restarts, compactions: 0 }
 }
 
+const fn compacting(bounds: Bounds, compactions: u32) -> Bounds {
+    Bounds { compactions, ..bounds }
+}
+
 const fn scope(
     name: &'static str,
     about: &'static str,
@@ -177,6 +181,12 @@ pub const SCOPES: &[Scope] = &[
     on_request(scope("terms-huge", "the largest exhausted", bounds(3, 3, 3, 2), MAXIMAL)),
     on_request(scope("five-restart", "`five-log`, a restart", bounds(5, 2, 1, 1), MAXIMAL)),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
+    scope(
+        "snapshots-alone",
+        "a server alone compacts its log",
+        compacting(bounds(1, 3, 3, 2), 3),
+        REDUCED,
+    ),
 ];
 
 /// The scopes of the default run.
@@ -279,7 +289,7 @@ impl Scope {
 
     /// What is wrong with the bounds, if anything is.
     pub fn problem(&self) -> Option<String> {
-        let Bounds { servers, terms, entries, restarts: _, compactions: 0 } = self.bounds;
+        let Bounds { servers, terms, entries, restarts: _, compactions: _ } = self.bounds;
         let symmetry = self.environment().symmetry;
         if self.start.is_some()
             && find(self.name).is_some_and(|named| named.bounds.servers != servers)
@@ -309,7 +319,7 @@ impl Scope {
 
 /// Every property that a scope of the cluster can have.
 pub fn all_properties() -> Vec<Property<Cluster>> {
-    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1, compactions: 0 };
+    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1, compactions: 1 };
     let mut all = properties::of(&most, &BLANKS);
     all.extend(properties::partly_held(&most, &BLANKS));
     all.push(properties::logs_agree());
