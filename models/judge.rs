@@ -12,9 +12,10 @@ use crate::modelled::Modelled;
 
 /// What is to be said against steps, restarts and letters that leave; nothing, where all is well.
 pub trait Judge<P: Modelled = Server>: fmt::Debug + Send + Sync {
-    /// Whether it knows such servers at all. Where it does not, it is not asked.
-    fn knows(&self, server: &P) -> bool {
-        let _ = server;
+    /// Whether it knows such servers at all, and what happens to them, if something does. Where
+    /// it does not, it is not asked.
+    fn knows(&self, server: &P, input: Option<&Input<P::Message>>) -> bool {
+        let _ = (server, input);
         true
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::select;
 use veraft::figure2::{
-    AppendEntries, AppendEntriesReply, AppendOutcome, Breach, Config, Entry, Index, Input, LEAP,
-    LIMIT, Leader, Message, Output, Payload, Persistent, Record, RequestVote, RequestVoteReply,
-    Role, Server, ServerId, Term, Timer, Volatile,
+    AppendEntries, AppendEntriesReply, AppendOutcome, Base, Breach, Config, Entry, Index, Input,
+    InstallSnapshot, LEAP, LIMIT, Leader, Message, Output, Payload, Persistent, Record,
+    RequestVote, RequestVoteReply, Role, Server, ServerId, Term, Timer, Volatile,
 };
 
 const SERVERS: u64 = 3;
@@ -78,6 +78,12 @@ fn message() -> impl Strategy<Value = Message> {
                 })
             }
         ),
+        2 => (number(), anyone(), number(), number()).prop_map(
+            |(term, leader_id, last_index, last_term)| {
+                let base = Base { last_index, last_term };
+                Message::InstallSnapshot(InstallSnapshot { term, leader_id, base })
+            }
+        ),
         2 => (number(), outcome()).prop_map(|(term, outcome)| {
             Message::AppendEntriesReply(AppendEntriesReply { term, outcome })
         }),
@@ -90,8 +96,10 @@ fn received() -> impl Strategy<Value = Input> {
         match &mut message {
             Message::RequestVote(request) if own => request.candidate_id = from,
             Message::AppendEntries(request) if own => request.leader_id = from,
+            Message::InstallSnapshot(request) if own => request.leader_id = from,
             Message::RequestVote(_)
             | Message::AppendEntries(_)
+            | Message::InstallSnapshot(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_) => {}
         }
@@ -119,7 +127,10 @@ fn in_own_term(input: Input, term: Term) -> Input {
             let vote = RequestVoteReply { term, vote_granted: true };
             Input::Receive { from, message: Message::RequestVoteReply(vote) }
         }
-        other @ (Input::Receive { .. } | Input::Timeout(_) | Input::Propose { .. }) => other,
+        other @ (Input::Receive { .. }
+        | Input::Timeout(_)
+        | Input::Propose { .. }
+        | Input::Compacted { .. }) => other,
     }
 }
 
@@ -147,9 +158,11 @@ proptest! {
             }
             prop_assert!(server.current_term() <= before.current_term() + LEAP);
             // What was committed stays, whatever is said.
-            let committed = before.volatile().commit_index as usize;
-            let stands = before.log().entries().iter().take(committed);
-            prop_assert!(stands.eq(server.log().entries().iter().take(committed)));
+            let compacted = server.log().base().last_index;
+            let committed = before.log().first_index()..=before.volatile().commit_index;
+            for (index, entry) in committed.zip(before.log().entries().iter()) {
+                prop_assert!(index <= compacted || server.log().get(index) == Some(entry));
+            }
         }
     }
 }
@@ -300,6 +313,44 @@ fn what_was_committed_or_applied_is_never_destroyed() {
     assert_eq!(step(follower(), 1, append(6, (0, 0), &[1, 1, 6])), None);
     // An old leader is only told so.
     assert_eq!(step(follower(), 1, append(4, (0, 0), &[4])), None);
+}
+
+fn install(term: Term, last_index: Index, last_term: Term) -> Message {
+    let base = Base { last_index, last_term };
+    Message::InstallSnapshot(InstallSnapshot { term, leader_id: ServerId(1), base })
+}
+
+#[test]
+fn a_snapshot_is_of_an_entry_that_the_leader_can_hold() {
+    let log = |index, term| Some(Breach::Log { index, term });
+    assert_eq!(step(follower(), 1, install(6, 4, 3)), None);
+    assert_eq!(step(follower(), 1, install(5, 0, 0)), log(0, 0));
+    assert_eq!(step(follower(), 1, install(5, 4, 0)), log(4, 0));
+    assert_eq!(step(follower(), 1, install(5, 4, 6)), log(4, 6));
+    let range = |number| Some(Breach::Range { number });
+    assert_eq!(step(follower(), 1, install(5, 3 + LEAP, 3)), None);
+    assert_eq!(step(follower(), 1, install(5, 4 + LEAP, 3)), range(4 + LEAP));
+    assert_eq!(step(follower(), 1, install(5, LIMIT + 1, 3)), range(LIMIT + 1));
+    // In the leader's own name, and its alone.
+    let named = ServerId(1);
+    assert_eq!(step(follower(), 2, install(5, 4, 3)), Some(Breach::Name { named }));
+    let second = Some(Breach::SecondLeader { leader: ME });
+    assert_eq!(step(leader(), 1, install(5, 4, 3)), second);
+}
+
+#[test]
+fn a_snapshot_never_destroys_what_was_committed_or_applied() {
+    let gone = |index, applied, sent| Some(Breach::Contradiction { index, applied, sent });
+    assert_eq!(step(follower(), 1, install(6, 2, 1)), None);
+    assert_eq!(step(follower(), 1, install(6, 2, 2)), gone(2, 1, 2));
+    assert_eq!(step(follower(), 1, install(6, 1, 6)), gone(1, 1, 6));
+    // Of what is not known to be committed it may say anything that a log can hold.
+    assert_eq!(step(follower(), 1, install(6, 3, 4)), None);
+    assert_eq!(step(follower(), 1, install(6, 9, 1)), None);
+    let restarted = Server::start(config(), follower().persistent().clone(), 3).0;
+    assert_eq!(step(restarted.clone(), 1, install(6, 3, 4)), gone(3, 3, 4));
+    let falls = Some(Breach::Log { index: 4, term: 1 });
+    assert_eq!(step(restarted, 1, install(6, 4, 1)), falls);
 }
 
 /// The commit index is gone after a restart; what the driver remembers to have applied is not.

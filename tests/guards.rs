@@ -144,7 +144,7 @@ fn a_node_stops_for_good_before_it_overwrites_what_it_applied() {
             Err(other) => panic!("{other}"),
         }
         let persistent = disk.persistent();
-        assert_eq!(persistent.log().term_at(1), Some(1));
+        assert_eq!(persistent.log().term_at(1).held(), Some(1));
         assert_eq!((persistent.log().last_index(), persistent.current_term()), (2, 1));
     }
     assert!(texts[0].contains("a request of S3 contradicts this store"), "{}", texts[0]);

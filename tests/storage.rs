@@ -7,6 +7,8 @@ mod common;
 mod conformance;
 #[path = "storage/damage.rs"]
 mod damage;
+#[path = "storage/growth.rs"]
+mod growth;
 #[path = "storage/layouts.rs"]
 mod layouts;
 #[path = "storage/stops.rs"]

@@ -16,7 +16,7 @@ use crate::terminal::printer::Printer;
 /// What to simulate, and how often.
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
-    /// `all`, a suite (2A, 2B, 2C, extra), one of its tests, or a scope; without it, a list
+    /// `all`, a suite (2A, 2B, 2C, 2D, extra), one of its tests, or a scope; without it, a list
     name: Option<String>,
     /// The seed; with --seeds, the first
     #[arg(long, value_name = "S", default_value_t = 0)]

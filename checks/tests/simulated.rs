@@ -20,13 +20,16 @@ fn assert_all_pass(name: &str, seeds: u64, options: ClusterOptions) {
     for TestReport { test, runs, least, .. } in reports {
         let name = test.name;
         assert_eq!(runs, seeds, "{name}");
-        let Achieved { led_terms, entries } = least.expect("it ran");
+        let Achieved { led_terms, entries, installed } = least.expect("it ran");
+        assert!(installed > 0 || !INSTALLS.contains(&name), "{name}: nobody needed an image");
         assert!(led_terms >= 1, "{name}: a cluster without a leader");
         // The tests of elections propose nothing.
         let proposes = !ELECTIONS.contains(&name);
         assert_eq!(entries >= 1, proposes, "{name}: {entries} entries");
     }
 }
+
+const INSTALLS: [&str; 4] = ["install", "install-lossy", "install-crash", "install-lossy-crash"];
 
 const ELECTIONS: [&str; 3] = ["initial-election", "re-election", "many-elections"];
 
@@ -43,6 +46,20 @@ fn the_2b_suite_passes_on_200_seeds() {
 #[test]
 fn the_2c_suite_passes_on_200_seeds() {
     assert_all_pass("2C", 200, ClusterOptions::default());
+}
+
+#[test]
+fn the_2d_suite_passes_on_200_seeds() {
+    assert_all_pass("2D", 200, ClusterOptions::default());
+}
+
+/// Every other test, too, with images made all the time.
+#[test]
+fn compaction_changes_nothing_of_the_other_suites() {
+    for name in ["2B", "2C", "extra"] {
+        let options = ClusterOptions { snapshots: Some(7), ..ClusterOptions::default() };
+        assert_all_pass(name, 60, options);
+    }
 }
 
 #[test]

@@ -12,8 +12,10 @@
 //! | `held.rs` | what a step owes, while it waits at the gate, and how it leaves |
 //! | `standing.rs` | where a server stands: what its users are told |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
+//! | `compaction.rs` | when an image is due, and when the log begins at it |
 //! | `waiters.rs` | who proposed what, and what became of it |
 
+mod compaction;
 mod drive;
 mod gate;
 mod held;
@@ -23,6 +25,7 @@ mod timers;
 mod timing;
 mod waiters;
 
+pub use compaction::{Compaction, Compactor, weight};
 pub use drive::{Driver, Owed};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
 pub use held::{Exits, Held};

@@ -14,6 +14,8 @@ pub struct Standing {
     pub role: RoleName,
     /// The leader of that term, if known.
     pub leader: Option<ServerId>,
+    /// The index behind which its log begins; 0 while it is whole.
+    pub base_index: Index,
     /// The index of the last entry of its log.
     pub last_log_index: Index,
     /// The highest index it knows to be committed.
@@ -43,6 +45,7 @@ impl Standing {
                 Role::Leader(_) => RoleName::Leader,
             },
             leader: server.leader(),
+            base_index: server.log().base().last_index,
             last_log_index: server.log().last_index(),
             commit_index: server.volatile().commit_index,
         }

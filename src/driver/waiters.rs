@@ -1,8 +1,9 @@
 //! Who proposed what, and what became of it.
 
 use alloc::collections::VecDeque;
+use core::cmp::Ordering;
 
-use crate::figure2::{Index, Term};
+use crate::figure2::{Base, Index, Term};
 
 /// The proposals whose entries are not applied yet: one run of them for each term, in the order
 /// of the terms. `W` is whoever waits.
@@ -29,6 +30,14 @@ pub enum Fate {
     Applied,
     /// Another entry took the place of its own, which never will be.
     Superseded {
+        /// The term in which it was accepted.
+        term: Term,
+        /// The index at which it stood.
+        index: Index,
+    },
+    /// The state machine went past its place with an image: its own entry may be in there, or
+    /// another in its place. Nobody here can know.
+    Skipped {
         /// The term in which it was accepted.
         term: Term,
         /// The index at which it stood.
@@ -79,6 +88,33 @@ impl<W> Waiters<W> {
         }
         self.runs.retain(|run| !run.waiters.is_empty());
     }
+
+    /// The state machine became the image of this base: tells all that wait for an entry in it,
+    /// and those of earlier terms than its last one, which it rules out.
+    pub fn restored(&mut self, base: Base, mut tell: impl FnMut(W, Fate)) {
+        let Base { last_index, last_term } = base;
+        for run in &mut self.runs {
+            while run.first_index <= last_index || run.term < last_term {
+                let Some(waiter) = run.waiters.pop_front() else { break };
+                let (term, index) = (run.term, run.first_index);
+                run.first_index += 1;
+                // Terms never decrease along a log, and this one holds the last entry of the image.
+                let ruled_out = match index.cmp(&last_index) {
+                    Ordering::Less => term > last_term,
+                    Ordering::Equal => term != last_term,
+                    Ordering::Greater => true,
+                };
+                tell(
+                    waiter,
+                    match ruled_out {
+                        true => Fate::Superseded { term, index },
+                        false => Fate::Skipped { term, index },
+                    },
+                );
+            }
+        }
+        self.runs.retain(|run| !run.waiters.is_empty());
+    }
 }
 
 #[cfg(test)]
@@ -116,5 +152,30 @@ mod tests {
         assert_eq!(told(&mut waiters, 9, 4), [(90, superseded)]);
         assert_eq!(told(&mut waiters, 10, 4), [(100, Fate::Applied)]);
         assert!(waiters.runs.is_empty());
+    }
+
+    #[test]
+    fn an_image_tells_all_whose_entries_it_may_hold_and_those_that_it_rules_out() {
+        let mut waiters = Waiters::default();
+        let runs = [run(2, 4, &[24]), run(3, 5, &[35, 36, 37]), run(4, 7, &[47]), run(6, 6, &[66])];
+        runs.into_iter().for_each(|run| waiters.add(run));
+        let mut told = Vec::new();
+        waiters.restored(Base { last_index: 6, last_term: 4 }, |waiter, fate| {
+            told.push((waiter, fate));
+        });
+        let superseded = |term, index| Fate::Superseded { term, index };
+        let expected = [
+            (24, Fate::Skipped { term: 2, index: 4 }),
+            (35, Fate::Skipped { term: 3, index: 5 }),
+            // At the mark itself, another term is another entry.
+            (36, superseded(3, 6)),
+            (37, superseded(3, 7)),
+            (66, superseded(6, 6)),
+        ];
+        assert_eq!(told, expected);
+        // Behind the mark, an entry of its term may still come.
+        let mut later = Vec::new();
+        waiters.applied(7, 4, |waiter, fate| later.push((waiter, fate)));
+        assert_eq!(later, [(47, Fate::Applied)]);
     }
 }

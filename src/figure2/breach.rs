@@ -17,8 +17,8 @@ use super::{
 /// Terms and indices go up to here, so that no sum of two of them overflows.
 pub const LIMIT: u64 = 1 << 62;
 
-/// How far the term of a message may lie above the receiver's, so that no message exhausts the
-/// terms.
+/// How far the term of a message may lie above the receiver's, and the mark of a snapshot behind
+/// its log, so that no message exhausts the terms or the indices.
 pub const LEAP: u64 = 1 << 40;
 
 /// Why a message is none that a correct peer sends. Nothing of it was carried out.
@@ -32,7 +32,7 @@ pub enum Breach {
         named: ServerId,
     },
     /// A term or index is above [`LIMIT`], or the term of the message is 0 or more than
-    /// [`LEAP`] above the receiver's.
+    /// [`LEAP`] above the receiver's, or a snapshot as far behind its log.
     Range {
         /// The number.
         number: u64,
@@ -179,6 +179,8 @@ impl Server {
     fn examine_installed(&self, request: &InstallSnapshot) -> Result<(), Breach> {
         let Base { last_index: index, last_term: term } = request.base;
         let committed = self.committed();
+        let far = index > self.log().last_index() + LEAP;
+        must(!far, Breach::Range { number: index })?;
         if request.term < self.current_term() {
             Ok(())
         } else if index > committed {

@@ -81,7 +81,7 @@ pub enum Record {
     },
     /// The log begins at this mark: it was compacted, or a snapshot was installed. What follows
     /// the mark stays if the log held the mark's own entry, and goes if not. An image of the
-    /// state machine as of the mark is durable before this is written (`SN.2`).
+    /// state machine as of the mark is durable before this is written.
     Base(Base),
 }
 

@@ -18,10 +18,11 @@ use super::machinery::assembly::Parts;
 use super::machinery::identity::UnfitStore;
 use super::node::Node;
 use super::recorder;
+use super::restore::RestoreError;
 use super::state_machine::StateMachine;
 use super::storage::{Storage, StorageError};
 use super::transport::{Transport, TransportError};
-use crate::driver::Timing;
+use crate::driver::{Compaction, Timing};
 use crate::figure2::{Config, ServerId};
 
 /// Collects what a node needs; [`start`](NodeBuilder::start) starts it.
@@ -31,6 +32,8 @@ pub struct NodeBuilder {
     pub(super) seed: Option<u64>,
     pub(super) max_command_bytes: usize,
     pub(super) max_in_flight: usize,
+    pub(super) max_backlog_bytes: u64,
+    pub(super) compaction: Compaction,
     pub(super) recording: Option<Recording>,
     pub(super) cluster: Option<String>,
     pub(super) blanks: bool,
@@ -91,6 +94,9 @@ pub enum StartError {
     /// The storage is not one that this node may start on.
     #[error(transparent)]
     Unfit(#[from] UnfitStore),
+    /// The state machine cannot become what the storage has of it.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The transport cannot be used.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -129,6 +135,8 @@ impl NodeBuilder {
             seed: None,
             max_command_bytes: 1024 * 1024,
             max_in_flight: 65_536,
+            max_backlog_bytes: 64 * 1024 * 1024,
+            compaction: Compaction::default(),
             recording: None,
             cluster: None,
             blanks: true,
@@ -181,6 +189,25 @@ impl NodeBuilder {
         self
     }
 
+    /// How many bytes of committed commands may wait for the state machine (64 MiB otherwise).
+    /// What is proposed to this node beyond that fails at once: a state machine that is slower
+    /// than its cluster does not fall behind for ever.
+    #[must_use]
+    pub fn max_backlog_bytes(mut self, bytes: u64) -> Self {
+        self.max_backlog_bytes = bytes;
+        self
+    }
+
+    /// When the node writes an image of its state machine, and how much of the log it keeps
+    /// behind it; [`Compaction::default`] otherwise. A state machine that cannot be
+    /// [captured](StateMachine::capture), or a storage without a place for
+    /// [images](Storage::images), keeps its log whole.
+    #[must_use]
+    pub fn compaction(mut self, compaction: Compaction) -> Self {
+        self.compaction = compaction;
+        self
+    }
+
     /// Whether this node appends a blank entry when it is elected (it does otherwise). A leader
     /// learns which of the entries before its term are committed only once it commits one of its
     /// own (§5.4.2 of the paper): without blanks, state machines stay empty after a restart of
@@ -208,7 +235,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node. Reads the storage first; that may take a while. A storage that is used
+    /// Starts the node. Reads the storage first, and restores the state machine from its image if
+    /// there is one; that may take a while. A storage that is used
     /// for the first time is this server's from then on, and that of the cluster with this name
     /// and these servers.
     ///

@@ -5,8 +5,9 @@ use crate::runtime::std;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::machinery::sync::{Mutex, lock};
 use crate::figure2::{Index, ServerId};
 
 /// A snapshot of what a node has counted since it started.
@@ -33,6 +34,29 @@ pub struct Metrics {
     pub gate_depth: usize,
     /// How many committed entries the state machine has yet to apply.
     pub apply_lag: Index,
+    /// The bytes of those entries.
+    pub backlog_bytes: u64,
+    /// The bytes of the entries that were applied since the log's base: what a start applies
+    /// again.
+    pub log_bytes: u64,
+    /// Images of the state machine that this node wrote.
+    pub images_written: u64,
+    /// How often its state machine was restored from one, the start included.
+    pub images_restored: u64,
+    /// The last image that was written or restored.
+    pub image: Option<ImageMetrics>,
+}
+
+/// An image of the state machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImageMetrics {
+    /// The index of the last entry in it.
+    pub last_index: Index,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// When this node finished it; not known of one that was restored.
+    pub finished: Option<SystemTime>,
 }
 
 /// What went to a peer and came from it.
@@ -138,6 +162,11 @@ pub(super) struct Counters {
     pub(super) proposal_batch: Histogram,
     pub(super) sync_batch: Histogram,
     pub(super) applied_index: AtomicU64,
+    pub(super) backlog_bytes: AtomicU64,
+    pub(super) log_bytes: AtomicU64,
+    pub(super) images_written: AtomicU64,
+    pub(super) images_restored: AtomicU64,
+    image: Mutex<Option<ImageMetrics>>,
     pub(super) peers: BTreeMap<ServerId, Arc<PeerCounters>>,
 }
 
@@ -155,6 +184,20 @@ impl Counters {
     pub(super) fn synced(&self, records: usize, took: Duration) {
         self.sync_batch.add(records as u64);
         self.sync_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn image_written(&self, image: ImageMetrics) {
+        self.images_written.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.image) = Some(image);
+    }
+
+    pub(super) fn image_restored(&self, last_index: Index, bytes: u64) {
+        self.images_restored.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.image) = Some(ImageMetrics { last_index, bytes, finished: None });
+    }
+
+    pub(super) fn image(&self) -> Option<ImageMetrics> {
+        *lock(&self.image)
     }
 
     pub(super) fn refused(&self, peer: ServerId) {

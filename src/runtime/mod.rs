@@ -24,6 +24,7 @@
 //! | `transport/` | how nodes talk: TCP, in memory, or yours |
 //! | `status.rs`, `leadership.rs`, `metrics.rs` | what a node says of itself |
 //! | `stopped.rs` | that it has stopped, and why |
+//! | `compact.rs`, `restore.rs` | images of the state machine: one by hand, and why there is none |
 //! | `readmit.rs` | how a server comes back whose disk was lost |
 //! | `recorder.rs` | what a node did, to be validated later |
 //! | `machinery/` | the threads behind the handle; private |
@@ -87,6 +88,7 @@
 extern crate std;
 
 mod builder;
+mod compact;
 mod leadership;
 mod limits;
 mod machinery;
@@ -95,27 +97,33 @@ mod node;
 mod proposal;
 mod readmit;
 pub mod recorder;
+mod restore;
 mod state_machine;
 mod status;
 mod stopped;
 mod storage;
 mod transport;
 
-pub use crate::driver::{RoleName, Timing, TimingError};
+pub use crate::driver::{Compaction, RoleName, Timing, TimingError};
 pub use builder::{NodeBuilder, StartError};
+pub use compact::CompactError;
 pub use leadership::{Leadership, LeadershipChanges, NoLeader};
 pub use limits::LimitError;
 pub use machinery::identity::UnfitStore;
-pub use metrics::{BUCKETS, Distribution, Metrics, PeerMetrics};
+pub use metrics::{BUCKETS, Distribution, ImageMetrics, Metrics, PeerMetrics};
 pub use node::Node;
 pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
 pub use readmit::ReadmitError;
-pub use state_machine::StateMachine;
+pub use restore::RestoreError;
+pub use state_machine::{Image, StateMachine};
 pub use status::Status;
 pub use stopped::{StopReason, Stopped};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
-pub use storage::{MemoryDisk, MemoryStorage, Notes, Storage, StorageError};
+pub use storage::{
+    ImageFile, ImageName, ImageStage, Images, MemoryDisk, MemoryStorage, Notes, Storage,
+    StorageError, StoredImage, UnfinishedImage,
+};
 pub use transport::{
     Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
     TransportError, is_urgent,

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::builder::{NodeBuilder, StartError};
+use super::compact::CompactError;
 use super::leadership::{LeadershipChanges, NoLeader};
 use super::machinery::assembly::{self, Parts};
 use super::machinery::threads::{Machinery, Shared};
@@ -18,7 +19,7 @@ use super::status::Status;
 use super::stopped::Stopped;
 use super::storage::Storage;
 use super::transport::Transport;
-use crate::figure2::{Command, Payload, ServerId};
+use crate::figure2::{Command, Index, Payload, ServerId};
 
 /// A running node of a cluster. Share it between threads in an [`Arc`](std::sync::Arc); when the
 /// last one goes, the node shuts down.
@@ -27,6 +28,7 @@ pub struct Node<R> {
     machinery: Machinery<R>,
     max_command_bytes: usize,
     max_in_flight: usize,
+    max_backlog_bytes: u64,
 }
 
 impl<R> fmt::Debug for Node<R> {
@@ -45,10 +47,14 @@ impl<R: Send + 'static> Node<R> {
         T: Transport,
         M: StateMachine<Response = R>,
     {
-        let (id, max_command_bytes, max_in_flight) =
-            (builder.config.id, builder.max_command_bytes, builder.max_in_flight);
+        let (id, max_command_bytes, max_in_flight, max_backlog_bytes) = (
+            builder.config.id,
+            builder.max_command_bytes,
+            builder.max_in_flight,
+            builder.max_backlog_bytes,
+        );
         let machinery = assembly::start(builder, parts)?;
-        Ok(Node { id, machinery, max_command_bytes, max_in_flight })
+        Ok(Node { id, machinery, max_command_bytes, max_in_flight, max_backlog_bytes })
     }
 }
 
@@ -95,6 +101,10 @@ impl<R> Node<R> {
     fn admit(&self, acceptable: Result<(), ProposeError>) -> Result<(), ProposeError> {
         self.machinery.shared.life.check().map_err(ProposeError::Stopped)?;
         acceptable?;
+        let bytes = self.machinery.shared.counters.backlog_bytes.load(Ordering::Relaxed);
+        if bytes > self.max_backlog_bytes {
+            return Err(ProposeError::Backlog { bytes, limit: self.max_backlog_bytes });
+        }
         match self.machinery.shared.life.admit(self.max_in_flight) {
             true => Ok(()),
             false => Err(ProposeError::Busy { limit: self.max_in_flight }),
@@ -157,6 +167,20 @@ impl<R> Node<R> {
     /// it has forgotten may still be needed: who has to connect or to catch up first.
     pub fn readmit(&self, server: ServerId) -> Result<(), ReadmitError> {
         self.machinery.shared.readmit(server)
+    }
+
+    /// Writes an image of this node's state machine, and lets the log begin at it: waits until
+    /// that is durable, and returns the index behind which the log begins. Without this, a node
+    /// does so by itself, as its [`Compaction`](super::Compaction) says.
+    ///
+    /// What is applied while the image is written stays in the log. Peers that lag behind the
+    /// image need one sent.
+    ///
+    /// # Errors
+    /// When the storage or the state machine knows no images, when the image cannot be written,
+    /// or when the node has stopped. The log is as it was then.
+    pub fn compact(&self) -> Result<Index, CompactError> {
+        self.machinery.shared.compact()
     }
 
     /// Stops the node and waits until its last thread has ended. What is not on disk yet is not

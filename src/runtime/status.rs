@@ -24,6 +24,9 @@ pub struct Status {
     pub role: RoleName,
     /// The leader of that term, if known.
     pub leader: Option<ServerId>,
+    /// The index behind which its log begins; 0 while it is whole. What stands before is in an
+    /// image of the state machine.
+    pub base_index: Index,
     /// The index of the last entry of its log.
     pub last_log_index: Index,
     /// The highest index it knows to be committed.
@@ -45,7 +48,7 @@ pub struct Status {
 
 /// Logs what has changed between two standings of a server.
 pub(super) fn log_change(old: &Standing, new: &Standing) {
-    let Standing { id: _, term, role, leader, last_log_index: _, commit_index } = *new;
+    let Standing { id: _, term, role, leader, base_index, last_log_index: _, commit_index } = *new;
     if (old.term, old.role) != (term, role) {
         log::info!(term, ?role, from_term = old.term, from_role = ?old.role, "role");
     }
@@ -55,6 +58,9 @@ pub(super) fn log_change(old: &Standing, new: &Standing) {
             None => log::info!(term, "no leader"),
         }
     }
+    if old.base_index != base_index {
+        log::info!(term, base_index, from_index = old.base_index, "the log begins");
+    }
     if old.commit_index != commit_index {
         log::debug!(term, commit_index, "commit");
     }
@@ -62,7 +68,8 @@ pub(super) fn log_change(old: &Standing, new: &Standing) {
 
 impl Status {
     pub(super) fn new(standing: Standing, applied_index: Index, concerns: Concerns) -> Status {
-        let Standing { id, term, role, leader, last_log_index, commit_index } = standing;
+        let Standing { id, term, role, leader, base_index, last_log_index, commit_index } =
+            standing;
         let Concerns { refused, refused_by, lost: Lost { to, peers: lost }, disowned } = concerns;
         let leads = role == RoleName::Leader && term == to;
         let lost = if leads { lost } else { BTreeSet::new() };
@@ -71,6 +78,7 @@ impl Status {
             term,
             role,
             leader,
+            base_index,
             last_log_index,
             commit_index,
             applied_index,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::restore::RestoreError;
 use super::storage::StorageError;
 
 /// The node has stopped; only a new one can go on, from the same storage.
@@ -43,6 +44,10 @@ pub enum StopReason {
     /// unknown.
     #[error("its storage failed; repair the cause, then start it again")]
     Storage(#[source] Arc<StorageError>),
+    /// Its state machine could not become the one of an image, which holds what this node has
+    /// missed.
+    #[error("its state machine was not restored; repair the cause, then start it again")]
+    Restore(#[source] Arc<RestoreError>),
     /// A request contradicted what this node has applied or knows to be committed: a disk of the
     /// cluster has lost what it promised. The store is marked, and no node starts on it until
     /// the mark is removed.
@@ -57,7 +62,7 @@ pub enum StopReason {
     /// A thread of the node panicked: a state machine that panics, or a broken invariant.
     #[error("its {thread} thread panicked; the message is on standard error")]
     Panicked {
-        /// What the thread does: "server", "disk", "application" or "sender".
+        /// What the thread does: "server", "disk", "application", "images" or "sender".
         thread: String,
     },
 }

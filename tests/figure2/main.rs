@@ -3,6 +3,7 @@
 
 mod append_entries;
 mod candidates;
+mod install_snapshot;
 mod leaders;
 mod request_vote;
 mod state;

@@ -5,10 +5,13 @@ use std::path::Path;
 
 use redb::{ReadableDatabase, TableDefinition};
 use tempfile::TempDir;
-use veraft::figure2::{Persistent, Record, ServerId};
+use veraft::figure2::{Base, Persistent, Record, ServerId};
 use veraft::runtime::{DiskStorage, Notes, Storage, StorageError};
 
 use super::{append, ballot};
+
+/// The layout that is written.
+const NEWEST: u32 = 3;
 
 const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
 
@@ -53,7 +56,7 @@ fn a_file_of_layout_1_becomes_one_of_this_layout() {
     assert_eq!(storage.load().unwrap(), expected());
     assert_eq!(storage.notes().unwrap(), Notes::new());
     drop(storage);
-    assert_eq!(layout(directory.path()), 2);
+    assert_eq!(layout(directory.path()), NEWEST);
 
     let mut storage = DiskStorage::open(directory.path()).unwrap();
     let mut found = storage.load().unwrap();
@@ -70,7 +73,7 @@ fn a_file_of_layout_1_becomes_one_of_this_layout() {
 }
 
 #[test]
-fn a_file_of_layout_2_is_read() {
+fn a_file_of_layout_2_becomes_one_of_this_layout() {
     let directory = copy("store-2");
     assert_eq!(layout(directory.path()), 2);
     let mut storage = DiskStorage::open(directory.path()).unwrap();
@@ -81,6 +84,16 @@ fn a_file_of_layout_2_is_read() {
     let notes = [("floor", 296_u64.to_le_bytes().to_vec()), ("who", b"a note".to_vec())];
     let notes: Notes = notes.into_iter().map(|(name, value)| (name.into(), value)).collect();
     assert_eq!(storage.notes().unwrap(), notes);
+
+    let base = Record::Base(Base { last_index: 260, last_term: 1 });
+    storage.append(std::slice::from_ref(&base)).unwrap();
+    storage.sync().unwrap();
+    drop(storage);
+    assert_eq!(layout(directory.path()), NEWEST);
+    found.write(base);
+    let mut storage = DiskStorage::open(directory.path()).unwrap();
+    assert_eq!(storage.load().unwrap(), found);
+    assert_eq!(storage.notes().unwrap(), notes);
 }
 
 #[test]
@@ -88,19 +101,19 @@ fn a_later_layout_is_refused_and_kept() {
     let directory = copy("store-2");
     let store = redb::Database::open(directory.path().join("raft.redb")).unwrap();
     let transaction = store.begin_write().unwrap();
-    transaction.open_table(FORMAT).unwrap().insert((), 3).unwrap();
+    transaction.open_table(FORMAT).unwrap().insert((), NEWEST + 1).unwrap();
     transaction.commit().unwrap();
     drop(store);
     for _ in 0..2 {
         match DiskStorage::open(directory.path()).map(|_| ()) {
-            Err(error @ StorageError::Layout { found: 3, newest: 2, .. }) => {
+            Err(error @ StorageError::Layout { found: 4, newest: 3, .. }) => {
                 let text = error.to_string();
                 assert!(text.contains("raft.redb") && text.contains("later"), "{text}");
             }
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(layout(directory.path()), 3);
+    assert_eq!(layout(directory.path()), NEWEST + 1);
 }
 
 #[test]
@@ -140,7 +153,11 @@ fn a_record_that_is_missing_or_no_record_is_named() {
     const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
     const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
     type Edit = fn(&redb::WriteTransaction);
-    let edits: [(Edit, &str); 5] = [
+    const BASE: TableDefinition<(), &[u8]> = TableDefinition::new("base");
+    fn base(edit: &redb::WriteTransaction, base: &[u8]) {
+        edit.open_table(BASE).unwrap().insert((), base).unwrap();
+    }
+    let edits: [(Edit, &str); 9] = [
         (|edit| drop(edit.open_table(ENTRIES).unwrap().remove(1).unwrap()), "entry 1"),
         (|edit| drop(edit.open_table(ENTRIES).unwrap().remove(257).unwrap()), "entry 257"),
         (
@@ -152,9 +169,16 @@ fn a_record_that_is_missing_or_no_record_is_named() {
             "the ballot",
         ),
         (|edit| assert!(edit.delete_table(BALLOT).unwrap()), "its tables"),
+        (|edit| assert!(edit.delete_table(BASE).unwrap()), "its tables"),
+        (|edit| base(edit, &[1]), "the base"),
+        // Of a term that the server has not seen.
+        (|edit| base(edit, &[100, 6]), "the base"),
+        // The entry behind it has a lower term.
+        (|edit| base(edit, &[100, 3]), "entry 101"),
     ];
     for (edit, expected) in edits {
         let directory = copy("store-2");
+        drop(DiskStorage::open(directory.path()).unwrap());
         let store = redb::Database::open(directory.path().join("raft.redb")).unwrap();
         let transaction = store.begin_write().unwrap();
         edit(&transaction);

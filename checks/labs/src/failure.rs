@@ -280,6 +280,16 @@ pub enum Unmet {
         /// Where it should have gone.
         expected: std::ops::RangeInclusive<Index>,
     },
+    /// A log was not compacted in time.
+    #[error("S{server} keeps {bytes} bytes of persistent state, not less than {most}")]
+    LogTooLong {
+        /// The server.
+        server: usize,
+        /// How many bytes it keeps.
+        bytes: usize,
+        /// It was to keep fewer.
+        most: usize,
+    },
     /// A leader refused a command.
     #[error("S{server}, the leader, refused {command:?}")]
     LeaderRefused {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use veraft::figure2::{Command, Index, Term};
+use veraft::figure2::{Command, Index, Persistent, Term};
 
 use crate::failure::Violation;
 
@@ -54,6 +54,9 @@ pub trait Harness {
     /// The command that `server` applied at `index` since it last started.
     fn applied(&self, server: usize, index: Index) -> Option<Command>;
 
+    /// How many bytes the persistent state of `server` has: term, vote and log, in postcard.
+    fn persisted_bytes(&self, server: usize) -> usize;
+
     /// What the cluster did wrong so far, if anything.
     fn violation(&self) -> Option<Violation>;
 }
@@ -86,4 +89,9 @@ pub struct ServerStatus {
     pub term: Term,
     /// Whether it leads that term.
     pub leads: bool,
+}
+
+/// How many bytes a persistent state has in postcard.
+pub fn persisted_bytes(persistent: &Persistent) -> usize {
+    postcard::to_allocvec(persistent).map_or(usize::MAX, |bytes| bytes.len())
 }

@@ -1,6 +1,7 @@
 //! The vocabulary of the lab scripts, on top of a [`Harness`]: the constants are those of the
 //! public Raft labs.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use veraft::figure2::{Command, Index, Term};
@@ -52,7 +53,7 @@ impl<'h> Lab<'h> {
     }
 
     /// A number from `range`, drawn at random.
-    pub fn random(&mut self, range: std::ops::RangeInclusive<u64>) -> u64 {
+    pub fn random(&mut self, range: RangeInclusive<u64>) -> u64 {
         self.harness.random(range)
     }
 
@@ -239,6 +240,28 @@ impl<'h> Lab<'h> {
         let after = self.now() - began;
         let command = self.applied(index).1.unwrap_or_else(|| command(0));
         Err(Unmet::NotApplied { command, expected, after }.into())
+    }
+
+    /// The persistent state of each server has fewer bytes than `most`.
+    pub fn check_persisted_bytes(&self, most: usize) -> Result<(), Failure> {
+        let bytes = (0..self.servers()).map(|server| self.harness.persisted_bytes(server));
+        match bytes.enumerate().find(|(_, bytes)| *bytes >= most) {
+            Some((server, bytes)) => Err(Unmet::LogTooLong { server, bytes, most }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// `command` stands where it may.
+    pub fn check_index(
+        &self,
+        command: Command,
+        index: Index,
+        expected: RangeInclusive<Index>,
+    ) -> Result<(), Failure> {
+        match expected.contains(&index) {
+            true => Ok(()),
+            false => Err(Unmet::WrongIndex { command, index, expected }.into()),
+        }
     }
 
     /// Offers `command` until `expected` servers have applied it, and says at which index.

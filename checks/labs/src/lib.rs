@@ -21,6 +21,10 @@
 //! | 2C | `persist-1`, `-2`, `-3` | 3, 5, 3 | what was agreed outlives restarts |
 //! | 2C | `figure-8` | 5 | 1000 crashes of leaders; all agree in the end |
 //! | 2C | `unreliable-agree` | 5 | every command is applied on a network that loses messages |
+//! | 2D | `snapshot-basic` | 3 | logs stay short |
+//! | 2D | `install`, `-crash`, `-lossy`, `-lossy-crash` | 3 | who lacks what others compacted gets an image |
+//! | 2D | `snapshot-all-crash` | 3 | all go on from their images |
+//! | 2D | `snapshot-init` | 3 | an image is there after a second start, too |
 //! | extra | `storm-3`, `-4`, `-5` | 3, 4, 5 | crashes and cuts right when terms and leaders change |
 //! | extra | `late-votes` | 3 | votes of one election arrive in the next |
 //! | extra | `catch-up` | 5 | logs far apart are brought together in a few round trips |

@@ -17,7 +17,7 @@ use veraft::runtime::{
 };
 
 use crate::failure::Violation;
-use crate::harness::{Harness, Network, ServerStatus, Started};
+use crate::harness::{Harness, Network, ServerStatus, Started, persisted_bytes};
 use crate::oracle::Oracle;
 
 /// How long a node may take to answer whether it accepts a command.
@@ -190,6 +190,10 @@ impl Harness for RealCluster {
     fn applied(&self, server: usize, index: Index) -> Option<Command> {
         self.servers[server].node.as_ref()?;
         lock(&self.watch).oracle.applied(server, index)
+    }
+
+    fn persisted_bytes(&self, server: usize) -> usize {
+        persisted_bytes(&self.servers[server].disk.persistent())
     }
 
     fn violation(&self) -> Option<Violation> {

@@ -65,6 +65,8 @@ pub struct Achieved {
     pub led_terms: u64,
     /// How many entries were applied, each counted once.
     pub entries: u64,
+    /// How many images of other servers were restored.
+    pub installed: u64,
 }
 
 /// What became of one test.
@@ -86,7 +88,7 @@ pub struct TestReport {
     pub failure: Option<(u64, LabRun)>,
 }
 
-/// The tests that a name stands for: `all`, a suite (`2A`, `2B`, `2C`, `extra`) or one test. None if
+/// The tests that a name stands for: `all`, a suite (`2A`, `2B`, `2C`, `2D`, `extra`) or one test. None if
 /// there is nothing of that name.
 pub fn select(name: &str) -> Option<Vec<&'static LabTest>> {
     let named = |suite: &Suite| suite.name().eq_ignore_ascii_case(name);
@@ -100,9 +102,14 @@ pub fn select(name: &str) -> Option<Vec<&'static LabTest>> {
 /// Runs one test with one seed, on servers that run `P`: the core, unless a test of the tests
 /// says otherwise.
 pub fn run<P: Process>(test: &LabTest, seed: u64, options: &ClusterOptions) -> LabRun {
-    let mut cluster = Simulator::<P>::new(test.servers, seed, options.clone());
+    let mut cluster = Simulator::<P>::new(test.servers, seed, for_test(test, options));
     let outcome = test.run(&mut cluster);
     LabRun::of(&cluster, outcome)
+}
+
+/// The cluster that a test asks for.
+fn for_test(test: &LabTest, options: &ClusterOptions) -> ClusterOptions {
+    ClusterOptions { snapshots: test.snapshots.or(options.snapshots), ..options.clone() }
 }
 
 /// [`run`], with recordings of what every server did, as `S0.jsonl`, `S1.jsonl` and so on in
@@ -116,7 +123,7 @@ pub fn record<P: Process>(
     options: &ClusterOptions,
     directory: &Path,
 ) -> io::Result<(LabRun, Vec<PathBuf>)> {
-    let options = ClusterOptions { record: true, ..options.clone() };
+    let options = ClusterOptions { record: true, ..for_test(test, options) };
     let mut cluster = Simulator::<P>::new(test.servers, seed, options);
     let outcome = test.run(&mut cluster);
     let mut files = Vec::new();
@@ -212,6 +219,7 @@ impl TestReport {
         self.least = Some(Achieved {
             led_terms: least.led_terms.min(run.achieved.led_terms),
             entries: least.entries.min(run.achieved.entries),
+            installed: least.installed.min(run.achieved.installed),
         });
         self.time += time;
         let first = self.failure.as_ref().is_none_or(|&(failed, _)| seed < failed);
@@ -228,7 +236,7 @@ impl fmt::Display for TestReport {
         let (suite, name) = (test.suite, test.name);
         let Some((seed, LabRun { outcome: Err(reason), log, .. })) = failure else {
             let hours = virtual_time.as_secs_f64() / 3600.0;
-            write!(f, "{suite} {name:<18} {runs:>6} seeds  {hours:>8.2} h simulated  ")?;
+            write!(f, "{suite} {name:<19} {runs:>5} seeds  {hours:>8.2} h simulated  ")?;
             return write!(f, "{happenings:>11} events  {:>7.2} s", time.as_secs_f64());
         };
         writeln!(f, "{suite} {name} fails with seed {seed}: {reason}")?;
@@ -252,6 +260,6 @@ mod tests {
         assert_eq!(names("count"), Some(vec!["count"]));
         assert_eq!(names("2a"), Some(vec!["initial-election", "re-election", "many-elections"]));
         assert_eq!(names("all").map(|all| all.len()), Some(TESTS.len()));
-        assert_eq!(names("2D"), None);
+        assert_eq!(names("2E"), None);
     }
 }

@@ -101,6 +101,10 @@ impl Harness for Puppets {
         (*at + self.applies_after? <= self.now).then(|| command.clone())
     }
 
+    fn persisted_bytes(&self, _server: usize) -> usize {
+        0
+    }
+
     fn violation(&self) -> Option<Violation> {
         None
     }

@@ -6,55 +6,145 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
+use super::errands::Errand;
+use super::images::{Captured, ImageDesk, ImageNews, ImageTask};
 use super::mailbox::{Mailbox, Queue, Taken};
-use crate::driver::{Fate, Run, Waiters};
-use crate::figure2::{Entry, Index, Payload, Term};
+use super::restoring::restore;
+use super::server_loop::Arrived;
+use crate::driver::{Fate, Run, Waiters, weight};
+use crate::figure2::{Base, Entry, Index, Payload, Term};
+use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
+use crate::runtime::restore::RestoreError;
 use crate::runtime::state_machine::StateMachine;
 
-/// Work for the application thread.
+/// Work for the application thread, in this order.
 pub(super) struct Work<R> {
     /// Proposals of this node whose commands stand in its log, not committed yet.
     pub(super) accepted: Vec<Run<Waiter<R>>>,
+    /// What the state machine is to become.
+    pub(super) restore: Option<Base>,
+    /// Whether the state is to be captured.
+    pub(super) capture: bool,
     /// Entries to apply.
     pub(super) committed: Vec<(Index, Entry)>,
 }
 
 impl<R> Default for Work<R> {
     fn default() -> Self {
-        Work { accepted: Vec::new(), committed: Vec::new() }
+        Work { accepted: Vec::new(), restore: None, capture: false, committed: Vec::new() }
+    }
+}
+
+impl<R> Work<R> {
+    /// The state machine is to become the image of this base. What was to be done before is in
+    /// that image; returns the entries that need not be applied any more.
+    #[must_use]
+    pub(super) fn restore(&mut self, base: Base) -> Vec<(Index, Entry)> {
+        self.restore = Some(base);
+        core::mem::take(&mut self.committed)
     }
 }
 
 /// The thread sleeps until an entry is committed: nobody can be answered before.
 impl<R> Queue for Work<R> {
     fn is_empty(&self) -> bool {
-        self.committed.is_empty()
+        self.committed.is_empty() && self.restore.is_none() && !self.capture
     }
 }
 
 /// The queue of the application thread.
 pub(super) type Jobs<R> = Mailbox<Work<R>>;
 
-/// The life of the application thread.
-pub(super) fn run<S: StateMachine>(
-    mut machine: S,
-    jobs: &Jobs<S::Response>,
-    counters: &Arc<Counters>,
-) {
-    let mut waiting = Waiters::default();
-    while let Taken::All(Work { accepted, committed }) = jobs.take(None) {
-        // What was committed before a proposal was accepted stands before it in the log, and in
-        // no later term: that the proposal waits already changes nothing for it.
-        accepted.into_iter().for_each(|run| waiting.add(run));
-        for (index, entry) in committed {
-            let response = match &entry.payload {
-                Payload::Command(command) => Some(machine.apply(index, command)),
-                Payload::Blank => None,
-            };
-            counters.applied_index.store(index, Ordering::Release);
-            answer(&mut waiting, index, entry.term, response);
+/// The state machine, and what its thread works with.
+pub(super) struct Application<M: StateMachine> {
+    pub(super) machine: M,
+    /// Index and term of the last entry that it has applied.
+    pub(super) applied: Base,
+    pub(super) counters: Arc<Counters>,
+    pub(super) desk: Option<Arc<ImageDesk>>,
+    pub(super) arrived: Arc<Mailbox<Arrived<M::Response>>>,
+    waiting: Waiters<Waiter<M::Response>>,
+    /// How many bytes it was given since the start.
+    applied_bytes: u64,
+}
+
+impl<M: StateMachine> Application<M> {
+    /// A state machine that is as of `applied`.
+    pub(super) fn new(
+        machine: M,
+        applied: Base,
+        counters: Arc<Counters>,
+        desk: Option<Arc<ImageDesk>>,
+        arrived: Arc<Mailbox<Arrived<M::Response>>>,
+    ) -> Self {
+        let (waiting, applied_bytes) = (Waiters::default(), 0);
+        Application { machine, applied, counters, desk, arrived, waiting, applied_bytes }
+    }
+
+    /// The life of the application thread.
+    ///
+    /// # Errors
+    /// When the state machine cannot be restored.
+    pub(super) fn run(mut self, jobs: &Jobs<M::Response>) -> Result<(), RestoreError> {
+        while let Taken::All(Work { accepted, restore, capture, committed }) = jobs.take(None) {
+            // What was committed before a proposal was accepted stands before it in the log, and
+            // in no later term: that the proposal waits already changes nothing for it.
+            accepted.into_iter().for_each(|run| self.waiting.add(run));
+            if let Some(base) = restore {
+                self.restore(base)?;
+            }
+            if capture {
+                self.capture();
+            }
+            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, index: Index, entry: &Entry) {
+        let response = match &entry.payload {
+            Payload::Command(command) => Some(self.machine.apply(index, command)),
+            Payload::Blank => None,
+        };
+        self.applied = Base { last_index: index, last_term: entry.term };
+        self.applied_bytes += weight(entry);
+        self.counters.applied_index.store(index, Ordering::Release);
+        self.counters.backlog_bytes.fetch_sub(weight(entry), Ordering::Relaxed);
+        answer(&mut self.waiting, index, entry.term, response);
+    }
+
+    fn restore(&mut self, base: Base) -> Result<(), RestoreError> {
+        let place = self.desk.as_ref().map(|desk| &*desk.place);
+        let image_bytes = restore(&mut self.machine, place, base)?;
+        self.applied = base;
+        self.counters.applied_index.store(base.last_index, Ordering::Release);
+        self.counters.image_restored(base.last_index, image_bytes);
+        self.tell(ImageNews::Restored { image_bytes });
+        self.put(ImageTask::Tidy(base));
+        self.waiting.restored(base, fail);
+        Ok(())
+    }
+
+    fn capture(&mut self) {
+        if self.applied == Base::default() {
+            return self.tell(ImageNews::Unwritten(None));
+        }
+        let (base, applied_bytes) = (self.applied, self.applied_bytes);
+        match self.machine.capture() {
+            Some(image) => self.put(ImageTask::Write(Captured { base, applied_bytes, image })),
+            None => self.tell(ImageNews::Unwritten(Some(CompactError::Unsupported))),
+        }
+    }
+
+    fn tell(&self, news: ImageNews) {
+        self.arrived.put(|arrived| arrived.errands.push(Errand::Image(news)));
+    }
+
+    fn put(&self, task: ImageTask) {
+        if let Some(desk) = &self.desk {
+            desk.tasks.put(|tasks| tasks.push(task));
         }
     }
 }
@@ -63,8 +153,19 @@ pub(super) fn run<S: StateMachine>(
 fn answer<R>(waiting: &mut Waiters<Waiter<R>>, index: Index, term: Term, mut response: Option<R>) {
     waiting.applied(index, term, |waiter, fate| match fate {
         Fate::Applied => waiter.applied(Accepted { term, index }, response.take()),
-        Fate::Superseded { term, index } => waiter.fail(ProposeError::Superseded { term, index }),
+        Fate::Superseded { .. } | Fate::Skipped { .. } => fail(waiter, fate),
     });
+}
+
+/// Tells that nothing was applied for it here.
+fn fail<R>(waiter: Waiter<R>, fate: Fate) {
+    match fate {
+        Fate::Superseded { term, index } => {
+            waiter.fail(ProposeError::Superseded { term, index });
+        }
+        Fate::Skipped { term, index } => waiter.fail(ProposeError::Skipped { term, index }),
+        Fate::Applied => unreachable!("an entry that was applied has a response"),
+    }
 }
 
 #[cfg(test)]

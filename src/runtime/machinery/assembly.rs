@@ -5,32 +5,38 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::application;
+use super::application::Application;
 use super::breaches::Logged;
 use super::clock::Clock;
+use super::compacting::Compacting;
 use super::errands::Errands;
 use super::gate::Gate;
 use super::identity::Asked;
+use super::images::ImageDesk;
 use super::log;
 use super::mailbox::Mailbox;
 use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
+use super::restoring::restore;
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::watch::Watch;
 use super::writer::Writer;
-use crate::driver::Driver;
-use crate::figure2::{Server, ServerId};
+use crate::driver::{Compactor, Driver};
+use crate::figure2::{Base, Server, ServerId};
 use crate::runtime::builder::{NodeBuilder, StartError};
+use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
 use crate::runtime::recorder::{FORMAT, Line, Recorder};
 use crate::runtime::state_machine::StateMachine;
+use crate::runtime::stopped::StopReason;
 use crate::runtime::storage::Storage;
 use crate::runtime::transport::{Inbox, Transport};
 
@@ -61,22 +67,35 @@ where
         seed,
         max_command_bytes: _,
         max_in_flight: _,
+        max_backlog_bytes: _,
+        compaction,
         recording,
         cluster,
         blanks,
     } = builder;
-    let Parts { mut storage, transport, state_machine } = parts;
+    let Parts { mut storage, transport, mut state_machine } = parts;
     let id = config.id;
     let span = tracing::info_span!("node", %id);
     let entered = span.clone().entered();
     let cluster = opening::check_transport(&transport, &config, cluster)?;
     let asked = Asked { server: id, cluster, servers: (*config.servers).clone() };
-    let Opened { persistent, registry, floor } = opening::open(&mut storage, asked)?;
+    let Opened { persistent, registry, floor, images, newer } = opening::open(&mut storage, asked)?;
+    let base = persistent.log().base();
     log::info!(
         term = persistent.current_term(),
+        base_index = base.last_index,
         last_log_index = persistent.log().last_index(),
         "starting"
     );
+    let counters = Arc::new(Counters::new(config.peers()));
+    let image_bytes = match base == Base::default() {
+        true => 0,
+        false => restore(&mut state_machine, images.as_deref(), base)?,
+    };
+    if base != Base::default() {
+        counters.applied_index.store(base.last_index, Ordering::Release);
+        counters.image_restored(base.last_index, image_bytes);
+    }
 
     let recording = match recording {
         Some(recording) => {
@@ -96,13 +115,22 @@ where
     };
     let recorder = recording.as_ref().map(|(recorder, _)| recorder.clone());
 
-    let counters = Arc::new(Counters::new(config.peers()));
     let peers: Vec<ServerId> = config.peers().collect();
     let (shortest, longest) = (*timing.election().start(), *timing.election().end());
     let servers = config.servers.clone();
-    let (driver, started) = Driver::<Server>::start(config, persistent, floor, timing);
+    let (driver, mut started) = Driver::<Server>::start(config, persistent, floor, timing);
+    // Done above: a state machine that cannot be restored is an error of the start.
+    started.restore = None;
     let standing = driver.standing();
-    let outlets = Arc::new(Outlets::new(peers.iter().copied(), counters.clone(), standing));
+    let mut compactor = Compactor::new(compaction, base, image_bytes);
+    if let Some(newer) = newer {
+        compactor.found(newer.name.base.last_index, newer.bytes);
+    }
+    let desk = images.map(|place| Arc::new(ImageDesk::new(place)));
+    let refusal = desk.is_none().then_some(CompactError::NoPlace);
+    let outlets = Outlets::new(peers.iter().copied(), counters.clone(), standing, desk.clone());
+    outlets.given.store(base.last_index, Ordering::Release);
+    let outlets = Arc::new(outlets);
     let identities = Arc::new(Identities::new(registry));
     let shared = Arc::new(Shared {
         life: Arc::default(),
@@ -140,6 +168,7 @@ where
         stops: false,
         logged: Logged::new(),
         blanks,
+        compacting: Compacting::new(compactor, refusal),
     };
     // A recording is a file, whatever the storage is.
     let may_block = storage.may_block() || recorder.is_some();
@@ -168,9 +197,24 @@ where
         let (outbox, link) = (shared.outlets.outboxes[&peer].clone(), shared.transport.link(peer));
         machinery.spawn("sender", &span, move |_| outbox.run(link))?;
     }
+    let application = Application::new(
+        state_machine,
+        base,
+        shared.counters.clone(),
+        desk.clone(),
+        shared.arrived.clone(),
+    );
     machinery.spawn("application", &span, move |shared| {
-        application::run(state_machine, &shared.outlets.jobs, &shared.counters);
+        if let Err(error) = application.run(&shared.outlets.jobs) {
+            shared.stop(StopReason::Restore(Arc::new(error)));
+        }
     })?;
+    if let Some(desk) = desk {
+        machinery.spawn("images", &span, move |shared| {
+            let ends = || shared.life.check().is_err();
+            desk.run(&shared.arrived, &shared.counters, &ends);
+        })?;
+    }
     if may_block {
         machinery.spawn("disk", &span, move |shared| shared.stop_on_failure(writer.run()))?;
     } else {

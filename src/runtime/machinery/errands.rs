@@ -8,6 +8,7 @@ use std::time::Instant;
 use std::vec::Vec;
 
 use super::identity::Adoption;
+use super::images::ImageNews;
 use super::log;
 use super::outlets::{Gated, Note, Then};
 use super::reception::Lost;
@@ -17,6 +18,7 @@ use crate::figure2::{
     AppendEntriesReply, Index, Input, Leader, Message, Payload, RequestVoteReply, Role, ServerId,
     Term,
 };
+use crate::runtime::compact::CompactAnswer;
 use crate::runtime::readmit::{Other, Readmission, ReadmitError, Waiting, all_hold};
 
 /// What a thread of the node asks of the server loop.
@@ -34,6 +36,10 @@ pub(super) enum Errand {
     },
     /// A wiped server is to be readmitted.
     Readmit(Readmission),
+    /// The log is to be compacted now.
+    Compact(CompactAnswer),
+    /// An image was written or restored, or was not.
+    Image(ImageNews),
 }
 
 /// What errands need, and leave behind.
@@ -60,6 +66,8 @@ impl<R> ServerLoop<R> {
                     self.errands.readmissions.push(waiting);
                 }
             }
+            Errand::Compact(asked) => self.compact(asked),
+            Errand::Image(news) => self.hear_of_image(news),
         }
     }
 
@@ -87,7 +95,7 @@ impl<R> ServerLoop<R> {
 
     /// Writes notes, and does something once they, and the records of all steps before, are
     /// durable.
-    fn once_durable(&mut self, notes: Vec<Note>, then: impl FnOnce() + Send + 'static) {
+    pub(super) fn once_durable(&mut self, notes: Vec<Note>, then: impl FnOnce() + Send + 'static) {
         let then: Option<Then> = Some(Box::new(then));
         self.enter(Gated { notes, then, ..Gated::behind(self.driver.steps()) });
     }

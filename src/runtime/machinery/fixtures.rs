@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 
 use super::breaches::Logged;
 use super::clock::Clock;
+use super::compacting::Compacting;
 use super::errands::Errands;
 use super::gate::Gate;
 use super::identity::{Asked, Registry};
@@ -22,8 +23,9 @@ use super::reception::Identities;
 use super::server_loop::{Arrived, ServerLoop};
 use super::watch::Watch;
 use super::writer::Writer;
-use crate::driver::{Driver, RoleName, Standing, Timing};
-use crate::figure2::{Config, Persistent, Server, ServerId, Term};
+use crate::driver::{Compaction, Compactor, Driver, RoleName, Standing, Timing};
+use crate::figure2::{Base, Config, Persistent, Server, ServerId, Term};
+use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
 use crate::runtime::storage::Notes;
 
@@ -58,7 +60,7 @@ impl<R> Parts<R> {
         let standing = standing(0);
         Parts {
             gate: Arc::new(Gate::new()),
-            outlets: Arc::new(Outlets::new([PEER], counters.clone(), standing)),
+            outlets: Arc::new(Outlets::new([PEER], counters.clone(), standing, None)),
             identities: Arc::new(Identities::new(registry)),
             arrived: Arc::new(Mailbox::new(Arrived::default())),
             counters,
@@ -95,6 +97,10 @@ impl<R> Parts<R> {
             stops: false,
             logged: Logged::new(),
             blanks: false,
+            compacting: Compacting::new(
+                Compactor::new(Compaction::default(), Base::default(), 0),
+                Some(CompactError::NoPlace),
+            ),
         }
     }
 }
@@ -102,7 +108,7 @@ impl<R> Parts<R> {
 /// A follower of this term, with an empty log.
 pub(super) fn standing(term: Term) -> Standing {
     let (role, leader) = (RoleName::Follower, None);
-    Standing { id: OWN, term, role, leader, last_log_index: 0, commit_index: 0 }
+    Standing { id: OWN, term, role, leader, base_index: 0, last_log_index: 0, commit_index: 0 }
 }
 
 /// A server that starts with an empty store.

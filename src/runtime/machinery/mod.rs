@@ -24,6 +24,9 @@
 //! | `outlets.rs` | where they go from there |
 //! | `outbox.rs` | to a peer, with a thread of its own |
 //! | `application.rs` | to the state machine, on a thread of its own |
+//! | `images.rs` | images of it, written on a thread of its own |
+//! | `restoring.rs` | it becomes one of them |
+//! | `compacting.rs` | when there is to be one, and the log begins at it |
 //! | `mailbox.rs` | from one thread to another |
 //! | `sync.rs` | the locks below all that |
 //! | `log.rs` | lines for the application's log |
@@ -35,11 +38,13 @@ mod application;
 pub(super) mod assembly;
 mod breaches;
 mod clock;
+mod compacting;
 mod errands;
 #[cfg(test)]
 mod fixtures;
 mod gate;
 pub(super) mod identity;
+mod images;
 #[cfg(all(test, veraft_shuttle))]
 mod interleavings;
 pub(super) mod life;
@@ -50,6 +55,7 @@ mod outbox;
 mod outlets;
 mod readable;
 pub(super) mod reception;
+mod restoring;
 mod server_loop;
 pub(super) mod sync;
 pub(super) mod threads;

@@ -5,14 +5,16 @@ use crate::runtime::std;
 use std::borrow::ToOwned;
 use std::collections::BTreeSet;
 use std::string::String;
+use std::sync::Arc;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::identity::{Asked, Registry, check_floor};
-use crate::figure2::{Config, Index, Persistent, ServerId};
+use super::images::tidy;
+use crate::figure2::{Base, Config, Index, Persistent, ServerId};
 use crate::runtime::builder::StartError;
-use crate::runtime::storage::Storage;
+use crate::runtime::storage::{ImageStage, Images, Storage, StoredImage};
 use crate::runtime::transport::Transport;
 
 /// Whether the transport is that of this server, in the cluster of this name, and has a way to
@@ -48,6 +50,10 @@ pub(super) struct Opened {
     pub(super) registry: Registry,
     /// The highest index known to have been given to the application.
     pub(super) floor: Index,
+    /// The place for images.
+    pub(super) images: Option<Arc<dyn Images>>,
+    /// The last finished image that lies behind the base.
+    pub(super) newer: Option<StoredImage>,
 }
 
 /// Reads the storage, checks that it is this server's, and counts the start, durably: no hello
@@ -66,5 +72,19 @@ pub(super) fn open(storage: &mut impl Storage, asked: Asked) -> Result<Opened, S
         storage.note(name, &value)?;
     }
     storage.sync()?;
-    Ok(Opened { persistent, registry, floor })
+    let images = storage.images();
+    let newer = match &images {
+        Some(images) => sort_images(&**images, persistent.log().base())?,
+        None => None,
+    };
+    Ok(Opened { persistent, registry, floor, images, newer })
+}
+
+/// Removes images that a log that begins at `base` does not need; the last one behind it.
+fn sort_images(images: &dyn Images, base: Base) -> Result<Option<StoredImage>, StartError> {
+    tidy(images, base, true);
+    let mut all = images.list()?;
+    let last_index = base.last_index;
+    all.retain(|image| image.name.base.last_index > last_index);
+    Ok(all.into_iter().rfind(|image| image.stage == ImageStage::Finished))
 }

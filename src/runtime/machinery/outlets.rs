@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 use super::application::{Jobs, Work};
+use super::images::ImageDesk;
 use super::outbox::Outbox;
-use crate::driver::{Exits, Held, RoleName, Run, Standing};
+use crate::driver::{Exits, Held, RoleName, Run, Standing, weight};
 use crate::figure2::{Base, Entry, Index, Message, ServerId, Term};
 use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
@@ -61,6 +62,8 @@ pub(super) struct Outlets<R> {
     pub(super) given: AtomicU64,
     pub(super) noticeboard: Arc<Noticeboard>,
     pub(super) counters: Arc<Counters>,
+    /// None where no images are kept.
+    pub(super) desk: Option<Arc<ImageDesk>>,
 }
 
 impl<R> Outlets<R> {
@@ -69,6 +72,7 @@ impl<R> Outlets<R> {
         peers: impl IntoIterator<Item = ServerId>,
         counters: Arc<Counters>,
         standing: Standing,
+        desk: Option<Arc<ImageDesk>>,
     ) -> Self {
         let outbox = |peer: ServerId| (peer, Arc::new(Outbox::new(counters.peer(peer))));
         Outlets {
@@ -77,6 +81,7 @@ impl<R> Outlets<R> {
             given: AtomicU64::new(0),
             noticeboard: Arc::new(Noticeboard::new(standing)),
             counters,
+            desk,
         }
     }
 
@@ -115,6 +120,10 @@ impl<R> Outlets<R> {
     }
 }
 
+fn weigh(entries: &[(Index, Entry)]) -> u64 {
+    entries.iter().map(|(_, entry)| weight(entry)).sum()
+}
+
 /// A step that leaves. What it accepted and what it applies reach the application's thread
 /// together.
 struct Leaving<'o, R> {
@@ -150,12 +159,15 @@ impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
 
     fn restore(&mut self, base: Base) {
         self.outlets.given.store(base.last_index, Ordering::Release);
+        let passed = self.outlets.jobs.put(|work| work.restore(base)).unwrap_or_default();
+        self.outlets.counters.backlog_bytes.fetch_sub(weigh(&passed), Ordering::Relaxed);
     }
 
     fn apply(&mut self, entries: Vec<(Index, Entry)>) {
         if let Some((index, _)) = entries.last() {
             self.outlets.given.store(*index, Ordering::Release);
         }
+        self.outlets.counters.backlog_bytes.fetch_add(weigh(&entries), Ordering::Relaxed);
         let accepted = self.accepted.take();
         if accepted.is_some() || !entries.is_empty() {
             self.outlets.jobs.put(|work| {

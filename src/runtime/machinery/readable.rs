@@ -30,6 +30,8 @@ macro_rules! readable {
 
 readable!(
     crate::runtime::builder::StartError,
+    crate::runtime::compact::CompactError,
+    crate::runtime::restore::RestoreError,
     super::identity::UnfitStore,
     crate::runtime::leadership::NoLeader,
     crate::runtime::stopped::StopReason,

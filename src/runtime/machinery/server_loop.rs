@@ -5,10 +5,12 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use super::breaches::Logged;
 use super::clock::Clock;
+use super::compacting::Compacting;
 use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Progress;
@@ -82,6 +84,7 @@ pub(super) struct ServerLoop<R> {
     pub(super) logged: Logged,
     /// Whether to append a blank after an election.
     pub(super) blanks: bool,
+    pub(super) compacting: Compacting,
 }
 
 impl<R> ServerLoop<R> {
@@ -103,6 +106,7 @@ impl<R> ServerLoop<R> {
                 self.step(input, Vec::new());
             }
             self.look_at_readmissions();
+            self.look_at_compaction();
         }
         if let Some(recorder) = &self.recorder {
             recorder.record(Line::Stop { step: self.driver.steps() });
@@ -213,6 +217,8 @@ impl<R> ServerLoop<R> {
 
     /// Timers at once; heartbeats past a slow write; all else through the gate.
     fn carry_out(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
+        self.compacting.count(&output);
+        self.counters.log_bytes.store(self.compacting.compactor.log_bytes(), Ordering::Relaxed);
         let (gate, clock) = (&self.gate, &mut self.clock);
         let now = clock.now();
         let Owed { passing, held, breach } = self.driver.carry_out(

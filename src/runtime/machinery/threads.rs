@@ -21,8 +21,9 @@ use super::reception::Identities;
 use super::server_loop::Arrived;
 use super::sync::{Condvar, Mutex, lock, wait};
 use super::writer::Failure;
-use crate::figure2::{Payload, ServerId};
+use crate::figure2::{Index, Payload, ServerId};
 use crate::runtime::builder::StartError;
+use crate::runtime::compact::CompactError;
 use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::{Counters, Metrics};
 use crate::runtime::proposal::Waiter;
@@ -159,6 +160,14 @@ impl<R> Shared<R> {
         answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.life.stopped())))
     }
 
+    /// What [`Node::compact`](crate::runtime::Node::compact) promises.
+    pub(in crate::runtime) fn compact(&self) -> Result<Index, CompactError> {
+        let (answer, answered) = mpsc::channel();
+        // A node that has stopped drops it, and the channel ends.
+        let _ = self.arrived.put(|arrived| arrived.errands.push(Errand::Compact(answer)));
+        answered.recv().unwrap_or_else(|_| Err(CompactError::Stopped(self.life.stopped())))
+    }
+
     /// What was counted up to now, by a node that stands so.
     pub(in crate::runtime) fn metrics(&self, status: &Status) -> Metrics {
         let Shared { life, arrived, gate, outlets, counters, .. } = self;
@@ -176,6 +185,11 @@ impl<R> Shared<R> {
             inbox_depth: arrived.look(Arrived::len),
             gate_depth: gate.depth(),
             apply_lag: status.commit_index.saturating_sub(status.applied_index),
+            backlog_bytes: counters.backlog_bytes.load(Ordering::Relaxed),
+            log_bytes: counters.log_bytes.load(Ordering::Relaxed),
+            images_written: counters.images_written.load(Ordering::Relaxed),
+            images_restored: counters.images_restored.load(Ordering::Relaxed),
+            image: counters.image(),
         }
     }
 
@@ -193,6 +207,9 @@ impl<R> Shared<R> {
         self.gate.close();
         self.outlets.outboxes.values().for_each(|outbox| outbox.close());
         self.outlets.jobs.close();
+        if let Some(desk) = &self.outlets.desk {
+            desk.tasks.close();
+        }
         self.transport.close();
     }
 

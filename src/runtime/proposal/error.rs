@@ -28,6 +28,18 @@ pub enum ProposeError {
         /// The index at which it stood.
         index: Index,
     },
+    /// The state machine of this node went past the place of the command with an image of another
+    /// node, in which the command may be or not. It may so have been applied, once.
+    #[error(
+        "no answer: this node was brought up by an image past the command's place (index {index}, \
+         term {term}); the command may have been applied"
+    )]
+    Skipped {
+        /// The term in which the command was accepted.
+        term: Term,
+        /// The index at which it stood.
+        index: Index,
+    },
     /// Nothing is known yet within the time given. The command may still be applied, once.
     #[error("no answer within the time given; the command may still be applied")]
     TimedOut,
@@ -44,6 +56,17 @@ pub enum ProposeError {
     Busy {
         /// The limit.
         limit: usize,
+    },
+    /// The state machine has more to apply than the node lets wait. The command is in no log.
+    #[error(
+        "not proposed: {bytes} bytes of committed commands wait for the state machine already, \
+         where {limit} are allowed; try later"
+    )]
+    Backlog {
+        /// How many bytes wait.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
     },
     /// The command is larger than the node takes. It is in no log.
     #[error("not proposed: a command of {bytes} bytes, where {limit} are allowed")]
@@ -75,11 +98,15 @@ impl ProposeError {
     /// cannot apply it twice.
     pub fn may_still_commit(&self) -> bool {
         match self {
-            ProposeError::TimedOut | ProposeError::Lost(_) | ProposeError::Taken => true,
+            ProposeError::TimedOut
+            | ProposeError::Skipped { .. }
+            | ProposeError::Lost(_)
+            | ProposeError::Taken => true,
             ProposeError::NotLeader { .. }
             | ProposeError::Superseded { .. }
             | ProposeError::Stopped(_)
             | ProposeError::Busy { .. }
+            | ProposeError::Backlog { .. }
             | ProposeError::Outdated
             | ProposeError::TooLarge { .. } => false,
         }

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
-use super::{Notes, Storage, StorageError};
+use super::images::memory::{Kept, MemoryImages};
+use super::{Images, Notes, Storage, StorageError};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::machinery::sync::{Mutex, lock};
 
 /// Where errors say that they are.
-const PLACE: &str = "this memory disk";
+pub(super) const PLACE: &str = "this memory disk";
 
 /// A disk made of memory. Clones are the same disk: keep one while nodes come and go.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk {
     synced: Arc<Mutex<Synced>>,
+    images: Arc<Mutex<Kept>>,
     open: Arc<AtomicBool>,
 }
 
@@ -43,7 +45,7 @@ impl MemoryDisk {
         if self.open.swap(true, Ordering::SeqCst) {
             return Err(StorageError::InUse { place: PathBuf::from(PLACE) });
         }
-        Ok(MemoryStorage { disk: self.clone(), unsynced: Vec::new(), unsynced_notes: Notes::new() })
+        Ok(MemoryStorage::on(self.clone()))
     }
 
     /// What a node that starts now would recover.
@@ -56,6 +58,7 @@ impl MemoryDisk {
 #[derive(Debug)]
 pub struct MemoryStorage {
     disk: MemoryDisk,
+    images: MemoryImages,
     unsynced: Vec<Record>,
     unsynced_notes: Notes,
 }
@@ -63,8 +66,12 @@ pub struct MemoryStorage {
 impl MemoryStorage {
     /// A storage on a disk of its own, for a node that never comes back.
     pub fn new() -> Self {
-        let disk = MemoryDisk::new();
-        MemoryStorage { disk, unsynced: Vec::new(), unsynced_notes: Notes::new() }
+        MemoryStorage::on(MemoryDisk::new())
+    }
+
+    fn on(disk: MemoryDisk) -> Self {
+        let images = MemoryImages { kept: disk.images.clone(), life: lock(&disk.images).turn() };
+        MemoryStorage { disk, images, unsynced: Vec::new(), unsynced_notes: Notes::new() }
     }
 }
 
@@ -101,6 +108,10 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        Some(Arc::new(self.images.clone()))
+    }
+
     fn may_block(&self) -> bool {
         false
     }
@@ -108,6 +119,7 @@ impl Storage for MemoryStorage {
 
 impl Drop for MemoryStorage {
     fn drop(&mut self) {
+        lock(&self.disk.images).turn();
         self.disk.open.store(false, Ordering::SeqCst);
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "disk")]
 mod disk;
+pub(in crate::runtime) mod images;
 mod memory;
 
 use crate::runtime::std;
@@ -12,15 +13,17 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use thiserror::Error;
 
 #[cfg(feature = "disk")]
 pub use disk::DiskStorage;
+pub use images::{ImageFile, ImageName, ImageStage, Images, StoredImage, UnfinishedImage};
 pub use memory::{MemoryDisk, MemoryStorage};
 
-use crate::figure2::{Persistent, Record};
+use crate::figure2::{Base, Persistent, Record};
 
 /// Stable storage for the records of one server.
 ///
@@ -64,6 +67,12 @@ pub trait Storage: Send + 'static {
     /// When it cannot be written.
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError>;
 
+    /// Where images of the state machine are kept, which belongs to this storage. Without one, the
+    /// log is kept whole. Called once, after [`load`](Storage::load).
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        None
+    }
+
     /// Whether [`append`](Storage::append) and [`sync`](Storage::sync) can keep their caller
     /// waiting, as every disk does. If not, the node calls them on the thread that runs the
     /// server, which saves two changes of threads for each command.
@@ -100,6 +109,10 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
         (**self).note(name, value)
     }
 
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        (**self).images()
+    }
+
     fn may_block(&self) -> bool {
         (**self).may_block()
     }
@@ -130,6 +143,34 @@ pub enum StorageError {
         position: String,
         /// What is wrong there.
         what: String,
+    },
+    /// An image of the state machine is not what was written.
+    #[error(
+        "the image {} is damaged at byte {position}: {what}. Nothing was changed. What it held \
+         stands nowhere else on this server: if its log begins there, replace the server: start \
+         it with an empty directory, and readmit it on the leader (Node::readmit; \
+         docs/operations.md)",
+        file.display()
+    )]
+    DamagedImage {
+        /// The file.
+        file: PathBuf,
+        /// Where the piece of it begins that is wrong, in bytes.
+        position: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The log begins behind an image that is not there.
+    #[error(
+        "the log of this server begins behind index {}, and the image of its state machine as of \
+         there is missing. Nothing was changed. If it was moved, put it back; otherwise replace \
+         the server: start it with an empty directory, and readmit it on the leader \
+         (Node::readmit; docs/operations.md)",
+        base.last_index
+    )]
+    MissingImage {
+        /// The mark of the image.
+        base: Base,
     },
     /// A later version of veraft wrote it.
     #[error(

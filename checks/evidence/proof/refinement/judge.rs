@@ -60,9 +60,14 @@ impl Refinement {
 }
 
 impl Judge for Refinement {
-    /// The logs of the system that is proved are whole.
-    fn knows(&self, server: &Server) -> bool {
-        server.log().base() == Base::default()
+    /// The logs of the system that is proved are whole, and nobody in it sends snapshots.
+    fn knows(&self, server: &Server, input: Option<&Input>) -> bool {
+        let snapshot = match input {
+            Some(Input::Receive { from: _, message: Message::InstallSnapshot(_) }) => true,
+            Some(Input::Compacted { .. }) => true,
+            Some(Input::Receive { .. } | Input::Timeout(_) | Input::Propose { .. }) | None => false,
+        };
+        !snapshot && server.log().base() == Base::default()
     }
 
     fn step(

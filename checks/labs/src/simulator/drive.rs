@@ -40,7 +40,7 @@ impl<P: Process> Simulator<P> {
         let timing = self.options.timing.clone();
         let (driver, output) = guarded(id, || Driver::<P>::start(config, persistent, 0, timing))?;
         let judge = self.options.judge;
-        let judge = judge.filter(|judge| judge.knows(driver.server().figure2()));
+        let judge = judge.filter(|judge| judge.knows(driver.server().figure2(), None));
         let objection = judge.and_then(|judge| judge.restart(&disk, driver.server().figure2()));
         unless_objection(id, objection)?;
         self.safety.started(id, driver.server().figure2())?;
@@ -181,6 +181,7 @@ impl<P: Process> Simulator<P> {
         }
         let after = Summary::of(driver.server().figure2());
         let sound = self.safety.stepped(id, driver.server().figure2());
+        self.installed += u64::from(output.restore.is_some());
         if before != after {
             self.write(id, Happening::Became(after));
         }
@@ -312,7 +313,7 @@ impl<P: Process> Simulator<P> {
     fn leaving(&self, from: usize, to: ServerId, message: &Message) -> Option<String> {
         let (judge, server) = (self.options.judge?, self.server(from)?);
         let disk = self.nodes[from].disk.durable();
-        judge.knows(server).then(|| judge.leaving(disk, server, &[(to, message.clone())]))?
+        judge.knows(server, None).then(|| judge.leaving(disk, server, &[(to, message.clone())]))?
     }
 
     fn apply(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {
@@ -361,7 +362,8 @@ impl Judged {
     }
 
     fn objection(self, output: &Output, after: &Server) -> Option<String> {
-        let known = self.judge.knows(&self.before) && self.judge.knows(after);
+        let known = |server| self.judge.knows(server, Some(&self.input));
+        let known = known(&self.before) && known(after);
         known.then(|| self.judge.step(&self.before, &self.input, output, after))?
     }
 }

@@ -76,6 +76,8 @@ pub struct Simulator<P = Server> {
     tickets: u64,
     answers: BTreeMap<u64, Proposal>,
     violation: Option<Violation>,
+    /// How often a server became the image of another.
+    installed: u64,
 }
 
 /// What is going to happen.
@@ -143,6 +145,7 @@ impl<P: Process> Simulator<P> {
             tickets: 0,
             answers: BTreeMap::new(),
             violation: None,
+            installed: 0,
             options,
         };
         simulator.queue.schedule(AUDIT_PERIOD, Event::Audit);
@@ -160,7 +163,8 @@ impl<P: Process> Simulator<P> {
 
     /// What the cluster has achieved so far.
     pub fn achieved(&self) -> Achieved {
-        Achieved { led_terms: self.safety.led_terms(), entries: self.oracle.agreed() }
+        let (led_terms, entries) = (self.safety.led_terms(), self.oracle.agreed());
+        Achieved { led_terms, entries, installed: self.installed }
     }
 
     /// The state of a server; none while it is down.
@@ -296,6 +300,10 @@ impl<P: Process> Harness for Simulator<P> {
 
     fn applied(&self, server: usize, index: Index) -> Option<Command> {
         self.oracle.applied(server, index).filter(|_| self.nodes[server].driver.is_some())
+    }
+
+    fn persisted_bytes(&self, server: usize) -> usize {
+        harness::persisted_bytes(self.nodes[server].disk.durable())
     }
 
     fn violation(&self) -> Option<Violation> {

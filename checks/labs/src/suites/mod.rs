@@ -5,6 +5,7 @@ mod election;
 mod late_votes;
 mod persistence;
 mod replication;
+mod snapshots;
 mod storm;
 
 use std::fmt;
@@ -22,21 +23,24 @@ pub enum Suite {
     Log2B,
     /// Persistence.
     Persistence2C,
+    /// Snapshots.
+    Snapshots2D,
     /// Ours: what the labs leave out.
     Extra,
 }
 
 impl Suite {
     /// All suites.
-    pub const ALL: [Suite; 4] =
-        [Suite::Election2A, Suite::Log2B, Suite::Persistence2C, Suite::Extra];
+    pub const ALL: [Suite; 5] =
+        [Suite::Election2A, Suite::Log2B, Suite::Persistence2C, Suite::Snapshots2D, Suite::Extra];
 
-    /// The short name of the suite: `2A`, `2B`, `2C` or `extra`.
+    /// The short name of the suite: `2A`, `2B`, `2C`, `2D` or `extra`.
     pub fn name(self) -> &'static str {
         match self {
             Suite::Election2A => "2A",
             Suite::Log2B => "2B",
             Suite::Persistence2C => "2C",
+            Suite::Snapshots2D => "2D",
             Suite::Extra => "extra",
         }
     }
@@ -62,6 +66,8 @@ pub struct LabTest {
     pub name: &'static str,
     /// How many servers its cluster has.
     pub servers: usize,
+    /// Behind how many entries each state machine makes an image of itself; never, if none.
+    pub snapshots: Option<u64>,
     script: fn(&mut Lab<'_>) -> Result<(), Failure>,
 }
 
@@ -88,7 +94,17 @@ const fn test(
     servers: usize,
     script: fn(&mut Lab<'_>) -> Result<(), Failure>,
 ) -> LabTest {
-    LabTest { suite, name, servers, script }
+    LabTest { suite, name, servers, snapshots: None, script }
+}
+
+const fn snapshots(name: &'static str, script: fn(&mut Lab<'_>) -> Result<(), Failure>) -> LabTest {
+    LabTest {
+        suite: Suite::Snapshots2D,
+        name,
+        servers: 3,
+        snapshots: Some(snapshots::INTERVAL),
+        script,
+    }
 }
 
 /// All tests, in the order of the labs.
@@ -109,6 +125,13 @@ pub const TESTS: &[LabTest] = &[
     test(Suite::Persistence2C, "persist-3", 3, persistence::persist_3),
     test(Suite::Persistence2C, "figure-8", 5, persistence::figure_8),
     test(Suite::Persistence2C, "unreliable-agree", 5, persistence::unreliable_agree),
+    snapshots("snapshot-basic", snapshots::basic),
+    snapshots("install", snapshots::install),
+    snapshots("install-lossy", snapshots::install_unreliable),
+    snapshots("install-crash", snapshots::install_crash),
+    snapshots("install-lossy-crash", snapshots::install_unreliable_crash),
+    snapshots("snapshot-all-crash", snapshots::all_crash),
+    snapshots("snapshot-init", snapshots::init),
     test(Suite::Extra, "storm-3", 3, storm::storm),
     test(Suite::Extra, "storm-4", 4, storm::storm),
     test(Suite::Extra, "storm-5", 5, storm::storm),

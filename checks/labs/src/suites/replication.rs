@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use veraft::figure2::{Command, Index};
+use veraft::figure2::Command;
 
 use crate::failure::{Failure, Unmet};
 use crate::harness::Started;
@@ -20,24 +20,13 @@ fn start(lab: &mut Lab<'_>, leader: usize, number: u64) -> Result<Started, Failu
     started.ok_or_else(|| Unmet::LeaderRefused { server: leader, command }.into())
 }
 
-fn check_index(
-    command: Command,
-    index: Index,
-    expected: std::ops::RangeInclusive<Index>,
-) -> Result<(), Failure> {
-    match expected.contains(&index) {
-        true => Ok(()),
-        false => Err(Unmet::WrongIndex { command, index, expected }.into()),
-    }
-}
-
 /// Commands are applied on all servers, at indices 1, 2 and 3.
 pub fn basic_agree(lab: &mut Lab<'_>) -> Result<(), Failure> {
     for expected in 1..=3 {
         lab.check_not_applied(expected)?;
         let command = command(expected * 100);
         let index = lab.one(command.clone(), lab.servers(), false)?;
-        check_index(command, index, expected..=expected)?;
+        lab.check_index(command, index, expected..=expected)?;
     }
     Ok(())
 }
@@ -68,14 +57,14 @@ pub fn fail_no_agree(lab: &mut Lab<'_>) -> Result<(), Failure> {
     let away = [1, 2, 3].map(|steps| lab.next(leader, steps));
     lab.disconnect(away);
     let lonely = start(lab, leader, 20)?;
-    check_index(command(20), lonely.index, 2..=2)?;
+    lab.check_index(command(20), lonely.index, 2..=2)?;
     lab.sleep(2 * ELECTION_TIMEOUT)?;
     lab.check_not_applied(lonely.index)?;
 
     lab.connect(away);
     let leader = lab.check_one_leader()?;
     let healed = start(lab, leader, 30)?;
-    check_index(command(30), healed.index, 2..=3)?;
+    lab.check_index(command(30), healed.index, 2..=3)?;
     lab.one(command(1000), lab.servers(), true)?;
     Ok(())
 }
@@ -225,7 +214,7 @@ fn count_batch(lab: &mut Lab<'_>) -> Result<Option<u64>, Failure> {
             return Ok(None);
         }
         let expected = first.index + place;
-        check_index(command.clone(), index, expected..=expected)?;
+        lab.check_index(command.clone(), index, expected..=expected)?;
         commands.push(command);
     }
     for (index, expected) in (first.index + 1..=first.index + WAITED_FOR).zip(commands) {

@@ -108,7 +108,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         let durable = persistent.clone();
         let (server, _timers) = guarded(|| P::start(config, persistent, floor))?;
         let judge = self.cluster.judge();
-        if let Some(judge) = judge.filter(|judge| judge.knows(server.figure2())) {
+        if let Some(judge) = judge.filter(|judge| judge.knows(server.figure2(), None)) {
             self.cluster.judged(judge.restart(&durable, server.figure2()))?;
         }
         self.life = Some(Life::new(server, durable));
@@ -132,14 +132,14 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         }
         let mut stored = life.server.figure2().persistent().clone();
         let judge = self.cluster.judge();
-        let judge = judge.filter(|judge| judge.knows(life.server.figure2()));
+        let judge = judge.filter(|judge| judge.knows(life.server.figure2(), Some(&input)));
         let judged = judge.map(|judge| (judge, life.server.figure2().clone(), input.clone()));
         let returned = guarded(|| life.server.step(input))?;
         compare::outputs(&returned, &output)?;
         compare::states(&State::from(life.server.figure2()), &state)?;
         if let Some((judge, before, input)) = judged {
             let after = life.server.figure2();
-            if judge.knows(after) {
+            if judge.knows(after, Some(&input)) {
                 self.cluster.judged(judge.step(&before, &input, &output, after))?;
             }
         }

@@ -77,22 +77,24 @@ fn copies(random: &mut StdRng, count: usize) -> (Vec<Copy>, Copy) {
     let mut storage = platter.open().unwrap();
     let mut expected = storage.load().unwrap();
     let mut notes = Notes::new();
-    let (mut last_index, mut copies) = (0, Vec::new());
-    let mut write = |storage: &mut super::DiskStorage, records: Vec<Record>, floor: u64| {
+    let mut copies = Vec::new();
+    let mut write = |storage: &mut super::DiskStorage,
+                     records: &mut dyn FnMut(&Persistent) -> Vec<Record>| {
+        let records = records(&expected);
         storage.append(&records).unwrap();
-        storage.note("floor", &floor.to_le_bytes()).unwrap();
-        storage.sync().unwrap();
         records.into_iter().for_each(|record| expected.write(record));
-        notes.insert("floor".into(), floor.to_le_bytes().to_vec());
+        let floor = expected.log().last_index().to_le_bytes();
+        storage.note("floor", &floor).unwrap();
+        storage.sync().unwrap();
+        notes.insert("floor".into(), floor.to_vec());
         (expected.clone(), notes.clone())
     };
     for number in 1..=count as u64 {
-        let records = batch(random, 2 * number, &mut last_index);
-        let (found, notes) = write(&mut storage, records, last_index);
+        let (found, notes) = write(&mut storage, &mut |before| batch(random, 2 * number, before));
         copies.push(Copy::of(&platter, &found, &notes));
         // The last commit is a vote and nothing else.
         let vote = Record::Ballot { current_term: 2 * number + 1, voted_for: Some(ServerId(9)) };
-        let (found, notes) = write(&mut storage, Vec::from([vote]), last_index);
+        let (found, notes) = write(&mut storage, &mut |_| Vec::from([vote.clone()]));
         copies.push(Copy::of(&platter, &found, &notes));
     }
     drop(storage);

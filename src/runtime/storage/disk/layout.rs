@@ -3,11 +3,15 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `entries` | index of the first | a run of consecutive entries |
+//! | `base` | nothing | where the log begins; nothing in a whole log |
 //! | `ballot` | nothing | term and vote |
 //! | `notes` | name | the note |
-//! | `format` | nothing | the version of this layout, 2 |
+//! | `format` | nothing | the version of this layout, 3 |
 //!
-//! Layout 1 had no notes, and entries that could only be commands.
+//! Runs that end at the base or before are dead: nobody reads them, and they go by and by. The
+//! one in which the base lies stays as it is; what it holds up to there is not read.
+//!
+//! Layout 1 had no notes, and entries that could only be commands; layouts 1 and 2 had no base.
 
 use crate::runtime::std;
 
@@ -19,25 +23,23 @@ use redb::{
     WriteTransaction,
 };
 
+use super::records::{self, Extent};
 use super::stored;
 use super::trouble::Trouble;
-use crate::figure2::{BadRecord, Entry, Index, Persistent, Record, ServerId, Term};
+use crate::figure2::{BadRecord, Base, Entry, Index, Persistent, Record, ServerId, Term};
 use crate::runtime::storage::Notes;
 
 /// A term, and the vote in it.
 pub(super) type Ballot = (Term, Option<ServerId>);
 
-const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
-const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
+pub(super) const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
+pub(super) const BASE: TableDefinition<(), &[u8]> = TableDefinition::new("base");
+pub(super) const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
 const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
 const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
 
 /// The newest layout, which is the one that is written.
-const NEWEST: u32 = 2;
-
-/// How many entries are stored under one key at most. Runs rather than single entries: what the
-/// store does for each key costs more than the entries of a batch.
-const RUN: usize = 256;
+const NEWEST: u32 = 3;
 
 /// A transaction whose commit is durable, and never replaced by the state before it: in one
 /// phase, damage to the last commit looks like a commit that was cut off.
@@ -53,6 +55,8 @@ pub(super) fn prepare(store: &Database) -> Result<bool, Trouble> {
     match found(store)? {
         None => create(store).map(|()| false),
         Some(NEWEST) => Ok(false),
+        // What has no base only gets a place for one.
+        Some(2) => create(store).map(|()| true),
         Some(1) => migrate_from_1(store).map(|()| true),
         Some(found) => Err(Trouble::Layout { found, newest: NEWEST }),
     }
@@ -82,16 +86,20 @@ fn create(store: &Database) -> Result<(), Trouble> {
 /// Every run of entries is written anew, once all of them are known to be sound.
 fn migrate_from_1(store: &Database) -> Result<(), Trouble> {
     let old = store.begin_read()?;
-    let persistent = read_as(&old, stored::read_run_1)?;
+    let runs = read_entries(&old, Base::default(), stored::read_run_1)?;
+    let persistent = fold(read_ballot(&old)?, Base::default(), runs)?;
     let transaction = begin(store)?;
-    truncate(&transaction, 0)?;
-    append(&transaction, 0, persistent.log().entries().iter())?;
+    let empty =
+        records::write(&transaction, Extent::default(), &Record::Truncate { last_index: 0 })?;
+    let entries = persistent.log().entries().clone();
+    records::write(&transaction, empty, &Record::Append { entries })?;
     finish(transaction)
 }
 
 /// Commits a file of the newest layout: all its tables, and its version.
 fn finish(transaction: WriteTransaction) -> Result<(), Trouble> {
     transaction.open_table(ENTRIES)?;
+    transaction.open_table(BASE)?;
     transaction.open_table(BALLOT)?;
     transaction.open_table(NOTES)?;
     transaction.open_table(FORMAT)?.insert((), NEWEST)?;
@@ -99,41 +107,58 @@ fn finish(transaction: WriteTransaction) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// What the file holds of a server, once it is known to be sound.
-pub(super) fn read(transaction: &ReadTransaction) -> Result<Persistent, Trouble> {
-    read_as(transaction, stored::read_run)
+/// What the file holds of a server, once it is known to be sound, and how its entries stand in it.
+pub(super) fn read(transaction: &ReadTransaction) -> Result<(Persistent, Extent), Trouble> {
+    let base = read_base(transaction)?;
+    let runs = read_entries(transaction, base, stored::read_run)?;
+    let persistent = fold(read_ballot(transaction)?, base, runs)?;
+    let last_index = persistent.log().last_index();
+    Ok((persistent, Extent { base, last_index, has_dead: base != Base::default() }))
 }
 
-/// `read_run` takes the index of the first of a run, and its bytes.
-fn read_as(
+fn read_base(transaction: &ReadTransaction) -> Result<Base, Trouble> {
+    let table = transaction.open_table(BASE)?;
+    let base = table.get(())?;
+    base.map_or(Ok(Base::default()), |base| stored::read_base(base.value()))
+}
+
+/// The entries behind `base`, run by run. `read_run` takes the index of the first of a run, and
+/// its bytes.
+fn read_entries(
     transaction: &ReadTransaction,
+    base: Base,
     read_run: impl Fn(Index, &[u8]) -> Result<Vec<Entry>, Trouble>,
-) -> Result<Persistent, Trouble> {
+) -> Result<impl Iterator<Item = Result<Vec<Entry>, Trouble>>, Trouble> {
     let table = transaction.open_table(ENTRIES)?;
-    let stored = table.iter()?.map(|item| item.map_err(Trouble::from));
-    let mut next = 1;
-    let runs = stored.map(|item| {
+    let begin = base.last_index + 1;
+    let first_live = records::first_live(&table, base)?;
+    let stored = table.range(first_live.unwrap_or(begin)..)?;
+    let mut next = first_live.unwrap_or(begin);
+    Ok(stored.map(move |item| {
         let (first, run) = item?;
         if first.value() != next {
             return Err(Trouble::record(
-                std::format!("entry {next}"),
+                std::format!("entry {}", next.max(begin)),
                 std::format!("entry {} stands in its place", first.value()),
             ));
         }
-        let entries = read_run(next, run.value())?;
+        let mut entries = read_run(next, run.value())?;
+        let dead = begin.saturating_sub(next).min(entries.len() as Index);
         next += entries.len() as Index;
+        entries.drain(..dead as usize);
         Ok(entries)
-    });
-    fold(read_ballot(transaction)?, runs)
+    }))
 }
 
 /// Takes the runs one by one: beside the log that grows there is never more than one of them,
 /// and none behind one that is unsound.
 fn fold(
     ballot: Option<Ballot>,
+    base: Base,
     runs: impl Iterator<Item = Result<Vec<Entry>, Trouble>>,
 ) -> Result<Persistent, Trouble> {
     let ballot = ballot.map(|(current_term, voted_for)| Record::Ballot { current_term, voted_for });
+    let begins = (base != Base::default()).then_some(Record::Base(base));
     let mut unread = None;
     let read = runs.map_while(|run| match run {
         Ok(run) => Some(Record::Append { entries: run.into_iter().collect() }),
@@ -142,7 +167,7 @@ fn fold(
             None
         }
     });
-    let folded = Persistent::fold(ballot.into_iter().chain(read))
+    let folded = Persistent::fold(ballot.into_iter().chain(begins).chain(read))
         .map_err(|bad| Trouble::record(place(bad), bad))?;
     match unread {
         Some(trouble) => Err(trouble),
@@ -190,60 +215,9 @@ pub(super) fn write_note(
     Ok(())
 }
 
-/// Writes a record behind those that end with the entry at `last_index`; the new last index.
-pub(super) fn write(
-    transaction: &WriteTransaction,
-    last_index: Index,
-    record: &Record,
-) -> Result<Index, Trouble> {
-    match record {
-        Record::Ballot { current_term, voted_for } => {
-            let ballot = stored::ballot(*current_term, *voted_for);
-            transaction.open_table(BALLOT)?.insert((), &*ballot)?;
-            Ok(last_index)
-        }
-        Record::Truncate { last_index: kept } if *kept > last_index => Err(Trouble::Misfit(
-            std::format!("cannot keep the entries up to {kept}: the last one is {last_index}"),
-        )),
-        Record::Truncate { last_index: kept } => truncate(transaction, *kept),
-        Record::Append { entries } => append(transaction, last_index, entries.iter()),
-        Record::Base(_) => Err(Trouble::Misfit("this layout has no place for a base".into())),
-    }
-}
-
-fn truncate(transaction: &WriteTransaction, last_index: Index) -> Result<Index, Trouble> {
-    let mut table = transaction.open_table(ENTRIES)?;
-    table.retain_in(last_index + 1.., |_, _| false)?;
-    // The last run may reach past the new end.
-    let cut = match table.last()? {
-        None => None,
-        Some((first, run)) => {
-            let kept = (last_index + 1 - first.value()) as usize;
-            Some((first.value(), stored::cut_run(first.value(), run.value(), kept)?))
-        }
-    };
-    if let Some((first, run)) = cut {
-        table.insert(first, &*run)?;
-    }
-    Ok(last_index)
-}
-
-fn append<'a>(
-    transaction: &WriteTransaction,
-    mut last_index: Index,
-    entries: impl Iterator<Item = &'a Entry>,
-) -> Result<Index, Trouble> {
-    let mut table = transaction.open_table(ENTRIES)?;
-    let entries: Vec<&Entry> = entries.collect();
-    for run in entries.chunks(RUN) {
-        table.insert(last_index + 1, &*stored::run(run))?;
-        last_index += run.len() as Index;
-    }
-    Ok(last_index)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::records::RUN;
     use super::*;
     use core::cell::Cell;
     use std::vec;
@@ -259,17 +233,26 @@ mod tests {
         let entries = |term| Ok(vec![Entry::command(term, &b"x"[..]); RUN]);
         let ballot = Some((9, None));
 
-        let sound =
-            fold(ballot, [entries(1), entries(2), entries(9)].into_iter().map(run)).unwrap();
+        let sound = fold(
+            ballot,
+            Base::default(),
+            [entries(1), entries(2), entries(9)].into_iter().map(run),
+        )
+        .unwrap();
         assert_eq!((sound.log().last_index(), read.replace(0)), (3 * RUN as Index, 3));
 
-        let unsound = fold(ballot, [entries(2), entries(1), entries(3)].into_iter().map(run));
+        let unsound = fold(
+            ballot,
+            Base::default(),
+            [entries(2), entries(1), entries(3)].into_iter().map(run),
+        );
         let Err(Trouble::Record { position, .. }) = unsound else { panic!("folded") };
         let first = RUN as Index + 1;
         assert_eq!((position, read.replace(0)), (std::format!("entry {first}"), 2));
 
         let unread = Err(Trouble::record("the third", "cut off"));
-        let unread = fold(ballot, [entries(1), unread, entries(3)].into_iter().map(run));
+        let unread =
+            fold(ballot, Base::default(), [entries(1), unread, entries(3)].into_iter().map(run));
         let Err(Trouble::Record { position, .. }) = unread else { panic!("folded") };
         assert_eq!((&*position, read.get()), ("the third", 2));
     }

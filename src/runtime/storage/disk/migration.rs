@@ -1,4 +1,4 @@
-//! A file of layout 1 becomes one of layout 2, whole or not at all.
+//! A file of an earlier layout becomes one of this layout, whole or not at all.
 
 use crate::runtime::std;
 
@@ -12,7 +12,11 @@ use super::platter::{Event, Platter, crash};
 use super::roots;
 use crate::runtime::storage::Storage;
 
-const LAYOUT_1: &[u8] = include_bytes!("../../../../tests/fixtures/store-1/raft.redb");
+const OLDER: [&[u8]; 2] = [
+    include_bytes!("../../../../tests/fixtures/store-1/raft.redb"),
+    include_bytes!("../../../../tests/fixtures/store-2/raft.redb"),
+];
+const NEWEST: u32 = 3;
 
 /// The version that stands in the file, asked of the store underneath.
 fn layout(bytes: &[u8]) -> u32 {
@@ -26,29 +30,32 @@ fn layout(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_power_failure_leaves_one_layout_or_the_other_whole() {
-    const CRASHES: usize = 300;
+    const CRASHES: usize = 200;
     let mut random = StdRng::seed_from_u64(2);
-    let platter = Platter::holding(LAYOUT_1.to_vec());
-    assert_eq!(layout(LAYOUT_1), 1);
-    let mut storage = platter.open().unwrap();
-    let history: Vec<Event> = platter.history();
-    let expected = storage.load().unwrap();
-    assert_eq!((expected.current_term(), expected.log().last_index()), (5, 300));
+    for (older, fixture) in (1..).zip(OLDER) {
+        let platter = Platter::holding(fixture.to_vec());
+        assert_eq!(layout(fixture), older);
+        let mut storage = platter.open().unwrap();
+        let history: Vec<Event> = platter.history();
+        let (expected, notes) = (storage.load().unwrap(), storage.notes().unwrap());
+        assert_eq!((expected.current_term(), expected.log().last_index()), (5, 300));
 
-    let (mut old, mut new) = (0, 0);
-    for _ in 0..CRASHES {
-        let end = random.random_range(0..=history.len());
-        let (bytes, _) = crash(LAYOUT_1.to_vec(), &history[..end], &mut random);
-        match layout(&bytes) {
-            1 => old += 1,
-            2 => new += 1,
-            other => panic!("layout {other}"),
+        let (mut old, mut new) = (0, 0);
+        for _ in 0..CRASHES {
+            let end = random.random_range(0..=history.len());
+            let (bytes, _) = crash(fixture.to_vec(), &history[..end], &mut random);
+            match layout(&bytes) {
+                found if found == older => old += 1,
+                NEWEST => new += 1,
+                other => panic!("layout {other}"),
+            }
+            let survivor = Platter::holding(bytes);
+            let mut storage = survivor.open().unwrap();
+            assert!(storage.load().unwrap() == expected, "at event {end}");
+            assert!(storage.notes().unwrap() == notes, "at event {end}");
+            drop(storage);
+            assert_eq!(layout(&survivor.bytes()), NEWEST);
         }
-        let survivor = Platter::holding(bytes);
-        let mut storage = survivor.open().unwrap();
-        assert!(storage.load().unwrap() == expected, "at event {end}");
-        drop(storage);
-        assert_eq!(layout(&survivor.bytes()), 2);
+        assert!(old > 20 && new > 20, "{old} of layout {older}, {new} of layout {NEWEST}");
     }
-    assert!(old > 30 && new > 30, "{old} of layout 1, {new} of layout 2");
 }

@@ -12,17 +12,22 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::string::{String, ToString};
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, StorageBackend, WriteTransaction};
 
+use self::images::DiskImages;
+use self::records::Extent;
 use self::roots::End;
 use self::trouble::Trouble;
-use super::{Notes, STOPPED, Storage, StorageError};
-use crate::figure2::{Index, Persistent, Record};
+use super::{Images, Notes, STOPPED, Storage, StorageError};
+use crate::figure2::{Persistent, Record};
 use crate::runtime::machinery::log;
 
+mod images;
 mod layout;
+mod records;
 mod roots;
 mod stored;
 mod trouble;
@@ -45,8 +50,9 @@ pub struct DiskStorage {
     transaction: Option<WriteTransaction>,
     store: Database,
     file: PathBuf,
-    /// The index of the last entry, those of the open transaction included.
-    last_index: Index,
+    /// How the entries stand in the file, those of the open transaction included.
+    extent: Extent,
+    images: Option<Arc<DiskImages>>,
 }
 
 impl fmt::Debug for DiskStorage {
@@ -69,7 +75,8 @@ impl DiskStorage {
         };
         fs::create_dir_all(directory).map_err(io("create the directory"))?;
         let file = directory.join(FILE);
-        let storage = DiskStorage::with(file.clone(), || open_file(&file, true))?;
+        let mut storage = DiskStorage::with(file.clone(), || open_file(&file, true))?;
+        storage.images = Some(Arc::new(DiskImages::open(directory)?));
         // A new file survives a crash once its directory does.
         let sync = |path: &Path| File::open(path).and_then(|directory| directory.sync_all());
         sync(directory).map_err(io("sync the directory"))?;
@@ -117,28 +124,26 @@ impl DiskStorage {
         if migrated {
             log::info!(file = %file.display(), "brought to the layout of this version");
         }
-        Ok(DiskStorage { transaction: None, store, file, last_index: 0 })
+        Ok(DiskStorage { transaction: None, store, file, extent: Extent::default(), images: None })
     }
 
     /// Does something in the open transaction, which is begun if there is none. After an error
     /// there is none, so nothing of it can be synced.
     fn within(
         &mut self,
-        act: impl FnOnce(&WriteTransaction, Index) -> Result<Index, Trouble>,
+        act: impl FnOnce(&WriteTransaction, Extent) -> Result<Extent, Trouble>,
     ) -> Result<(), Trouble> {
         let transaction = match self.transaction.take() {
             Some(transaction) => transaction,
             None => layout::begin(&self.store)?,
         };
-        self.last_index = act(&transaction, self.last_index)?;
+        self.extent = act(&transaction, self.extent)?;
         self.transaction = Some(transaction);
         Ok(())
     }
 
-    fn read(&self) -> Result<(Persistent, Index), Trouble> {
-        let persistent = layout::read(&self.store.begin_read()?)?;
-        let last_index = persistent.log().last_index();
-        Ok((persistent, last_index))
+    fn read(&self) -> Result<(Persistent, Extent), Trouble> {
+        layout::read(&self.store.begin_read()?)
     }
 }
 
@@ -177,17 +182,17 @@ fn tell(file: &Path, end: End) {
 
 impl Storage for DiskStorage {
     fn load(&mut self) -> Result<Persistent, StorageError> {
-        let (persistent, last_index) =
-            self.read().map_err(|trouble| trouble.at("read", &self.file))?;
-        self.last_index = last_index;
+        let (persistent, extent) = self.read().map_err(|trouble| trouble.at("read", &self.file))?;
+        self.extent = extent;
         Ok(persistent)
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), StorageError> {
-        self.within(|transaction, last_index| {
-            records.iter().try_fold(last_index, |last_index, record| {
-                layout::write(transaction, last_index, record)
-            })
+        self.within(|transaction, extent| {
+            let mut records = records.iter();
+            let extent = records
+                .try_fold(extent, |extent, record| records::write(transaction, extent, record))?;
+            records::bury(transaction, extent)
         })
         .map_err(|trouble| trouble.at("write", &self.file))
     }
@@ -206,10 +211,14 @@ impl Storage for DiskStorage {
         read().map_err(|trouble: Trouble| trouble.at("read", &self.file))
     }
 
+    fn images(&self) -> Option<Arc<dyn Images>> {
+        self.images.clone().map(|images| images as Arc<dyn Images>)
+    }
+
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {
-        self.within(|transaction, last_index| {
+        self.within(|transaction, extent| {
             layout::write_note(transaction, name, value)?;
-            Ok(last_index)
+            Ok(extent)
         })
         .map_err(|trouble| trouble.at("write", &self.file))
     }

@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::DiskStorage;
-use crate::figure2::{Entry, Record, ServerId};
+use crate::figure2::{Base, Entry, Persistent, Record, ServerId};
 use crate::runtime::storage::StorageError;
 
 /// What a sector-wise disk writes as a whole, in bytes.
@@ -80,8 +80,9 @@ impl redb::StorageBackend for Platter {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let offset = offset as usize;
-        out.copy_from_slice(&self.bytes.lock().unwrap()[offset..offset + out.len()]);
+        let (bytes, offset) = (self.bytes.lock().unwrap(), offset as usize);
+        let held = bytes.get(offset..offset + out.len());
+        out.copy_from_slice(held.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
@@ -130,19 +131,28 @@ pub(super) fn crash(mut disk: Vec<u8>, history: &[Event], random: &mut StdRng) -
     (disk, acknowledged)
 }
 
-/// A batch of records that a server could write in term `number` to a log of that length.
-pub(super) fn batch(random: &mut StdRng, number: u64, last_index: &mut u64) -> Vec<Record> {
-    let mut records = vec![Record::Ballot {
+/// A batch of records that a server could write in term `number`, whose records so far fold to
+/// `before`.
+pub(super) fn batch(random: &mut StdRng, number: u64, before: &Persistent) -> Vec<Record> {
+    let ballot = Record::Ballot {
         current_term: number,
         voted_for: random.random_bool(0.5).then_some(ServerId(number)),
-    }];
-    if random.random_bool(0.2) && *last_index > 0 {
-        *last_index = random.random_range(0..*last_index);
-        records.push(Record::Truncate { last_index: *last_index });
+    };
+    let mut records = vec![ballot];
+    let log = before.log();
+    let (base, end) = (log.base().last_index, log.last_index());
+    if random.random_bool(0.2) && end > base {
+        records.push(Record::Truncate { last_index: random.random_range(base..end) });
+    } else if random.random_bool(0.15) && end > base {
+        let last_index = random.random_range(base + 1..=end);
+        let last_term = log.term_at(last_index).held().unwrap();
+        records.push(Record::Base(Base { last_index, last_term }));
+    } else if random.random_bool(0.05) {
+        let last_index = random.random_range(base + 1..=end + 30);
+        records.push(Record::Base(Base { last_index, last_term: number }));
     }
     let count: usize = random.random_range(0..20);
     let entry = |at: usize| Entry::command(number, number.to_string().repeat(at * 10).into_bytes());
     records.push(Record::Append { entries: (0..count).map(entry).collect() });
-    *last_index += count as u64;
     records
 }

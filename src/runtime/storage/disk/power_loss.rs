@@ -22,9 +22,8 @@ fn nothing_acknowledged_is_lost_and_nothing_unwritten_is_found() {
     let platter = Platter::default();
     let mut storage = platter.open().unwrap();
     let mut states = vec![storage.load().unwrap()];
-    let mut last_index = 0;
     for number in 1..=BATCHES {
-        let records = batch(&mut random, number as u64, &mut last_index);
+        let records = batch(&mut random, number as u64, &states[number - 1]);
         storage.append(&records).unwrap();
         storage.sync().unwrap();
         platter.note(Event::Acknowledged(number));

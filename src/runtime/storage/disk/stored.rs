@@ -8,7 +8,7 @@ use std::vec::Vec;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::trouble::Trouble;
-use crate::figure2::{Entry, Index, Payload, ServerId, Term};
+use crate::figure2::{Base, Entry, Index, Payload, ServerId, Term};
 
 /// The same in all layouts.
 #[derive(Serialize, Deserialize)]
@@ -17,7 +17,14 @@ struct StoredBallot {
     voted_for: Option<u64>,
 }
 
-/// An entry of layout 2.
+/// Since layout 3.
+#[derive(Serialize, Deserialize)]
+struct StoredBase {
+    last_index: Index,
+    last_term: Term,
+}
+
+/// An entry since layout 2.
 #[derive(Serialize, Deserialize)]
 struct StoredEntry<'a> {
     term: Term,
@@ -79,6 +86,17 @@ pub(super) fn read_ballot(bytes: &[u8]) -> Result<(Term, Option<ServerId>), Trou
     Ok((ballot.current_term, ballot.voted_for.map(ServerId)))
 }
 
+pub(super) fn base(base: Base) -> Vec<u8> {
+    let Base { last_index, last_term } = base;
+    encode(&StoredBase { last_index, last_term })
+}
+
+pub(super) fn read_base(bytes: &[u8]) -> Result<Base, Trouble> {
+    let StoredBase { last_index, last_term } =
+        decode(bytes).map_err(|what| Trouble::record("the base", what))?;
+    Ok(Base { last_index, last_term })
+}
+
 /// Consecutive entries.
 pub(super) fn run(entries: &[&Entry]) -> Vec<u8> {
     let run: Vec<StoredEntry> = entries.iter().map(|&entry| entry.into()).collect();
@@ -96,6 +114,17 @@ pub(super) fn cut_run(first: Index, bytes: &[u8], count: usize) -> Result<Vec<u8
     let mut run: Vec<StoredEntry> = decode_run(first, bytes)?;
     run.truncate(count);
     Ok(encode(&run))
+}
+
+/// The term of the entry at `index`, if it is in the run that begins at `first`.
+pub(super) fn term_in_run(
+    first: Index,
+    bytes: &[u8],
+    index: Index,
+) -> Result<Option<Term>, Trouble> {
+    let run: Vec<StoredEntry> = decode_run(first, bytes)?;
+    let place = index.checked_sub(first).and_then(|place| usize::try_from(place).ok());
+    Ok(place.and_then(|place| run.get(place)).map(|entry| entry.term))
 }
 
 /// The entries of a run of layout 1.
@@ -131,14 +160,15 @@ mod tests {
         Entry::command(term, command.as_bytes())
     }
 
-    /// The bytes of layout 2. A change here is a new layout.
+    /// The bytes of layout 3. A change here is a new layout.
     #[test]
-    fn the_bytes_are_those_of_layout_2() {
+    fn the_bytes_are_those_of_layout_3() {
         let blank = Entry { term: 300, payload: Payload::Blank };
         let run = run(&[&entry(1, ""), &entry(300, "ab"), &blank]);
         assert_eq!(run, [3, 1, 0, 0, 0xac, 0x02, 0, 2, b'a', b'b', 0xac, 0x02, 1]);
         assert_eq!(ballot(5, None), [5, 0]);
         assert_eq!(ballot(5, Some(ServerId(9))), [5, 1, 9]);
+        assert_eq!(base(Base { last_index: 300, last_term: 7 }), [0xac, 0x02, 7]);
     }
 
     #[test]
@@ -147,6 +177,10 @@ mod tests {
         let bytes = run(&entries.iter().collect::<Vec<_>>());
         assert_eq!(read_run(1, &bytes).unwrap(), entries);
         assert_eq!(read_run(1, &cut_run(1, &bytes, 2).unwrap()).unwrap(), entries[..2]);
+        let terms = [4, 5, 7, 8].map(|index| term_in_run(5, &bytes, index).unwrap());
+        assert_eq!(terms, [None, Some(1), Some(7), None]);
+        let mark = Base { last_index: 1 << 40, last_term: 3 };
+        assert_eq!(read_base(&base(mark)).unwrap(), mark);
         let old = [3, 1, 1, b'a', 1, 0, 7, 9];
         let old = [&old[..], b"some text"].concat();
         assert_eq!(read_run_1(1, &old).unwrap(), entries);
@@ -164,5 +198,6 @@ mod tests {
             assert_eq!(position, "the entries from 17 on");
         }
         assert!(matches!(read_ballot(&[5, 7]), Err(Trouble::Record { .. })));
+        assert!(matches!(read_base(&[5, 7, 9]), Err(Trouble::Record { .. })));
     }
 }

@@ -61,6 +61,9 @@ fn explain(action: &'static str, file: &Path, error: redb::Error) -> StorageErro
         redb::Error::Io(source) if source.kind() == io::ErrorKind::InvalidData => {
             damaged("its header", source.to_string())
         }
+        redb::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+            damaged("its end", "it goes on behind the end of the file".into())
+        }
         redb::Error::UpgradeRequired(_) => damaged("its header", error.to_string()),
         redb::Error::TableDoesNotExist(_)
         | redb::Error::TableTypeMismatch { .. }

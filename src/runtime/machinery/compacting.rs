@@ -1,0 +1,127 @@
+//! What the server loop does about images: it asks for one when one is due, and lets the log
+//! begin at it.
+//!
+//! ```text
+//!   server loop: due ──► application thread: capture ──► image thread: write ──► server loop:
+//!   Compacted ──► durable ──► whoever asked is answered; image thread: older images go
+//! ```
+
+use crate::runtime::std;
+
+use std::sync::atomic::Ordering;
+use std::vec::Vec;
+
+use super::images::{ImageNews, ImageTask};
+use super::server_loop::ServerLoop;
+use crate::driver::{Compactor, weight};
+use crate::figure2::{Index, Input, Output};
+use crate::runtime::compact::{CompactAnswer, CompactError};
+
+/// What the server loop knows of images.
+pub(super) struct Compacting {
+    pub(super) compactor: Compactor,
+    /// Why there are none, if there are none.
+    pub(super) refusal: Option<CompactError>,
+    /// Who asks for an image.
+    pub(super) asked: Vec<CompactAnswer>,
+    /// Who waits for the one that is being written, or was: its index, once it is durable.
+    pub(super) served: (Vec<CompactAnswer>, Option<Index>),
+}
+
+impl Compacting {
+    pub(super) fn new(compactor: Compactor, refusal: Option<CompactError>) -> Compacting {
+        Compacting { compactor, refusal, asked: Vec::new(), served: (Vec::new(), None) }
+    }
+
+    /// Counts what a step gives to the state machine.
+    pub(super) fn count(&mut self, output: &Output) {
+        if let Some(base) = output.restore {
+            self.compactor.restored(base);
+        }
+        for (index, entry) in &output.apply {
+            self.compactor.applied(*index, weight(entry));
+        }
+    }
+}
+
+fn answer(whom: Vec<CompactAnswer>, what: &Result<Index, CompactError>) {
+    for one in whom {
+        // Nobody hears it if whoever asked has gone.
+        let _ = one.send(what.clone());
+    }
+}
+
+impl<R> ServerLoop<R> {
+    /// Somebody asks for an image, and for a log that begins at it.
+    pub(super) fn compact(&mut self, asked: CompactAnswer) {
+        match self.compacting.refusal.clone() {
+            Some(why) => answer(Vec::from([asked]), &Err(why)),
+            None => self.compacting.asked.push(asked),
+        }
+    }
+
+    pub(super) fn hear_of_image(&mut self, news: ImageNews) {
+        let Compacting { compactor, refusal, asked, served } = &mut self.compacting;
+        match news {
+            ImageNews::Written { last_index, applied_bytes, image_bytes } => {
+                compactor.written(last_index, applied_bytes, image_bytes);
+                served.1 = Some(last_index);
+            }
+            ImageNews::Unwritten(Some(why)) => {
+                compactor.failed();
+                answer(std::mem::take(&mut served.0), &Err(why.clone()));
+                if let CompactError::Unsupported = why {
+                    answer(std::mem::take(asked), &Err(why.clone()));
+                    *refusal = Some(why);
+                }
+            }
+            // Nothing has been applied: the log begins where it can.
+            ImageNews::Unwritten(None) => {
+                compactor.failed();
+                served.1 = Some(0);
+            }
+            ImageNews::Restored { image_bytes } => compactor.image_has(image_bytes),
+        }
+    }
+
+    /// Asks for an image if one is due, and compacts the log if one is there.
+    pub(super) fn look_at_compaction(&mut self) {
+        let Some(desk) = self.outlets.desk.clone() else { return };
+        if self.stops || self.compacting.refusal.is_some() {
+            return;
+        }
+        let (waits, written) = (!self.compacting.served.0.is_empty(), self.compacting.served.1);
+        let travels = desk.travelling.load(Ordering::Acquire) > 0;
+        let ready = self.compacting.compactor.ready(waits && written.is_some(), travels);
+        if let Some(last_index) = ready {
+            self.step(Input::Compacted { last_index }, Vec::new());
+            let base = self.server().log().base();
+            self.once_durable(Vec::new(), move || {
+                desk.tasks.put(|tasks| tasks.push(ImageTask::Tidy(base)));
+            });
+        }
+        let base = self.server().log().base().last_index;
+        if written.is_some_and(|written| written <= base) {
+            let served = std::mem::take(&mut self.compacting.served.0);
+            self.tell_compacted(served);
+        }
+        if base == self.server().volatile().last_applied {
+            let asked = std::mem::take(&mut self.compacting.asked);
+            self.tell_compacted(asked);
+        }
+        // Who asks now waits for an image of what is applied now.
+        let Compacting { compactor, asked, served, .. } = &mut self.compacting;
+        if served.0.is_empty() && compactor.begin(!asked.is_empty()) {
+            *served = (std::mem::take(asked), None);
+            self.outlets.jobs.put(|work| work.capture = true);
+        }
+    }
+
+    /// Tells where the log begins, once that is durable.
+    fn tell_compacted(&mut self, whom: Vec<CompactAnswer>) {
+        if !whom.is_empty() {
+            let base = self.server().log().base().last_index;
+            self.once_durable(Vec::new(), move || answer(whom, &Ok(base)));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Starts from an image on a disk: one that is sound, missing, or damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use veraft::runtime::{DiskStorage, Node, RestoreError, StartError, StorageError};
+
+use super::ledger::Ledger;
+use super::{builder, commit, expected, start};
+
+/// A directory whose log begins behind entry 30 of 40.
+fn compacted() -> tempfile::TempDir {
+    let (directory, ledger) = (tempfile::tempdir().unwrap(), Ledger::default());
+    let node = open(directory.path(), &ledger).unwrap();
+    commit(&node, &ledger, 30);
+    assert_eq!(node.compact().unwrap(), 30);
+    commit(&node, &ledger, 10);
+    directory
+}
+
+fn open(directory: &Path, ledger: &Ledger) -> Result<Node<u64>, StartError> {
+    start(builder(), DiskStorage::open(directory).unwrap(), ledger)
+}
+
+fn image(directory: &Path) -> PathBuf {
+    let mut files = fs::read_dir(directory.join("images")).unwrap();
+    let file = files.next().unwrap().unwrap().path();
+    assert!(files.next().is_none(), "one image");
+    file
+}
+
+#[test]
+fn a_node_starts_from_the_image_on_its_disk() {
+    let directory = compacted();
+    for _ in 0..2 {
+        let ledger = Ledger::default();
+        let node = open(directory.path(), &ledger).unwrap();
+        assert_eq!((ledger.restored(), ledger.applied()), (vec![30], 0));
+        super::common::wait_until("all is applied", || {
+            // Without a blank, an entry of the own term is needed.
+            let _ = node.barrier().wait();
+            ledger.entries().len() == 40
+        });
+        assert_eq!(ledger.entries(), expected(40));
+    }
+}
+
+#[test]
+fn a_missing_image_is_told_and_nothing_is_changed() {
+    let directory = compacted();
+    let file = image(directory.path());
+    let aside = directory.path().join("aside");
+    fs::rename(&file, &aside).unwrap();
+    let refused = open(directory.path(), &Ledger::default()).map(|_| ()).unwrap_err();
+    let found = matches!(
+        &refused,
+        StartError::Restore(RestoreError::Storage(StorageError::MissingImage { base }))
+            if base.last_index == 30
+    );
+    let text = refused.to_string();
+    assert!(found && text.contains("put it back") && text.contains("readmit"), "{text}");
+    fs::rename(&aside, &file).unwrap();
+    let ledger = Ledger::default();
+    open(directory.path(), &ledger).unwrap();
+    assert_eq!(ledger.restored(), [30]);
+}
+
+/// One byte of each piece, and each of some lengths.
+#[test]
+fn a_damaged_image_is_told_by_name_and_nothing_is_changed() {
+    let directory = compacted();
+    let file = image(directory.path());
+    let sound = fs::read(&file).unwrap();
+    let mut changed: Vec<Vec<u8>> = [0, 9, 20, 38, 42, 46, 60, sound.len() - 20, sound.len() - 3]
+        .map(|at| {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 8;
+            bytes
+        })
+        .into();
+    changed.extend([0, 39, 45, 100, sound.len() - 1].map(|length| sound[..length].to_vec()));
+    changed.push([&sound[..], b"more"].concat());
+    for bytes in changed {
+        fs::write(&file, &bytes).unwrap();
+        let refused = open(directory.path(), &Ledger::default()).map(|_| ()).unwrap_err();
+        let found = matches!(
+            &refused,
+            StartError::Restore(RestoreError::Storage(StorageError::DamagedImage { file: named, .. }))
+                if *named == file
+        );
+        assert!(found, "{refused:?}");
+        let text = refused.to_string();
+        assert!(text.contains("30-1-") && text.contains("is damaged at byte"), "{text}");
+        assert!(fs::read(&file).unwrap() == bytes);
+    }
+    // Another image of the same mark is as good.
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let number = name.strip_prefix("30-1-").unwrap().strip_suffix(".image").unwrap();
+    let number = u64::from_str_radix(number, 16).unwrap();
+    fs::write(&file, &sound).unwrap();
+    for other in [number ^ 1 << 63, number ^ 1] {
+        let copy = file.with_file_name(format!("30-1-{other:016x}.image"));
+        fs::write(copy, &sound).unwrap();
+    }
+    let ledger = Ledger::default();
+    open(directory.path(), &ledger).unwrap();
+    assert_eq!(ledger.entries()[..30], expected(30));
+}
+
+/// What reads an image may be another version of the application.
+#[test]
+fn a_machine_that_refuses_a_sound_image_is_told_as_such() {
+    let directory = compacted();
+    #[derive(Clone)]
+    struct Other;
+    impl veraft::runtime::StateMachine for Other {
+        type Response = u64;
+        fn apply(&mut self, _: u64, _: &veraft::figure2::Command) -> u64 {
+            unreachable!("it was never restored")
+        }
+        fn restore(&mut self, _: &mut dyn std::io::Read) -> std::io::Result<()> {
+            Err(std::io::Error::other("version 7, and this is 6"))
+        }
+    }
+    let refused = start(builder(), DiskStorage::open(directory.path()).unwrap(), &Other);
+    let refused = refused.map(|_| ()).unwrap_err();
+    let text = format!("{refused:?}");
+    assert!(text.contains("index 30") && text.contains("version 7, and this is 6"), "{text}");
+}

@@ -1,0 +1,47 @@
+//! A log that is compacted gives its place in the file to what comes.
+
+use std::fs;
+
+use veraft::figure2::{Base, Record};
+use veraft::runtime::{DiskStorage, Storage};
+
+use super::{append, ballot, file};
+
+/// Commands of 64 bytes, one at a time and in batches: the file is as large after the last as
+/// after the first that were compacted.
+#[test]
+fn the_file_of_a_log_that_is_compacted_stays_as_large_as_it_was() {
+    const ENTRIES: u64 = 200_000;
+    const KEPT: u64 = 5_000;
+    for batch in [16, 128] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut storage = DiskStorage::open(directory.path()).unwrap();
+        storage.load().unwrap();
+        storage.append(&[ballot(1)]).unwrap();
+        let command = "c".repeat(64);
+        let commands = vec![command.as_str(); batch];
+        let size = || fs::metadata(file(directory.path())).unwrap().len();
+        let (mut last_index, mut base, mut early) = (0, 0, 0);
+        while last_index < ENTRIES {
+            storage.append(&[append(1, &commands)]).unwrap();
+            last_index += batch as u64;
+            if last_index - base > 4 * KEPT {
+                base = last_index - KEPT;
+                let base = Base { last_index: base, last_term: 1 };
+                storage.append(&[Record::Base(base)]).unwrap();
+            }
+            if (last_index / batch as u64).is_multiple_of(8) {
+                storage.sync().unwrap();
+            }
+            if last_index < ENTRIES / 4 {
+                early = size();
+            }
+        }
+        storage.sync().unwrap();
+        let late = size();
+        assert!(late <= early, "batches of {batch}: {early} bytes, then {late}");
+        drop(storage);
+        let found = DiskStorage::open(directory.path()).unwrap().load().unwrap();
+        assert_eq!((found.log().base().last_index, found.log().last_index()), (base, last_index));
+    }
+}
