@@ -104,8 +104,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             BREACH,
             "Server::examine_leader",
-            "known.filter(|&leader| leader != request.leader_id)",
-            "known.filter(|&leader| leader == self.config.id && leader != request.leader_id)",
+            "known.filter(|&leader| leader != leader_id)",
+            "known.filter(|&leader| leader == self.config.id && leader != leader_id)",
         )],
         "a_term_has_one_leader",
     ),
@@ -127,7 +127,7 @@ pub const MUTANTS: &[Mutant] = &[
         "forgets at a restart what it has applied",
         &[edit(
             BREACH,
-            "Server::examine_committed",
+            "Server::committed",
             "self.volatile.commit_index.max(self.volatile.floor)",
             "self.volatile.commit_index",
         )],
@@ -164,7 +164,7 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             BREACH,
             "Server::examine_outcome",
-            "0 < other && other < term && log.term_at(prev_log_index) != Some(other)",
+            "0 < other && other < term && log.term_at(prev_log_index) != TermAt::Term(other)",
             "0 < other",
         )],
         "a_leader_is_answered_what_it_asked",
