@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out, model_timeout};
 use veraft::figure2::{
-    Base, Breach, Command, Config, Entry, Index, Input, Output, Payload, Persistent, Server, ServerId,
-    Timer, TimerDuty,
+    Base, Breach, Command, Config, Entry, Index, Input, Output, Payload, Persistent, Server,
+    ServerId, Timer, TimerDuty,
 };
 
 use crate::judge::Judge;

@@ -140,6 +140,26 @@ fn half_of_the_states_are_looked_at() {
 }
 
 #[test]
+fn compactions() {
+    let within = |servers, terms, entries, restarts, compactions| Bounds {
+        servers,
+        terms,
+        entries,
+        restarts,
+        compactions,
+    };
+    compare_after(&[], within(1, 2, 2, 1, 2), REDUCED);
+    compare_after(&[], within(1, 2, 2, 1, 2), TORN);
+    compare_after(&[], within(2, 2, 2, 1, 2), REDUCED);
+    compare_after(&[], within(2, 2, 1, 1, 1), TORN);
+    compare_after(&[], within(3, 1, 1, 1, 1), REDUCED);
+    compare_after(&[], within(3, 1, 2, 0, 1), REDUCED);
+    compare_after(&[], within(3, 2, 1, 0, 1), REDUCED);
+    compare_after(&[], within(3, 1, 1, 0, 1), APART);
+    compare_after(&[], within(3, 1, 1, 0, 1), AUDITED);
+}
+
+#[test]
 fn torn_steps() {
     compare(2, 2, 1, 1, TORN);
     compare(3, 1, 0, 1, TORN);
@@ -162,7 +182,10 @@ fn other_environments() {
 #[test]
 fn behind_a_script() {
     let [one, two] = [ServerId(0), ServerId(1)];
-    let boot = Cluster::new(Bounds { servers: 3, terms: 1, entries: 1, restarts: 0, compactions: 0 }, PLAIN);
+    let boot = Cluster::new(
+        Bounds { servers: 3, terms: 1, entries: 1, restarts: 0, compactions: 0 },
+        PLAIN,
+    );
     let mut prefix = vec![Move::Timeout { server: one, timer: Timer::Election }];
     let mut state = boot.init_states().remove(0);
     state = boot.follow(&state, &prefix[0]).unwrap().state;
