@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use veraft::figure2::Index;
 
-use crate::actor::Content;
+use crate::actor::Handed;
 use crate::modelled::Modelled;
 use crate::node::snapshot_of;
 use crate::orbit::{Rename, Renaming};
@@ -24,7 +24,7 @@ use crate::orbit::{Rename, Renaming};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeldImage {
     /// What it has in it.
-    pub content: Content,
+    pub content: Handed,
     /// Where it came from.
     pub origin: ImageOrigin,
 }
@@ -52,7 +52,7 @@ impl HeldImages {
     }
 
     /// What it has in it.
-    pub fn content(&self, last_index: Index) -> Option<&Content> {
+    pub fn content(&self, last_index: Index) -> Option<&Handed> {
         self.get(last_index).map(|image| &image.content)
     }
 
@@ -62,13 +62,13 @@ impl HeldImages {
     }
 
     /// Adds an image of one's own as of `last_index`, unless there is one.
-    pub(crate) fn capture(&mut self, last_index: Index, applied: &Content) {
+    pub(crate) fn capture(&mut self, last_index: Index, applied: &Handed) {
         let content = applied.iter().filter(|(index, _)| *index <= last_index).cloned().collect();
         self.0.entry(last_index).or_insert(HeldImage { content, origin: ImageOrigin::Own });
     }
 
     /// Adds an image that a leader sent, unless there is one.
-    pub(crate) fn receive(&mut self, last_index: Index, content: Content) {
+    pub(crate) fn receive(&mut self, last_index: Index, content: Handed) {
         self.0.entry(last_index).or_insert(HeldImage { content, origin: ImageOrigin::Leader });
     }
 
@@ -85,7 +85,7 @@ impl HeldImages {
     }
 
     /// What goes along with `message`: none where it is no InstallSnapshot, or there is no image.
-    pub(crate) fn of_message<P: Modelled>(&self, message: &P::Message) -> Option<Content> {
+    pub(crate) fn of_message<P: Modelled>(&self, message: &P::Message) -> Option<Handed> {
         self.content(snapshot_of::<P>(message)?.last_index).cloned()
     }
 }

@@ -39,7 +39,7 @@ mod unfold;
 pub mod withheld;
 pub mod words;
 
-pub use actor::{Content, Proposes, Raft, Replica};
+pub use actor::{Handed, Proposes, Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
 pub use covers::LetterSets;
 pub use effects::{Effect, panic_message};

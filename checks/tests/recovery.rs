@@ -58,6 +58,9 @@ fn clusters_recover_from_every_state() {
         ("replication", [3, 1, 1, 1], [219, 309, 2]),
         ("torn", [3, 1, 1, 1], [222, 318, 2]),
         ("even", [4, 1, 1, 0], [202, 125, 2]),
+        ("snap-log", [3, 1, 1, 1], [522, 621, 2]),
+        ("snap-log", [3, 2, 1, 0], [2_467, 2_021, 2]),
+        ("snap-alone", [1, 3, 3, 2], [146, 164, 2]),
     ];
     let counted = pinned.map(|(name, bounds, _)| {
         let (verdict, tried) = check(scope(name, bounds), ALL);

@@ -7,7 +7,7 @@ use stateright::Model;
 use veraft::figure2::{AppendOutcome, Base, Index, Message, ServerId, Timer};
 use veraft_models::orbit::hash_of;
 use veraft_models::{
-    Action, Bounds, Cluster, ClusterState, Content, Environment, ImageOrigin, Letter, Memo,
+    Action, Bounds, Cluster, ClusterState, Environment, Handed, ImageOrigin, Letter, Memo,
     ModelNode, Proposes,
 };
 
@@ -115,9 +115,9 @@ fn without_its_image_a_snapshot_leaves_a_gap() {
         assert_eq!(&after.replica.applied, content, "the machine is what the image has in it");
         let mut bare = before.value.clone();
         bare.receive_image(&letter.message, None);
-        bare.receive_image(&letter.message, Some(Content::new()));
+        bare.receive_image(&letter.message, Some(Handed::new()));
         let empty = bare.images.content(request.base.last_index);
-        assert_eq!(empty, Some(&Content::new()), "it is kept as it came");
+        assert_eq!(empty, Some(&Handed::new()), "it is kept as it came");
         found += 1;
     });
     assert!(found > 0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use veraft::figure2::{Log, Server, ServerId, Timer};
 use veraft_models::orbit::Ref;
-use veraft_models::{ClusterState, Content, ModelNode, Modelled};
+use veraft_models::{ClusterState, Handed, ModelNode, Modelled};
 
 use super::clock::Clock;
 
@@ -54,7 +54,7 @@ fn are_alike(one: &Log, other: &Log) -> bool {
 }
 
 /// Whether a state machine was given all that a log holds, or held before it was compacted.
-fn are_all_of(applied: &Content, log: &Log) -> bool {
+fn are_all_of(applied: &Handed, log: &Log) -> bool {
     let held = (log.first_index()..).zip(log.entries().iter());
     applied.iter().map(|(index, _)| *index).eq(1..=log.last_index())
         && applied.iter().skip(log.base().last_index as usize).map(|(i, e)| (*i, e)).eq(held)
