@@ -202,7 +202,7 @@ pub enum Input<M = Message> {
         /// What the new entries are for. None change nothing.
         payloads: Vec<Payload>,
     },
-    /// The driver has made an image of the state machine, and it is durable.
+    /// The driver has made an image of the state machine, and it is durable (`SN.2`).
     Compacted {
         /// The index of the last entry that the image has in it; at most what was applied.
         last_index: Index,
