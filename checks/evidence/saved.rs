@@ -10,6 +10,7 @@ use veraft_models::{Move, Stuck};
 
 use crate::evidence::proof::refinement::REFINEMENT;
 use crate::evidence::recovery::RECOVERY;
+use crate::evidence::search::asks_about_refinement;
 use crate::scopes;
 use crate::scopes::extent::Extent;
 use crate::scopes::story::{Setting, Story};
@@ -121,7 +122,8 @@ impl Saved {
             servers: bounds.servers,
             torn: environment.torn,
             max_append_bytes,
-            judge: Some(&REFINEMENT),
+            compactions: bounds.compactions > 0,
+            judge: asks_about_refinement(bounds).then_some(&REFINEMENT),
         }
     }
 

@@ -7,6 +7,7 @@ use stateright::{Expectation, Model, Path};
 use veraft_models::{Action, Bounds, Cluster};
 
 use crate::evidence::proof::refinement::REFINEMENT;
+use crate::evidence::search::asks_about_refinement;
 use crate::scopes::Scope;
 use crate::scopes::trace::{Narrate, Step};
 
@@ -35,8 +36,13 @@ pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
         terms: u64::from(endless),
         entries: if scope.bounds.entries > 0 { u64::from(endless) } else { 0 },
         restarts: if scope.bounds.restarts > 0 { endless } else { 0 },
+        compactions: if scope.bounds.compactions > 0 { endless } else { 0 },
     };
-    let cluster = Cluster::new(bounds, scope.environment()).judged_by(&REFINEMENT);
+    let cluster = Cluster::new(bounds, scope.environment());
+    let cluster = match asks_about_refinement(&bounds) {
+        true => cluster.judged_by(&REFINEMENT),
+        false => cluster,
+    };
     let cluster = scope.begin(cluster);
     let properties = cluster.properties();
     let mut random = StdRng::seed_from_u64(seed);

@@ -28,8 +28,9 @@ impl Modelled for Server {
         receiver: &ModelNode,
         last_term: Term,
     ) -> Meaning {
-        let Letter { from, to, message } = letter;
-        meaning(&Letter { from: *from, to: *to, message }, sender, receiver, last_term)
+        let Letter { from, to, message, image: _ } = letter;
+        let bare = Letter { from: *from, to: *to, message, image: None };
+        meaning(&bare, sender, receiver, last_term)
     }
 
     fn missteps(
