@@ -186,7 +186,9 @@ impl<P: Modelled> ModelNode<P> {
 
     /// The disk finishes its first write, and what waited for it leaves.
     pub fn carry_out(&mut self) -> Vec<(ServerId, P::Message)> {
-        let Some(Pending { save, handed: _, send }) = self.pending.carry_out() else { return Vec::new() };
+        let Some(Pending { save, handed: _, send }) = self.pending.carry_out() else {
+            return Vec::new();
+        };
         self.disk = save;
         let sent: Vec<_> = send.into_iter().collect();
         self.observe(&sent);

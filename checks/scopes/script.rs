@@ -120,7 +120,8 @@ impl Script {
                     }
                     let orders = orders(text);
                     let orders = orders.ok_or(error(Problem::Unknown(text.to_owned())))?;
-                    let compacts = |order: &Order| matches!(order, Order::Make(Move::Compact { .. }));
+                    let compacts =
+                        |order: &Order| matches!(order, Order::Make(Move::Compact { .. }));
                     script.setting.compactions |= orders.iter().any(compacts);
                     script.lines.push(Line { number, orders });
                 }

@@ -16,7 +16,8 @@ pub fn image_is_committed<'a>(
 ) -> Result<(), Index> {
     let mut committed = committed.into_iter();
     for (turn, held) in (1..).zip(content) {
-        let is_so = |c: Committed<'_>| turn <= last_index && (c.index, c.entry) == (held.0, &held.1);
+        let is_so =
+            |c: Committed<'_>| turn <= last_index && (c.index, c.entry) == (held.0, &held.1);
         if held.0 != turn || !committed.next().is_some_and(is_so) {
             return Err(turn);
         }

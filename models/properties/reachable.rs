@@ -16,9 +16,10 @@ use crate::state::{ClusterState, Visible};
 /// For a cluster whose logs differ from the beginning: [`LOGS_AGREE`].
 pub fn logs_agree<P: Modelled>() -> Property<Cluster<P>> {
     property!(sometimes, LOGS_AGREE, |_, state| {
-        state.servers().filter(|leader| leader.is_leader()).any(|leader| {
-            state.servers().all(|other| begins_with(other.log(), leader.log()))
-        })
+        state
+            .servers()
+            .filter(|leader| leader.is_leader())
+            .any(|leader| state.servers().all(|other| begins_with(other.log(), leader.log())))
     })
 }
 

@@ -137,9 +137,24 @@ fn every_part_of_a_letter_is_renamed() {
     };
     assert_renamed("the sender", |of| Letter { from: of, to: C, message: stale(), image: None });
     assert_renamed("the receiver", |of| Letter { from: C, to: of, message: stale(), image: None });
-    assert_renamed("the candidate", |of| Letter { from: C, to: C, message: request(of), image: None });
-    assert_renamed("the leader", |of| Letter { from: C, to: C, message: append(of, C), image: None });
-    assert_renamed("the entries", |of| Letter { from: C, to: C, message: append(C, of), image: None });
+    assert_renamed("the candidate", |of| Letter {
+        from: C,
+        to: C,
+        message: request(of),
+        image: None,
+    });
+    assert_renamed("the leader", |of| Letter {
+        from: C,
+        to: C,
+        message: append(of, C),
+        image: None,
+    });
+    assert_renamed("the entries", |of| Letter {
+        from: C,
+        to: C,
+        message: append(C, of),
+        image: None,
+    });
     assert_renamed("whose request is stale", |of| Shared::Stale { from: of, to: C });
     assert_renamed("for whom it is stale", |of| Shared::Stale { from: C, to: of });
     assert_renamed("for whom it is news", |of| Shared::News { to: of, term: 1 });

@@ -162,7 +162,10 @@ fn other_environments() {
 #[test]
 fn behind_a_script() {
     let [one, two] = [ServerId(0), ServerId(1)];
-    let boot = Cluster::new(Bounds { servers: 3, terms: 1, entries: 1, restarts: 0, compactions: 0 }, PLAIN);
+    let boot = Cluster::new(
+        Bounds { servers: 3, terms: 1, entries: 1, restarts: 0, compactions: 0 },
+        PLAIN,
+    );
     let mut prefix = vec![Move::Timeout { server: one, timer: Timer::Election }];
     let mut state = boot.init_states().remove(0);
     state = boot.follow(&state, &prefix[0]).unwrap().state;

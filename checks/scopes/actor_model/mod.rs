@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn each_property_falls_where_it_is_violated() {
-        let mut model = model(Bounds { servers: 2, terms: 1, entries: 1, restarts: 0, compactions: 0 });
+        let mut model =
+            model(Bounds { servers: 2, terms: 1, entries: 1, restarts: 0, compactions: 0 });
         let start = model.init_states().remove(0);
         let committed = properties::ENTRY_COMMITTED;
         assert_eq!(amiss(&model, &start), [committed], "nothing is committed yet");
