@@ -182,11 +182,48 @@ pub const SCOPES: &[Scope] = &[
     on_request(scope("five-restart", "`five-log`, a restart", bounds(5, 2, 1, 1), MAXIMAL)),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
     scope(
-        "snapshots-alone",
-        "a server alone compacts its log",
-        compacting(bounds(1, 3, 3, 2), 3),
-        REDUCED,
+        "snapshots",
+        "compaction and InstallSnapshot",
+        compacting(bounds(3, 2, 2, 1), 1),
+        MAXIMAL,
     ),
+    scope("snapshots-terms", "the same up to term 3", compacting(bounds(3, 3, 1, 1), 1), MAXIMAL),
+    scope("snapshots-log", "every state of one term", compacting(bounds(3, 1, 2, 0), 1), REDUCED),
+    scope(
+        "snapshots-torn",
+        "crashes between image and mark",
+        compacting(bounds(3, 1, 1, 1), 1),
+        TORN,
+    ),
+    scope("snapshots-alone", "a server alone, torn steps", compacting(bounds(1, 3, 3, 2), 3), TORN),
+    scope("snapshots-pair", "two servers", compacting(bounds(2, 3, 2, 1), 2), REDUCED),
+    scope("snapshots-even", "four servers", compacting(bounds(4, 2, 1, 0), 1), MAXIMAL),
+    scope("snapshots-blank", "behind blanks", compacting(bounds(3, 2, 2, 0), 1), MAXIMAL_BLANKS),
+    scope("snapshots-plain", "without any reduction", compacting(bounds(3, 1, 1, 0), 1), PLAIN),
+    on_request(scope(
+        "snapshots-twice",
+        "`snapshots`, two compactions",
+        compacting(bounds(3, 2, 2, 1), 2),
+        MAXIMAL,
+    )),
+    on_request(scope(
+        "snapshots-huge",
+        "two restarts, two compactions",
+        compacting(bounds(3, 2, 2, 2), 2),
+        MAXIMAL,
+    )),
+    on_request(scope(
+        "snapshots-batch",
+        "three entries, one a message",
+        compacting(bounds(3, 2, 3, 0), 1),
+        Environment { batch: Some(1), ..MAXIMAL },
+    )),
+    on_request(scope(
+        "snapshots-torn-log",
+        "torn steps, two entries",
+        compacting(bounds(3, 1, 2, 0), 1),
+        Environment { torn: true, ..MAXIMAL },
+    )),
 ];
 
 /// The scopes of the default run.

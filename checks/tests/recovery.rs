@@ -179,7 +179,13 @@ fn mixture(of_s0: &str, of_s1: &str) -> Unrecovered {
         let state = cluster.init_states().remove(0);
         (cluster, state)
     };
-    let setting = Setting { servers: 3, torn: false, max_append_bytes: usize::MAX, judge: None };
+    let setting = Setting {
+        servers: 3,
+        torn: false,
+        max_append_bytes: usize::MAX,
+        compactions: false,
+        judge: None,
+    };
     let (cluster, mut state) = after(setting.cluster(), "");
     let (cluster, first) = after(cluster, of_s0);
     let (cluster, second) = after(cluster, of_s1);

@@ -1,6 +1,8 @@
 //! Each invariant of the model falls in a state that violates it, and where another is violated
 //! stands; each kind of state that must be reachable is found where it is, and nowhere else.
 
+mod images;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use veraft::figure2::{Breach, Entry, Leader, Payload, Role, Server, ServerId, Timer, Volatile};

@@ -90,6 +90,13 @@ fn every_part_of_a_node_is_renamed() {
     assert_renamed("what is applied", |of| {
         node(|node| node.replica.applied = vec![(1, entry(of))])
     });
+    assert_renamed("what an image has in it", |of| {
+        node(|node| {
+            node.replica.applied = vec![(1, entry(of))];
+            node.capture(1);
+            node.replica.applied.clear();
+        })
+    });
     assert_renamed("a breach of a name", |of| {
         node(|node| node.replica.breach = Some(Breach::Name { named: of }))
     });

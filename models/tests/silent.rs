@@ -140,6 +140,26 @@ fn half_of_the_states_are_looked_at() {
 }
 
 #[test]
+fn compactions() {
+    let within = |servers, terms, entries, restarts, compactions| Bounds {
+        servers,
+        terms,
+        entries,
+        restarts,
+        compactions,
+    };
+    compare_after(&[], within(1, 2, 2, 1, 2), REDUCED);
+    compare_after(&[], within(1, 2, 2, 1, 2), TORN);
+    compare_after(&[], within(2, 2, 2, 1, 2), REDUCED);
+    compare_after(&[], within(2, 2, 1, 1, 1), TORN);
+    compare_after(&[], within(3, 1, 1, 1, 1), REDUCED);
+    compare_after(&[], within(3, 1, 2, 0, 1), REDUCED);
+    compare_after(&[], within(3, 2, 1, 0, 1), REDUCED);
+    compare_after(&[], within(3, 1, 1, 0, 1), APART);
+    compare_after(&[], within(3, 1, 1, 0, 1), AUDITED);
+}
+
+#[test]
 fn torn_steps() {
     compare(2, 2, 1, 1, TORN);
     compare(3, 1, 0, 1, TORN);

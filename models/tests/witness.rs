@@ -40,7 +40,8 @@ fn server(log: Entries, role: Role, commit_index: u64) -> Server {
     let config = Config { id: A, servers, max_append_bytes: usize::MAX };
     let records =
         [Record::Ballot { current_term: 1, voted_for: Some(A) }, Record::Append { entries: log }];
-    let volatile = Volatile { role, commit_index, ..Volatile::default() };
+    let last_applied = commit_index;
+    let volatile = Volatile { role, commit_index, last_applied, ..Volatile::default() };
     Server::from_parts(config, records.into_iter().collect(), volatile)
 }
 
@@ -119,13 +120,14 @@ fn the_longest_log_that_a_leader_had_in_its_term_is_seen() {
     assert_eq!(look(&mut node, server(entries(1), Role::default(), 0)), None);
 }
 
+/// And how far that life has applied.
 #[test]
 fn the_highest_commit_index_of_a_life_is_seen() {
     let mut node = node();
     for commit_index in [2, 1] {
         node.replica.server = server(entries(2), Role::default(), commit_index);
         assert!(node.interpret(Out::<Raft>::new(), false, 0).is_empty());
-        assert_eq!(node.witness.commit_index, 2);
+        assert_eq!((node.witness.commit_index, node.witness.last_applied), (2, 2));
     }
 }
 
@@ -159,6 +161,7 @@ fn a_restart_loses_whatever_is_volatile() {
     assert_eq!(node.disk, ballot(1, Some(A)));
     assert_eq!((node.witness.term, &node.witness.votes), (1, &BTreeSet::from([A])));
     assert_eq!((node.witness.led.clone(), node.witness.commit_index), (None, 0));
+    assert_eq!(node.witness.last_applied, 0);
 }
 
 fn cluster(torn: bool) -> (Cluster, ClusterState) {

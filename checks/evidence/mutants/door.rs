@@ -170,6 +170,13 @@ pub const MUTANTS: &[Mutant] = &[
         "a_leader_is_answered_what_it_asked",
     ),
     unguarded(
+        "install-any-mark",
+        "BR.8",
+        "installs a snapshot whose mark is that of no entry that its leader can hold",
+        &[edit(BREACH, "Server::examine", "                examine_base(request)?;\n", "")],
+        "a_snapshot_is_of_an_entry_that_the_leader_can_hold",
+    ),
+    unguarded(
         "judge-when-deposed",
         "BR.7",
         "judges the answers to a leader that it is no longer",
