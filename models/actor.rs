@@ -33,7 +33,7 @@ pub const COMMAND_BYTES: usize = 2;
 
 /// What a state machine was given, in the order in which it was given: all that the machine of
 /// the model keeps, and so what an image of it has in it.
-pub type Applied = Vec<(Index, Entry)>;
+pub type Content = Vec<(Index, Entry)>;
 
 /// What an actor holds while it is up: the server, the storage as its records add up to it, and
 /// a state machine that keeps what it was given.
@@ -45,7 +45,7 @@ pub struct Replica<P = Server> {
     /// record somebody forgot is missing here.
     pub stored: Persistent,
     /// What the state machine was given, be it as part of an image.
-    pub applied: Applied,
+    pub applied: Content,
     /// The mark whose image the state machine is to become, before what it was `applied` since:
     /// the node sees to it at once, so in a state there is none.
     pub restoring: Option<Base>,

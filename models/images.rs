@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use veraft::figure2::Index;
 
-use crate::actor::Applied;
+use crate::actor::Content;
 use crate::modelled::Modelled;
 use crate::node::snapshot_of;
 use crate::orbit::{Rename, Renaming};
@@ -24,14 +24,14 @@ use crate::orbit::{Rename, Renaming};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HeldImage {
     /// What it has in it.
-    pub content: Applied,
+    pub content: Content,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: ImageOrigin,
 }
 
 /// Where an image came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Origin {
+pub enum ImageOrigin {
     /// The server's own state machine.
     Own,
     /// A leader.
@@ -52,7 +52,7 @@ impl HeldImages {
     }
 
     /// What it has in it.
-    pub fn content(&self, last_index: Index) -> Option<&Applied> {
+    pub fn content(&self, last_index: Index) -> Option<&Content> {
         self.get(last_index).map(|image| &image.content)
     }
 
@@ -62,20 +62,20 @@ impl HeldImages {
     }
 
     /// Adds an image of one's own as of `last_index`, unless there is one.
-    pub(crate) fn capture(&mut self, last_index: Index, applied: &Applied) {
+    pub(crate) fn capture(&mut self, last_index: Index, applied: &Content) {
         let content = applied.iter().filter(|(index, _)| *index <= last_index).cloned().collect();
-        self.0.entry(last_index).or_insert(HeldImage { content, origin: Origin::Own });
+        self.0.entry(last_index).or_insert(HeldImage { content, origin: ImageOrigin::Own });
     }
 
     /// Adds an image that a leader sent, unless there is one.
-    pub(crate) fn receive(&mut self, last_index: Index, content: Applied) {
-        self.0.entry(last_index).or_insert(HeldImage { content, origin: Origin::Leader });
+    pub(crate) fn receive(&mut self, last_index: Index, content: Content) {
+        self.0.entry(last_index).or_insert(HeldImage { content, origin: ImageOrigin::Leader });
     }
 
     /// The image as of `last_index` was installed before entries that stayed.
     pub(crate) fn stands_before_entries(&mut self, last_index: Index) {
         if let Some(image) = self.0.get_mut(&last_index) {
-            image.origin = Origin::LeaderBeforeEntries;
+            image.origin = ImageOrigin::LeaderBeforeEntries;
         }
     }
 
@@ -85,7 +85,7 @@ impl HeldImages {
     }
 
     /// What goes along with `message`: none where it is no InstallSnapshot, or there is no image.
-    pub(crate) fn of_message<P: Modelled>(&self, message: &P::Message) -> Option<Applied> {
+    pub(crate) fn of_message<P: Modelled>(&self, message: &P::Message) -> Option<Content> {
         self.content(snapshot_of::<P>(message)?.last_index).cloned()
     }
 }

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 use veraft::figure2::{Message, ServerId, Term};
 
-use crate::actor::Applied;
+use crate::actor::Content;
 use crate::interned::renamed_lanes;
 use crate::orbit::{Component, Rename, Renaming};
 
@@ -23,7 +23,7 @@ pub struct Letter<M = Message> {
     /// No server reads it, and the sender's machine alone decides it, so among correct servers it
     /// follows from the mark. Neither a saved trace nor a script tells it.
     #[serde(skip)]
-    pub image: Option<Applied>,
+    pub image: Option<Content>,
 }
 
 impl<M: Eq> Letter<M> {

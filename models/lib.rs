@@ -40,12 +40,12 @@ mod whole;
 pub mod withheld;
 pub mod words;
 
-pub use actor::{Applied, Proposes, Raft, Replica};
+pub use actor::{Content, Proposes, Raft, Replica};
 pub use cluster::{Action, Bounds, Cluster, Draw, Environment};
 pub use covers::LetterSets;
 pub use effects::{Effect, panic_message};
 pub use history::{Event, History};
-pub use images::{HeldImage, HeldImages, Origin};
+pub use images::{HeldImage, HeldImages, ImageOrigin};
 pub use judge::Judge;
 pub use letters::{Letter, Meaning, Shared};
 pub use modelled::{LetterRef, Modelled, Said, Value};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
 use veraft::figure2::{Base, Index, Log, Message, Persistent, Server, ServerId, Term, Timer};
 
-use crate::actor::{Applied, Raft, Replica, server_id};
+use crate::actor::{Content, Raft, Replica, server_id};
 use crate::images::HeldImages;
 use crate::interned::renamed_lanes;
 use crate::modelled::Modelled;
@@ -103,7 +103,7 @@ impl<P: Modelled> ModelNode<P> {
     }
 
     /// The image that came with `message`, if one did, becomes durable: before it is handed over.
-    pub fn receive_image(&mut self, message: &P::Message, image: Option<Applied>) {
+    pub fn receive_image(&mut self, message: &P::Message, image: Option<Content>) {
         if let (Some(base), Some(content)) = (snapshot_of::<P>(message), image) {
             self.images.receive(base.last_index, content);
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veraft::figure2::Server;
 
-use crate::actor::Applied;
+use crate::actor::Content;
 use crate::cluster::Cluster;
 use crate::history::{Event, History};
 use crate::interned::Interned;
@@ -63,7 +63,7 @@ pub struct Told {
 struct Telling<P: Modelled> {
     nodes: Vec<ModelNode<P>>,
     /// Each with what goes along with it.
-    letters: Vec<(Letter<P::Message>, Option<Applied>)>,
+    letters: Vec<(Letter<P::Message>, Option<Content>)>,
     shared: Vec<Shared>,
     /// For each letter its number, and that of what it shares with others, if it does.
     mail: Vec<Vec<(u32, Option<u32>)>>,

@@ -36,7 +36,8 @@ fn check(scope: Scope, settings: Settings) -> (Verdict, Tried) {
 fn scope(name: &str, [servers, terms, entries, restarts]: [u32; 4]) -> Scope {
     let named = scopes::find(name).expect("it exists");
     let (terms, entries) = (terms.into(), entries.into());
-    let bounds = Bounds { servers: servers as usize, terms, entries, restarts, compactions: 0 };
+    let compactions = named.bounds.compactions;
+    let bounds = Bounds { servers: servers as usize, terms, entries, restarts, compactions };
     Scope { bounds, pinned: None, ..named }
 }
 

@@ -6,7 +6,7 @@ use veraft::figure2::{Index, Leader, Log, Payload, Role, Server, ServerId, Term}
 use super::names::*;
 use super::view::{Committed, View};
 use crate::cluster::{Bounds, Cluster, Environment};
-use crate::images::Origin;
+use crate::images::ImageOrigin;
 use crate::modelled::Modelled;
 use crate::node::ModelNode;
 use crate::orbit::Ref;
@@ -94,7 +94,7 @@ fn of_images<P: Modelled>(bounds: &Bounds) -> Vec<Property<Cluster<P>>> {
         if bounds.entries > 1 {
             properties.push(property!(sometimes, SUFFIX_KEPT, |_, state| {
                 let image = |node: &Ref<ModelNode<P>>| origin(node);
-                state.nodes.iter().filter_map(image).any(|o| o == Origin::LeaderBeforeEntries)
+                state.nodes.iter().filter_map(image).any(|o| o == ImageOrigin::LeaderBeforeEntries)
             }));
             properties.push(property!(sometimes, COMMITTED_BEHIND, |_, state| {
                 state.nodes.iter().any(|node| {
@@ -114,12 +114,12 @@ fn of_images<P: Modelled>(bounds: &Bounds) -> Vec<Property<Cluster<P>>> {
 }
 
 /// Where the image came from that the server's log begins behind.
-fn origin<P: Modelled>(node: &ModelNode<P>) -> Option<Origin> {
+fn origin<P: Modelled>(node: &ModelNode<P>) -> Option<ImageOrigin> {
     node.images.get(node.server().log().base().last_index).map(|image| image.origin)
 }
 
 fn is_installed<P: Modelled>(node: &ModelNode<P>) -> bool {
-    matches!(origin(node), Some(Origin::Leader | Origin::LeaderBeforeEntries))
+    matches!(origin(node), Some(ImageOrigin::Leader | ImageOrigin::LeaderBeforeEntries))
 }
 
 fn leaders_elected<P: Modelled>(bounds: &Bounds, state: &Visible<P>) -> bool {

@@ -7,8 +7,8 @@ use stateright::Model;
 use veraft::figure2::{AppendOutcome, Base, Index, Message, ServerId, Timer};
 use veraft_models::orbit::hash_of;
 use veraft_models::{
-    Action, Applied, Bounds, Cluster, ClusterState, Environment, Letter, Memo, ModelNode, Origin,
-    Proposes,
+    Action, Bounds, Cluster, ClusterState, Content, Environment, ImageOrigin, Letter, Memo,
+    ModelNode, Proposes,
 };
 
 const A: ServerId = ServerId(0);
@@ -115,9 +115,9 @@ fn without_its_image_a_snapshot_leaves_a_gap() {
         assert_eq!(&after.replica.applied, content, "the machine is what the image has in it");
         let mut bare = before.value.clone();
         bare.receive_image(&letter.message, None);
-        bare.receive_image(&letter.message, Some(Applied::new()));
+        bare.receive_image(&letter.message, Some(Content::new()));
         let empty = bare.images.content(request.base.last_index);
-        assert_eq!(empty, Some(&Applied::new()), "it is kept as it came");
+        assert_eq!(empty, Some(&Content::new()), "it is kept as it came");
         found += 1;
     });
     assert!(found > 0);
@@ -173,7 +173,7 @@ fn snapshots_are_installed_in_every_way_and_ignored() {
             *met.entry(deed).or_default() += 1;
             if deed == "installed before entries that stay" {
                 let origin = after.images.get(base).map(|image| image.origin);
-                assert_eq!(origin, Some(Origin::LeaderBeforeEntries));
+                assert_eq!(origin, Some(ImageOrigin::LeaderBeforeEntries));
             }
         });
     }
@@ -189,7 +189,7 @@ fn snapshots_are_installed_in_every_way_and_ignored() {
 
 /// All but what images have in them, and what was applied.
 fn without_contents(node: &ModelNode) -> u64 {
-    let images: Vec<(Index, Origin)> =
+    let images: Vec<(Index, ImageOrigin)> =
         node.images.iter().map(|(index, image)| (index, image.origin)).collect();
     let mut bare = node.clone();
     bare.images = Default::default();

@@ -195,7 +195,7 @@ impl Search {
             words = format!("{servers}/{terms}/{entries}/{restarts}");
             // Where the bounds alone would not tell it.
             let telling =
-                ["torn", "figure-8", "snapshots"].into_iter().find(|&s| self.scope.starts_with(s));
+                ["torn", "figure-8", "snap"].into_iter().find(|&s| self.scope.starts_with(s));
             words = telling.map_or(words.clone(), |telling| format!("{telling} {words}"));
         }
         let options: Vec<&str> = self

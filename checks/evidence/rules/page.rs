@@ -29,7 +29,7 @@ const THESIS_HEAD: &str = "\
 
 Chapter 5 of the thesis, §7 and Figure 13 of the extended paper, and what those who built snapshots
 learnt: where the core keeps each rule, and the mutants that show that it is needed, as
-[figure2.md](figure2.md) has them. *snapshots* s/t/e/r is a search of so many servers, terms,
+[figure2.md](figure2.md) has them. *snap* s/t/e/r is a search of so many servers, terms,
 entries and restarts, with one compaction. A rule that the core cannot keep says who does.
 
 Ids are those of the list of rules; their order here is that of the code.

@@ -4,7 +4,7 @@ use veraft::figure2::{Base, Persistent, Record};
 
 use super::super::images::bases_are_committed;
 use super::*;
-use crate::images::Origin;
+use crate::images::ImageOrigin;
 
 /// A log whose first entry is compacted, behind its base of this term.
 fn behind(last_term: u64, log: &[(u64, u64)]) -> Persistent {
@@ -149,14 +149,14 @@ fn what_comes_of_snapshots_is_found_where_it_is_and_nowhere_else() {
         });
         all.filter(|p| (p.condition)(&state.cluster, &state.state)).map(|p| p.name).collect()
     };
-    let of = |origin: Option<Origin>, log: &[(u64, u64)], commit_index, leads| {
+    let of = |origin: Option<ImageOrigin>, log: &[(u64, u64)], commit_index, leads| {
         applied(State::new().committed(), A, behind(1, log)).node(A, |node| {
             if origin.is_none() {
                 node.capture(1);
             } else {
                 node.images.receive(1, vec![(1, entry(1, 7))]);
             }
-            if origin == Some(Origin::LeaderBeforeEntries) {
+            if origin == Some(ImageOrigin::LeaderBeforeEntries) {
                 node.images.stands_before_entries(1);
             }
             let role = if leads { Role::Leader(Leader::default()) } else { Role::default() };
@@ -166,7 +166,7 @@ fn what_comes_of_snapshots_is_found_where_it_is_and_nowhere_else() {
         })
     };
     let two = [(1, 7), (1, 8)];
-    let (received, kept) = (Some(Origin::Leader), Some(Origin::LeaderBeforeEntries));
+    let (received, kept) = (Some(ImageOrigin::Leader), Some(ImageOrigin::LeaderBeforeEntries));
     assert_eq!(found(&State::new()), [""; 0]);
     assert_eq!(found(&of(None, &two, 2, true)), [""; 0], "its own image");
     assert_eq!(found(&of(received, &two, 1, false)), [BROUGHT_UP]);
