@@ -96,6 +96,17 @@ impl<P: Modelled> Raft<P> {
         self.step(replica, Input::Compacted { last_index }, out);
     }
 
+    /// Whether `judge` is asked of a step as it is.
+    pub(crate) fn knows(
+        &self,
+        judge: &dyn Judge<P>,
+        before: &P,
+        input: &Input<P::Message>,
+        after: &P,
+    ) -> bool {
+        judge.knows(before, Some(input)) && judge.knows(after, Some(input))
+    }
+
     fn step(
         &self,
         replica: &mut Cow<'_, Replica<P>>,
@@ -112,7 +123,9 @@ impl<P: Modelled> Raft<P> {
         next.missteps.extend(P::missteps(before, &input, &output, &next.server));
         next.untrue_answer = next.untrue_answer.or(answered.err());
         let judge = self.judge.filter(|_| next.objection.is_none());
-        if let Some(judge) = judge {
+        // Of others, the cluster asks it: it knows what they have compacted.
+        if let Some(judge) = judge.filter(|judge| self.knows(*judge, before, &input, &next.server))
+        {
             next.objection = judge.step(before, &input, &output, &next.server);
         }
         next.interpret(output, out);
@@ -172,6 +185,20 @@ pub enum Proposes {
     Blank,
 }
 
+impl Proposes {
+    /// What `server` is asked then.
+    pub(crate) fn input<M>(self, server: &Server) -> Input<M> {
+        let (id, number) = (server.config().id, server.log().last_index() + 1);
+        let command = |number| Payload::Command(Raft::command_to(id, number));
+        let payloads = match self {
+            Proposes::Command => vec![command(number)],
+            Proposes::TwoCommands => vec![command(number), command(number + 1)],
+            Proposes::Blank => vec![Payload::Blank],
+        };
+        Input::Propose { payloads }
+    }
+}
+
 impl<P: Modelled> Actor for Raft<P> {
     type Msg = P::Message;
     type Timer = Timer;
@@ -229,14 +256,9 @@ impl<P: Modelled> Actor for Raft<P> {
         proposes: &Proposes,
         out: &mut Out<Self>,
     ) {
-        let number = replica.server.figure2().log().last_index() + 1;
-        let command = |number| Payload::Command(Raft::command_to(server_id(id), number));
-        let payloads = match proposes {
-            Proposes::Command => vec![command(number)],
-            Proposes::TwoCommands => vec![command(number), command(number + 1)],
-            Proposes::Blank => vec![Payload::Blank],
-        };
-        self.step(replica, Input::Propose { payloads }, out);
+        debug_assert_eq!(replica.server.figure2().config().id, server_id(id));
+        let input = proposes.input(replica.server.figure2());
+        self.step(replica, input, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
     }
 }

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use stateright::actor::{Actor, Command, Out};
-use veraft::figure2::{Index, Role, Server, ServerId, Term, Timer};
+use veraft::figure2::{Index, Input, Role, Server, ServerId, Term, Timer};
 
-use crate::actor::{Proposes, Raft, Replica, actor_id};
+use crate::actor::{Applied, Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
+use crate::judge::Judge;
 use crate::known::{Met, recall};
 use crate::letters::Letter;
 use crate::mail::Sending;
@@ -17,6 +18,7 @@ use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::successors::Memo;
+use crate::whole::{CompactedStep, leaving_objection, restart_objection};
 
 /// What a node reacts to: an action, without the node. `L` is a reference to a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,16 +232,42 @@ impl<P: Modelled> Cluster<P> {
         sent: &[(ServerId, P::Message)],
     ) -> Option<String> {
         let judge = self.actor.judge?;
-        let server = &after.replica.server;
-        let started = match stimulus {
-            Stimulus::Restart => judge.restart(&before.disk, server),
-            Stimulus::Deliver(_)
-            | Stimulus::Timeout(_)
-            | Stimulus::Propose(_)
-            | Stimulus::CarryOut
-            | Stimulus::Compact(_) => None,
+        let ModelNode { replica, disk, images, .. } = after;
+        let stepped = match stimulus {
+            Stimulus::Restart => restart_objection(judge, &before.disk, replica),
+            Stimulus::CarryOut => None,
+            Stimulus::Deliver(letter) => {
+                let Letter { from, to: _, message, image } = &letter.value;
+                let input = Input::Receive { from: *from, message: message.clone() };
+                self.step_objection(judge, before, input, image.as_ref(), after)
+            }
+            Stimulus::Timeout(timer) => {
+                self.step_objection(judge, before, Input::Timeout(timer), None, after)
+            }
+            Stimulus::Propose(proposes) => {
+                self.step_objection(judge, before, proposes.input(before.server()), None, after)
+            }
+            Stimulus::Compact(last_index) => {
+                self.step_objection(judge, before, Input::Compacted { last_index }, None, after)
+            }
         };
-        started.or_else(|| judge.leaving(&after.disk, server, sent))
+        stepped.or_else(|| leaving_objection(judge, disk, replica, images, sent))
+    }
+
+    /// What the judge says against a step of which the actor has not asked it.
+    fn step_objection(
+        &self,
+        judge: &dyn Judge<P>,
+        before: &ModelNode<P>,
+        input: Input<P::Message>,
+        image: Option<&Applied>,
+        after: &ModelNode<P>,
+    ) -> Option<String> {
+        let (before, images, after) = (&before.replica, &after.images, &after.replica);
+        if self.actor.knows(judge, &before.server, &input, &after.server) {
+            return None;
+        }
+        CompactedStep { before, input, image, after, images }.objection(judge)
     }
 }
 

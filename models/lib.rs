@@ -36,6 +36,7 @@ mod saturation;
 mod state;
 pub mod successors;
 mod unfold;
+mod whole;
 pub mod withheld;
 pub mod words;
 
