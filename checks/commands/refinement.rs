@@ -71,9 +71,7 @@ pub fn run(names: &[String], json: bool, out: &mut Printer) -> Result<u8, String
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Scope>, String> {
-    let is_cluster = |scope: &Scope| {
-        matches!(scope.kind, Kind::Cluster(_)) && search::asks_about_refinement(&scope.bounds)
-    };
+    let is_cluster = |scope: &Scope| matches!(scope.kind, Kind::Cluster(_));
     if names.is_empty() {
         return Ok(scopes::default_run().into_iter().filter(is_cluster).collect());
     }

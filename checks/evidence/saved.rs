@@ -10,7 +10,6 @@ use veraft_models::{Move, Stuck};
 
 use crate::evidence::proof::refinement::REFINEMENT;
 use crate::evidence::recovery::RECOVERY;
-use crate::evidence::search::asks_about_refinement;
 use crate::scopes;
 use crate::scopes::extent::Extent;
 use crate::scopes::story::{Setting, Story};
@@ -123,7 +122,7 @@ impl Saved {
             torn: environment.torn,
             max_append_bytes,
             compactions: bounds.compactions > 0,
-            judge: asks_about_refinement(bounds).then_some(&REFINEMENT),
+            judge: Some(&REFINEMENT),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use veraft_models::properties;
-use veraft_models::{Bounds, Cluster, Judge};
+use veraft_models::{Cluster, Judge};
 
 use crate::engines::timely::{SearchError, Space, TimelySettings};
 use crate::engines::{self, Engine};
@@ -37,18 +37,11 @@ pub struct Options {
     pub interrupted: Arc<AtomicBool>,
 }
 
-/// Whether steps within `bounds` can be asked to be those of the abstract system, which knows no
-/// compactions.
-pub fn asks_about_refinement(bounds: &Bounds) -> bool {
-    bounds.compactions == 0
-}
-
 impl Options {
     /// `cluster`, with a judge of its steps if they are asked about.
     pub(super) fn judged(&self, cluster: Cluster) -> Cluster {
         let others = self.property.as_ref().is_some_and(|name| name != properties::REFINEMENT);
-        let asks = asks_about_refinement(&cluster.bounds);
-        match self.without_refinement || others || !asks {
+        match self.without_refinement || others {
             true => cluster,
             false => cluster.judged_by(self.judge.unwrap_or(&REFINEMENT)),
         }

@@ -7,7 +7,6 @@ use stateright::{Expectation, Model, Path};
 use veraft_models::{Action, Bounds, Cluster};
 
 use crate::evidence::proof::refinement::REFINEMENT;
-use crate::evidence::search::asks_about_refinement;
 use crate::scopes::Scope;
 use crate::scopes::trace::{Narrate, Step};
 
@@ -38,11 +37,7 @@ pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
         restarts: if scope.bounds.restarts > 0 { endless } else { 0 },
         compactions: if scope.bounds.compactions > 0 { endless } else { 0 },
     };
-    let cluster = Cluster::new(bounds, scope.environment());
-    let cluster = match asks_about_refinement(&bounds) {
-        true => cluster.judged_by(&REFINEMENT),
-        false => cluster,
-    };
+    let cluster = Cluster::new(bounds, scope.environment()).judged_by(&REFINEMENT);
     let cluster = scope.begin(cluster);
     let properties = cluster.properties();
     let mut random = StdRng::seed_from_u64(seed);
