@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use stateright::actor::{Actor, Command, Out};
 use veraft::figure2::{Index, Input, Role, Server, ServerId, Term, Timer};
 
-use crate::actor::{Content, Proposes, Raft, Replica, actor_id};
+use crate::actor::{Handed, Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
 use crate::judge::Judge;
 use crate::known::{Met, recall};
@@ -260,7 +260,7 @@ impl<P: Modelled> Cluster<P> {
         judge: &dyn Judge<P>,
         before: &ModelNode<P>,
         input: Input<P::Message>,
-        image: Option<&Content>,
+        image: Option<&Handed>,
         after: &ModelNode<P>,
     ) -> Option<String> {
         let (before, images, after) = (&before.replica, &after.images, &after.replica);

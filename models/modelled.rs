@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use veraft::driver::Protocol;
 use veraft::figure2::{Entry, Input, Output, Term};
 
-use crate::actor::Content;
+use crate::actor::Handed;
 use crate::interned::Ref;
 use crate::letters::{Letter, Meaning};
 use crate::node::ModelNode;
@@ -57,7 +57,7 @@ pub trait Modelled: Protocol<Message: Said> + Value {
 
     /// What a server with a whole log sends in the place of an InstallSnapshot with this image;
     /// none if `message` is no such thing.
-    fn whole_message(message: &Self::Message, image: &Content) -> Option<Self::Message> {
+    fn whole_message(message: &Self::Message, image: &Handed) -> Option<Self::Message> {
         let _ = (message, image);
         None
     }

@@ -11,13 +11,13 @@ use std::iter::once;
 
 use veraft::figure2::{Base, Entries, Entry, Index, Input, Output, Persistent, Record, ServerId};
 
-use crate::actor::{Content, Replica};
+use crate::actor::{Handed, Replica};
 use crate::images::HeldImages;
 use crate::judge::Judge;
 use crate::modelled::Modelled;
 
 /// What a server with a base has compacted: the entries of an image, or of more.
-fn prefix(base: Base, applied: &Content) -> Option<Vec<Entry>> {
+fn prefix(base: Base, applied: &Handed) -> Option<Vec<Entry>> {
     let last_index = usize::try_from(base.last_index).ok()?;
     let entries = applied.get(..last_index)?;
     Some(entries.iter().map(|(_, entry)| entry.clone()).collect())
@@ -72,7 +72,7 @@ pub(crate) struct CompactedStep<'a, P: Modelled> {
     pub(crate) before: &'a Replica<P>,
     pub(crate) input: Input<P::Message>,
     /// What came along with a message.
-    pub(crate) image: Option<&'a Content>,
+    pub(crate) image: Option<&'a Handed>,
     pub(crate) after: &'a Replica<P>,
     pub(crate) images: &'a HeldImages,
 }

@@ -11,7 +11,7 @@ use veraft::figure2::{
 
 pub use meaning::meaning;
 
-use crate::actor::Content;
+use crate::actor::Handed;
 use crate::letters::{Letter, Meaning};
 use crate::modelled::{Modelled, Said};
 use crate::node::ModelNode;
@@ -42,7 +42,7 @@ impl Modelled for Server {
         Some(Server::from_parts(self.config().clone(), persistent, self.volatile().clone()))
     }
 
-    fn whole_message(message: &Message, image: &Content) -> Option<Message> {
+    fn whole_message(message: &Message, image: &Handed) -> Option<Message> {
         let InstallSnapshot { term, leader_id, base } = match message {
             Message::InstallSnapshot(request) => request.clone(),
             Message::RequestVote(_)
