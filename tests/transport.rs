@@ -354,9 +354,9 @@ fn closing_ends_what_is_stuck(network: &mut dyn Network) {
         let [mut one, two] = with_parcels(network);
         two.guest.hold_parcels(true);
         let fails = AtomicBool::new(false);
+        let over = || fails.load(Ordering::SeqCst);
         std::thread::scope(|scope| {
             let Side { parcels, transport, .. } = &mut one;
-            let over = || fails.load(Ordering::SeqCst);
             let sending =
                 scope.spawn(|| while !over() && parcels.send(&parcel(1, MAX_PARCEL)).is_ok() {});
             let _goes_on = GoesOn(&two.guest, &fails);
