@@ -25,6 +25,10 @@ pub(super) struct Work<R> {
     pub(super) accepted: Vec<Run<Waiter<R>>>,
     /// What the state machine is to become.
     pub(super) restore: Option<Base>,
+    /// The weight of what need not be applied for that.
+    pub(super) passed: u64,
+    /// An image that has come in the place of the node's own, which is of no use.
+    pub(super) spare: Option<Base>,
     /// Whether the state is to be captured.
     pub(super) capture: bool,
     /// Entries to apply.
@@ -33,7 +37,14 @@ pub(super) struct Work<R> {
 
 impl<R> Default for Work<R> {
     fn default() -> Self {
-        Work { accepted: Vec::new(), restore: None, capture: false, committed: Vec::new() }
+        Work {
+            accepted: Vec::new(),
+            restore: None,
+            passed: 0,
+            spare: None,
+            capture: false,
+            committed: Vec::new(),
+        }
     }
 }
 
@@ -43,14 +54,21 @@ impl<R> Work<R> {
     #[must_use]
     pub(super) fn restore(&mut self, base: Base) -> Vec<(Index, Entry)> {
         self.restore = Some(base);
+        self.passed += weigh(&self.committed);
         core::mem::take(&mut self.committed)
     }
+}
+
+/// What entries weigh together.
+pub(super) fn weigh(entries: &[(Index, Entry)]) -> u64 {
+    entries.iter().map(|(_, entry)| weight(entry)).sum()
 }
 
 /// The thread sleeps until an entry is committed: nobody can be answered before.
 impl<R> Queue for Work<R> {
     fn is_empty(&self) -> bool {
-        self.committed.is_empty() && self.restore.is_none() && !self.capture
+        let images = self.restore.is_some() || self.spare.is_some() || self.capture;
+        self.committed.is_empty() && !images
     }
 }
 
@@ -68,6 +86,16 @@ pub(super) struct Application<M: StateMachine> {
     waiting: Waiters<Waiter<M::Response>>,
     /// How many bytes it was given since the start.
     applied_bytes: u64,
+    /// What waits for an image from a peer, if this node's own is of no use.
+    held: Option<Held>,
+}
+
+/// Entries that were committed while there is no state to apply them to.
+#[derive(Default)]
+struct Held {
+    entries: Vec<(Index, Entry)>,
+    /// The image that has come.
+    spare: Option<Base>,
 }
 
 impl<M: StateMachine> Application<M> {
@@ -79,8 +107,14 @@ impl<M: StateMachine> Application<M> {
         desk: Option<Arc<ImageDesk>>,
         arrived: Arc<Mailbox<Arrived<M::Response>>>,
     ) -> Self {
-        let (waiting, applied_bytes) = (Waiters::default(), 0);
-        Application { machine, applied, counters, desk, arrived, waiting, applied_bytes }
+        let (waiting, applied_bytes, held) = (Waiters::default(), 0, None);
+        Application { machine, applied, counters, desk, arrived, waiting, applied_bytes, held }
+    }
+
+    /// The image as of which the state machine would be is of no use: nothing is applied before
+    /// another one has come.
+    pub(super) fn lacking_its_image(self) -> Self {
+        Application { held: Some(Held::default()), ..self }
     }
 
     /// The life of the application thread.
@@ -88,19 +122,68 @@ impl<M: StateMachine> Application<M> {
     /// # Errors
     /// When the state machine cannot be restored.
     pub(super) fn run(&mut self, jobs: &Jobs<M::Response>) -> Result<(), RestoreError> {
-        while let Taken::All(Work { accepted, restore, capture, committed }) = jobs.take(None) {
+        while let Taken::All(work) = jobs.take(None) {
+            let Work { accepted, restore, passed, spare, capture, committed } = work;
             // What was committed before a proposal was accepted stands before it in the log, and
             // in no later term: that the proposal waits already changes nothing for it.
             accepted.into_iter().for_each(|run| self.waiting.add(run));
             if let Some(base) = restore {
+                self.pass(passed);
                 self.restore(base)?;
             }
             if capture {
                 self.capture();
             }
-            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+            match &mut self.held {
+                Some(held) => {
+                    held.entries.extend(committed);
+                    held.spare = spare.or(held.spare);
+                    self.recover()?;
+                }
+                None => committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry)),
+            }
         }
         Ok(())
+    }
+
+    /// Entries of this weight are in an image, and need not be applied.
+    fn pass(&mut self, weight: u64) {
+        self.applied_bytes += weight;
+        self.counters.backlog_bytes.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    /// The state machine becomes the image that has come from a peer, once this node knows
+    /// everything in it to be committed: before that, its log could not begin there.
+    fn recover(&mut self) -> Result<(), RestoreError> {
+        let Some(Held { entries, spare: Some(base) }) = &mut self.held else { return Ok(()) };
+        let (base, known) = (*base, entries.last().map_or(self.applied.last_index, |last| last.0));
+        if known < base.last_index {
+            return Ok(());
+        }
+        let mut entries = core::mem::take(entries);
+        let behind = entries.split_off(entries.partition_point(|one| one.0 <= base.last_index));
+        self.pass(weigh(&entries));
+        let applied_bytes = self.applied_bytes;
+        let image_bytes = self.become_image(base)?;
+        let last_index = base.last_index;
+        self.tell(ImageNews::Recovered { last_index, applied_bytes, image_bytes });
+        behind.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+        Ok(())
+    }
+
+    /// Restores the state machine from the image of this base.
+    fn become_image(&mut self, base: Base) -> Result<u64, RestoreError> {
+        let place = self.desk.as_ref().map(|desk| &*desk.place);
+        let image_bytes = restore(&mut self.machine, place, base)?;
+        self.applied = base;
+        self.counters.applied_index.store(base.last_index, Ordering::Release);
+        self.counters.image_restored(base.last_index, image_bytes);
+        if let (Some(held), Some(desk)) = (self.held.take(), &self.desk) {
+            let passed = weigh(&held.entries);
+            desk.is_lacking.store(false, Ordering::Release);
+            self.pass(passed);
+        }
+        Ok(image_bytes)
     }
 
     fn apply(&mut self, index: Index, entry: &Entry) {
@@ -116,11 +199,7 @@ impl<M: StateMachine> Application<M> {
     }
 
     fn restore(&mut self, base: Base) -> Result<(), RestoreError> {
-        let place = self.desk.as_ref().map(|desk| &*desk.place);
-        let image_bytes = restore(&mut self.machine, place, base)?;
-        self.applied = base;
-        self.counters.applied_index.store(base.last_index, Ordering::Release);
-        self.counters.image_restored(base.last_index, image_bytes);
+        let image_bytes = self.become_image(base)?;
         self.tell(ImageNews::Restored { image_bytes });
         self.put(ImageTask::Tidy(base));
         self.waiting.restored(base, fail);
@@ -128,7 +207,7 @@ impl<M: StateMachine> Application<M> {
     }
 
     fn capture(&mut self) {
-        if self.applied == Base::default() {
+        if self.applied == Base::default() || self.held.is_some() {
             return self.tell(ImageNews::Unwritten(None));
         }
         let (base, applied_bytes) = (self.applied, self.applied_bytes);

@@ -24,7 +24,7 @@ use super::mailbox::Mailbox;
 use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
-use super::restoring::restore;
+use super::restoring::{a_peers_image_helps, restore};
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
@@ -90,13 +90,26 @@ where
         "starting"
     );
     let counters = Arc::new(Counters::new(config.peers()));
-    let image_bytes = match base == Base::default() {
-        true => 0,
-        false => restore(&mut state_machine, images.as_deref(), base)?,
-    };
+    let transport: Arc<dyn Transport> = Arc::new(transport);
+    let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
+        config.peers().filter_map(|peer| Some((peer, transport.parcels(peer)?))).collect();
+    let (mut image_bytes, mut lacks_image) = (0, false);
     if base != Base::default() {
-        counters.applied_index.store(base.last_index, Ordering::Release);
-        counters.image_restored(base.last_index, image_bytes);
+        match restore(&mut state_machine, images.as_deref(), base) {
+            Ok(bytes) => {
+                image_bytes = bytes;
+                counters.applied_index.store(base.last_index, Ordering::Release);
+                counters.image_restored(base.last_index, bytes);
+            }
+            Err(error) if a_peers_image_helps(&error) && !ways.is_empty() => {
+                log::error!(
+                    "{error:?}: it is fetched from a peer; until it is here, this node follows \
+                     and votes, but applies nothing and does not stand for election"
+                );
+                lacks_image = true;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 
     let recording = match recording {
@@ -129,14 +142,14 @@ where
         compactor.found(newer.name.base.last_index, newer.bytes);
     }
     let desk = images.map(|place| Arc::new(ImageDesk::new(place)));
+    if let Some(desk) = &desk {
+        desk.is_lacking.store(lacks_image, Ordering::Release);
+    }
     let refusal = desk.is_none().then_some(CompactError::NoPlace);
     let outlets = Outlets::new(peers.iter().copied(), counters.clone(), standing, desk.clone());
     outlets.given.store(base.last_index, Ordering::Release);
     let outlets = Arc::new(outlets);
     let identities = Arc::new(Identities::new(registry));
-    let transport: Arc<dyn Transport> = Arc::new(transport);
-    let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
-        peers.iter().filter_map(|&peer| Some((peer, transport.parcels(peer)?))).collect();
     let transfers = desk.clone().filter(|_| !ways.is_empty()).map(|desk| {
         let disconnecting = transport.clone();
         let disconnect = Box::new(move |peer| disconnecting.disconnect(peer));
@@ -217,6 +230,15 @@ where
             let carrier = Carrier::new(transfers.clone(), peer, way);
             machinery.spawn("carrier", &span, move |_| carrier.run())?;
         }
+        if lacks_image {
+            match newer {
+                // One that came in an earlier life.
+                Some(newer) => {
+                    shared.outlets.jobs.put(|work| work.spare = Some(newer.name.base));
+                }
+                None => transfers.want(base.last_index),
+            }
+        }
         let fetcher = Fetcher::new(transfers, surroundings(&shared), run);
         machinery.spawn("fetcher", &span, move |_| fetcher.run())?;
     }
@@ -227,6 +249,9 @@ where
         desk.clone(),
         shared.arrived.clone(),
     );
+    if lacks_image {
+        application = application.lacking_its_image();
+    }
     machinery.spawn("application", &span, move |shared| {
         if let Err(error) = application.run(&shared.outlets.jobs) {
             shared.stop(StopReason::Restore(Arc::new(error)));
@@ -251,6 +276,7 @@ where
 /// What the thread that fetches images needs of the others.
 fn surroundings<R: Send + 'static>(shared: &Arc<Shared<R>>) -> Surroundings {
     let (arrived, noticeboard) = (shared.arrived.clone(), shared.noticeboard.clone());
+    let outlets = shared.outlets.clone();
     let hand = move |message: InstallSnapshot| {
         let from = message.leader_id;
         // A node that has stopped has no use for it.
@@ -259,6 +285,8 @@ fn surroundings<R: Send + 'static>(shared: &Arc<Shared<R>>) -> Surroundings {
     Surroundings {
         hand: Box::new(hand),
         commit_index: Box::new(move || noticeboard.read().commit_index),
-        whole: Box::new(|image| log::info!(%image, "an image is here for whoever wanted one")),
+        whole: Box::new(move |image| {
+            outlets.jobs.put(|work| work.spare = Some(image.base));
+        }),
     }
 }

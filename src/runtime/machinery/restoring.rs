@@ -3,13 +3,14 @@
 use crate::runtime::std;
 
 use std::io::{self, Read};
+use std::vec::Vec;
 
 use super::log;
 use crate::figure2::Base;
 use crate::runtime::restore::RestoreError;
 use crate::runtime::state_machine::StateMachine;
 use crate::runtime::storage::images::{ImageReader, find};
-use crate::runtime::storage::{ImageName, Images, StorageError};
+use crate::runtime::storage::{ImageName, ImageStage, Images, StorageError};
 
 /// Restores the state machine from an image of this mark; returns how many bytes the image has.
 ///
@@ -22,19 +23,39 @@ pub(super) fn restore(
     base: Base,
 ) -> Result<u64, RestoreError> {
     let images = images.ok_or(RestoreError::NoPlace { last_index: base.last_index })?;
-    let mut damage = None;
+    let (mut damage, mut damaged) = (None, Vec::new());
     for image in find(images, base)? {
         match restore_from(machine, images, image.name) {
-            Ok(()) => return Ok(image.bytes),
+            Ok(()) => {
+                // What is damaged beside a sound one is of no use to anybody.
+                for name in damaged {
+                    images.remove(name, ImageStage::Finished)?;
+                }
+                return Ok(image.bytes);
+            }
             // Another one of the same mark may be sound.
             Err(RestoreError::Storage(error @ StorageError::DamagedImage { .. })) => {
                 log::error!("{error}");
                 damage = Some(error);
+                damaged.push(image.name);
             }
             Err(error) => return Err(error),
         }
     }
     Err(RestoreError::Storage(damage.unwrap_or(StorageError::MissingImage { base })))
+}
+
+/// Whether a peer's image can take the place of the one that was to be restored.
+pub(super) fn a_peers_image_helps(error: &RestoreError) -> bool {
+    match error {
+        RestoreError::Storage(
+            StorageError::DamagedImage { .. } | StorageError::MissingImage { .. },
+        ) => true,
+        RestoreError::Storage(_)
+        | RestoreError::Unsupported { .. }
+        | RestoreError::NoPlace { .. }
+        | RestoreError::Machine { .. } => false,
+    }
 }
 
 fn restore_from(

@@ -20,7 +20,7 @@ use super::reception::Identities;
 use super::watch::Watch;
 use crate::driver::{Driver, Owed};
 use crate::figure2::{
-    Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term,
+    Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term, Timer,
 };
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{ProposeError, Waiter};
@@ -103,7 +103,12 @@ impl<R> ServerLoop<R> {
             while !self.stops
                 && let Some(input) = self.driver.due(now)
             {
-                self.step(input, Vec::new());
+                match input {
+                    Input::Timeout(Timer::Election) if self.may_not_stand() => {
+                        self.driver.put_election_off(now, |range| self.clock.draw(range));
+                    }
+                    input => drop(self.step(input, Vec::new())),
+                }
             }
             self.look_at_readmissions();
             self.look_at_compaction();
