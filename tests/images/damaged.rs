@@ -88,14 +88,31 @@ fn damage(disk: &MemoryDisk, removes: bool) {
     file.finish().unwrap();
 }
 
-fn a_node_gets_its_image_from_a_peer(others_go_on: bool, removes: bool) {
+/// What the others do while the node is down, or before.
+#[derive(Clone, Copy, PartialEq)]
+enum Others {
+    /// They keep their images.
+    Stay,
+    /// They compact what the node has in its log.
+    Compact,
+    /// They compact what the node misses.
+    GoOn,
+}
+
+fn a_node_gets_its_image_from_a_peer(others: Others, removes: bool) {
     let mut cluster = Cluster::start();
     cluster.commit(40);
     let base = (0..3).map(|at| cluster.compact(at)).min().unwrap();
     let victim = cluster.follower();
-    cluster.nodes[victim] = None;
+    if others == Others::GoOn {
+        cluster.nodes[victim] = None;
+    }
     cluster.commit(20);
-    if others_go_on {
+    if others != Others::GoOn {
+        cluster.wait_for(victim);
+        cluster.nodes[victim] = None;
+    }
+    if others != Others::Stay {
         for at in (0..3).filter(|&at| at != victim) {
             assert!(cluster.compact(at) > base);
         }
@@ -106,34 +123,39 @@ fn a_node_gets_its_image_from_a_peer(others_go_on: bool, removes: bool) {
     cluster.restart(victim);
     cluster.wait_for(victim);
     let restored = cluster.ledgers[victim].restored();
-    assert_eq!(restored, [if others_go_on { 60 } else { 40 }]);
+    assert_eq!(restored, [if others == Others::Stay { 40 } else { 60 }]);
     // From here on it is like any other: it leads, too.
     cluster.commit(5);
     cluster.wait_for(victim);
-    let others: Vec<usize> = (0..3).filter(|&at| at != victim).collect();
-    cluster.nodes[others[0]] = None;
+    cluster.nodes[(victim + 1) % 3] = None;
     cluster.commit(5);
     cluster.wait_for(victim);
     // And it starts from that image, alone.
     (0..3).for_each(|at| cluster.nodes[at] = None);
     cluster.restart(victim);
-    assert_eq!(cluster.ledgers[victim].restored().len(), 1);
+    assert_eq!(cluster.ledgers[victim].restored(), restored);
 }
 
 #[test]
 fn a_damaged_image_is_replaced_by_one_of_the_same_mark() {
-    a_node_gets_its_image_from_a_peer(false, false);
+    a_node_gets_its_image_from_a_peer(Others::Stay, false);
 }
 
 #[test]
-fn a_damaged_image_is_replaced_by_a_later_one() {
-    a_node_gets_its_image_from_a_peer(true, false);
+fn a_damaged_image_is_replaced_by_one_within_the_log() {
+    a_node_gets_its_image_from_a_peer(Others::Compact, false);
+}
+
+#[test]
+fn a_damaged_image_is_replaced_by_one_behind_the_log() {
+    a_node_gets_its_image_from_a_peer(Others::GoOn, false);
 }
 
 #[test]
 fn a_missing_image_is_replaced_too() {
-    a_node_gets_its_image_from_a_peer(false, true);
-    a_node_gets_its_image_from_a_peer(true, true);
+    for others in [Others::Stay, Others::Compact, Others::GoOn] {
+        a_node_gets_its_image_from_a_peer(others, true);
+    }
 }
 
 #[test]
