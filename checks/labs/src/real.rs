@@ -14,16 +14,14 @@ use rand::{RngExt, SeedableRng};
 use veraft::figure2::{Command, Index, Message, ServerId};
 use veraft::runtime::{
     Closed, Compaction, Conditions, Image, Inbox, Link, MemoryDisk, MemoryNetwork, MemoryTransport,
-    Node, NodeBuilder, Reception, StateMachine, Timing, Transport, TransportError,
+    Node, NodeBuilder, ParcelLink, ParcelRefused, Reception, Refused, StateMachine, Timing,
+    Transport, TransportError,
 };
 
 use crate::failure::Violation;
 use crate::harness::{Harness, Network, ServerStatus, Started, persisted_bytes};
 use crate::oracle::Oracle;
 use crate::suites::LabTest;
-
-/// For how many bytes an entry of the labs counts, about: its command has up to 20 digits.
-const ENTRY_BYTES: u64 = 36;
 
 /// How long a node may take to answer whether it accepts a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -81,12 +79,7 @@ impl RealCluster {
             servers: (0..servers).map(slot).collect(),
             watch: Arc::new(Mutex::new(watch)),
             recordings: recordings.map(Path::to_path_buf),
-            compaction: match test.snapshots {
-                Some(entries) => {
-                    Compaction::default().factor(0).at_least(entries * ENTRY_BYTES).kept(0)
-                }
-                None => Compaction::by_hand(),
-            },
+            compaction: test.compaction().unwrap_or_else(Compaction::by_hand),
         };
         cluster.set_network(Network::Reliable);
         for server in 0..servers {
@@ -288,6 +281,13 @@ impl Reception for Counted {
         self.inbox.deliver(from, message, bytes).map_err(|_| Closed)
     }
 
+    fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
+        self.inbox.deliver_parcel(from, parcel).map_err(|refused| match refused {
+            Refused::Closed => ParcelRefused::Closed,
+            refused => ParcelRefused::Garbage(refused.to_string()),
+        })
+    }
+
     fn hello(&self) -> Vec<u8> {
         self.inbox.hello()
     }
@@ -314,6 +314,10 @@ impl Transport for Counting {
 
     fn link(&self, peer: ServerId) -> Box<dyn Link> {
         self.inner.link(peer)
+    }
+
+    fn parcels(&self, peer: ServerId) -> Option<Box<dyn ParcelLink>> {
+        self.inner.parcels(peer)
     }
 
     fn close(&self) {

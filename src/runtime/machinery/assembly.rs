@@ -24,14 +24,14 @@ use super::mailbox::Mailbox;
 use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
-use super::restoring::{a_peers_image_helps, restore};
+use super::restoring::restore_at_start;
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
 use super::watch::Watch;
 use super::writer::Writer;
 use crate::driver::{Compactor, Driver};
-use crate::figure2::{Base, InstallSnapshot, Message, Server, ServerId};
+use crate::figure2::{InstallSnapshot, Message, Server, ServerId};
 use crate::runtime::builder::{NodeBuilder, StartError};
 use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
@@ -93,24 +93,11 @@ where
     let transport: Arc<dyn Transport> = Arc::new(transport);
     let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
         config.peers().filter_map(|peer| Some((peer, transport.parcels(peer)?))).collect();
-    let (mut image_bytes, mut lacks_image) = (0, false);
-    if base != Base::default() {
-        match restore(&mut state_machine, images.as_deref(), base) {
-            Ok(bytes) => {
-                image_bytes = bytes;
-                counters.applied_index.store(base.last_index, Ordering::Release);
-                counters.image_restored(base.last_index, bytes);
-            }
-            Err(error) if a_peers_image_helps(&error) && !ways.is_empty() => {
-                log::error!(
-                    "{error:?}: it is fetched from a peer; until it is here, this node follows \
-                     and votes, but applies nothing and does not stand for election"
-                );
-                lacks_image = true;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    // Without the bytes of an image, there is none, and it has to come from a peer.
+    let helped = !ways.is_empty();
+    let image_bytes =
+        restore_at_start(&mut state_machine, images.as_deref(), base, &counters, helped)?;
+    let lacks_image = image_bytes.is_none();
 
     let recording = match recording {
         Some(recording) => {
@@ -137,7 +124,7 @@ where
     // Done above: a state machine that cannot be restored is an error of the start.
     started.restore = None;
     let standing = driver.standing();
-    let mut compactor = Compactor::new(compaction, base, image_bytes);
+    let mut compactor = Compactor::new(compaction, base, image_bytes.unwrap_or(0));
     if let Some(newer) = newer {
         compactor.found(newer.name.base.last_index, newer.bytes);
     }
@@ -150,7 +137,7 @@ where
     outlets.given.store(base.last_index, Ordering::Release);
     let outlets = Arc::new(outlets);
     let identities = Arc::new(Identities::new(registry));
-    let transfers = desk.clone().filter(|_| !ways.is_empty()).map(|desk| {
+    let transfers = desk.clone().filter(|_| !peers.is_empty()).map(|desk| {
         let disconnecting = transport.clone();
         let disconnect = Box::new(move |peer| disconnecting.disconnect(peer));
         let ways = ways.keys().copied();

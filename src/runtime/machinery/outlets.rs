@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
-use super::application::{Jobs, Work, weigh};
 use super::images::ImageDesk;
 use super::outbox::Outbox;
+use super::work::{Jobs, Work, weigh};
 use crate::driver::{Exits, Held, RoleName, Run, Standing};
 use crate::figure2::{Base, Entry, Index, Message, ServerId, Term};
 use crate::runtime::leadership::Noticeboard;

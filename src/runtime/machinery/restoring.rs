@@ -3,14 +3,48 @@
 use crate::runtime::std;
 
 use std::io::{self, Read};
+use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use super::log;
 use crate::figure2::Base;
+use crate::runtime::metrics::Counters;
 use crate::runtime::restore::RestoreError;
 use crate::runtime::state_machine::StateMachine;
 use crate::runtime::storage::images::{ImageReader, find};
 use crate::runtime::storage::{ImageName, ImageStage, Images, StorageError};
+
+/// Restores a new state machine from the image at which the log begins, if it is not whole;
+/// returns how many bytes that has. None if it is of no use, and peers may help with another.
+///
+/// # Errors
+/// When there is no help.
+pub(super) fn restore_at_start(
+    machine: &mut impl StateMachine,
+    images: Option<&dyn Images>,
+    base: Base,
+    counters: &Counters,
+    peers_help: bool,
+) -> Result<Option<u64>, RestoreError> {
+    if base == Base::default() {
+        return Ok(Some(0));
+    }
+    match restore(machine, images, base) {
+        Ok(bytes) => {
+            counters.applied_index.store(base.last_index, Ordering::Release);
+            counters.image_restored(base.last_index, bytes);
+            Ok(Some(bytes))
+        }
+        Err(error) if peers_help && is_of_no_use(&error) => {
+            log::error!(
+                "{error:?} It is fetched from a peer; until it is here, this node follows and \
+                 votes, but applies nothing and does not stand for election"
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 /// Restores the state machine from an image of this mark; returns how many bytes the image has.
 ///
@@ -45,8 +79,8 @@ pub(super) fn restore(
     Err(RestoreError::Storage(damage.unwrap_or(StorageError::MissingImage { base })))
 }
 
-/// Whether a peer's image can take the place of the one that was to be restored.
-pub(super) fn a_peers_image_helps(error: &RestoreError) -> bool {
+/// Whether there is no sound image, so that one of a peer's can take its place.
+fn is_of_no_use(error: &RestoreError) -> bool {
     match error {
         RestoreError::Storage(
             StorageError::DamagedImage { .. } | StorageError::MissingImage { .. },

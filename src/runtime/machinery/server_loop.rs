@@ -103,11 +103,10 @@ impl<R> ServerLoop<R> {
             while !self.stops
                 && let Some(input) = self.driver.due(now)
             {
-                match input {
-                    Input::Timeout(Timer::Election) if self.may_not_stand() => {
-                        self.driver.put_election_off(now, |range| self.clock.draw(range));
-                    }
-                    input => drop(self.step(input, Vec::new())),
+                if input == Input::Timeout(Timer::Election) && self.may_not_stand() {
+                    self.driver.put_election_off(now, |range| self.clock.draw(range));
+                } else {
+                    self.step(input, Vec::new());
                 }
             }
             self.look_at_readmissions();

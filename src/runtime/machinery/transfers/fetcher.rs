@@ -170,8 +170,9 @@ impl Fetcher {
             match self.fetch.part(now, from, part) {
                 Ok(duties) => {
                     let is_last = duties.iter().any(|duty| matches!(duty, FetchDuty::Finish(_)));
-                    self.transfers.counters.peer(from).image_received(bytes, is_last);
                     self.carry_out(duties);
+                    let is_kept = is_last && !self.fetch.is_wanting();
+                    self.transfers.counters.peer(from).image_received(bytes, is_kept);
                 }
                 Err(breach) => self.transfers.breached(from, breach),
             }
