@@ -6,6 +6,8 @@
 mod common;
 #[path = "images/compacting.rs"]
 mod compacting;
+#[path = "images/damaged.rs"]
+mod damaged;
 #[path = "images/installing.rs"]
 mod installing;
 #[path = "images/ledger.rs"]
