@@ -65,6 +65,8 @@ fn a_log_is_compacted_up_to_anything_applied_as_often_as_the_budget_allows() {
     assert_eq!(compactions(&cluster, &state), [1, 2]);
     let state = after(&cluster, state, &[Action::Compact(A, 1)]);
     assert_eq!((stands(&state), state.visible.history.compactions), ((1, vec![1], 2), 1));
+    let held = state.node(A).images.content(1).map(Vec::len);
+    assert_eq!(held, Some(1), "what was applied later is not in it");
     assert!(cluster.next_state(&state, Action::Compact(A, 1)).is_none(), "nothing comes of it");
     let state = after(&cluster, state, &[Action::Compact(A, 2)]);
     assert_eq!(stands(&state), (2, vec![2], 2), "nothing names the older image");
