@@ -1,6 +1,6 @@
 //! An InstallSnapshot waits for its image: to the core both are one slow letter.
 
-use crate::figure2::{Base, Index, InstallSnapshot};
+use crate::figure2::{Base, Index, InstallSnapshot, Term};
 
 /// The InstallSnapshot that waits for its image, the newest one alone. A leader repeats it behind
 /// each heartbeat, and what was lost here comes again.
@@ -9,6 +9,8 @@ pub struct Awaiting {
     newest: Option<InstallSnapshot>,
     /// The mark of the newest image that is whole here.
     whole: Base,
+    /// What the leader of a term has said of its commit index; of the latest term only.
+    heard: (Term, Index),
 }
 
 /// What to do about an InstallSnapshot that arrives.
@@ -23,6 +25,11 @@ pub enum Arrival {
 }
 
 impl Awaiting {
+    /// The leader of `term` says in an AppendEntries up to where its log is committed.
+    pub fn heard(&mut self, term: Term, leader_commit: Index) {
+        self.heard = self.heard.max((term, leader_commit));
+    }
+
     /// An InstallSnapshot arrives at a server that has committed entries up to `commit_index`.
     pub fn arrived(&mut self, message: InstallSnapshot, commit_index: Index) -> Arrival {
         if message.base.last_index <= commit_index {
@@ -31,7 +38,7 @@ impl Awaiting {
         if let Some(message) = self.with_image(message.clone()) {
             return Arrival::Hand(message);
         }
-        // Whoever leads now, in a later term, says so itself.
+        // Its leader, or a later one, will say that it holds what is in the image.
         let is_late = self.whole.last_index >= message.base.last_index;
         if is_late || self.newest.as_ref().is_some_and(|newest| rank(newest) > rank(&message)) {
             return Arrival::Outdated;
@@ -57,13 +64,18 @@ impl Awaiting {
         self.newest.is_some()
     }
 
-    /// The message with the mark of the image that is whole here, if that reaches far enough. It
-    /// is a committed prefix whoever made it, so a leader has it in its log, too (Leader
-    /// Completeness), unless its term is older than what is in the image.
+    /// The message with the mark of the image that is whole here, if that reaches far enough.
+    ///
+    /// Whoever made it, it is a committed prefix, but perhaps one that was committed in a later
+    /// term than the message's, and then the message's leader need not hold it: what it says next
+    /// could contradict. So the leader has to have said that its own log is committed up to there.
     fn with_image(&self, message: InstallSnapshot) -> Option<InstallSnapshot> {
         let reaches = self.whole.last_index >= message.base.last_index;
-        let is_late = message.term < self.whole.last_term;
-        (reaches && !is_late).then_some(InstallSnapshot { base: self.whole, ..message })
+        let (term, leader_commit) = self.heard;
+        let vouched = term == message.term && leader_commit >= self.whole.last_index;
+        let is_its_own = self.whole == message.base;
+        let handed = reaches && (vouched || is_its_own);
+        handed.then_some(InstallSnapshot { base: self.whole, ..message })
     }
 }
 
@@ -96,6 +108,7 @@ mod tests {
         }
         assert_eq!(awaiting.whole(base(74)), None, "it falls short");
         // The image of another leader reaches farther.
+        awaiting.heard(5, 90);
         assert_eq!(awaiting.whole(base(90)), Some(install(5, 90)));
         assert_eq!(awaiting.whole(base(90)), None, "it was given to the server");
     }
@@ -106,21 +119,38 @@ mod tests {
         assert_eq!(awaiting.arrived(install(3, 70), 70), Arrival::Hand(install(3, 70)));
         assert_eq!(awaiting.whole(base(90)), None, "nothing waited");
         // A repeated one, whose reply was lost.
+        awaiting.heard(3, 95);
         assert_eq!(awaiting.arrived(install(3, 80), 70), Arrival::Hand(install(3, 90)));
         assert_eq!(awaiting.arrived(install(3, 91), 70), Arrival::Fetch(install(3, 91)));
         assert_eq!(awaiting.whole(base(80)), None, "an older one takes its place");
     }
 
-    /// An entry of term 4 was committed, so there is a leader of a later term than 3.
+    /// The leader of term 3 may be about to be deposed, and the image be of what a later one
+    /// committed.
     #[test]
-    fn an_image_is_not_given_in_the_name_of_a_leader_whose_term_is_older() {
-        let image = Base { last_index: 90, last_term: 4 };
+    fn a_later_image_is_given_once_the_leader_says_that_it_has_committed_all_of_it() {
+        let image = Base { last_index: 90, last_term: 2 };
         let mut awaiting = Awaiting::default();
         assert_eq!(awaiting.arrived(install(3, 80), 10), Arrival::Fetch(install(3, 80)));
+        awaiting.heard(3, 89);
         assert_eq!(awaiting.whole(image), None);
+        awaiting.heard(2, 99);
         assert_eq!(awaiting.arrived(install(3, 80), 10), Arrival::Outdated);
+        awaiting.heard(3, 90);
+        let handed = InstallSnapshot { base: image, ..install(3, 80) };
+        assert_eq!(awaiting.arrived(install(3, 80), 10), Arrival::Hand(handed));
+        // What another leader has said is nothing to the leader of term 4.
+        assert_eq!(awaiting.arrived(install(4, 85), 10), Arrival::Outdated);
+        awaiting.heard(4, 90);
         let handed = InstallSnapshot { base: image, ..install(4, 85) };
         assert_eq!(awaiting.arrived(install(4, 85), 10), Arrival::Hand(handed));
+    }
+
+    #[test]
+    fn the_leaders_own_image_needs_no_word_of_it() {
+        let mut awaiting = Awaiting::default();
+        awaiting.arrived(install(3, 80), 10);
+        assert_eq!(awaiting.whole(base(80)), Some(install(3, 80)));
     }
 
     #[test]

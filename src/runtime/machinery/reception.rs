@@ -166,10 +166,21 @@ impl<R: Send + 'static> Reception for Front<R> {
     fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed> {
         self.identities.heard_from(from);
         self.counters.received(from, bytes);
-        if let Message::InstallSnapshot(message) = message {
-            self.install(from, message);
-            return Ok(());
-        }
+        let message = match message {
+            Message::InstallSnapshot(message) => {
+                self.install(from, message);
+                return Ok(());
+            }
+            Message::AppendEntries(request) => {
+                if let Some(transfers) = &self.transfers {
+                    transfers.heard(request.term, request.leader_commit);
+                }
+                Message::AppendEntries(request)
+            }
+            other @ (Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_)) => other,
+        };
         let dropped = self.arrived.put(|arrived| arrived.add(from, message)).ok_or(Closed)?;
         drop(dropped);
         Ok(())

@@ -7,7 +7,8 @@ use veraft::driver::{
     Compactor, Driver, Exits, Fate as Became, ImageName, Owed, Run, Standing, weight,
 };
 use veraft::figure2::{
-    Base, Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId, Term,
+    AppendEntries, Base, Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId,
+    Term,
 };
 
 use veraft::runtime::recorder::{FORMAT, Line, State};
@@ -151,8 +152,15 @@ impl<P: Process> Simulator<P> {
         }
         self.network.arrived(to, &message);
         self.write(to, Happening::Received { from, message: message.clone() });
-        if let Message::InstallSnapshot(message) = message {
-            return self.install(to, message);
+        match &message {
+            Message::InstallSnapshot(message) => return self.install(to, message.clone()),
+            Message::AppendEntries(request) => {
+                let AppendEntries { term, leader_commit, .. } = *request;
+                self.nodes[to].transfers.heard(term, leader_commit);
+            }
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_) => {}
         }
         self.step(to, Input::Receive { from: ServerId(from as u64), message }, Vec::new())
     }

@@ -40,13 +40,13 @@ impl LabImage {
 
 /// The images of one server.
 #[derive(Debug, Default)]
-pub struct Images {
+pub struct LabImages {
     durable: Vec<LabImage>,
     /// What has come of an image from a peer.
     partial: Option<(ImageName, Vec<u8>)>,
 }
 
-impl Images {
+impl LabImages {
     /// An image is whole and durable.
     pub fn add(&mut self, image: LabImage) {
         if self.of(image.name.base).is_none() {

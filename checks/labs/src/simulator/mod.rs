@@ -41,7 +41,7 @@ use crate::harness::{self, Harness, ServerStatus, Started};
 use crate::oracle::Oracle;
 use crate::simulate::Achieved;
 use disk::{Asked, Disk};
-use images::{Images, LabImage};
+use images::{LabImages, LabImage};
 use network::Links;
 use queue::Queue;
 use safety::Safety;
@@ -110,7 +110,7 @@ struct Node<P> {
     /// None while the server is down.
     driver: Option<Driver<P>>,
     disk: Disk,
-    images: Images,
+    images: LabImages,
     transfers: Transfers,
     /// Decides when the log is compacted; none where it never is.
     compactor: Option<Compactor>,
@@ -138,7 +138,7 @@ impl<P: Process> Simulator<P> {
             },
             driver: None,
             disk: Disk::default(),
-            images: Images::default(),
+            images: LabImages::default(),
             transfers: Transfers::new(0, options.image_rate, None),
             compactor: None,
             applied: Base::default(),

@@ -7,7 +7,7 @@ use veraft::driver::{
     Arrival, AskOutcome, Awaiting, Fetch, FetchDuty, ImageName, ImageParcel, ImagePart, Pace,
     Serve, Serving,
 };
-use veraft::figure2::{Input, InstallSnapshot, Message, ServerId};
+use veraft::figure2::{Index, Input, InstallSnapshot, Message, ServerId, Term};
 
 use super::images::LabImage;
 use super::journal::Happening;
@@ -36,6 +36,11 @@ impl Transfers {
             pace: Pace::new(Some(rate)),
             looks: None,
         }
+    }
+
+    /// The leader of `term` says up to where its log is committed.
+    pub fn heard(&mut self, term: Term, leader_commit: Index) {
+        self.awaiting.heard(term, leader_commit);
     }
 
     /// Whether an image is on its way to anybody.

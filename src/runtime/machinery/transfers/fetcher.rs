@@ -14,7 +14,7 @@ use super::Transfers;
 use crate::driver::{
     Arrival, Awaiting, Fetch, FetchDuty, ImageName, ImageParcel, ImagePart, WINDOW,
 };
-use crate::figure2::{Index, InstallSnapshot, ServerId};
+use crate::figure2::{Index, InstallSnapshot, ServerId, Term};
 use crate::runtime::storage::images::Receiving;
 use crate::runtime::storage::{ImageStage, StorageError};
 
@@ -31,6 +31,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Incoming {
     pub(super) installs: Vec<InstallSnapshot>,
+    /// What was heard of leaders before the last of them.
+    pub(super) heard: (Term, Index),
     /// An image is wanted that reaches so far, whoever has it.
     pub(super) wanted: Option<Index>,
     parts: Vec<(ServerId, ImagePart)>,
@@ -56,7 +58,7 @@ impl Incoming {
 
 impl Queue for Incoming {
     fn is_empty(&self) -> bool {
-        let Incoming { installs, wanted, parts, bytes: _, nones } = self;
+        let Incoming { installs, heard: _, wanted, parts, bytes: _, nones } = self;
         installs.is_empty() && wanted.is_none() && parts.is_empty() && nones.is_empty()
     }
 }
@@ -159,7 +161,9 @@ impl Fetcher {
     }
 
     fn take(&mut self, incoming: Incoming) {
-        let Incoming { installs, wanted, parts, bytes: _, nones } = incoming;
+        let Incoming { installs, heard: (term, leader_commit), wanted, parts, bytes: _, nones } =
+            incoming;
+        self.awaiting.heard(term, leader_commit);
         self.wanted = wanted.or(self.wanted);
         installs.into_iter().for_each(|message| self.arrived(message));
         if wanted.is_some() {

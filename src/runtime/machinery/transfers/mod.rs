@@ -37,7 +37,7 @@ use super::log;
 use super::mailbox::Mailbox;
 use super::sync::{Mutex, lock};
 use crate::driver::{ImageName, ImageParcel, Pace, ParcelBreach};
-use crate::figure2::{Index, InstallSnapshot, ServerId};
+use crate::figure2::{Index, InstallSnapshot, ServerId, Term};
 use crate::runtime::metrics::Counters;
 use crate::runtime::transport::ParcelRefused;
 
@@ -57,6 +57,8 @@ pub(in crate::runtime) struct Transfers {
     began: Instant,
     /// What travels to whom at present.
     leaving: Mutex<BTreeMap<ServerId, ImageName>>,
+    /// The latest term whose leader was heard, and what it said of its commit index.
+    heard: Mutex<(Term, Index)>,
     /// Whether an image comes at present.
     coming: AtomicBool,
     /// Whether it was said that there is no way to a peer.
@@ -85,6 +87,7 @@ impl Transfers {
             began: Instant::now(),
             leaving: Mutex::default(),
             coming: AtomicBool::new(false),
+            heard: Mutex::default(),
             said_no_way: AtomicBool::new(false),
             counters,
             disconnect,
@@ -93,8 +96,18 @@ impl Transfers {
 
     /// An InstallSnapshot has arrived: it waits here until its image is whole.
     pub(super) fn install(&self, message: InstallSnapshot) {
+        let heard = *lock(&self.heard);
         // A node that has stopped has no use for it.
-        let _ = self.incoming.put(|incoming| incoming.installs.push(message));
+        let _ = self.incoming.put(|incoming| {
+            incoming.heard = heard;
+            incoming.installs.push(message);
+        });
+    }
+
+    /// The leader of `term` says in an AppendEntries up to where its log is committed.
+    pub(super) fn heard(&self, term: Term, leader_commit: Index) {
+        let mut heard = lock(&self.heard);
+        *heard = (*heard).max((term, leader_commit));
     }
 
     /// An image is wanted that reaches `at_least`, from whoever has one: this node's own is
