@@ -15,6 +15,7 @@ mod connections;
 mod entry;
 mod execute;
 mod files;
+mod image;
 mod info;
 mod inline;
 mod keyspace;
