@@ -35,14 +35,11 @@ fn builder() -> NodeBuilder {
     NodeBuilder::new(S1, [S1]).timing(timing).blanks(false).compaction(Compaction::by_hand())
 }
 
-fn start<M: StateMachine>(
+fn start<M: StateMachine + Clone>(
     builder: NodeBuilder,
     storage: impl Storage,
     machine: &M,
-) -> Result<Node<M::Response>, StartError>
-where
-    M: Clone,
-{
+) -> Result<Node<M::Response>, StartError> {
     builder.start(storage, MemoryNetwork::new(1).transport(S1), machine.clone())
 }
 

@@ -32,7 +32,7 @@ fn live(disk: &MemoryDisk, fate: &Fate, acknowledged: u64) -> (u64, u64) {
             Err(ProposeError::Lost(_) | ProposeError::Stopped(_)) => break,
             Err(error) => panic!("{error}"),
         }
-        if count % 4 == 0 {
+        if count.is_multiple_of(4) {
             // Whether it succeeds or not.
             let _ = node.compact();
         }

@@ -1,6 +1,7 @@
 //! A cluster of real nodes: threads, real time, a network and disks in memory.
 
 use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +13,17 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use veraft::figure2::{Command, Index, Message, ServerId};
 use veraft::runtime::{
-    Closed, Conditions, Inbox, Link, MemoryDisk, MemoryNetwork, MemoryTransport, Node, NodeBuilder,
-    Reception, StateMachine, Timing, Transport, TransportError,
+    Closed, Compaction, Conditions, Image, Inbox, Link, MemoryDisk, MemoryNetwork, MemoryTransport,
+    Node, NodeBuilder, Reception, StateMachine, Timing, Transport, TransportError,
 };
 
 use crate::failure::Violation;
 use crate::harness::{Harness, Network, ServerStatus, Started, persisted_bytes};
 use crate::oracle::Oracle;
+use crate::suites::LabTest;
+
+/// For how many bytes an entry of the labs counts, about: its command has up to 20 digits.
+const ENTRY_BYTES: u64 = 36;
 
 /// How long a node may take to answer whether it accepts a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -33,6 +38,7 @@ pub struct RealCluster {
     watch: Arc<Mutex<Watch>>,
     /// A directory for the recordings of the nodes.
     recordings: Option<PathBuf>,
+    compaction: Compaction,
 }
 
 /// One server, whether it is up or down.
@@ -55,15 +61,16 @@ fn lock(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
 }
 
 impl RealCluster {
-    /// A cluster of `servers` real nodes, all started. `seed` is for the network's chances,
-    /// the timers and the script; threads take their own course.
+    /// A cluster of real nodes as `test` asks for it, all started. `seed` is for the network's
+    /// chances, the timers and the script; threads take their own course.
     ///
     /// With a directory for `recordings`, every node records what it does to a file there.
     pub fn start(
-        servers: usize,
+        test: &LabTest,
         seed: u64,
         recordings: Option<&Path>,
     ) -> Result<RealCluster, Violation> {
+        let servers = test.servers;
         let slot = |_| Slot { disk: MemoryDisk::new(), node: None, requests: Arc::default() };
         let watch = Watch { oracle: Oracle::new(servers), violation: None };
         let mut cluster = RealCluster {
@@ -74,6 +81,12 @@ impl RealCluster {
             servers: (0..servers).map(slot).collect(),
             watch: Arc::new(Mutex::new(watch)),
             recordings: recordings.map(Path::to_path_buf),
+            compaction: match test.snapshots {
+                Some(entries) => {
+                    Compaction::default().factor(0).at_least(entries * ENTRY_BYTES).kept(0)
+                }
+                None => Compaction::by_hand(),
+            },
         };
         cluster.set_network(Network::Reliable);
         for server in 0..servers {
@@ -152,6 +165,7 @@ impl Harness for RealCluster {
         let mut builder = NodeBuilder::new(id, self.ids.iter().copied())
             .timing(Timing::lab())
             .blanks(false)
+            .compaction(self.compaction)
             .seed(self.rng.random())
             .max_append_bytes(1 << 20);
         if let Some(directory) = &self.recordings {
@@ -221,6 +235,32 @@ impl StateMachine for Machine {
         if let Err(violation) = watch.oracle.apply(self.server, index, command) {
             watch.violation.get_or_insert(violation);
         }
+    }
+
+    fn capture(&mut self) -> Option<Box<dyn Image>> {
+        let commands = lock(&self.watch).oracle.held(self.server).to_vec();
+        Some(Box::new(Commands(commands)))
+    }
+
+    fn restore(&mut self, image: &mut dyn Read) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        image.read_to_end(&mut bytes)?;
+        let commands: Vec<Command> = postcard::from_bytes(&bytes).map_err(io::Error::other)?;
+        let mut watch = lock(&self.watch);
+        let restored = watch.oracle.restore(self.server, commands.len() as Index, &commands);
+        if let Err(violation) = restored {
+            watch.violation.get_or_insert(violation);
+        }
+        Ok(())
+    }
+}
+
+/// All that was applied: an image of the application of the labs.
+struct Commands(Vec<Command>);
+
+impl Image for Commands {
+    fn write(self: Box<Self>, to: &mut dyn Write) -> io::Result<()> {
+        to.write_all(&postcard::to_allocvec(&self.0).map_err(io::Error::other)?)
     }
 }
 

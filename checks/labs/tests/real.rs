@@ -17,7 +17,7 @@ fn run(test: &LabTest) -> Result<Duration, String> {
     let began = Instant::now();
     let directory = TempDir::new().expect("a directory");
     let run = || -> Result<(), Failure> {
-        let mut cluster = RealCluster::start(test.servers, 1, Some(directory.path()))?;
+        let mut cluster = RealCluster::start(test, 1, Some(directory.path()))?;
         test.run(&mut cluster)
     };
     run().map_err(|failure| failure.to_string())?;
@@ -60,6 +60,11 @@ fn the_2b_suite_passes_in_real_time() {
 #[test]
 fn the_2c_suite_passes_in_real_time() {
     assert_all_pass(Suite::Persistence2C);
+}
+
+#[test]
+fn the_2d_suite_passes_in_real_time() {
+    assert_all_pass(Suite::Snapshots2D);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod recording;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recording::{Recording, entry, heartbeat_with, ids, vote};
+use recording::{Recording, entry, heartbeat_with, ids, problems, vote};
 use tempfile::TempDir;
 use veraft::figure2::{Input, Payload, Server, ServerId, Timer};
 use veraft_labs::simulate::record;
@@ -137,18 +137,6 @@ fn a_line_that_a_crash_cut_off_is_no_fault_and_one_in_the_middle_is() {
     );
 }
 
-fn problems(recordings: &[Recording]) -> Vec<(u64, Discrepancy)> {
-    let directory = TempDir::new().expect("a directory");
-    let write = |(number, recording): (usize, &Recording)| {
-        let path = directory.path().join(format!("{number}.jsonl"));
-        recording.write(&path);
-        path
-    };
-    let files: Vec<PathBuf> = recordings.iter().enumerate().map(write).collect();
-    let findings = validate(&files, Endings::Whole).err().unwrap_or_default();
-    findings.into_iter().map(|finding| (finding.at.line, finding.problem)).collect()
-}
-
 #[test]
 fn two_leaders_in_a_term_are_found() {
     let elected = |id| {
@@ -262,12 +250,17 @@ fn a_step_that_the_core_would_not_take_is_found() {
     assert!(matches!(&found[..], [(2, Discrepancy::OutputDiffers { .. })]), "{found:?}");
 }
 
-/// What an earlier version recorded: see tests/fixtures/README.md.
+/// What earlier versions recorded: see tests/fixtures/README.md.
 #[test]
-fn recordings_of_format_1_are_still_validated() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/recording-1");
-    let files: Vec<_> = (1..=3).map(|id| folder.join(format!("{id}.jsonl"))).collect();
-    let Validated { servers, lives, steps, led_terms, applied, received, .. } =
-        validate(&files, Endings::Whole).unwrap();
-    assert_eq!((servers, lives, steps, led_terms, applied, received), (3, 6, 179, 2, 6, 128));
+fn recordings_of_earlier_formats_are_still_validated() {
+    let validated = |name: &str| {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
+        let files: Vec<_> =
+            (1..=3).map(|id| fixtures.join(name).join(format!("{id}.jsonl"))).collect();
+        let Validated { servers, lives, steps, led_terms, applied, received, .. } =
+            validate(&files, Endings::Whole).unwrap();
+        (servers, lives, steps, led_terms, applied, received)
+    };
+    assert_eq!(validated("recording-1"), (3, 6, 179, 2, 6, 128));
+    assert_eq!(validated("recording-2"), (3, 6, 242, 2, 10, 196));
 }

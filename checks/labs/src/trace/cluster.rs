@@ -5,7 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use veraft::figure2::{Config, Entries, Entry, Index, Log, Message, ServerId, Term};
+use veraft::figure2::{
+    Base, Config, Entries, Entry, Index, InstallSnapshot, Log, Message, ServerId, Term,
+};
 use veraft_models::Judge;
 use veraft_models::properties::{Placed, Segment, Two, applied_agrees, one_leader_per_term};
 
@@ -25,6 +27,8 @@ pub struct Facts {
     /// For each index and term: the entry, the term before, and where it was seen first.
     entries: HashMap<(Index, Term), (Entry, Term, FileLine)>,
     applied: BTreeMap<Index, (Entry, FileLine)>,
+    /// The terms of the last entries that images have in them, and where they were restored.
+    restored: BTreeMap<Index, (Term, FileLine)>,
     sent: HashSet<LetterDigest>,
     /// Messages that were still waiting for their records when the life ended.
     held: HashMap<LetterDigest, FileLine>,
@@ -49,10 +53,19 @@ struct Received {
 pub struct LetterDigest(u64);
 
 impl LetterDigest {
-    /// The digest of a message.
+    /// The digest of a message. That of an InstallSnapshot leaves out the mark: whoever has the
+    /// image of a later one, from whomever, takes the message for that.
     pub fn new(from: ServerId, to: ServerId, message: &Message) -> LetterDigest {
         let mut hasher = DefaultHasher::new();
-        (from, to, message).hash(&mut hasher);
+        match message {
+            Message::InstallSnapshot(InstallSnapshot { term, leader_id, base: _ }) => {
+                (from, to, term, leader_id).hash(&mut hasher);
+            }
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntries(_)
+            | Message::AppendEntriesReply(_) => (from, to, message).hash(&mut hasher),
+        }
         LetterDigest(hasher.finish())
     }
 }
@@ -70,6 +83,7 @@ impl Facts {
             leaders: BTreeMap::new(),
             entries: HashMap::new(),
             applied: BTreeMap::new(),
+            restored: BTreeMap::new(),
             sent: HashSet::new(),
             held: HashMap::new(),
             received: Vec::new(),
@@ -235,7 +249,26 @@ impl Facts {
     ) -> Result<(), Discrepancy> {
         let seen = self.applied.entry(index).or_insert_with(|| (entry.clone(), at.clone()));
         applied_agrees([(index, entry)], |_| Some(&seen.0))
-            .map_err(|index| Discrepancy::AppliedDiffers { index, at: seen.1.clone() })
+            .map_err(|index| Discrepancy::AppliedDiffers { index, at: seen.1.clone() })?;
+        match self.restored.get(&index) {
+            Some((term, at)) if *term != entry.term => {
+                Err(Discrepancy::AppliedDiffers { index, at: at.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The same of the last entry that an image has in it. Of the others, and of what they made of
+    /// the state machine, a recording says nothing.
+    pub fn restores(&mut self, base: Base, at: &FileLine) -> Result<(), Discrepancy> {
+        let Base { last_index: index, last_term } = base;
+        let (term, first) = self.restored.entry(index).or_insert_with(|| (last_term, at.clone()));
+        let applied = self.applied.get(&index).map(|(entry, at)| (entry.term, at));
+        let others = [(*term, &*first)].into_iter().chain(applied);
+        match others.into_iter().find(|(term, _)| *term != last_term) {
+            Some((_, at)) => Err(Discrepancy::AppliedDiffers { index, at: at.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// A message may have left its sender.

@@ -105,7 +105,7 @@ impl<P> Life<P> {
         records.into_iter().for_each(|record| self.durable.write(record));
         letters.into_iter().for_each(|letter| cluster.sent(letter));
         if let Some(base) = restore {
-            // Of what stands in an image, a recording says nothing.
+            cluster.restores(base, &at).map_err(|problem| at.finds(problem))?;
             self.applied = base.last_index;
         }
         for (index, entry) in apply {

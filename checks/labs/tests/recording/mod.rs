@@ -1,14 +1,18 @@
 //! Recordings made by hand, step by step.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempDir;
 use veraft::figure2::{
-    AppendEntries, Command, Config, Entry, Input, Message, Persistent, RequestVoteReply, Server,
-    ServerId,
+    AppendEntries, Base, Command, Config, Entry, Input, InstallSnapshot, Message, Persistent,
+    Record, RequestVoteReply, Server, ServerId,
 };
 use veraft::runtime::recorder::{FORMAT, Line, State};
+use veraft_labs::trace::{Discrepancy, Endings, validate};
 
 /// What one server recorded so far.
 #[derive(Clone)]
@@ -36,14 +40,24 @@ pub fn entry(term: u64, command: &str) -> Entry {
 
 /// The first AppendEntries of the leader S2.
 pub fn heartbeat_with(term: u64, entries: &[Entry], leader_commit: u64) -> Message {
+    append(term, (0, 0), entries, leader_commit)
+}
+
+/// An AppendEntries of the leader S2, behind this index of this term.
+pub fn append(term: u64, prev: (u64, u64), entries: &[Entry], leader_commit: u64) -> Message {
     Message::AppendEntries(AppendEntries {
         term,
         leader_id: ServerId(2),
-        prev_log_index: 0,
-        prev_log_term: 0,
+        prev_log_index: prev.0,
+        prev_log_term: prev.1,
         entries: entries.iter().cloned().collect(),
         leader_commit,
     })
+}
+
+/// A snapshot from the leader S2.
+pub fn snapshot(term: u64, base: Base) -> Message {
+    Message::InstallSnapshot(InstallSnapshot { term, leader_id: ServerId(2), base })
 }
 
 impl Recording {
@@ -67,6 +81,17 @@ impl Recording {
         (self.server, self.steps) = (server, 0);
         let config = self.config.clone();
         self.lines.push(Line::Start { format: FORMAT, config, persistent, floor: 0 });
+    }
+
+    /// A server that has compacted its log starts, and nothing was recorded of it before.
+    pub fn behind_a_base(id: u64, base: Base, entries: &[Entry]) -> Recording {
+        let mut recording = Recording::start(id);
+        recording.lines.clear();
+        let ballot = Record::Ballot { current_term: base.last_term, voted_for: None };
+        let entries = entries.iter().cloned().collect();
+        let records = [ballot, Record::Base(base), Record::Append { entries }];
+        recording.begin(Persistent::fold(records).expect("records of a server"));
+        recording
     }
 
     /// The server crashes and comes back with everything, or with nothing.
@@ -114,4 +139,17 @@ impl Recording {
         fs::write(path, lines.flat_map(|line| [line, "\n".to_string()]).collect::<String>())
             .expect("a file that can be written");
     }
+}
+
+/// What is wrong with recordings of one cluster: the line, and the problem.
+pub fn problems(recordings: &[Recording]) -> Vec<(u64, Discrepancy)> {
+    let directory = TempDir::new().expect("a directory");
+    let write = |(number, recording): (usize, &Recording)| {
+        let path = directory.path().join(format!("{number}.jsonl"));
+        recording.write(&path);
+        path
+    };
+    let files: Vec<PathBuf> = recordings.iter().enumerate().map(write).collect();
+    let findings = validate(&files, Endings::Whole).err().unwrap_or_default();
+    findings.into_iter().map(|finding| (finding.at.line, finding.problem)).collect()
 }

@@ -251,7 +251,6 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
 
     const NAME: ImageName =
         ImageName { base: Base { last_index: 258, last_term: 3 }, number: 0x0102 };
@@ -362,6 +361,6 @@ mod tests {
         newer[36..40].copy_from_slice(&sum);
         let found = parse(NAME, &newer, 64).unwrap_err();
         assert!(found.what.contains("version 2"), "{found:?}");
-        assert_eq!(parse(NAME, &vec![0; 64], 64).unwrap_err().what, "it is no image");
+        assert_eq!(parse(NAME, &[0; 64], 64).unwrap_err().what, "it is no image");
     }
 }

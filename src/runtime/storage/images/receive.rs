@@ -190,6 +190,7 @@ mod tests {
         drop(file);
         let mut receiving = Receiving::resume(&*images, NAME).unwrap();
         assert_eq!(receiving.offset(), 40 + 2 * (8 + 65_536), "two chunks are sound");
+        assert_eq!(receiving.name(), NAME);
         receiving.append(&image[receiving.offset() as usize..]).unwrap();
         receiving.finish().unwrap();
         assert_eq!(read(&*images, NAME).unwrap().len(), 180_000);
