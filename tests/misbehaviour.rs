@@ -5,8 +5,8 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::collections::BTreeSet;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use common::{Journal, JournalNode, LONG, SLOWER, commit, leader, timing, wait_until};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use veraft::figure2::{Command, Index, Persistent, Record, ServerId};
+use veraft::figure2::{Command, Index, Message, Persistent, Record, ServerId};
 use veraft::runtime::{
-    MemoryNetwork, MemoryStorage, Node, NodeBuilder, Notes, StateMachine, Storage, StorageError,
-    TcpTransport,
+    Closed, Inbox, Link, MemoryNetwork, MemoryStorage, Node, NodeBuilder, Notes, Reception,
+    StateMachine, Storage, StorageError, TcpTransport, Transport, TransportError,
 };
 
 const SERVERS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
@@ -196,47 +196,91 @@ fn an_application_that_blocks_holds_up_nobody_else() {
     }
 }
 
-/// A server of protocol version 1 that accepts connections, says welcome if it is told to, and
-/// then never reads.
-fn deaf(greets: bool) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let mut held: Vec<TcpStream> = Vec::new();
-        for mut stream in listener.incoming().flatten() {
-            let mut hello = [0; 1024];
-            if greets && stream.read(&mut hello).is_ok() {
-                if hello[6] != 1 {
-                    continue;
-                }
-                let payload = [0];
-                let mut welcome = vec![1, 1, 0, 0, 0];
-                welcome.extend(crc32fast::hash(&payload).to_le_bytes());
-                welcome.extend(payload);
-                let _ = stream.write_all(&welcome);
-            }
-            held.push(stream);
-        }
-    });
-    address
+/// A node that greets its peers, and takes no message before the test ends.
+struct Deaf {
+    inbox: Inbox,
+    over: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Reception for Deaf {
+    fn deliver(&self, _from: ServerId, _message: Message, _bytes: u64) -> Result<(), Closed> {
+        let (over, ended) = &*self.over;
+        let _over = ended.wait_while(over.lock().unwrap(), |over| !*over).unwrap();
+        Err(Closed)
+    }
+
+    fn hello(&self) -> Vec<u8> {
+        self.inbox.hello()
+    }
+
+    fn meet(&self, peer: ServerId, hello: Option<&[u8]>) -> Result<(), String> {
+        self.inbox.meet(peer, hello).map_err(|refused| refused.to_string())
+    }
+}
+
+/// Nobody hears of the elections in which it stands.
+struct Mute;
+
+impl Link for Mute {
+    fn send(&mut self, _messages: Vec<Message>) -> u64 {
+        0
+    }
+}
+
+/// The transport of such a node.
+struct Unread {
+    transport: TcpTransport,
+    over: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Transport for Unread {
+    fn start(&self, inbox: Inbox) -> Result<(), TransportError> {
+        let (id, servers) = (inbox.id(), Arc::new(BTreeSet::from(SERVERS)));
+        let deaf = Deaf { inbox, over: self.over.clone() };
+        self.transport.start(Inbox::new(id, servers, deaf))
+    }
+
+    fn link(&self, _peer: ServerId) -> Box<dyn Link> {
+        Box::new(Mute)
+    }
+
+    fn close(&self) {
+        self.transport.close();
+        *self.over.0.lock().unwrap() = true;
+        self.over.1.notify_all();
+    }
+
+    fn join(&self) {
+        self.transport.join();
+    }
 }
 
 #[test]
 fn a_peer_that_accepts_and_never_reads_holds_up_nobody_else() {
     for greets in [false, true] {
-        let deaf = deaf(greets);
         let listen = |id| TcpTransport::listen("deaf", id, "127.0.0.1:0").unwrap();
         let transports = [listen(SERVERS[0]), listen(SERVERS[1])];
+        let third = listen(SERVERS[2]);
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let deaf = if greets { third.address() } else { silent.local_addr().unwrap() };
         let addresses = transports.each_ref().map(TcpTransport::address);
-        let node = |(id, transport): (ServerId, TcpTransport)| {
-            let transport = transport
+        let introduce = |transport: TcpTransport| {
+            transport
                 .peer(SERVERS[0], addresses[0])
                 .peer(SERVERS[1], addresses[1])
-                .peer(SERVERS[2], deaf);
-            let builder = NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
-            builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap()
+                .peer(SERVERS[2], deaf)
         };
-        let nodes: Vec<_> = SERVERS.into_iter().zip(transports).map(node).collect();
+        let builder = |id| NodeBuilder::new(id, SERVERS).timing(timing()).seed(id.0).blanks(false);
+        let start = |(id, transport): (ServerId, TcpTransport)| {
+            let transport = introduce(transport);
+            builder(id).start(MemoryStorage::new(), transport, Journal::default()).unwrap()
+        };
+        let _deaf = greets.then(|| {
+            let transport = Unread { transport: introduce(third), over: Arc::default() };
+            let builder = builder(SERVERS[2]).cluster("deaf");
+            builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap()
+        });
+        let nodes: Vec<_> = SERVERS.into_iter().zip(transports).map(start).collect();
         commit(|| nodes.iter(), "first");
         let (leads, before) = (leader(|| nodes.iter()), elections(&nodes));
         let node = nodes.iter().find(|node| node.id() == leads).unwrap();

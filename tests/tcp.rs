@@ -10,7 +10,7 @@ mod ports;
 #[path = "common/raw.rs"]
 mod raw;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -21,7 +21,7 @@ use std::time::Duration;
 use common::{Journal, JournalNode, LONG, wait_until};
 use log::log;
 use ports::address_to_keep;
-use raw::{accepted, attack, closes, frame, hello_1, hello_2, whole};
+use raw::{accepted, attack, closes, frame, hello, hello_for, read_frame, whole};
 use veraft::figure2::{
     AppendEntries, Entry, Message, RequestVote, RequestVoteReply, ServerId, Term,
 };
@@ -173,55 +173,76 @@ fn in_anothers_name() -> Message {
     })
 }
 
+/// Versions 2 and 3, as a node of today speaks them.
+const BOTH: (u8, u8) = (2, 3);
+
 #[test]
 fn garbage_closes_its_connection_with_one_line_and_harms_nothing_else() {
-    let valid = frame(1, &postcard::to_allocvec(&reply(7)).unwrap());
-    let after_hello = |bytes: &[u8]| [&hello_1(CLUSTER, 3, 1), bytes].concat();
+    let valid = whole(3, &reply(7));
+    let in_anothers_name = whole(3, &in_anothers_name());
     let mut wrong_checksum = valid.clone();
     wrong_checksum[6] ^= 1;
-    let in_anothers_name = frame(1, &postcard::to_allocvec(&in_anothers_name()).unwrap());
     let begin = |bytes: &[u8]| [&b"veraft"[..], bytes].concat();
+    let from = |cluster, from, to| hello(BOTH, cluster, from, to, 7);
+    let after_hello = |bytes: &[u8]| [&from(CLUSTER, 3, 1), &accepted(), bytes].concat();
+    let after_welcome = |bytes: &[u8]| [&from(CLUSTER, 3, 1), bytes].concat();
     suffer(vec![
         ("does not speak veraft's protocol", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
         ("does not speak veraft's protocol", noise()),
-        ("protocol version 0, this node versions 1 and 2", begin(&frame(0, b"hi"))),
-        ("protocol version 3, this node versions 1 and 2", begin(&frame(3, b"hi"))),
-        ("\"another\"", hello_1("another", 3, 1)),
-        ("looks for S2", hello_1(CLUSTER, 3, 2)),
-        ("S9 is not a peer", hello_1(CLUSTER, 9, 1)),
-        ("S1 is not a peer", hello_1(CLUSTER, 1, 1)),
-        ("no message", begin(&frame(1, b"\xff\xff\xff"))),
+        ("\"another\"", from("another", 3, 1)),
+        ("looks for S2", from(CLUSTER, 3, 2)),
+        ("S9 is not a peer", from(CLUSTER, 9, 1)),
+        ("S1 is not a peer", from(CLUSTER, 1, 1)),
+        ("no message", begin(&frame(2, b"\xff\xff\xff"))),
+        ("no message", after_welcome(&frame(2, b"\x07"))),
+        ("S3 refuses this node: it stinks", after_welcome(&frame(2, b"\x01\x09it stinks"))),
+    ]);
+    suffer(vec![
         ("protocol version", after_hello(&noise())),
-        ("version 2 on a connection of version 1", after_hello(&frame(2, b"\x00mixed"))),
-        ("4294967295 bytes, where 1000", after_hello(&[1, 255, 255, 255, 255, 0, 0, 0, 0])),
-        ("1001 bytes, where 1000", after_hello(&frame(1, &[0; 1001]))),
+        ("4294967295 bytes, where 1001", after_hello(&[3, 255, 255, 255, 255, 0, 0, 0, 0])),
+        ("1002 bytes, where 1001", after_hello(&frame(3, &[0; 1002]))),
+        ("1200 bytes, where 1000", after_hello(&frame(3, &[1; 601]).repeat(2))),
         ("checksum", after_hello(&wrong_checksum)),
-        ("no message", after_hello(&frame(1, b"\x63nonsense"))),
-        ("no message", after_hello(&frame(1, &[&valid[9..], b"more"].concat()))),
+        ("kind 3", after_hello(&frame(3, b"\x03piece"))),
+        ("no message", after_hello(&frame(3, b""))),
+        ("no message", after_hello(&frame(3, b"\x00\x63nonsense"))),
+        ("no message", after_hello(&frame(3, &[&valid[9..], b"more"].concat()))),
         ("S3 sent a request in the name of S2", after_hello(&in_anothers_name)),
     ]);
 }
 
 #[test]
-fn garbage_of_version_2_closes_its_connection_with_one_line_and_harms_nothing_else() {
-    let hello = |cluster, from, to| hello_2((1, 2), cluster, from, to, 7);
-    let after_hello =
-        |bytes: &[u8]| [&hello(CLUSTER, 3, 1), &accepted(), bytes].map(<[u8]>::to_vec).concat();
-    let after_welcome = |bytes: &[u8]| [&hello(CLUSTER, 3, 1), bytes].map(<[u8]>::to_vec).concat();
+fn another_version_closes_its_connection_with_one_line_that_names_both() {
+    let begin = |bytes: &[u8]| [&b"veraft"[..], bytes].concat();
+    let of = |versions| hello(versions, CLUSTER, 3, 1, 7);
     suffer(vec![
-        ("\"another\"", hello("another", 3, 1)),
-        ("looks for S2", hello(CLUSTER, 3, 2)),
-        ("S9 is not a peer", hello(CLUSTER, 9, 1)),
-        ("versions 3 to 4, this node versions 1 and 2", hello_2((3, 4), CLUSTER, 3, 1, 7)),
-        ("versions 0 to 0, this node versions 1 and 2", hello_2((0, 0), CLUSTER, 3, 1, 7)),
-        ("no message", [&b"veraft"[..], &frame(2, b"\xff\xff\xff")].concat()),
-        ("no message", after_welcome(&frame(2, b"\x07"))),
-        ("S3 refuses this node: it stinks", after_welcome(&frame(2, b"\x01\x09it stinks"))),
-        ("version 1 on a connection of version 2", after_hello(&frame(1, b"\x00mixed"))),
-        ("kind 3", after_hello(&frame(2, b"\x03piece"))),
-        ("no message", after_hello(&frame(2, b""))),
-        ("1200 bytes, where 1000", after_hello(&frame(2, &[1; 601]).repeat(2))),
-        ("S3 sent a request in the name of S2", after_hello(&whole(&in_anothers_name()))),
+        ("protocol version 1, this node versions 2 and 3", begin(&frame(1, b"hi"))),
+        ("protocol version 4, this node versions 2 and 3", begin(&frame(4, b"hi"))),
+        ("versions 4 to 5, this node versions 2 and 3", of((4, 5))),
+        ("versions 0 to 1, this node versions 2 and 3", of((0, 1))),
+    ]);
+    suffer(vec![
+        ("version 3 on a connection of version 2", begin(&frame(3, b"hi"))),
+        (
+            "version 2 on a connection of version 3",
+            [of(BOTH), accepted(), frame(2, b"\x00mixed")].concat(),
+        ),
+    ]);
+}
+
+#[test]
+fn garbage_among_parcels_closes_their_connection_with_one_line_and_harms_nothing_else() {
+    let from = |versions, from| hello_for(b"parcel", versions, CLUSTER, from, 1, 7);
+    let after_hello = |bytes: &[u8]| [&from(BOTH, 3), &accepted(), bytes].concat();
+    let mut wrong_checksum = frame(3, b"some bytes");
+    wrong_checksum[6] ^= 1;
+    suffer(vec![
+        ("versions 2 to 2, this node versions 2 and 3", from((2, 2), 3)),
+        ("S9 is not a peer", from(BOTH, 9)),
+        ("protocol version", after_hello(&noise())),
+        ("version 2 on a connection of version 3", after_hello(&frame(2, b"some bytes"))),
+        ("66561 bytes, where 66560", after_hello(&frame(3, &[0; 65 * 1024 + 1]))),
+        ("checksum", after_hello(&wrong_checksum)),
     ]);
 }
 
@@ -252,8 +273,9 @@ fn a_peer_reconnects_after_its_connection_broke() {
 #[test]
 fn a_new_connection_of_a_peer_replaces_its_old_one() {
     let receiving = Receiving::start();
-    let mut old = attack(receiving.address(), &hello_1(CLUSTER, 2, 1));
-    old.read_exact(&mut [0; 10]).unwrap();
+    let mut old = attack(receiving.address(), &hello(BOTH, CLUSTER, 2, 1, 7));
+    read_frame(&mut old).unwrap();
+    old.write_all(&accepted()).unwrap();
     // It has been told that it is welcome, and is the peer's connection a moment later.
     let counters = receiving.transport.counters();
     wait_until("it is taken", || counters.snapshot().accepted == 1);
@@ -280,7 +302,7 @@ fn whoever_joins_a_closed_transport_waits_for_what_it_reads() {
     };
     let servers = Arc::new([1, 2].map(ServerId).into());
     transport.start(Inbox::new(ServerId(1), servers, deliver)).unwrap();
-    let hello = [hello_1(CLUSTER, 2, 1), frame(1, &postcard::to_allocvec(&reply(1)).unwrap())];
+    let hello = [hello(BOTH, CLUSTER, 2, 1, 7), accepted(), whole(3, &reply(1))];
     let _peer = attack(transport.address(), &hello.concat());
     arrived.recv().unwrap();
     transport.close();

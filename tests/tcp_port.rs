@@ -21,11 +21,14 @@ use std::time::Duration;
 use common::{Journal, LONG, wait_until};
 use guest::{Event, Guest};
 use log::log;
-use raw::{accepted, attack, closes, hello_1, hello_2, read_frame, whole};
+use raw::{accepted, attack, closes, hello, read_frame, whole};
 use veraft::figure2::{Message, RequestVoteReply, ServerId, Term};
 use veraft::runtime::{MemoryStorage, NodeBuilder, TcpCounters, TcpTransport, Transport};
 
 const CLUSTER: &str = "port";
+
+/// Versions 2 and 3, as a node of today speaks them.
+const BOTH: (u8, u8) = (2, 3);
 
 fn reply(term: Term) -> Message {
     Message::RequestVoteReply(RequestVoteReply { term, vote_granted: false })
@@ -52,7 +55,7 @@ impl Port {
 
     /// A connection in the name of a peer, up to where messages may follow.
     fn peer(&self, id: u64) -> TcpStream {
-        let mut stream = attack(self.address(), &hello_2((1, 2), CLUSTER, id, 1, 7));
+        let mut stream = attack(self.address(), &hello(BOTH, CLUSTER, id, 1, 7));
         let (_, answer) = read_frame(&mut stream).unwrap();
         assert_eq!(answer[0], 0, "refused: {}", String::from_utf8_lossy(&answer));
         stream.write_all(&accepted()).unwrap();
@@ -60,7 +63,7 @@ impl Port {
     }
 
     fn hears(&self, stream: &mut TcpStream, from: u64, term: Term) {
-        stream.write_all(&whole(&reply(term))).unwrap();
+        stream.write_all(&whole(3, &reply(term))).unwrap();
         self.guest.expect(&Event::Delivered(ServerId(from), reply(term)));
     }
 
@@ -100,7 +103,7 @@ fn drip(address: SocketAddr, bytes: &[u8]) -> usize {
 #[test]
 fn a_handshake_byte_by_byte_ends_in_the_middle() {
     let port = Port::open(Guest::new(1, "one"));
-    let hello = hello_1(&"long name ".repeat(90), 2, 1);
+    let hello = hello(BOTH, &"long name ".repeat(90), 2, 1, 7);
     let said = drip(port.address(), &hello);
     assert!(said < hello.len() / 2, "{said} bytes");
     wait_until("it is counted", || port.counters.snapshot().strangers == 1);
@@ -130,7 +133,7 @@ fn a_flood_of_strangers_is_a_few_lines_and_a_count() {
     let flood = 500;
     let complaint = "belongs to cluster \"flooded\"";
     for _ in 0..flood {
-        assert!(closes(&mut attack(port.address(), &hello_1("flooded", 2, 1))));
+        assert!(closes(&mut attack(port.address(), &hello(BOTH, "flooded", 2, 1, 7))));
     }
     wait_until("all are counted", || port.counters.snapshot().strangers == flood);
     let spared = port.counters.snapshot().lines_spared;
@@ -183,7 +186,7 @@ fn an_impostor_does_not_throw_out_a_peer_that_is_heard() {
     let port = Port::open(Guest::new(1, "one").with_patience(LONG));
     let mut peer = port.peer(2);
     port.hears(&mut peer, 2, 1);
-    for hello in [hello_1(CLUSTER, 2, 1), hello_2((1, 2), CLUSTER, 2, 1, 8)] {
+    for hello in [(2, 2), BOTH].map(|versions| hello(versions, CLUSTER, 2, 1, 8)) {
         let address = port.address();
         let impostor = thread::spawn(move || closes(&mut attack(address, &hello)));
         let mut term = 1;
@@ -208,7 +211,7 @@ fn a_peer_whose_connection_broke_gets_in_again_whether_or_not_that_was_seen() {
     port.hears(&mut peer, 2, 1);
     drop(peer);
     wait_until("it is welcome", || {
-        let mut again = attack(port.address(), &hello_2((1, 2), CLUSTER, 2, 1, 8));
+        let mut again = attack(port.address(), &hello(BOTH, CLUSTER, 2, 1, 8));
         read_frame(&mut again).unwrap().1[0] == 0
     });
 
@@ -229,7 +232,7 @@ fn what_the_port_logs_carries_the_name_of_its_node() {
     let (address, transport) = (transport.address(), transport.peer(ServerId(78), "127.0.0.1:1"));
     let builder = NodeBuilder::new(id, ids);
     let node = builder.start(MemoryStorage::new(), transport, Journal::default()).unwrap();
-    assert!(closes(&mut attack(address, &hello_1("nameless", 78, 77))));
+    assert!(closes(&mut attack(address, &hello(BOTH, "nameless", 78, 77, 7))));
     wait_until("it is logged", || !log.warnings("nameless").is_empty());
     let lines = log.warnings("nameless");
     assert!(lines[0].contains("node{id=S77}"), "{lines:?}");

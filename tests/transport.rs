@@ -1,5 +1,5 @@
 //! What every transport promises to the nodes at its ends: they meet before a message passes, who
-//! is refused hears why, and nothing passes meanwhile.
+//! is refused hears why, and nothing passes meanwhile. Parcels travel beside the messages.
 
 #![cfg(feature = "tcp")]
 
@@ -14,12 +14,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use common::wait_until;
-use guest::{Event, Guest};
+use guest::{Event, GARBAGE, Guest};
 use veraft::figure2::{
     AppendEntries, Command, Entry, MAX_ENTRIES, Message, RequestVote, RequestVoteReply, ServerId,
     Term,
 };
-use veraft::runtime::{Link, MemoryNetwork, TcpTransport, Transport};
+use veraft::runtime::{
+    Link, MAX_PARCEL, MemoryNetwork, ParcelLink, TcpTransport, Transport, Undelivered,
+};
 
 /// A kind of network, with places for a few servers.
 trait Network {
@@ -67,6 +69,7 @@ struct Side {
     guest: Guest,
     transport: Box<dyn Transport>,
     link: Box<dyn Link>,
+    parcels: Box<dyn ParcelLink>,
 }
 
 impl Side {
@@ -74,7 +77,8 @@ impl Side {
         let transport = network.transport(id);
         transport.start(guest.inbox()).unwrap();
         let link = transport.link(ServerId(peer));
-        Side { guest, transport, link }
+        let parcels = transport.parcels(ServerId(peer)).unwrap();
+        Side { guest, transport, link, parcels }
     }
 
     fn send(&mut self, term: Term) {
@@ -230,6 +234,167 @@ fn what_fits_arrives(network: &mut dyn Network) {
     }
 }
 
+/// A parcel of `length` bytes, which no other number has.
+fn parcel(number: u32, length: usize) -> Vec<u8> {
+    let byte = |at: u32| (number.wrapping_mul(31).wrapping_add(at)).wrapping_mul(2_654_435_761);
+    let rest = (4..length as u32).map(|at| (byte(at) >> 24) as u8);
+    number.to_le_bytes().into_iter().chain(rest).collect()
+}
+
+/// Two nodes that have met, and send each other parcels.
+fn with_parcels(network: &mut dyn Network) -> [Side; 2] {
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    let [mut one, mut two] = one_and_two(network, [&guests[0], &guests[1]]);
+    one.send_until_it_arrives(&two, 1);
+    two.send_until_it_arrives(&one, 2);
+    let meet = |from: &mut Side, to: &Side| {
+        wait_until("a first parcel arrives", || {
+            let _ = from.parcels.send(b"first");
+            !to.guest.parcels().is_empty()
+        });
+    };
+    meet(&mut one, &two);
+    meet(&mut two, &one);
+    [one, two]
+}
+
+/// The parcels that have arrived of a peer, but for those with which they met.
+fn arrived(side: &Side, from: u64) -> Vec<Vec<u8>> {
+    let parcels = side.guest.parcels().into_iter().map(|(sender, parcel)| {
+        assert_eq!(sender, ServerId(from));
+        parcel
+    });
+    parcels.filter(|parcel| parcel != b"first").collect()
+}
+
+/// Parcels of every length arrive as they were sent, in order, in both directions at once; one
+/// that is too long does not leave.
+fn parcels_arrive_as_they_were_sent(network: &mut dyn Network) {
+    let mut sides = with_parcels(network);
+    let lengths = [4, 5, 1000, MAX_PARCEL - 1, MAX_PARCEL];
+    let sent: Vec<Vec<u8>> = (0..100).map(|n| parcel(n, lengths[n as usize % 5])).collect();
+    std::thread::scope(|scope| {
+        for side in &mut sides {
+            let sent = &sent;
+            scope.spawn(move || {
+                for one in sent {
+                    side.parcels.send(one).unwrap();
+                }
+            });
+        }
+    });
+    for (side, from) in sides.iter().zip([2, 1]) {
+        wait_until("all parcels arrive", || arrived(side, from).len() >= sent.len());
+        assert!(arrived(side, from) == sent, "altered, or out of order");
+    }
+    let refused = sides[0].parcels.send(&parcel(0, MAX_PARCEL + 1));
+    assert_eq!(refused, Err(Undelivered::TooLong(MAX_PARCEL + 1)));
+    sides[0].parcels.send(b"last").unwrap();
+    wait_until("the next arrives", || arrived(&sides[1], 1).last().is_some_and(|p| p == b"last"));
+}
+
+/// A receiver that takes no parcels holds up whoever sends them, and no message.
+fn messages_go_on_while_parcels_are_stuck(network: &mut dyn Network) {
+    let [mut one, mut two] = with_parcels(network);
+    two.guest.hold_parcels(true);
+    let sent = std::sync::atomic::AtomicU32::new(0);
+    let count = || sent.load(std::sync::atomic::Ordering::SeqCst);
+    let goes_on = std::sync::atomic::AtomicBool::new(false);
+    let over = || goes_on.load(std::sync::atomic::Ordering::SeqCst);
+    let most = 2_000;
+    std::thread::scope(|scope| {
+        let Side { parcels, link, guest, .. } = &mut one;
+        scope.spawn(|| {
+            // More than any system keeps for a reader that reads nothing.
+            for number in 0..most {
+                if parcels.send(&parcel(number, MAX_PARCEL)).is_err() || over() {
+                    break;
+                }
+                sent.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        });
+        // It is stuck once nothing more left for a while, in which messages pass both ways.
+        let (mut term, mut before) = (10, u32::MAX);
+        while count() != before {
+            before = count();
+            for _ in 0..20 {
+                term += 1;
+                link.send(vec![reply(term)]);
+                two.send(term);
+                wait_until("a message passes", || {
+                    let there = |guest: &Guest| {
+                        guest.delivered().iter().any(|(_, message)| message.term() == term)
+                    };
+                    there(&two.guest) && there(guest)
+                });
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+        assert!(count() < most, "nothing holds the sender up");
+        goes_on.store(true, std::sync::atomic::Ordering::SeqCst);
+        two.guest.hold_parcels(false);
+    });
+    let parcels = arrived(&two, 1);
+    assert!(parcels.iter().zip(0..).all(|(arrived, n)| *arrived == parcel(n, MAX_PARCEL)));
+}
+
+/// Who closes a transport ends whoever waits to send a parcel, and nothing arrives afterwards.
+fn closing_ends_what_is_stuck(network: &mut dyn Network) {
+    for closes in [0, 1] {
+        let [mut one, two] = with_parcels(network);
+        two.guest.hold_parcels(true);
+        std::thread::scope(|scope| {
+            let Side { parcels, transport, .. } = &mut one;
+            let sending = scope.spawn(|| while parcels.send(&parcel(1, MAX_PARCEL)).is_ok() {});
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            assert!(!sending.is_finished(), "nothing holds the sender up");
+            if closes == 0 {
+                transport.close()
+            } else {
+                two.transport.close()
+            }
+            if closes == 1 {
+                two.guest.hold_parcels(false);
+            }
+            wait_until("the sender gives up", || sending.is_finished());
+        });
+        two.guest.hold_parcels(false);
+        two.transport.close();
+        two.transport.join();
+        let after = two.guest.parcels().len();
+        assert!(one.parcels.send(b"late").is_err() || closes == 1);
+        assert_eq!(two.guest.parcels().len(), after);
+    }
+}
+
+/// Who is refused gets no parcel through either; a parcel that no correct peer sends ends the
+/// connection, and the next one finds another.
+fn parcels_pass_between_nodes_that_accept_each_other(network: &mut dyn Network) {
+    let [mut one, two] = with_parcels(network);
+    one.parcels.send(GARBAGE).unwrap();
+    wait_until("they connect again", || {
+        let _ = one.parcels.send(b"again");
+        arrived(&two, 1).iter().any(|parcel| parcel == b"again")
+    });
+    assert!(!arrived(&two, 1).iter().any(|parcel| parcel == GARBAGE));
+    drop((one, two));
+
+    let guests = [Guest::new(1, "I am one"), Guest::new(2, "I am two")];
+    guests[1].refuse(1, "you are a clone");
+    let mut sides = one_and_two(network, [&guests[0], &guests[1]]);
+    for _ in 0..50 {
+        let _ = sides[0].parcels.send(b"a part");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let told = Event::RefusedBy(ServerId(2), "you are a clone".into());
+    wait_until("it is told", || {
+        sides[0].send(1);
+        let _ = sides[0].parcels.send(b"a part");
+        guests[0].happened(&told)
+    });
+    assert!(sides[1].guest.parcels().is_empty());
+}
+
 fn conforms(mut network: impl Network) {
     nodes_meet_before_a_message_passes(&mut network);
     who_is_refused_hears_why(&mut network);
@@ -237,6 +402,10 @@ fn conforms(mut network: impl Network) {
     a_new_life_is_met_anew(&mut network);
     nobody_speaks_for_another(&mut network);
     what_fits_arrives(&mut network);
+    parcels_arrive_as_they_were_sent(&mut network);
+    messages_go_on_while_parcels_are_stuck(&mut network);
+    closing_ends_what_is_stuck(&mut network);
+    parcels_pass_between_nodes_that_accept_each_other(&mut network);
 }
 
 #[test]

@@ -14,22 +14,39 @@
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `compaction.rs` | when an image is due, and when the log begins at it |
 //! | `waiters.rs` | who proposed what, and what became of it |
+//! | `image.rs` | what nodes say to each other while an image travels |
+//! | `fetch.rs` | the side that fetches it |
+//! | `serve.rs`, `pace.rs` | the side that has it, and how fast it sends |
+//! | `awaiting.rs` | an InstallSnapshot waits for its image |
+//! | `transfer.rs` | tests: both sides, and all that can happen between them |
 
+mod awaiting;
 mod compaction;
 mod drive;
+mod fetch;
 mod gate;
 mod held;
+mod image;
+mod pace;
 mod protocol;
+mod serve;
 mod standing;
 mod timers;
 mod timing;
+#[cfg(test)]
+mod transfer;
 mod waiters;
 
+pub use awaiting::{Arrival, Awaiting};
 pub use compaction::{Compaction, Compactor, weight};
 pub use drive::{Driver, Owed};
+pub use fetch::{AGAIN, Fetch, FetchDuty, WINDOW};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
 pub use held::{Exits, Held};
+pub use image::{Ask, IMAGE_PART, ImageName, ImageParcel, ImagePart, ParcelBreach};
+pub use pace::Pace;
 pub use protocol::Protocol;
+pub use serve::{AskOutcome, Offer, QUIET, Serve, Serving};
 pub use standing::{RoleName, Standing};
 pub use timers::Timers;
 pub use timing::{Timing, TimingError};

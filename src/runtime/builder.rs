@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::limits::{LimitError, Limits};
 use super::machinery::assembly::Parts;
 use super::machinery::identity::UnfitStore;
+use super::machinery::transfers::DEFAULT_RATE;
 use super::node::Node;
 use super::recorder;
 use super::restore::RestoreError;
@@ -37,6 +38,7 @@ pub struct NodeBuilder {
     pub(super) recording: Option<Recording>,
     pub(super) cluster: Option<String>,
     pub(super) blanks: bool,
+    pub(super) image_rate: Option<u64>,
 }
 
 impl fmt::Debug for NodeBuilder {
@@ -140,6 +142,7 @@ impl NodeBuilder {
             recording: None,
             cluster: None,
             blanks: true,
+            image_rate: Some(DEFAULT_RATE),
         }
     }
 
@@ -217,6 +220,20 @@ impl NodeBuilder {
     #[must_use]
     pub fn blanks(mut self, blanks: bool) -> Self {
         self.blanks = blanks;
+        self
+    }
+
+    /// How many bytes of images of its state machine this node sends in a second, to all peers
+    /// together (32 MiB otherwise): an image of 1 GiB then takes half a minute, and the rest of
+    /// the network and of the disk is for commits. `None` is without a limit.
+    ///
+    /// # Panics
+    /// When the rate is 0.
+    #[must_use]
+    pub fn image_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
+        let rate = bytes_per_second.into();
+        assert!(rate != Some(0), "a rate of 0: no image would ever arrive");
+        self.image_rate = rate;
         self
     }
 

@@ -32,6 +32,8 @@ pub struct Metrics {
     pub inbox_depth: usize,
     /// Steps of the server that wait for the disk.
     pub gate_depth: usize,
+    /// Whether an image of the state machine comes from a peer at present.
+    pub image_coming: bool,
     /// How many committed entries the state machine has yet to apply.
     pub apply_lag: Index,
     /// The bytes of those entries.
@@ -81,6 +83,16 @@ pub struct PeerMetrics {
     pub breaches: u64,
     /// How often the peer was seen to have lost what it had acknowledged to this leader.
     pub losses: u64,
+    /// Images that were sent to the peer, to their last byte.
+    pub images_sent: u64,
+    /// Bytes of images that were sent, those that had to be sent again included.
+    pub image_bytes_sent: u64,
+    /// Images that the peer sent, to their last byte.
+    pub images_received: u64,
+    /// Bytes of images that arrived, those that had arrived before included.
+    pub image_bytes_received: u64,
+    /// Whether an image travels to the peer at present.
+    pub image_leaving: bool,
 }
 
 /// The spread of a measured quantity.
@@ -236,9 +248,25 @@ pub(super) struct PeerCounters {
     hellos_refused: AtomicU64,
     breaches: AtomicU64,
     losses: AtomicU64,
+    images_sent: AtomicU64,
+    image_bytes_sent: AtomicU64,
+    images_received: AtomicU64,
+    image_bytes_received: AtomicU64,
 }
 
 impl PeerCounters {
+    /// A part of an image went to the peer.
+    pub(super) fn image_sent(&self, bytes: u64, is_last: bool) {
+        self.image_bytes_sent.fetch_add(bytes, Ordering::Relaxed);
+        self.images_sent.fetch_add(u64::from(is_last), Ordering::Relaxed);
+    }
+
+    /// A part of an image came from the peer.
+    pub(super) fn image_received(&self, bytes: u64, is_last: bool) {
+        self.image_bytes_received.fetch_add(bytes, Ordering::Relaxed);
+        self.images_received.fetch_add(u64::from(is_last), Ordering::Relaxed);
+    }
+
     pub(super) fn sent(&self, messages: usize, bytes: u64) {
         self.messages_sent.fetch_add(messages as u64, Ordering::Relaxed);
         self.bytes_sent.fetch_add(bytes, Ordering::Relaxed);
@@ -248,7 +276,7 @@ impl PeerCounters {
         self.messages_dropped.fetch_add(messages as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn snapshot(&self, outbox_depth: usize) -> PeerMetrics {
+    pub(super) fn snapshot(&self, outbox_depth: usize, image_leaving: bool) -> PeerMetrics {
         PeerMetrics {
             messages_sent: self.messages_sent.load(Ordering::Relaxed),
             bytes_sent: self.bytes_sent.load(Ordering::Relaxed),
@@ -259,6 +287,11 @@ impl PeerCounters {
             hellos_refused: self.hellos_refused.load(Ordering::Relaxed),
             breaches: self.breaches.load(Ordering::Relaxed),
             losses: self.losses.load(Ordering::Relaxed),
+            images_sent: self.images_sent.load(Ordering::Relaxed),
+            image_bytes_sent: self.image_bytes_sent.load(Ordering::Relaxed),
+            images_received: self.images_received.load(Ordering::Relaxed),
+            image_bytes_received: self.image_bytes_received.load(Ordering::Relaxed),
+            image_leaving,
         }
     }
 }

@@ -125,8 +125,8 @@ pub use storage::{
     StorageError, StoredImage, UnfinishedImage,
 };
 pub use transport::{
-    Closed, Conditions, Inbox, Link, MemoryNetwork, MemoryTransport, Reception, Refused, Transport,
-    TransportError, is_urgent,
+    Closed, Conditions, Inbox, Link, MAX_PARCEL, MemoryNetwork, MemoryTransport, ParcelLink,
+    ParcelRefused, Reception, Refused, Transport, TransportError, Undelivered, is_urgent,
 };
 #[cfg(feature = "tcp")]
 pub use transport::{TcpCounters, TcpMetrics, TcpTransport};

@@ -3,11 +3,11 @@
 #![allow(dead_code, reason = "each suite uses its own share")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use veraft::figure2::{Message, ServerId};
-use veraft::runtime::{Closed, Inbox, Reception};
+use veraft::runtime::{Closed, Inbox, ParcelRefused, Reception};
 
 use crate::common::wait_until;
 
@@ -19,20 +19,27 @@ pub enum Event {
     Delivered(ServerId, Message),
 }
 
+/// A parcel that the node takes for none of a correct peer.
+pub const GARBAGE: &[u8] = b"garbage";
+
 /// Clones are the same node.
 #[derive(Clone)]
 pub struct Guest {
     id: ServerId,
     patience: Duration,
     state: Arc<Mutex<State>>,
+    goes_on: Arc<Condvar>,
 }
 
 #[derive(Default)]
 struct State {
     hello: Vec<u8>,
     events: Vec<Event>,
+    parcels: Vec<(ServerId, Vec<u8>)>,
     /// Whom it refuses, and why.
     refuses: BTreeMap<ServerId, String>,
+    /// Whether it takes no parcels at present.
+    holds: bool,
 }
 
 impl Guest {
@@ -40,7 +47,8 @@ impl Guest {
     pub fn new(id: u64, hello: &str) -> Guest {
         let state = State { hello: hello.into(), ..State::default() };
         let patience = Duration::from_millis(150);
-        Guest { id: ServerId(id), patience, state: Arc::new(Mutex::new(state)) }
+        let (state, goes_on) = (Arc::new(Mutex::new(state)), Arc::default());
+        Guest { id: ServerId(id), patience, state, goes_on }
     }
 
     pub fn with_patience(self, patience: Duration) -> Guest {
@@ -80,11 +88,32 @@ impl Guest {
         };
         self.events().into_iter().filter_map(delivered).collect()
     }
+
+    /// The parcels that arrived, with the sender of each.
+    pub fn parcels(&self) -> Vec<(ServerId, Vec<u8>)> {
+        self.state.lock().unwrap().parcels.clone()
+    }
+
+    /// Takes no parcel until it is told to go on.
+    pub fn hold_parcels(&self, hold: bool) {
+        self.state.lock().unwrap().holds = hold;
+        self.goes_on.notify_all();
+    }
 }
 
 impl Reception for Guest {
     fn deliver(&self, from: ServerId, message: Message, _bytes: u64) -> Result<(), Closed> {
         self.state.lock().unwrap().events.push(Event::Delivered(from, message));
+        Ok(())
+    }
+
+    fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
+        let state = self.state.lock().unwrap();
+        let mut state = self.goes_on.wait_while(state, |state| state.holds).unwrap();
+        if parcel == GARBAGE {
+            return Err(ParcelRefused::Garbage("it smells".into()));
+        }
+        state.parcels.push((from, parcel));
         Ok(())
     }
 

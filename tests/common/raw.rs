@@ -29,33 +29,39 @@ pub fn read_frame(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     Ok((header[0], payload))
 }
 
-/// The first words of server `from` of `cluster`, to server `to`, in version 1.
-pub fn hello_1(cluster: &str, from: u64, to: u64) -> Vec<u8> {
-    let payload = postcard::to_allocvec(&(cluster, from, to)).unwrap();
-    [&b"veraft"[..], &frame(1, &payload)].concat()
+/// The first words of server `from` of `cluster`, to server `to`, on a connection for messages;
+/// of a server that speaks `versions`, in its run `run`.
+pub fn hello(versions: (u8, u8), cluster: &str, from: u64, to: u64, run: u64) -> Vec<u8> {
+    hello_for(b"veraft", versions, cluster, from, to, run)
 }
 
-/// The same in the handshake of version 2, from a server that speaks `versions`, of which this
-/// is run `run`.
-pub fn hello_2(versions: (u8, u8), cluster: &str, from: u64, to: u64, run: u64) -> Vec<u8> {
+/// The same, on a connection that begins with these letters.
+pub fn hello_for(
+    magic: &[u8; 6],
+    versions: (u8, u8),
+    cluster: &str,
+    from: u64,
+    to: u64,
+    run: u64,
+) -> Vec<u8> {
     let payload = (versions.0, versions.1, cluster, from, to, run, b"opaque".to_vec());
-    [&b"veraft"[..], &frame(2, &postcard::to_allocvec(&payload).unwrap())].concat()
+    [&magic[..], &frame(2, &postcard::to_allocvec(&payload).unwrap())].concat()
 }
 
-/// The dialer's last word in the handshake of version 2.
+/// The dialer's last word in a handshake.
 pub fn accepted() -> Vec<u8> {
     frame(2, &[0])
 }
 
-/// A message of version 2, in one frame.
-pub fn whole(message: &impl serde::Serialize) -> Vec<u8> {
-    frame(2, &[&[0], &*postcard::to_allocvec(message).unwrap()].concat())
+/// A message of a version, in one frame.
+pub fn whole(version: u8, message: &impl serde::Serialize) -> Vec<u8> {
+    frame(version, &[&[0], &*postcard::to_allocvec(message).unwrap()].concat())
 }
 
-/// What a node of version 1 has once said.
-pub fn recorded(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wire-1");
-    fs::read(format!("{folder}/{name}.bin")).unwrap()
+/// What a node of an older version has once said.
+pub fn recorded(version: u8, name: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+    fs::read(format!("{folder}/wire-{version}/{name}.bin")).unwrap()
 }
 
 /// Reads until the other end closes; whether it did.

@@ -5,11 +5,11 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::application::Application;
 use super::breaches::Logged;
@@ -27,10 +27,11 @@ use super::reception::{Front, Identities};
 use super::restoring::restore;
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
+use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
 use super::watch::Watch;
 use super::writer::Writer;
 use crate::driver::{Compactor, Driver};
-use crate::figure2::{Base, Server, ServerId};
+use crate::figure2::{Base, InstallSnapshot, Message, Server, ServerId};
 use crate::runtime::builder::{NodeBuilder, StartError};
 use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
@@ -38,7 +39,7 @@ use crate::runtime::recorder::{FORMAT, Line, Recorder};
 use crate::runtime::state_machine::StateMachine;
 use crate::runtime::stopped::StopReason;
 use crate::runtime::storage::Storage;
-use crate::runtime::transport::{Inbox, Transport};
+use crate::runtime::transport::{Inbox, ParcelLink, Transport};
 
 /// What a user of the library brings.
 pub(in crate::runtime) struct Parts<S, T, M> {
@@ -72,6 +73,7 @@ where
         recording,
         cluster,
         blanks,
+        image_rate,
     } = builder;
     let Parts { mut storage, transport, mut state_machine } = parts;
     let id = config.id;
@@ -132,6 +134,15 @@ where
     outlets.given.store(base.last_index, Ordering::Release);
     let outlets = Arc::new(outlets);
     let identities = Arc::new(Identities::new(registry));
+    let transport: Arc<dyn Transport> = Arc::new(transport);
+    let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
+        peers.iter().filter_map(|&peer| Some((peer, transport.parcels(peer)?))).collect();
+    let transfers = desk.clone().filter(|_| !ways.is_empty()).map(|desk| {
+        let disconnecting = transport.clone();
+        let disconnect = Box::new(move |peer| disconnecting.disconnect(peer));
+        let ways = ways.keys().copied();
+        Arc::new(Transfers::new(desk, ways, image_rate, counters.clone(), disconnect))
+    });
     let shared = Arc::new(Shared {
         life: Arc::default(),
         arrived: Arc::new(Mailbox::new(Arrived::default())),
@@ -141,9 +152,10 @@ where
         counters,
         identities: identities.clone(),
         longest_election: longest,
-        transport: Box::new(transport),
+        transfers: transfers.clone(),
+        transport,
     });
-    let random = match seed {
+    let mut random = match seed {
         Some(seed) => StdRng::seed_from_u64(seed),
         None => rand::make_rng(),
     };
@@ -152,6 +164,7 @@ where
         disconnect: Box::new(move |peer| disconnecting.transport.disconnect(peer)),
         readmissions: Vec::new(),
     };
+    let run = random.random();
     let mut server_loop = ServerLoop {
         driver,
         clock: Clock::new(random),
@@ -190,12 +203,22 @@ where
         arrived: shared.arrived.clone(),
         counters: shared.counters.clone(),
         patience: shortest,
+        transfers: transfers.clone(),
+        said_that_none_travel: AtomicBool::new(false),
     };
     shared.transport.start(Inbox::new(id, servers, front))?;
     drop(entered);
     for peer in peers {
         let (outbox, link) = (shared.outlets.outboxes[&peer].clone(), shared.transport.link(peer));
         machinery.spawn("sender", &span, move |_| outbox.run(link))?;
+    }
+    if let Some(transfers) = transfers {
+        for (peer, way) in ways {
+            let carrier = Carrier::new(transfers.clone(), peer, way);
+            machinery.spawn("carrier", &span, move |_| carrier.run())?;
+        }
+        let fetcher = Fetcher::new(transfers, surroundings(&shared), run);
+        machinery.spawn("fetcher", &span, move |_| fetcher.run())?;
     }
     let application = Application::new(
         state_machine,
@@ -223,4 +246,19 @@ where
     }
     machinery.spawn("server", &span, move |_| server_loop.run(started))?;
     Ok(machinery)
+}
+
+/// What the thread that fetches images needs of the others.
+fn surroundings<R: Send + 'static>(shared: &Arc<Shared<R>>) -> Surroundings {
+    let (arrived, noticeboard) = (shared.arrived.clone(), shared.noticeboard.clone());
+    let hand = move |message: InstallSnapshot| {
+        let from = message.leader_id;
+        // A node that has stopped has no use for it.
+        let _ = arrived.put(|arrived| arrived.add(from, Message::InstallSnapshot(message)));
+    };
+    Surroundings {
+        hand: Box::new(hand),
+        commit_index: Box::new(move || noticeboard.read().commit_index),
+        whole: Box::new(|image| log::info!(%image, "an image is here for whoever wanted one")),
+    }
 }

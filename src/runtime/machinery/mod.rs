@@ -18,6 +18,7 @@
 //! | `clock.rs` | its timers |
 //! | `errands.rs` | what it does beside the server's steps |
 //! | `breaches.rs` | what it does about messages that no correct peer sends |
+//! | `transfers/` | images on their way between nodes |
 //! | `watch.rs` | what it notices of peers that lost their log |
 //! | `gate.rs` | where its outputs wait for the disk |
 //! | `writer.rs` | the thread that makes them durable |
@@ -61,5 +62,6 @@ pub(super) mod sync;
 pub(super) mod threads;
 #[cfg(all(test, not(veraft_shuttle)))]
 mod told;
+pub(super) mod transfers;
 mod watch;
 mod writer;

@@ -165,7 +165,7 @@ mod tests {
             first
         });
         assert_eq!(first, (4..=CAPACITY as Term + 3).collect::<Vec<_>>());
-        let metrics = counters.snapshot(0);
+        let metrics = counters.snapshot(0, false);
         assert_eq!((metrics.messages_dropped, metrics.bytes_sent), (3, 7));
     }
 
@@ -306,6 +306,6 @@ mod tests {
             outbox.put(message(4));
             assert_eq!([(); 2].map(|()| sent.recv().unwrap()), [4, 2]);
         });
-        assert_eq!(counters.snapshot(0).messages_sent, 4);
+        assert_eq!(counters.snapshot(0, false).messages_sent, 4);
     }
 }

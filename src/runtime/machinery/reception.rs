@@ -16,9 +16,10 @@ use super::log;
 use super::mailbox::Mailbox;
 use super::server_loop::Arrived;
 use super::sync::{Mutex, MutexGuard, lock};
-use crate::figure2::{Message, ServerId, Term};
+use super::transfers::Transfers;
+use crate::figure2::{InstallSnapshot, Message, ServerId, Term};
 use crate::runtime::metrics::Counters;
-use crate::runtime::transport::{Closed, Reception};
+use crate::runtime::transport::{Closed, ParcelRefused, Reception};
 
 /// The identities that a node knows, for all its threads.
 pub(in crate::runtime) struct Identities {
@@ -135,9 +136,26 @@ pub(super) struct Front<R> {
     pub(super) counters: Arc<Counters>,
     /// The shortest election timeout.
     pub(super) patience: Duration,
+    /// Where images travel, if they do.
+    pub(super) transfers: Option<Arc<Transfers>>,
+    /// Whether it was said that they do not.
+    pub(super) said_that_none_travel: AtomicBool,
 }
 
 impl<R> Front<R> {
+    /// An InstallSnapshot waits for its image before it is a message to the server.
+    fn install(&self, from: ServerId, message: InstallSnapshot) {
+        match &self.transfers {
+            Some(transfers) => transfers.install(message),
+            None if self.said_that_none_travel.swap(true, Ordering::Relaxed) => {}
+            None => log::error!(
+                peer = %from,
+                "this node lags behind the log of its leader, and can fetch no image: its storage \
+                 has no place for one, or its transport no way"
+            ),
+        }
+    }
+
     fn ask(&self, errand: Errand) {
         // A node that has stopped has no use for it.
         let _ = self.arrived.put(|arrived| arrived.errands.push(errand));
@@ -148,9 +166,20 @@ impl<R: Send + 'static> Reception for Front<R> {
     fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed> {
         self.identities.heard_from(from);
         self.counters.received(from, bytes);
+        if let Message::InstallSnapshot(message) = message {
+            self.install(from, message);
+            return Ok(());
+        }
         let dropped = self.arrived.put(|arrived| arrived.add(from, message)).ok_or(Closed)?;
         drop(dropped);
         Ok(())
+    }
+
+    fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
+        match &self.transfers {
+            Some(transfers) => transfers.parcel(from, &parcel),
+            None => Ok(()),
+        }
     }
 
     fn hello(&self) -> Vec<u8> {
@@ -169,7 +198,7 @@ impl<R: Send + 'static> Reception for Front<R> {
         let silent = registry.speaks_version_1(peer);
         drop(registry);
         if silent && !known {
-            log::warn!(%peer, "a peer of version 1 says nothing of its store: upgrade it soon");
+            log::warn!(%peer, "a peer says nothing of its store: give its transport hellos");
         }
         if changed {
             self.ask(Errand::Remember);

@@ -210,7 +210,7 @@ impl<R> ServerLoop<R> {
         breach
     }
 
-    /// Peers of version 1 know no blanks.
+    /// Peers whose transport has no hellos may be as old as wire version 1, and know no blanks.
     fn may_append_blanks(&self) -> bool {
         !self.identities.registry().somebody_speaks_version_1()
     }

@@ -2,7 +2,6 @@
 
 use crate::runtime::std;
 
-use std::boxed::Box;
 use std::string::ToString;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -20,6 +19,7 @@ use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
 use super::server_loop::Arrived;
 use super::sync::{Condvar, Mutex, lock, wait};
+use super::transfers::Transfers;
 use super::writer::Failure;
 use crate::figure2::{Index, Payload, ServerId};
 use crate::runtime::builder::StartError;
@@ -52,7 +52,9 @@ pub(in crate::runtime) struct Shared<R> {
     pub(in crate::runtime) identities: Arc<Identities>,
     /// The longest election timeout.
     pub(super) longest_election: Duration,
-    pub(super) transport: Box<dyn Transport>,
+    /// Images on their way, where they travel.
+    pub(super) transfers: Option<Arc<Transfers>>,
+    pub(super) transport: Arc<dyn Transport>,
 }
 
 /// The threads of a node, until somebody joins them.
@@ -171,8 +173,9 @@ impl<R> Shared<R> {
     /// What was counted up to now, by a node that stands so.
     pub(in crate::runtime) fn metrics(&self, status: &Status) -> Metrics {
         let Shared { life, arrived, gate, outlets, counters, .. } = self;
+        let leaves = |peer| self.transfers.as_ref().is_some_and(|images| images.leaves(peer));
         let peer = |(&peer, outbox): (&ServerId, &Arc<Outbox>)| {
-            (peer, counters.peer(peer).snapshot(outbox.depth()))
+            (peer, counters.peer(peer).snapshot(outbox.depth(), leaves(peer)))
         };
         Metrics {
             elections_started: counters.elections_started.load(Ordering::Relaxed),
@@ -184,6 +187,7 @@ impl<R> Shared<R> {
             proposals_in_flight: life.in_flight(),
             inbox_depth: arrived.look(Arrived::len),
             gate_depth: gate.depth(),
+            image_coming: self.transfers.as_ref().is_some_and(|images| images.is_coming()),
             apply_lag: status.commit_index.saturating_sub(status.applied_index),
             backlog_bytes: counters.backlog_bytes.load(Ordering::Relaxed),
             log_bytes: counters.log_bytes.load(Ordering::Relaxed),
@@ -207,6 +211,9 @@ impl<R> Shared<R> {
         self.gate.close();
         self.outlets.outboxes.values().for_each(|outbox| outbox.close());
         self.outlets.jobs.close();
+        if let Some(transfers) = &self.transfers {
+            transfers.close();
+        }
         if let Some(desk) = &self.outlets.desk {
             desk.tasks.close();
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod acquaintance;
+mod parcels;
 
 use crate::runtime::std;
 
@@ -20,6 +21,7 @@ use rand::{RngExt, SeedableRng};
 
 pub use self::access::MemoryTransport;
 use self::acquaintance::{Acquaintance, Lives};
+use self::parcels::Closer;
 use super::Inbox;
 use crate::figure2::{Message, ServerId};
 use crate::runtime::machinery::log;
@@ -81,6 +83,8 @@ struct State {
     letters: u64,
     /// Whether the thread that delivers late messages runs.
     carrier: bool,
+    /// What ends the parcels of each life under way.
+    parcels: BTreeMap<u64, Vec<Closer>>,
 }
 
 /// A message under way. Ordered by arrival, then by age.
@@ -141,6 +145,7 @@ impl MemoryNetwork {
             travelling: BinaryHeap::new(),
             letters: 0,
             carrier: false,
+            parcels: BTreeMap::new(),
         };
         let shared = Shared { state: Mutex::new(state), changed: Condvar::new() };
         MemoryNetwork { shared: Arc::new(shared) }

@@ -1,6 +1,7 @@
 //! How messages travel between servers.
 
 mod memory;
+mod parcels;
 #[cfg(feature = "tcp")]
 mod tcp;
 
@@ -17,6 +18,7 @@ use std::vec::Vec;
 use thiserror::Error;
 
 pub use memory::{Conditions, MemoryNetwork, MemoryTransport};
+pub use parcels::{MAX_PARCEL, ParcelLink, ParcelRefused, Undelivered};
 #[cfg(feature = "tcp")]
 pub use tcp::{TcpCounters, TcpMetrics, TcpTransport};
 #[cfg(feature = "tls")]
@@ -35,6 +37,13 @@ pub trait Transport: Send + Sync + 'static {
 
     /// The way to `peer`. The node gives every link a thread of its own.
     fn link(&self, peer: ServerId) -> Box<dyn Link>;
+
+    /// The way of parcels to `peer`, asked for once. None where this transport has no such channel:
+    /// images then do not travel, and a peer that lags behind the log of its leader stays behind.
+    fn parcels(&self, peer: ServerId) -> Option<Box<dyn ParcelLink>> {
+        let _ = peer;
+        None
+    }
 
     /// How many bytes of commands one message can carry; `None` without a limit. A message that
     /// carries at most so many, in at most [`MAX_ENTRIES`](crate::figure2::MAX_ENTRIES) entries, always arrives whole; what
@@ -83,6 +92,10 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn link(&self, peer: ServerId) -> Box<dyn Link> {
         (**self).link(peer)
+    }
+
+    fn parcels(&self, peer: ServerId) -> Option<Box<dyn ParcelLink>> {
+        (**self).parcels(peer)
     }
 
     fn max_message_bytes(&self) -> Option<usize> {
@@ -246,6 +259,14 @@ pub enum Refused {
         /// The server that the message names.
         named: ServerId,
     },
+    /// A parcel is none that a correct peer sends.
+    #[error("{peer} sent a parcel that no correct peer sends: {why}")]
+    Parcel {
+        /// The sender.
+        peer: ServerId,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The node did not accept the hello of a peer.
     #[error("{peer} is refused: {why}")]
     Hello {
@@ -261,9 +282,10 @@ impl Refused {
     fn why(&self) -> String {
         match self {
             Refused::Hello { peer: _, why } | Refused::Foreign { peer: _, why } => why.clone(),
-            Refused::Closed | Refused::UnknownSender(_) | Refused::WrongName { .. } => {
-                self.to_string()
-            }
+            Refused::Closed
+            | Refused::UnknownSender(_)
+            | Refused::WrongName { .. }
+            | Refused::Parcel { .. } => self.to_string(),
         }
     }
 }
@@ -275,6 +297,15 @@ pub trait Reception: Send + Sync + 'static {
     /// # Errors
     /// When the node has stopped.
     fn deliver(&self, from: ServerId, message: Message, bytes: u64) -> Result<(), Closed>;
+
+    /// Takes a parcel from a peer. Nothing else of that channel arrives from the peer meanwhile.
+    ///
+    /// # Errors
+    /// When the node has stopped, or no correct peer sends such a parcel.
+    fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
+        let _ = (from, parcel);
+        Ok(())
+    }
 
     /// What this node says of itself to each peer: bytes that only [`meet`](Self::meet) reads.
     /// Nothing unless a node stands behind it.
@@ -404,5 +435,21 @@ impl Inbox {
             return Err(Refused::WrongName { from, named });
         }
         self.reception.deliver(from, message, bytes).map_err(|Closed| Refused::Closed)
+    }
+
+    /// Hands over a parcel. May block, while the node cannot keep up: nothing else of that channel
+    /// has to arrive from this peer meanwhile, but messages do.
+    ///
+    /// # Errors
+    /// When the node has stopped, or no correct peer sends this parcel. The transport should then
+    /// break with the sender.
+    pub fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), Refused> {
+        if !self.knows(from) {
+            return Err(Refused::UnknownSender(from));
+        }
+        self.reception.deliver_parcel(from, parcel).map_err(|refused| match refused {
+            ParcelRefused::Closed => Refused::Closed,
+            ParcelRefused::Garbage(why) => Refused::Parcel { peer: from, why },
+        })
     }
 }

@@ -61,7 +61,7 @@ pub(in crate::runtime) struct Registry {
     /// What was durable here when this start began.
     began: Progress,
     known: BTreeMap<ServerId, Known>,
-    /// Peers whose transports say nothing of them, as those of version 1 do.
+    /// Peers whose transports say nothing of them, as those of wire version 1 did.
     version_1: BTreeSet<ServerId>,
     own_changed: bool,
     known_changed: bool,

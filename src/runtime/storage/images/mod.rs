@@ -20,32 +20,14 @@ mod write;
 use crate::runtime::std;
 
 use std::boxed::Box;
-use std::fmt;
 use std::path::PathBuf;
 use std::vec::Vec;
 
 pub(in crate::runtime) use self::read::{ImageReader, find};
-#[expect(unused_imports, reason = "for the side that fetches images")]
 pub(in crate::runtime) use self::receive::Receiving;
 pub(in crate::runtime) use self::write::{Unwritten, write_image};
 use super::StorageError;
-use crate::figure2::Base;
-
-/// Names an image: two of one mark may differ in their bytes, so a number tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ImageName {
-    /// Index and term of the last entry in it.
-    pub base: Base,
-    /// A random number.
-    pub number: u64,
-}
-
-impl fmt::Display for ImageName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ImageName { base: Base { last_index, last_term }, number } = self;
-        write!(f, "{last_index}-{last_term}-{number:016x}")
-    }
-}
+pub use crate::driver::ImageName;
 
 /// How far a stored image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -22,7 +22,6 @@ pub(in crate::runtime) struct Receiving {
     unsynced: u64,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the side that fetches images"))]
 impl Receiving {
     /// Begins to receive the image of this name.
     ///

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 use super::acquaintance::{Acquaintance, Lives};
+use super::parcels::MemoryParcels;
 use super::{MemoryNetwork, Sender};
 use crate::figure2::{Message, ServerId};
 use crate::runtime::machinery::sync::lock;
-use crate::runtime::transport::{Inbox, Link, Transport, TransportError};
+use crate::runtime::transport::{Inbox, Link, ParcelLink, Transport, TransportError};
 
 /// The access of one node to a [`MemoryNetwork`].
 pub struct MemoryTransport {
@@ -46,6 +47,11 @@ impl Transport for MemoryTransport {
         Box::new(MemoryLink { id, life, to: peer, network })
     }
 
+    fn parcels(&self, peer: ServerId) -> Option<Box<dyn ParcelLink>> {
+        let (life, network) = (self.life.clone(), self.network.clone());
+        Some(Box::new(MemoryParcels::new(self.id, life, peer, network)))
+    }
+
     fn id(&self) -> Option<ServerId> {
         Some(self.id)
     }
@@ -66,8 +72,10 @@ impl Transport for MemoryTransport {
         let life = self.life.load(Ordering::SeqCst);
         if state.inboxes.get(&self.id).is_some_and(|(_, present)| *present == life) {
             let gone = state.inboxes.remove(&self.id);
+            let parcels = state.parcels.remove(&life).unwrap_or_default();
             state.forget(life);
             drop(state);
+            parcels.into_iter().for_each(|close| close());
             drop(gone);
         }
     }

@@ -18,7 +18,10 @@ pub(super) enum Breach {
     Io(#[from] io::Error),
     #[error("it closed in the middle of a frame")]
     CutOff,
-    #[error("it closed without an answer to a hello of protocol version {NEWEST}")]
+    #[error(
+        "it closed without an answer to a hello of protocol versions {OLDEST} to {NEWEST}: if it \
+         speaks an older one, upgrade it"
+    )]
     Unanswered,
     #[error("its handshake takes too long")]
     Slow,
@@ -54,8 +57,10 @@ pub(super) enum Breach {
     Garbled(#[from] postcard::Error),
     #[error("a frame of kind {0}, which is none")]
     Kind(u8),
-    #[error("a message that version 1 of the protocol cannot hold: upgrade the peer")]
-    TooNew,
+    #[error(
+        "protocol version {0} has no InstallSnapshot: the peer gets no image before it is upgraded"
+    )]
+    TooNew(u8),
     #[error("a message of {0} entries, where {MAX_ENTRIES} are allowed")]
     Entries(u64),
     #[error("it belongs to cluster {0:?}")]
@@ -112,7 +117,7 @@ impl Breach {
             | Breach::Checksum
             | Breach::Garbled(_)
             | Breach::Kind(_)
-            | Breach::TooNew
+            | Breach::TooNew(_)
             | Breach::Entries(_)
             | Breach::Connected(_)
             | Breach::Rejected { .. }
@@ -132,7 +137,8 @@ impl Breach {
                 Refused::Closed
                 | Refused::UnknownSender(_)
                 | Refused::Foreign { .. }
-                | Refused::WrongName { .. },
+                | Refused::WrongName { .. }
+                | Refused::Parcel { .. },
             )
             | Breach::Io(_)
             | Breach::CutOff
@@ -149,7 +155,7 @@ impl Breach {
             | Breach::Checksum
             | Breach::Garbled(_)
             | Breach::Kind(_)
-            | Breach::TooNew
+            | Breach::TooNew(_)
             | Breach::Entries(_)
             | Breach::OtherCluster(_)
             | Breach::NotMe(_)
@@ -170,7 +176,7 @@ impl Breach {
             }
             Breach::TooLong { .. } | Breach::Entries(_) => "too long",
             Breach::Checksum => "wrong checksum",
-            Breach::Garbled(_) | Breach::Kind(_) | Breach::TooNew => "no message",
+            Breach::Garbled(_) | Breach::Kind(_) | Breach::TooNew(_) => "no message",
             Breach::OtherCluster(_) => "another cluster",
             Breach::NotMe(_) => "another server wanted",
             Breach::OtherName(_) => "another name",

@@ -21,10 +21,10 @@ use serde::de::DeserializeOwned;
 use super::breach::Breach;
 
 /// The oldest version of the protocol that this node speaks.
-pub(super) const OLDEST: u8 = 1;
+pub(super) const OLDEST: u8 = 2;
 
 /// The newest.
-pub(super) const NEWEST: u8 = 2;
+pub(super) const NEWEST: u8 = 3;
 
 pub(super) const HEADER: usize = 9;
 
@@ -180,7 +180,7 @@ mod tests {
                 let mut changed = bytes.clone();
                 changed[position] ^= 1 << bit;
                 let noticed = read_all(&changed).is_err();
-                assert!(noticed || changed[0] == 1, "bit {bit} of byte {position}");
+                assert!(noticed || changed[0] == 3, "bit {bit} of byte {position}");
             }
         }
     }
@@ -198,7 +198,7 @@ mod tests {
         let mut bytes = Vec::from([7]);
         assert!(matches!(write(&mut bytes, 2, &VALUE, 7), Err(Breach::TooLong { .. })));
         assert_eq!(bytes, [7]);
-        let announced = [1, 255, 255, 255, 255, 0, 0, 0, 0];
+        let announced = [2, 255, 255, 255, 255, 0, 0, 0, 0];
         assert!(matches!(read_all(&announced), Err(Breach::TooLong { .. })));
     }
 

@@ -5,14 +5,14 @@ use crate::runtime::std;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::complaints::Said;
-use super::handshake::Met;
+use super::handshake::{Channel, Met};
 use super::security::HANDSHAKE;
 use crate::figure2::ServerId;
 use crate::runtime::machinery::log;
@@ -40,23 +40,45 @@ struct State {
     streams: BTreeMap<Connection, TcpStream>,
     strangers: VecDeque<Connection>,
     peers: BTreeMap<ServerId, Arc<Peer>>,
-    /// The newest connection to each peer.
-    outgoing: BTreeMap<ServerId, Connection>,
+    /// The newest connection to each peer, for each channel.
+    outgoing: BTreeMap<(ServerId, Channel), Connection>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// What is known of a peer by its incoming connections.
+/// What is known of a peer by its connections, for the most part by the incoming ones.
 #[derive(Default)]
 pub(super) struct Peer {
-    current: Mutex<Option<(Connection, Arc<Heard>)>>,
-    /// How often it has connected.
+    messages: Mutex<Option<Current>>,
+    parcels: Mutex<Option<Current>>,
+    /// How often it has connected for messages.
     arrivals: AtomicU64,
+    /// The version that was spoken with it at last, in either direction; 0 for none.
+    version: AtomicU8,
     /// The run that it said at last; 0 for none.
     run: AtomicU64,
     pub(super) said: Mutex<Said>,
 }
 
+/// An incoming connection, and where to note what is heard on it.
+type Current = (Connection, Arc<Heard>);
+
 impl Peer {
+    fn current(&self, channel: Channel) -> &Mutex<Option<Current>> {
+        match channel {
+            Channel::Messages => &self.messages,
+            Channel::Parcels => &self.parcels,
+        }
+    }
+
+    /// The version that was spoken with the peer at last, if any.
+    pub(super) fn version(&self) -> Option<u8> {
+        Some(self.version.load(Ordering::Acquire)).filter(|&version| version != 0)
+    }
+
+    pub(super) fn speaks(&self, version: u8) {
+        self.version.store(version, Ordering::Release);
+    }
+
     /// How often the peer has connected.
     pub(super) fn arrivals(&self) -> u64 {
         self.arrivals.load(Ordering::Acquire)
@@ -107,20 +129,30 @@ impl Hub {
     }
 
     /// Adds a connection to `peer`.
-    pub(super) fn add_outgoing(&self, peer: ServerId, stream: &TcpStream) -> Option<Connection> {
+    pub(super) fn add_outgoing(
+        &self,
+        peer: ServerId,
+        channel: Channel,
+        stream: &TcpStream,
+    ) -> Option<Connection> {
         let connection = self.add(stream)?;
-        lock(&self.state).outgoing.insert(peer, connection);
+        lock(&self.state).outgoing.insert((peer, channel), connection);
         Some(connection)
     }
 
     /// Closes what connections there are with `peer`, to it and from it.
     pub(super) fn disconnect(&self, peer: ServerId) {
         let mut state = lock(&self.state);
-        let incoming = state.peers.get(&peer).and_then(|known| lock(&known.current).take());
-        let connections = [incoming.map(|(incoming, _)| incoming), state.outgoing.remove(&peer)];
-        let connections = connections.into_iter().flatten();
-        let streams: Vec<TcpStream> =
-            connections.filter_map(|connection| state.streams.remove(&connection)).collect();
+        let mut streams: Vec<TcpStream> = Vec::new();
+        for channel in Channel::ALL {
+            let known = state.peers.get(&peer);
+            let incoming = known.and_then(|known| lock(known.current(channel)).take());
+            let incoming = incoming.map(|(incoming, _)| incoming);
+            let outgoing = state.outgoing.remove(&(peer, channel));
+            let connections = [incoming, outgoing].into_iter().flatten();
+            let found = connections.filter_map(|connection| state.streams.remove(&connection));
+            streams.extend(found);
+        }
         drop(state);
         self.left.notify_all();
         streams.into_iter().for_each(|stream| shut(Some(stream)));
@@ -146,11 +178,12 @@ impl Hub {
         lock(&self.state).peers.entry(peer).or_default().clone()
     }
 
-    /// Waits until `peer` has no other connection that was heard within `silence`, for half of
-    /// a handshake at most; whether it has none then.
+    /// Waits until `peer` has no other connection for this channel that was heard within
+    /// `silence`, for half of a handshake at most; whether it has none then.
     pub(super) fn is_free(
         &self,
         connection: Connection,
+        channel: Channel,
         peer: ServerId,
         silence: Duration,
     ) -> bool {
@@ -161,7 +194,7 @@ impl Hub {
             if state.closed || !state.streams.contains_key(&connection) {
                 return false;
             }
-            let quiet = peer.quiet();
+            let quiet = peer.quiet(channel);
             let Some(more) = silence.checked_sub(quiet).filter(|more| !more.is_zero()) else {
                 return true;
             };
@@ -185,18 +218,21 @@ impl Hub {
     ) -> Option<Arc<Heard>> {
         let peer = self.peer(met.peer);
         let mut state = lock(&self.state);
-        if peer.quiet() < silence {
+        if peer.quiet(met.channel) < silence {
             return None;
         }
         state.strangers.retain(|&stranger| stranger != connection);
         let heard = Arc::new(Heard::new());
-        let earlier = lock(&peer.current).replace((connection, heard.clone()));
+        let earlier = lock(peer.current(met.channel)).replace((connection, heard.clone()));
         let earlier = earlier.and_then(|(earlier, _)| state.streams.remove(&earlier));
         drop(state);
         shut(earlier);
         lock(&peer.said).clear();
-        peer.run.store(met.run.unwrap_or(0), Ordering::Release);
-        peer.arrivals.fetch_add(1, Ordering::Release);
+        peer.speaks(met.version);
+        if met.channel == Channel::Messages {
+            peer.run.store(met.run, Ordering::Release);
+            peer.arrivals.fetch_add(1, Ordering::Release);
+        }
         Some(heard)
     }
 
@@ -205,7 +241,9 @@ impl Hub {
         let mut state = lock(&self.state);
         state.strangers.retain(|&stranger| stranger != connection);
         for peer in state.peers.values() {
-            lock(&peer.current).take_if(|(current, _)| *current == connection);
+            for channel in Channel::ALL {
+                lock(peer.current(channel)).take_if(|(current, _)| *current == connection);
+            }
         }
         let stream = state.streams.remove(&connection);
         drop(state);
@@ -251,8 +289,8 @@ impl Hub {
 
 impl Peer {
     /// For how long nothing has arrived on its current connection; for ever without one.
-    fn quiet(&self) -> Duration {
-        let current = lock(&self.current);
+    fn quiet(&self, channel: Channel) -> Duration {
+        let current = lock(self.current(channel));
         current.as_ref().map_or(Duration::MAX, |(_, heard)| heard.silence())
     }
 }

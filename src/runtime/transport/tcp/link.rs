@@ -1,200 +1,85 @@
-//! The outgoing connection to one peer.
+//! The way of messages to one peer.
 
 use crate::runtime::std;
 
-use std::boxed::Box;
 use std::io::{self, ErrorKind, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::slice;
 use std::string::{String, ToString};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::Shared;
-use super::breach::Breach;
-use super::complaints::Said;
-use super::handshake::{self, Met};
-use super::hub::{Connection, Peer};
+use super::dialer::{Dialer, Open};
+use super::handshake::Channel;
 use super::messages::{self, PIECE};
-use super::security::Stream;
 use crate::figure2::{Entry, Message, ServerId};
 use crate::runtime::machinery::log;
-use crate::runtime::transport::{Inbox, Link, is_urgent};
-
-/// How long to wait at most for a connection to be accepted.
-const CONNECT: Duration = Duration::from_millis(500);
+use crate::runtime::transport::{Link, is_urgent};
 
 /// How many entries, and bytes of commands, a message has at most that is sent at once.
 const FEW: usize = 16;
 const SHORT: usize = 4096;
 
-/// How long to wait at most between two attempts to connect.
-const FIRST_BACKOFF: Duration = Duration::from_millis(20);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-
-/// How often in a row a peer that has spoken a newer version may close without an answer before
-/// it is taken for one that was downgraded.
-const UNANSWERED: u32 = 3;
-
 /// A buffer that was needed for more than this is given back.
 const KEEP: usize = 1024 * 1024;
 
-/// The way to one peer. Connects when it is new and when there is something to send; while it
-/// cannot, what is to be sent is lost, which Raft repeats better than a queue would.
-///
-/// A peer that returns must be reached before it loses its patience. So attempts are at most a
-/// quarter of that apart, none waits longer than half of it for the system to connect, and a
-/// peer that connects to this node is tried at once.
+/// The way of messages to one peer. Connects when it is new and when there is something to send;
+/// while it cannot, what is to be sent is lost, which Raft repeats better than a queue would.
 pub(super) struct TcpLink {
-    shared: Arc<Shared>,
-    peer: ServerId,
-    /// Host and port.
-    address: String,
+    dialer: Dialer,
     open: Option<Open>,
-    backoff: Duration,
-    not_before: Option<Instant>,
-    /// How the peer connects to this node, and how often it had when this link looked last.
-    incoming: Arc<Peer>,
+    /// How often the peer had connected to this node when this link looked last.
     arrivals: u64,
-    /// How often in a row the peer closed without an answer; none once it has spoken a newer
-    /// version than 1.
-    unanswered: u32,
-    spoke_newer: bool,
-    said: Said,
     unsent: Unsent,
-}
-
-struct Open {
-    connection: Connection,
-    stream: Box<dyn Stream>,
-    met: Met,
 }
 
 impl TcpLink {
     pub(super) fn new(shared: Arc<Shared>, peer: ServerId, address: String) -> Self {
         TcpLink {
-            incoming: shared.hub.peer(peer),
-            shared,
-            peer,
-            address,
+            dialer: Dialer::new(shared, Channel::Messages, peer, address),
             open: None,
-            backoff: Duration::ZERO,
-            not_before: None,
             arrivals: 0,
-            unanswered: 0,
-            spoke_newer: false,
-            said: Said::default(),
             unsent: Unsent::default(),
         }
     }
 
     /// Whether the peer has connected to this node since the link looked last.
     fn has_news(&self) -> bool {
-        self.incoming.arrivals() != self.arrivals
+        self.dialer.known.arrivals() != self.arrivals
     }
 
     /// A peer that connects is there, so it is worth an attempt; and if it is another run than
-    /// the one at the other end of this link, or speaks a newer version, this link leads nowhere.
+    /// the one at the other end of this link, or speaks another version, this link leads nowhere.
     fn look(&mut self) {
         if !self.has_news() {
             return;
         }
-        self.arrivals = self.incoming.arrivals();
-        self.not_before = None;
-        let run = self.incoming.run();
-        if run.is_some() && self.open.as_ref().is_some_and(|open| open.met.run != run) {
-            log::info!(peer = %self.peer, "the peer has started anew: connecting again");
+        self.arrivals = self.dialer.known.arrivals();
+        self.dialer.hurry();
+        let run = self.dialer.known.run();
+        if self.open.as_ref().is_some_and(|open| run.is_some_and(|run| open.met.run != run)) {
+            log::info!(peer = %self.dialer.peer, "the peer has started anew: connecting again");
             self.close();
         }
     }
 
-    /// Connects, unless the last attempt failed a short time ago.
     fn connect(&mut self) {
-        let early = self.not_before.is_some_and(|at| Instant::now() < at);
-        if self.open.is_some() || early || self.shared.hub.is_closed() {
-            return;
+        if self.open.is_none() {
+            self.open = self.dialer.connect();
         }
-        let Some(inbox) = self.shared.inbox() else {
-            log::error!(peer = %self.peer, "nothing is sent before the transport has started");
-            return;
-        };
-        match self.try_versions(&inbox) {
-            Ok(open) => {
-                let (peer, address, version) = (self.peer, &self.address, open.met.version);
-                log::info!(%peer, address, version, "connected");
-                self.open = Some(open);
-                self.backoff = Duration::ZERO;
-                self.said.clear();
-            }
-            Err(breach) => {
-                // One line when something goes wrong, not one for each attempt.
-                let new = self.said.is_new(breach.to_string());
-                let (peer, address) = (self.peer, &self.address);
-                match new {
-                    true => log::warn!(%peer, address, error = %breach, "cannot connect"),
-                    false => log::debug!(%peer, address, error = %breach, "cannot connect"),
-                }
-                let longest = LONGEST_BACKOFF.min(inbox.patience() / 4);
-                self.backoff = (self.backoff * 2).clamp(FIRST_BACKOFF.min(longest), longest);
-                self.not_before = Some(Instant::now() + self.backoff);
-            }
-        }
-    }
-
-    /// Speaks the newest version, and version 1 if the peer seems to know no other.
-    fn try_versions(&mut self, inbox: &Inbox) -> Result<Open, Breach> {
-        match self.try_connect(inbox, handshake::introduce) {
-            Ok(open) => {
-                self.unanswered = 0;
-                self.spoke_newer = true;
-                Ok(open)
-            }
-            Err(Breach::Unanswered) => {
-                self.unanswered = self.unanswered.saturating_add(1);
-                if self.spoke_newer && self.unanswered < UNANSWERED {
-                    return Err(Breach::Unanswered);
-                }
-                self.try_connect(inbox, handshake::introduce_as_version_1)
-            }
-            Err(breach) => Err(breach),
-        }
-    }
-
-    fn try_connect(
-        &self,
-        inbox: &Inbox,
-        introduce: impl FnOnce(&mut dyn Stream, &Shared, &Inbox, ServerId) -> Result<Met, Breach>,
-    ) -> Result<Open, Breach> {
-        let stream = dial(&self.address, CONNECT.min(inbox.patience() / 2))?;
-        let closed = || io::Error::new(ErrorKind::NotConnected, "this node shuts down");
-        let connection = self.shared.hub.add_outgoing(self.peer, &stream).ok_or_else(closed)?;
-        let name = self.shared.names.get(&self.peer).map_or("", String::as_str);
-        let greet = || -> Result<Open, Breach> {
-            let mut stream = self.shared.security.connect(stream, name)?;
-            let met = introduce(&mut *stream, &self.shared, inbox, self.peer)?;
-            stream.settle()?;
-            Ok(Open { connection, stream, met })
-        };
-        let greeted = greet().map_err(Breach::in_handshake);
-        if greeted.is_err() {
-            self.shared.hub.remove(connection);
-        }
-        greeted
     }
 
     fn disconnect(&mut self, error: &io::Error) {
-        if self.open.is_some() && !self.shared.hub.is_closed() {
-            log::warn!(peer = %self.peer, %error, "connection lost");
+        if self.open.is_some() {
+            self.dialer.complain(error);
         }
         self.close();
     }
 
     fn close(&mut self) {
         self.unsent.clear();
-        if let Some(open) = self.open.take() {
-            self.shared.hub.remove(open.connection);
-        }
+        self.dialer.close(self.open.take());
     }
 
     /// Sends what is urgent first, and then the rest, with what `urgent` gives between.
@@ -207,6 +92,7 @@ impl TcpLink {
             true => (messages, Vec::new()),
             false => messages.into_iter().partition(is_urgent),
         };
+        let Some(version) = self.version() else { return Ok(0) };
         let mut bytes = 0;
         self.add(&first);
         for message in rest {
@@ -216,7 +102,7 @@ impl TcpLink {
                 // What came while the last piece went, or the message was put into bytes.
                 self.add(&urgent());
                 let is_last = number + 1 == count;
-                messages::write_piece(&mut self.unsent.bytes, piece, is_last)
+                messages::write_piece(&mut self.unsent.bytes, version, piece, is_last)
                     .map_err(io::Error::other)?;
                 bytes += self.flush()?;
             }
@@ -224,6 +110,11 @@ impl TcpLink {
             self.add(&urgent());
         }
         Ok(bytes + self.flush()?)
+    }
+
+    /// The version that is spoken on the connection, if there is one.
+    fn version(&self) -> Option<u8> {
+        self.open.as_ref().map(|open| open.met.version)
     }
 
     fn add(&mut self, messages: &[Message]) {
@@ -235,12 +126,12 @@ impl TcpLink {
 
     /// Adds a message to what is to be sent; if it has to go in pieces, returns its bytes.
     fn add_one(&mut self, message: &Message) -> Option<Vec<u8>> {
-        let version = self.open.as_ref()?.met.version;
-        match messages::write(&mut self.unsent.bytes, version, message, self.shared.max_frame) {
+        let (version, longest) = (self.version()?, self.dialer.shared.max_frame);
+        match messages::write(&mut self.unsent.bytes, version, message, longest) {
             Ok(large) => large,
             Err(error) => {
-                if self.said.is_new(error.to_string()) {
-                    log::error!(peer = %self.peer, %error, "message not sent");
+                if self.dialer.said.is_new(error.to_string()) {
+                    log::error!(peer = %self.dialer.peer, %error, "message not sent");
                 }
                 None
             }
@@ -254,18 +145,6 @@ impl TcpLink {
         open.stream.flush()?;
         Ok(self.unsent.clear())
     }
-}
-
-/// Tries every address of a host, each for `patience` at most.
-fn dial(address: &str, patience: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(ErrorKind::NotFound, "the host has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, patience) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 impl Link for TcpLink {
@@ -366,8 +245,6 @@ fn write_now(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 
 impl Drop for TcpLink {
     fn drop(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.shared.hub.remove(open.connection);
-        }
+        self.dialer.close(self.open.take());
     }
 }

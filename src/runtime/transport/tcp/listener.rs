@@ -14,9 +14,10 @@ use mio::{Events, Interest, Poll, Token};
 use super::Shared;
 use super::breach::Breach;
 use super::complaints::PERIOD;
-use super::handshake;
+use super::handshake::{self, Channel};
 use super::hub::{Connection, Heard};
 use super::messages::Incoming;
+use super::parcels;
 use super::security::Stream;
 use crate::runtime::machinery::log;
 use crate::runtime::machinery::sync::lock;
@@ -133,7 +134,7 @@ impl Reader<'_> {
         let greet = || -> Result<_, Breach> {
             let mut stream = shared.security.accept(stream)?;
             let met = handshake::receive(&mut *stream, connection, shared, inbox)?;
-            stream.settle()?;
+            stream.settle(met.channel)?;
             Ok((stream, met))
         };
         let (mut stream, met) = greet().map_err(Breach::in_handshake)?;
@@ -147,9 +148,18 @@ impl Reader<'_> {
         }
         let stream = Noted { stream: &mut *stream, heard: &heard };
         let mut stream = BufReader::with_capacity(READ, stream);
-        let mut incoming = Incoming::new(met.version, shared.max_frame);
-        while let Some((message, bytes)) = incoming.next(&mut stream)? {
-            inbox.deliver(met.peer, message, bytes as u64)?;
+        match met.channel {
+            Channel::Messages => {
+                let mut incoming = Incoming::new(met.version, shared.max_frame);
+                while let Some((message, bytes)) = incoming.next(&mut stream)? {
+                    inbox.deliver(met.peer, message, bytes as u64)?;
+                }
+            }
+            Channel::Parcels => {
+                while let Some((parcel, _)) = parcels::next(&mut stream, met.version)? {
+                    inbox.deliver_parcel(met.peer, parcel)?;
+                }
+            }
         }
         Ok(())
     }

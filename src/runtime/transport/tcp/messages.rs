@@ -1,6 +1,6 @@
 //! What travels after the handshake: messages, each in a frame of its own or in pieces.
 //!
-//! The payload of a frame of version 2 begins with its kind:
+//! The payload of a frame begins with its kind:
 //!
 //! ```text
 //!   0  a message
@@ -11,8 +11,6 @@
 //! Behind it stand the bytes of the message, in postcard's layout of the core's types. A message
 //! longer than [`PIECE`] goes in pieces; whole messages may travel between them, pieces of
 //! another may not. So a heartbeat waits behind a piece, never behind megabytes.
-//!
-//! A frame of [version 1](super::version_1) is a message, whatever its length.
 
 use crate::runtime::std;
 
@@ -21,15 +19,18 @@ use std::mem;
 use std::vec::Vec;
 
 use super::breach::Breach;
-use super::{frame, version_1};
+use super::frame;
 use crate::figure2::{MAX_ENTRIES, Message};
 
-/// How many bytes of a message one frame of version 2 holds at most when this node writes it.
+/// How many bytes of a message one frame holds at most when this node writes it.
 pub(super) const PIECE: usize = 64 * 1024;
 
 const WHOLE: u8 = 0;
 const MORE: u8 = 1;
 const LAST: u8 = 2;
+
+/// The oldest version that has an InstallSnapshot.
+const INSTALL_SNAPSHOT: u8 = 3;
 
 /// The length of the kind.
 const KIND: usize = 1;
@@ -59,15 +60,18 @@ pub(super) fn write(
     message: &Message,
     limit: usize,
 ) -> Result<Option<Vec<u8>>, Breach> {
-    if version == version_1::VERSION {
-        let message = version_1::Message::of(message).ok_or(Breach::TooNew)?;
-        frame::write(buffer, version, &message, limit)?;
-        return Ok(None);
-    }
-    if let Message::AppendEntries(request) = message
-        && request.entries.len() > MAX_ENTRIES
-    {
-        return Err(Breach::Entries(request.entries.len() as u64));
+    match message {
+        Message::AppendEntries(request) if request.entries.len() > MAX_ENTRIES => {
+            return Err(Breach::Entries(request.entries.len() as u64));
+        }
+        Message::InstallSnapshot(_) if version < INSTALL_SNAPSHOT => {
+            return Err(Breach::TooNew(version));
+        }
+        Message::AppendEntries(_)
+        | Message::AppendEntriesReply(_)
+        | Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::InstallSnapshot(_) => {}
     }
     let start = buffer.len();
     frame::write_with(buffer, version, limit.saturating_add(KIND), |buffer| {
@@ -83,9 +87,14 @@ pub(super) fn write(
     Ok(Some(bytes))
 }
 
-/// Adds a piece of a message of version 2 to `buffer`.
-pub(super) fn write_piece(buffer: &mut Vec<u8>, piece: &[u8], is_last: bool) -> Result<(), Breach> {
-    frame::write_with(buffer, frame::NEWEST, PIECE + KIND, |buffer| {
+/// Adds a piece of a message to `buffer`.
+pub(super) fn write_piece(
+    buffer: &mut Vec<u8>,
+    version: u8,
+    piece: &[u8],
+    is_last: bool,
+) -> Result<(), Breach> {
+    frame::write_with(buffer, version, PIECE + KIND, |buffer| {
         buffer.push(if is_last { LAST } else { MORE });
         buffer.extend_from_slice(piece);
         Ok(())
@@ -119,18 +128,10 @@ impl Incoming {
         if self.buffer.capacity() > KEEP {
             self.buffer = Vec::new();
         }
-        let limit = match self.version {
-            version_1::VERSION => self.limit,
-            _later => self.limit.saturating_add(KIND),
-        };
+        let limit = self.limit.saturating_add(KIND);
         while let Some((version, size)) = frame::read(stream, &mut self.buffer, limit)? {
             if version != self.version {
                 return Err(Breach::MixedVersions { frame: version, connection: self.version });
-            }
-            if version == version_1::VERSION {
-                bound_entries(&self.buffer)?;
-                let message: version_1::Message = frame::decode(&self.buffer)?;
-                return Ok(Some((message.into(), size)));
             }
             match self.buffer.split_first() {
                 Some((&WHOLE, message)) => return Ok(Some((decode(message)?, size))),
@@ -166,7 +167,7 @@ fn decode(message: &[u8]) -> Result<Message, Breach> {
 /// Refuses a message of too many entries before there is memory for them: an empty one takes two
 /// bytes here, and thirty times as many where it is decoded.
 fn bound_entries(message: &[u8]) -> Result<(), Breach> {
-    /// The number of the variant AppendEntries, in both versions.
+    /// The number of the variant AppendEntries, in every version.
     const APPEND_ENTRIES: u32 = 2;
     let Ok((APPEND_ENTRIES, rest)) = postcard::take_from_bytes::<u32>(message) else {
         return Ok(());
@@ -183,8 +184,8 @@ fn bound_entries(message: &[u8]) -> Result<(), Breach> {
 mod tests {
     use super::*;
     use crate::figure2::{
-        AppendEntries, AppendEntriesReply, AppendOutcome, Command, Entry, RequestVote,
-        RequestVoteReply, ServerId,
+        AppendEntries, AppendEntriesReply, AppendOutcome, Base, Command, Entry, InstallSnapshot,
+        RequestVote, RequestVoteReply, ServerId,
     };
     use std::fs;
     use std::string::ToString;
@@ -207,7 +208,7 @@ mod tests {
         let large = write(&mut bytes, version, message, 1 << 24).unwrap().unwrap_or_default();
         let count = large.chunks(PIECE).count();
         for (number, piece) in large.chunks(PIECE).enumerate() {
-            write_piece(&mut bytes, piece, number + 1 == count).unwrap();
+            write_piece(&mut bytes, version, piece, number + 1 == count).unwrap();
         }
         bytes
     }
@@ -228,7 +229,7 @@ mod tests {
     fn messages_small_and_large_come_back_as_they_were_sent() {
         let large = append([Vec::from([b'x'; 5 * PIECE])]);
         let messages = [append([]), append([b"a command".to_vec()]), large.clone(), append([])];
-        for version in [1, 2] {
+        for version in [2, 3] {
             let bytes: Vec<u8> = messages.iter().flat_map(|one| frames(version, one)).collect();
             assert_eq!(read_all(version, &bytes).unwrap(), messages);
         }
@@ -293,28 +294,58 @@ mod tests {
             assert_eq!(frames(2, &message), expected, "{message:?}");
         }
         let mut piece = Vec::new();
-        write_piece(&mut piece, b"some", false).unwrap();
+        write_piece(&mut piece, 2, b"some", false).unwrap();
         assert_eq!(piece[..5], [2, 5, 0, 0, 0]);
         assert_eq!(piece[9..], *b"\x01some");
         piece.clear();
-        write_piece(&mut piece, b"last", true).unwrap();
+        write_piece(&mut piece, 2, b"last", true).unwrap();
         assert_eq!(piece[9..], *b"\x02last");
     }
 
-    /// What nodes of version 1 have written, kept under `tests`.
+    /// Version 3 is version 2, and one message more.
+    #[test]
+    fn the_layout_of_version_3_is_pinned() {
+        let base = Base { last_index: 70_000, last_term: 299 };
+        let install =
+            Message::InstallSnapshot(InstallSnapshot { term: 300, leader_id: ServerId(2), base });
+        let mut expected = Vec::new();
+        frame::write_with(&mut expected, 3, 1000, |buffer| {
+            buffer.extend([WHOLE, 4, 172, 2, 2, 240, 162, 4, 171, 2]);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(frames(3, &install), expected);
+        assert_eq!(read_all(3, &expected).unwrap(), Vec::from([install.clone()]));
+        let refused = write(&mut Vec::new(), 2, &install, 1000);
+        assert!(matches!(refused, Err(Breach::TooNew(2))), "{refused:?}");
+        for message in [append([]), append([Vec::from([b'x'; 2 * PIECE])])] {
+            let mut as_in_2 = frames(3, &message);
+            let mut at = 0;
+            while at < as_in_2.len() {
+                assert_eq!(as_in_2[at], 3);
+                as_in_2[at] = 2;
+                let length = as_in_2[at + 1..at + 5].try_into().unwrap();
+                at += frame::HEADER + u32::from_le_bytes(length) as usize;
+            }
+            assert_eq!(as_in_2, frames(2, &message));
+        }
+    }
+
+    /// What nodes of version 2 have written, kept under `tests`.
     fn recorded(name: &str) -> Vec<u8> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wire-1");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wire-2");
         fs::read(std::format!("{folder}/message-{name}.bin")).unwrap()
     }
 
     #[test]
-    fn the_layout_of_version_1_is_what_its_nodes_have_written() {
+    fn the_layout_of_version_2_is_what_its_nodes_have_written() {
         let kinds = [
             "request-vote",
             "vote-granted",
             "vote-denied",
             "heartbeat",
             "append-entries",
+            "append-entries-in-pieces",
             "append-success",
             "append-stale-term",
             "append-conflict",
@@ -322,35 +353,34 @@ mod tests {
         ];
         for kind in kinds {
             let bytes = recorded(kind);
-            let messages = read_all(1, &bytes).unwrap();
+            let messages = read_all(2, &bytes).unwrap();
             assert_eq!(messages.len(), 1, "{kind}");
-            assert_eq!(frames(1, &messages[0]), bytes, "{kind}");
+            assert_eq!(frames(2, &messages[0]), bytes, "{kind}");
         }
-        let mut entries = append([b"".to_vec(), b"a command".to_vec(), Vec::from([0, 255, 128])]);
-        if let Message::AppendEntries(request) = &mut entries {
-            let term = |(at, mut entry): (usize, Entry)| {
-                entry.term -= u64::from(at == 0);
-                entry
-            };
-            request.entries = request.entries.iter().cloned().enumerate().map(term).collect();
-        }
-        assert_eq!(read_all(1, &recorded("append-entries")).unwrap(), [entries]);
+        let large = append([Vec::from([b'x'; 100_000])]);
+        let recorded = read_all(2, &recorded("append-entries-in-pieces")).unwrap();
+        let (Message::AppendEntries(large), [Message::AppendEntries(recorded)]) =
+            (large, &recorded[..])
+        else {
+            panic!("{recorded:?}")
+        };
+        assert_eq!(large.entries, recorded.entries);
     }
 
     #[test]
     fn too_many_entries_are_neither_written_nor_read() {
         let empty = |count| append((0..count).map(|_| Vec::new()));
-        for version in [1, 2] {
+        for version in [2, 3] {
             let most = frames(version, &empty(MAX_ENTRIES));
             assert_eq!(read_all(version, &most).unwrap().len(), 1);
         }
         let one_more = empty(MAX_ENTRIES + 1);
         let refused = write(&mut Vec::new(), 2, &one_more, 1 << 24).unwrap_err();
         assert!(refused.to_string().starts_with("a message of 262145 entries"), "{refused}");
-        for version in [1, 2] {
+        for version in [2, 3] {
             let mut bytes = Vec::new();
             frame::write_with(&mut bytes, version, 1 << 24, |buffer| {
-                buffer.extend((version == 2).then_some(WHOLE));
+                buffer.push(WHOLE);
                 frame::encode(buffer, &one_more)
             })
             .unwrap();

@@ -1,23 +1,25 @@
-//! Messages over TCP: one connection for each peer and direction.
+//! Messages over TCP: one connection for each peer and direction, and one more for parcels.
 //!
 //! A node connects to each peer, says which cluster it belongs to, who it is and whom it
 //! expects, and lets the two nodes accept each other; then it only sends, and answers travel on a
-//! connection of their own. Whatever arrives that a peer would not send closes its connection and
+//! connection of their own. The first parcel for a peer opens a second connection, with the same
+//! first words, so that no message ever waits behind the bytes of an image. Whatever arrives that a peer would not send closes its connection and
 //! touches nothing else. The log gets a line of it, but of a flood only the first few and sums.
 
 mod breach;
 mod complaints;
 mod counters;
+mod dialer;
 mod frame;
 mod handshake;
 mod hub;
 mod link;
 mod listener;
 mod messages;
+mod parcels;
 mod security;
 #[cfg(feature = "tls")]
 mod tls;
-mod version_1;
 
 use crate::runtime::std;
 
@@ -36,12 +38,14 @@ use mio::{Poll, Waker};
 
 use self::complaints::Complaints;
 pub use self::counters::{TcpCounters, TcpMetrics};
+use self::handshake::Channel;
 use self::hub::{Connection, Hub};
 use self::link::TcpLink;
+use self::parcels::TcpParcels;
 use self::security::{Security, Stream};
 #[cfg(feature = "tls")]
 pub use self::tls::{Tls, TlsError};
-use super::{Inbox, Link, Transport, TransportError};
+use super::{Inbox, Link, ParcelLink, Transport, TransportError};
 use crate::figure2::{Message, ServerId};
 use crate::runtime::machinery::log;
 use crate::runtime::machinery::sync::{Mutex, lock};
@@ -132,8 +136,14 @@ impl Shared {
 
     /// Lets an incoming connection that says it is `peer` wait, for a short time, while another
     /// one of that peer is alive; whether it is its turn then.
-    fn waits_its_turn(&self, connection: Connection, peer: ServerId, patience: Duration) -> bool {
-        self.hub.is_free(connection, peer, self.silence(patience))
+    fn waits_its_turn(
+        &self,
+        connection: Connection,
+        channel: Channel,
+        peer: ServerId,
+        patience: Duration,
+    ) -> bool {
+        self.hub.is_free(connection, channel, peer, self.silence(patience))
     }
 
     /// Whether the other end of `stream` is `peer`, as far as can be told.
@@ -306,6 +316,11 @@ impl Transport for TcpTransport {
                 Box::new(NoAddress)
             }
         }
+    }
+
+    fn parcels(&self, peer: ServerId) -> Option<Box<dyn ParcelLink>> {
+        let address = self.addresses.get(&peer)?;
+        Some(Box::new(TcpParcels::new(Arc::new(self.shared.clone()), peer, address.clone())))
     }
 
     fn max_message_bytes(&self) -> Option<usize> {

@@ -8,16 +8,24 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::breach::Breach;
+use super::handshake::Channel;
 
 /// How long a handshake may take, that of TLS included.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(2);
 
-/// How long a peer may keep a write waiting before the connection counts as dead.
+/// How long a peer may keep a write waiting before the connection counts as dead: one of
+/// messages, and one of parcels, which a slow disk may keep waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_FOR_PARCELS: Duration = Duration::from_secs(10);
 
 /// How many bytes the system holds of a connection at most that it has yet to send.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNSENT: u32 = 128 * 1024;
+
+/// How many bytes of parcels the system holds at most, where it cannot tell those that it has
+/// sent from those that it has yet to send.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+const UNACKNOWLEDGED: usize = 256 * 1024;
 
 /// A connection's stream.
 pub(super) trait Stream: Read + Write + Send {
@@ -33,7 +41,7 @@ pub(super) trait Stream: Read + Write + Send {
     ///
     /// # Errors
     /// When the system refuses.
-    fn settle(&mut self) -> io::Result<()>;
+    fn settle(&mut self, channel: Channel) -> io::Result<()>;
 }
 
 /// A socket in whose handshake all reads and writes together have one deadline: whoever says one
@@ -66,10 +74,17 @@ impl Socket {
         self.stream.set_write_timeout(Some(left))
     }
 
-    pub(super) fn settle(&mut self) -> io::Result<()> {
+    pub(super) fn settle(&mut self, channel: Channel) -> io::Result<()> {
         self.deadline = None;
         self.stream.set_read_timeout(None)?;
-        self.stream.set_write_timeout(Some(PATIENCE))
+        match channel {
+            Channel::Messages => self.stream.set_write_timeout(Some(PATIENCE)),
+            Channel::Parcels => {
+                #[cfg(not(any(target_os = "android", target_os = "linux")))]
+                socket2::SockRef::from(&self.stream).set_send_buffer_size(UNACKNOWLEDGED)?;
+                self.stream.set_write_timeout(Some(PATIENCE_FOR_PARCELS))
+            }
+        }
     }
 }
 
@@ -109,8 +124,8 @@ impl Stream for Socket {
         Some(&self.stream)
     }
 
-    fn settle(&mut self) -> io::Result<()> {
-        Socket::settle(self)
+    fn settle(&mut self, channel: Channel) -> io::Result<()> {
+        Socket::settle(self, channel)
     }
 }
 

@@ -22,7 +22,7 @@ use rustls::{
 use thiserror::Error;
 
 use super::breach::Breach;
-use super::handshake::is_closed;
+use super::handshake::{Channel, is_closed};
 use super::security::{Socket, Stream};
 
 /// The certificates with which a node takes part in a cluster.
@@ -164,8 +164,8 @@ impl Stream for StreamOwned<ClientConnection, Socket> {
         None
     }
 
-    fn settle(&mut self) -> io::Result<()> {
-        self.sock.settle()
+    fn settle(&mut self, channel: Channel) -> io::Result<()> {
+        self.sock.settle(channel)
     }
 }
 
@@ -178,8 +178,8 @@ impl Stream for StreamOwned<ServerConnection, Socket> {
         None
     }
 
-    fn settle(&mut self) -> io::Result<()> {
-        self.sock.settle()
+    fn settle(&mut self, channel: Channel) -> io::Result<()> {
+        self.sock.settle(channel)
     }
 }
 

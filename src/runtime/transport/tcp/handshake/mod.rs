@@ -10,7 +10,8 @@
 //!   Reply::Refused { why }
 //! ```
 //!
-//! `node` is what the node says of itself, opaque here. No message passes before both nodes have
+//! The first six letters say what the connection is for: `veraft` for messages, `parcel` for parcels,
+//! of which version 2 knows nothing. `node` is what the node says of itself, opaque here. No message passes before both nodes have
 //! accepted. Who is refused hears why, so that the reason is in the logs of both ends.
 //!
 //! # Versions
@@ -19,11 +20,7 @@
 //! newest that both do; the frames after the handshake carry that one. The handshake itself keeps
 //! its layout, and its frames the version 2, also when a newer version changes what comes after
 //! it: so a later node can tell this one of itself, and both know what to say. A byte of another
-//! version in the place of the hello's is refused.
-//!
-//! A node of [version 1](super::version_1) closes a connection that begins so, without a word;
-//! the dialer then tries once more as such a node would, and a listener answers it as one would.
-//! Of its node such a peer says nothing.
+//! version in the place of the hello's, as a node of version 1 says it, is refused.
 
 mod dial;
 mod listen;
@@ -36,15 +33,39 @@ use std::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::dial::{introduce, introduce_as_version_1};
+pub(super) use self::dial::introduce;
 pub(super) use self::listen::receive;
 use super::breach::Breach;
-use super::frame;
+use super::frame::{self, OLDEST};
 use super::security::Stream;
 use crate::figure2::ServerId;
 
-/// What every connection begins with, so that a lost browser gets a clear answer in the log.
-const MAGIC: &[u8; 6] = b"veraft";
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Channel {
+    Messages,
+    Parcels,
+}
+
+impl Channel {
+    pub(super) const ALL: [Channel; 2] = [Channel::Messages, Channel::Parcels];
+
+    /// What a connection begins with, so that a lost browser gets a clear answer in the log.
+    fn magic(self) -> &'static [u8; 6] {
+        match self {
+            Channel::Messages => b"veraft",
+            Channel::Parcels => b"parcel",
+        }
+    }
+
+    /// The oldest version of the protocol in which this node uses it.
+    pub(super) fn oldest(self) -> u8 {
+        match self {
+            Channel::Messages => OLDEST,
+            Channel::Parcels => 3,
+        }
+    }
+}
 
 /// The version of the handshake's layout.
 const HANDSHAKE: u8 = 2;
@@ -89,10 +110,11 @@ enum Reply {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Met {
     pub(super) peer: ServerId,
+    pub(super) channel: Channel,
     /// The version that they speak.
     pub(super) version: u8,
-    /// The peer's run; none from a peer that does not say.
-    pub(super) run: Option<u64>,
+    /// The peer's run.
+    pub(super) run: u64,
 }
 
 /// Says something, in a frame.
@@ -104,13 +126,13 @@ fn say<T: Serialize>(stream: &mut dyn Stream, first: &[u8], value: &T) -> Result
     Ok(())
 }
 
-/// Hears what the other end says in a frame of `version`.
-fn hear<T: for<'a> Deserialize<'a>>(stream: &mut dyn Stream, version: u8) -> Result<T, Breach> {
+/// Hears what the other end says in a frame.
+fn hear<T: for<'a> Deserialize<'a>>(stream: &mut dyn Stream) -> Result<T, Breach> {
     let mut bytes = Vec::new();
-    let (theirs, _) = frame::read(stream, &mut bytes, LIMIT)?.ok_or(Breach::CutOff)?;
-    match theirs == version {
+    let (version, _) = frame::read(stream, &mut bytes, LIMIT)?.ok_or(Breach::CutOff)?;
+    match version == HANDSHAKE {
         true => frame::decode(&bytes),
-        false => Err(Breach::MixedVersions { frame: theirs, connection: version }),
+        false => Err(Breach::MixedVersions { frame: version, connection: HANDSHAKE }),
     }
 }
 
