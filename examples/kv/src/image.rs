@@ -38,7 +38,9 @@ enum Misfit {
          that wrote it, or a later one"
     )]
     Version(u32),
-    #[error("key {place} of the image has flags {flags:#x}, which this version of kv does not know")]
+    #[error(
+        "key {place} of the image has flags {flags:#x}, which this version of kv does not know"
+    )]
     Flags { place: u64, flags: u8 },
     #[error("key {place} of the image had expired when the image was taken")]
     Expired { place: u64 },

@@ -31,6 +31,7 @@ use crate::runtime::readmit::{Readmission, ReadmitError};
 use crate::runtime::recorder::Recorder;
 use crate::runtime::status::Status;
 use crate::runtime::stopped::StopReason;
+use crate::runtime::storage::Images;
 use crate::runtime::transport::Transport;
 
 /// What runs behind the handle of a node; dropping it ends every thread.
@@ -160,6 +161,11 @@ impl<R> Shared<R> {
         // A node that has stopped drops it, and the channel ends.
         let _ = self.arrived.put(|arrived| arrived.errands.push(errand));
         answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.life.stopped())))
+    }
+
+    /// The place of this node's images, if there is one.
+    pub(in crate::runtime) fn images(&self) -> Option<Arc<dyn Images>> {
+        self.outlets.desk.as_ref().map(|desk| desk.place.clone())
     }
 
     /// What [`Node::compact`](crate::runtime::Node::compact) promises.
