@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use veraft::runtime::StateMachine;
 
-use super::*;
 use crate::clock::{Clock, LAPSE};
 use crate::entry::to_command;
 use crate::machine::Map;

@@ -197,6 +197,8 @@ impl<R> Shared<R> {
             apply_lag: status.commit_index.saturating_sub(status.applied_index),
             backlog_bytes: counters.backlog_bytes.load(Ordering::Relaxed),
             log_bytes: counters.log_bytes.load(Ordering::Relaxed),
+            image_being_written: counters.image_being_written.load(Ordering::Relaxed),
+            image_failed: counters.image_failed.load(Ordering::Relaxed),
             images_written: counters.images_written.load(Ordering::Relaxed),
             images_restored: counters.images_restored.load(Ordering::Relaxed),
             image: counters.image(),
