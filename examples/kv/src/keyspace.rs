@@ -94,15 +94,20 @@ impl Keyspace {
 
     /// Writes a key, which expires then, or never.
     pub fn insert(&mut self, key: Vec<u8>, value: Arc<[u8]>, deadline: Option<u64>) {
-        let key: Key = key.into();
-        if let Some(deadline) = deadline {
-            self.deadlines.insert((deadline, key.clone()));
-        }
-        let before = self.items.insert(key.clone(), Item { value, deadline });
-        if let Some(old) = before.and_then(|item| item.deadline)
-            && Some(old) != deadline
-        {
-            self.deadlines.remove(&(old, key));
+        let Some(item) = self.items.get_mut(&*key) else {
+            let key: Key = key.into();
+            self.deadlines.extend(deadline.map(|deadline| (deadline, key.clone())));
+            self.items.insert(key, Item { value, deadline });
+            return;
+        };
+        let before = std::mem::replace(&mut item.deadline, deadline);
+        item.value = value;
+        if before != deadline {
+            let key: Key = key.into();
+            if let Some(before) = before {
+                self.deadlines.remove(&(before, key.clone()));
+            }
+            self.deadlines.extend(deadline.map(|deadline| (deadline, key)));
         }
     }
 

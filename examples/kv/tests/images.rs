@@ -43,17 +43,12 @@ fn a_node_that_was_far_behind_is_brought_up_by_an_image() {
     wait_until("it has caught up", || {
         cluster.number(behind, "applied_index") >= cluster.number(leader, "commit_index")
     });
-    let info = cluster.info(behind);
-    assert!(info["images_restored"] != "0", "{info:?}");
-    let received = format!("peer{leader}:");
+    let received = |line: &str| {
+        let bytes = line.split("image_bytes_received=").nth(1)?;
+        bytes.trim_end().parse::<u64>().ok()
+    };
     let lines = cluster.ask(behind, "INFO images");
-    let line = lines.lines().find(|line| line.starts_with(&received)).unwrap();
-    assert!(
-        !line.contains("image_bytes_received=0") || {
-            let other = format!("peer{other}:");
-            lines.lines().any(|line| line.starts_with(&other) && !line.contains("received=0"))
-        }
-    );
+    assert!(lines.lines().filter_map(received).sum::<u64>() > 0, "{lines}");
     // Everything is there when nothing can be answered without it.
     cluster.kill(leader);
     for (key, value) in keys(0..at).step_by(97).chain(keys(at - 3..at)) {
@@ -197,7 +192,10 @@ fn a_second_background_save_is_refused_in_the_words_of_redis() {
     let cluster = Cluster::start(directory.path(), &[]);
     let value = "v".repeat(900_000);
     for key in 0..40 {
-        cluster.set(1, &format!("large:{key}"), &value[key..]);
+        let (key, value) = (format!("large:{key}"), &value[key..]);
+        let words = ["SET", &key, value].map(|word| format!("${}\r\n{word}", word.len()));
+        let request = format!("*3\r\n{}", words.join("\r\n"));
+        wait_until("it is set", || cluster.ask(1, &request).starts_with("+OK"));
     }
     let answers = cluster.ask(1, &format!("BGSAVE\r\n{}", "BGSAVE\r\nSAVE\r\n".repeat(3)));
     let lines: Vec<&str> = answers.split("\r\n").collect();
