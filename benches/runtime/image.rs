@@ -125,7 +125,9 @@ impl<'a> Laggards<'a> {
         for _ in 0..100 {
             self.leader().propose(vec![b'x'; 64]).wait().unwrap();
         }
-        self.nodes.iter().flatten().for_each(|node| drop(node.compact().unwrap()));
+        for node in self.nodes.iter().flatten() {
+            node.compact().unwrap();
+        }
         self.restart(at);
         at
     }

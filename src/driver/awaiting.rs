@@ -18,7 +18,7 @@ pub enum Arrival {
     Hand(InstallSnapshot),
     /// It waits for an image, which its sender has.
     Fetch(InstallSnapshot),
-    /// A newer one waits.
+    /// A newer one waits, or will come.
     Outdated,
 }
 
@@ -31,7 +31,9 @@ impl Awaiting {
         if let Some(message) = self.with_image(message.clone()) {
             return Arrival::Hand(message);
         }
-        if self.newest.as_ref().is_some_and(|newest| rank(newest) > rank(&message)) {
+        // Whoever leads now, in a later term, says so itself.
+        let is_late = self.whole.last_index >= message.base.last_index;
+        if is_late || self.newest.as_ref().is_some_and(|newest| rank(newest) > rank(&message)) {
             return Arrival::Outdated;
         }
         self.newest = Some(message.clone());
@@ -56,11 +58,12 @@ impl Awaiting {
     }
 
     /// The message with the mark of the image that is whole here, if that reaches far enough. It
-    /// is a committed prefix whoever made it, so the leader of a term that is not older has it in
-    /// its log, too (Leader Completeness).
+    /// is a committed prefix whoever made it, so a leader has it in its log, too (Leader
+    /// Completeness), unless its term is older than what is in the image.
     fn with_image(&self, message: InstallSnapshot) -> Option<InstallSnapshot> {
         let reaches = self.whole.last_index >= message.base.last_index;
-        reaches.then_some(InstallSnapshot { base: self.whole, ..message })
+        let is_late = message.term < self.whole.last_term;
+        (reaches && !is_late).then_some(InstallSnapshot { base: self.whole, ..message })
     }
 }
 
@@ -106,6 +109,18 @@ mod tests {
         assert_eq!(awaiting.arrived(install(3, 80), 70), Arrival::Hand(install(3, 90)));
         assert_eq!(awaiting.arrived(install(3, 91), 70), Arrival::Fetch(install(3, 91)));
         assert_eq!(awaiting.whole(base(80)), None, "an older one takes its place");
+    }
+
+    /// An entry of term 4 was committed, so there is a leader of a later term than 3.
+    #[test]
+    fn an_image_is_not_given_in_the_name_of_a_leader_whose_term_is_older() {
+        let image = Base { last_index: 90, last_term: 4 };
+        let mut awaiting = Awaiting::default();
+        assert_eq!(awaiting.arrived(install(3, 80), 10), Arrival::Fetch(install(3, 80)));
+        assert_eq!(awaiting.whole(image), None);
+        assert_eq!(awaiting.arrived(install(3, 80), 10), Arrival::Outdated);
+        let handed = InstallSnapshot { base: image, ..install(4, 85) };
+        assert_eq!(awaiting.arrived(install(4, 85), 10), Arrival::Hand(handed));
     }
 
     #[test]

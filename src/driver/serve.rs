@@ -7,7 +7,7 @@ use super::image::{Ask, IMAGE_PART, ImageName, ParcelBreach};
 use super::pace::Pace;
 use crate::figure2::Index;
 
-/// How long after the last ask a transfer counts as under way.
+/// How long after the last ask, and the last part, a transfer counts as under way.
 pub const QUIET: Duration = Duration::from_secs(10);
 
 /// What goes to one peer: one image at a time, as far as the peer has asked. A pure state machine.
@@ -30,8 +30,8 @@ struct Transfer {
     only_length: bool,
     /// The next part may leave then.
     leaves: Option<(Duration, u64)>,
-    /// When the peer asked last.
-    heard: Duration,
+    /// When the peer asked last, or something was sent to it.
+    busy: Duration,
 }
 
 /// What a node has to offer.
@@ -100,7 +100,7 @@ impl Serve {
                 return Ok(AskOutcome::Late);
             }
             if transfer.stream == stream {
-                transfer.heard = now;
+                transfer.busy = now;
                 // Before its first part is there, the peer asks for nothing in particular.
                 if has == Some(transfer.image) {
                     let until = offset.saturating_add(window).min(transfer.length);
@@ -126,7 +126,7 @@ impl Serve {
             until: position.saturating_add(window).min(length),
             only_length: position == length,
             leaves: None,
-            heard: now,
+            busy: now,
         });
         Ok(AskOutcome::Serves)
     }
@@ -149,6 +149,7 @@ impl Serve {
         transfer.leaves = None;
         transfer.only_length = false;
         transfer.position += bytes;
+        transfer.busy = now;
         // At most a part, so it is a size.
         Serving::Send { stream, image, length, offset, bytes: bytes as usize }
     }
@@ -159,9 +160,9 @@ impl Serve {
         self.transfer = None;
     }
 
-    /// The image that travels to the peer, if it has asked a short time ago.
+    /// The image that travels to the peer, if anything has a short time ago.
     pub fn under_way(&self, now: Duration) -> Option<ImageName> {
-        let fresh = |transfer: &&Transfer| transfer.heard + QUIET > now;
+        let fresh = |transfer: &&Transfer| transfer.busy + QUIET > now;
         self.transfer.as_ref().filter(fresh).map(|transfer| transfer.image)
     }
 
@@ -294,7 +295,13 @@ mod tests {
         assert_eq!(serve.under_way(QUIET), Some(image(9)));
         serve.ask(QUIET, ask(1, Some(9), 500, 1000), || [offer(9)].into()).unwrap();
         assert!(!serve.tidy(QUIET + SECOND));
-        assert!(serve.tidy(QUIET * 2));
+        // A slow sender is busy for longer with what was asked at once.
+        assert_eq!(
+            serve.next(QUIET * 2 - SECOND, &mut Pace::new(None)),
+            Serving::Send { stream: 1, image: image(9), length: 200_000, offset: 0, bytes: 1500 }
+        );
+        assert!(!serve.tidy(QUIET * 2));
+        assert!(serve.tidy(QUIET * 3));
         assert_eq!(sent(&mut serve), []);
     }
 }

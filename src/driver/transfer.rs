@@ -226,7 +226,7 @@ impl World {
             }
             if self.receiver_up <= self.now && self.whole.is_none() {
                 // The leader repeats itself with each heartbeat.
-                if step % 10 == 0 {
+                if step.is_multiple_of(10) {
                     let duties = self.fetch.want(self.now, at_least, &[self.leader]);
                     self.fetches(duties);
                 }

@@ -91,7 +91,7 @@ pub struct PeerMetrics {
     pub images_sent: u64,
     /// Bytes of images that were sent, those that had to be sent again included.
     pub image_bytes_sent: u64,
-    /// Images that the peer sent, to their last byte.
+    /// Images of which the peer sent the last byte, and that are whole and kept here.
     pub images_received: u64,
     /// Bytes of images that arrived, those that had arrived before included.
     pub image_bytes_received: u64,

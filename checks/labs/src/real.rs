@@ -14,7 +14,8 @@ use rand::{RngExt, SeedableRng};
 use veraft::figure2::{Command, Index, Message, ServerId};
 use veraft::runtime::{
     Closed, Compaction, Conditions, Image, Inbox, Link, MemoryDisk, MemoryNetwork, MemoryTransport,
-    Node, NodeBuilder, Reception, StateMachine, Timing, Transport, TransportError,
+    Node, NodeBuilder, ParcelLink, ParcelRefused, Reception, Refused, StateMachine, Timing,
+    Transport, TransportError,
 };
 
 use crate::failure::Violation;
@@ -288,6 +289,13 @@ impl Reception for Counted {
         self.inbox.deliver(from, message, bytes).map_err(|_| Closed)
     }
 
+    fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
+        self.inbox.deliver_parcel(from, parcel).map_err(|refused| match refused {
+            Refused::Closed => ParcelRefused::Closed,
+            refused => ParcelRefused::Garbage(refused.to_string()),
+        })
+    }
+
     fn hello(&self) -> Vec<u8> {
         self.inbox.hello()
     }
@@ -314,6 +322,10 @@ impl Transport for Counting {
 
     fn link(&self, peer: ServerId) -> Box<dyn Link> {
         self.inner.link(peer)
+    }
+
+    fn parcels(&self, peer: ServerId) -> Option<Box<dyn ParcelLink>> {
+        self.inner.parcels(peer)
     }
 
     fn close(&self) {

@@ -137,7 +137,7 @@ where
     let transport: Arc<dyn Transport> = Arc::new(transport);
     let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
         peers.iter().filter_map(|&peer| Some((peer, transport.parcels(peer)?))).collect();
-    let transfers = desk.clone().filter(|_| !ways.is_empty()).map(|desk| {
+    let transfers = desk.clone().filter(|_| !peers.is_empty()).map(|desk| {
         let disconnecting = transport.clone();
         let disconnect = Box::new(move |peer| disconnecting.disconnect(peer));
         let ways = ways.keys().copied();

@@ -151,7 +151,7 @@ impl<R> Front<R> {
             None => log::error!(
                 peer = %from,
                 "this node lags behind the log of its leader, and can fetch no image: its storage \
-                 has no place for one, or its transport no way"
+                 has no place for one (Storage::images)"
             ),
         }
     }

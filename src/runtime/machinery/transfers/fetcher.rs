@@ -146,6 +146,11 @@ impl Fetcher {
             self.transfers.desk.place.remove(older, ImageStage::Received)?;
         }
         let receiving = Receiving::resume(&*self.transfers.desk.place, newest)?;
+        if receiving.is_whole() {
+            receiving.finish()?;
+            self.awaiting.whole(newest.base);
+            return Ok(());
+        }
         let offset = receiving.offset();
         log::info!(image = %newest, bytes = offset, "an image has come in part");
         self.fetch = Fetch::new(self.run, Some((newest, offset)));
@@ -165,8 +170,9 @@ impl Fetcher {
             match self.fetch.part(now, from, part) {
                 Ok(duties) => {
                     let is_last = duties.iter().any(|duty| matches!(duty, FetchDuty::Finish(_)));
-                    self.transfers.counters.peer(from).image_received(bytes, is_last);
                     self.carry_out(duties);
+                    let is_kept = is_last && !self.fetch.is_wanting();
+                    self.transfers.counters.peer(from).image_received(bytes, is_kept);
                 }
                 Err(breach) => self.transfers.breached(from, breach),
             }

@@ -59,13 +59,16 @@ pub(in crate::runtime) struct Transfers {
     leaving: Mutex<BTreeMap<ServerId, ImageName>>,
     /// Whether an image comes at present.
     coming: AtomicBool,
+    /// Whether it was said that there is no way to a peer.
+    said_no_way: AtomicBool,
     counters: Arc<Counters>,
     /// Breaks the connections with a peer.
     disconnect: Box<dyn Fn(ServerId) + Send + Sync>,
 }
 
 impl Transfers {
-    /// Between this node and `peers`; `rate` is how many bytes of images leave in a second.
+    /// Between this node and `peers`, to which there is a way; `rate` is how many bytes of images
+    /// leave in a second.
     pub(super) fn new(
         desk: Arc<ImageDesk>,
         peers: impl IntoIterator<Item = ServerId>,
@@ -82,6 +85,7 @@ impl Transfers {
             began: Instant::now(),
             leaving: Mutex::default(),
             coming: AtomicBool::new(false),
+            said_no_way: AtomicBool::new(false),
             counters,
             disconnect,
         }
@@ -161,8 +165,14 @@ impl Transfers {
     }
 
     fn send(&self, to: ServerId, parcel: ImageParcel) {
-        if let Some(peer) = self.peers.get(&to) {
-            let _ = peer.put(|outgoing| outgoing.parcels.push(parcel));
+        match self.peers.get(&to) {
+            Some(peer) => drop(peer.put(|outgoing| outgoing.parcels.push(parcel))),
+            None if self.said_no_way.swap(true, Ordering::Relaxed) => {}
+            None => log::error!(
+                peer = %to,
+                "this node lags behind the log of its leader, and can fetch no image: its \
+                 transport has no way for one (Transport::parcels)"
+            ),
         }
     }
 

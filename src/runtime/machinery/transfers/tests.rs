@@ -79,9 +79,13 @@ impl Station {
         let commit_index = committed.clone();
         let around = Surroundings {
             // Nobody listens any more at the end of a test.
-            hand: Box::new(move |message| drop(hand.send(message))),
+            hand: Box::new(move |message| {
+                let _ = hand.send(message);
+            }),
             commit_index: Box::new(move || commit_index.load(Ordering::SeqCst)),
-            whole: Box::new(move |image| drop(tell.send(image))),
+            whole: Box::new(move |image| {
+                let _ = tell.send(image);
+            }),
         };
         let fetcher = Fetcher::new(transfers.clone(), around, id.0);
         let mut threads = vec![thread::spawn(move || fetcher.run())];
@@ -262,6 +266,26 @@ fn a_fetcher_in_a_new_life_goes_on_with_what_it_has() {
     b.transfers.install(install(5, 75));
     assert_eq!(b.handed(), install(5, 80));
     assert_eq!(b.received()[&A], 0);
+}
+
+#[test]
+fn an_image_that_was_whole_before_a_crash_and_not_finished_is_finished() {
+    let (network, disk) = (MemoryNetwork::new(1), MemoryDisk::new());
+    let newest = image(80, 7);
+    {
+        let b = Station::start(&network, &disk, B);
+        b.write(newest, b"all of it");
+        let mut bytes = vec![0; b.place.list().unwrap()[0].bytes as usize];
+        b.place.open(newest).unwrap().read_at(0, &mut bytes).unwrap();
+        b.place.remove(newest, ImageStage::Finished).unwrap();
+        let mut file = b.place.create(newest, ImageStage::Received).unwrap();
+        file.append(&bytes).unwrap();
+        file.sync().unwrap();
+    }
+    let b = Station::start(&network, &disk, B);
+    b.transfers.install(install(3, 75));
+    assert_eq!(b.handed(), install(3, 80));
+    assert_eq!(b.read(newest), b"all of it");
 }
 
 #[test]

@@ -10,9 +10,10 @@
 //!   Reply::Refused { why }
 //! ```
 //!
-//! The first six letters say what the connection is for: `veraft` for messages, `parcel` for parcels,
-//! of which version 2 knows nothing. `node` is what the node says of itself, opaque here. No message passes before both nodes have
-//! accepted. Who is refused hears why, so that the reason is in the logs of both ends.
+//! The first six letters say what the connection is for: `veraft` for messages, `parcel` for
+//! parcels, of which version 2 knows nothing. `node` is what the node says of itself, opaque here.
+//! No message passes before both nodes have accepted. Who is refused hears why, so that the reason
+//! is in the logs of both ends.
 //!
 //! # Versions
 //!
