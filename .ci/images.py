@@ -294,7 +294,7 @@ def tell(began, load, cluster):
 
 def came(says):
     """How many images came from peers."""
-    peers = [value for name, value in says.items() if name.startswith("peer")]
+    peers = [value for name, value in says.items() if name.startswith("images_peer")]
     fields = [field for value in peers for field in value.split(",")]
     return sum(int(field.split("=")[1]) for field in fields if field.startswith("images_received="))
 

@@ -127,7 +127,7 @@ fn images(lines: &mut Vec<String>, status: &Status, metrics: &Metrics) {
     lines.push(format!("images_restored:{}", metrics.images_restored));
     for (peer, counted) in &metrics.peers {
         lines.push(format!(
-            "peer{}:image_leaving={},images_sent={},image_bytes_sent={},images_received={},\
+            "images_peer{}:image_leaving={},images_sent={},image_bytes_sent={},images_received={},\
              image_bytes_received={}",
             peer.0,
             u8::from(counted.image_leaving),
