@@ -32,10 +32,10 @@ fn a_new_cluster_begins_with_a_backup_and_talks_to_no_other() {
     let file = directory.path().join("monday.backup");
     let mut cluster = Cluster::start(&old, &["--compact-at", "30000", "--keep-entries", "50"]);
     cluster.set_all(1, keys());
-    assert!(cluster.ask(1, "SET expires soon EX 5000").starts_with("+OK"));
+    cluster.set(1, "expires", "soon EX 5000");
     // From a node that does not lead.
-    let asked = cluster.leader(&[1, 2, 3]) % 3 + 1;
-    let commit = cluster.number(1, "commit_index");
+    let leader = cluster.leader(&[1, 2, 3]);
+    let (asked, commit) = (leader % 3 + 1, cluster.number(leader, "commit_index"));
     wait_until("it has everything", || cluster.number(asked, "applied_index") >= commit);
     is(back_up(&cluster, asked, &file), 0, "cluster \"kv\", as S");
     cluster.set(1, "later", "x");
@@ -58,8 +58,7 @@ fn a_new_cluster_begins_with_a_backup_and_talks_to_no_other() {
         assert_eq!(cluster.get(2, &key), Some(value), "{key}");
     }
     assert_eq!(cluster.get(1, "later"), None);
-    let left = cluster.ask(1, "TTL expires");
-    let left: u64 = left[1..].split("\r\n").next().unwrap().parse().unwrap();
+    let left = cluster.integer(1, "TTL expires");
     assert!((4000..=5000).contains(&left), "{left}");
 
     // A node of the old cluster, and one that begins with nothing.

@@ -37,8 +37,7 @@ fn a_node_that_was_far_behind_is_brought_up_by_an_image() {
         at += 500;
         assert!(at < 200_000, "no log is cut");
     }
-    cluster.set(leader, "lasts", "x");
-    assert!(cluster.ask(leader, "EXPIRE lasts 10000").starts_with(":1"));
+    cluster.set(leader, "lasts", "x EX 10000");
     cluster.run(behind);
     wait_until("it has caught up", || {
         cluster.number(behind, "applied_index") >= cluster.number(leader, "commit_index")
@@ -54,8 +53,7 @@ fn a_node_that_was_far_behind_is_brought_up_by_an_image() {
     for (key, value) in keys(0..at).step_by(97).chain(keys(at - 3..at)) {
         assert_eq!(cluster.get(behind, &key), Some(value), "{key}");
     }
-    let left = cluster.ask(behind, "TTL lasts");
-    let left: u64 = left[1..].split("\r\n").next().unwrap().parse().unwrap();
+    let left = cluster.integer(behind, "TTL lasts");
     assert!((9000..=10_000).contains(&left), "{left}");
 }
 
@@ -153,10 +151,7 @@ fn saves_are_those_of_the_node_that_is_asked() {
     let leader = cluster.leader(&[1, 2, 3]);
     let asked = leader % 3 + 1;
     wait_until("it has everything", || cluster.number(asked, "applied_index") > 300);
-    let last = |id| -> u64 {
-        let answer = cluster.ask(id, "LASTSAVE");
-        answer[1..].split("\r\n").next().unwrap().parse().unwrap()
-    };
+    let last = |id| cluster.integer(id, "LASTSAVE");
     let began = last(asked);
     let info = cluster.info(asked);
     assert_eq!((&*info["first_log_index"], &*info["loading"]), ("1", "0"));

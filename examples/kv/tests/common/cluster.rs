@@ -143,6 +143,18 @@ impl Cluster {
         value
     }
 
+    /// What a node answers to a line that asks for a number.
+    pub fn integer(&self, id: u16, line: &str) -> i64 {
+        let mut number = None;
+        wait_until(&format!("node {id} answers {line}"), || {
+            let answer = self.ask(id, line);
+            let text = answer.strip_prefix(':').and_then(|rest| rest.split("\r\n").next());
+            number = text.and_then(|text| text.parse().ok());
+            number.is_some()
+        });
+        number.unwrap()
+    }
+
     /// The fields of `INFO`.
     pub fn info(&self, id: u16) -> BTreeMap<String, String> {
         let text = self.ask(id, "INFO");
