@@ -143,6 +143,27 @@ impl Cluster {
         value
     }
 
+    /// Whether a node reads these keys as these values.
+    #[track_caller]
+    pub fn holds_all(&self, id: u16, keys: impl Iterator<Item = (String, String)>) {
+        let keys: Vec<(String, String)> = keys.collect();
+        for some in keys.chunks(500) {
+            let lines: String = some.iter().map(|(key, _)| format!("GET {key}\r\n")).collect();
+            let mut answer = String::new();
+            wait_until(&format!("node {id} reads"), || {
+                answer = self.ask(id, &lines);
+                !answer.is_empty() && !answer.contains("-CLUSTERDOWN")
+            });
+            let held = |(_, value): &(String, String)| format!("${}\r\n{value}\r\n", value.len());
+            let mut rest = &*answer;
+            for pair in some {
+                let lost =
+                    || panic!("node {id} has lost {}: {}", pair.0, &rest[..rest.len().min(60)]);
+                rest = rest.strip_prefix(&*held(pair)).unwrap_or_else(lost);
+            }
+        }
+    }
+
     /// What a node answers to a line that asks for a number.
     pub fn integer(&self, id: u16, line: &str) -> i64 {
         let mut number = None;
