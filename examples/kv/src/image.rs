@@ -115,10 +115,9 @@ pub fn read(from: &mut dyn Read) -> io::Result<Keyspace> {
         let key_length = u32::from_le_bytes(array(&mut from)?);
         let value_length = u32::from_le_bytes(array(&mut from)?);
         let (key, value) = (bytes(&mut from, key_length)?, bytes(&mut from, value_length)?);
-        if keyspace.get(&key).is_some() {
+        if !keyspace.add(key, value.into(), deadline) {
             return Err(Misfit::Twice { place }.into());
         }
-        keyspace.insert(key, value.into(), deadline);
     }
     match from.read(&mut [0])? {
         0 => Ok(keyspace),

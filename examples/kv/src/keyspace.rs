@@ -111,6 +111,13 @@ impl Keyspace {
         }
     }
 
+    /// Writes a key that is not there, as when all are read; whether it was not.
+    pub fn add(&mut self, key: Vec<u8>, value: Arc<[u8]>, deadline: Option<u64>) -> bool {
+        let key: Key = key.into();
+        self.deadlines.extend(deadline.map(|deadline| (deadline, key.clone())));
+        self.items.insert(key, Item { value, deadline }).is_none()
+    }
+
     /// Writes a key, which expires when it did before.
     pub fn replace(&mut self, key: &[u8], value: Arc<[u8]>) {
         match self.items.get_mut(key) {
