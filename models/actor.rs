@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out, model_timeout};
 use veraft::figure2::{
-    Breach, Command, Config, Entry, Index, Input, Output, Payload, Persistent, Server, ServerId,
-    Timer, TimerDuty,
+    Base, Breach, Command, Config, Entry, Index, Input, Output, Payload, Persistent, Server,
+    ServerId, Timer, TimerDuty,
 };
 
 use crate::judge::Judge;
@@ -31,6 +31,10 @@ pub struct Raft<P: Modelled = Server> {
 /// How many bytes each command of the model is long.
 pub const COMMAND_BYTES: usize = 2;
 
+/// What a state machine was given, in the order in which it was given: all that the machine of
+/// the model keeps, and so what an image of it has in it.
+pub type Handed = Vec<(Index, Entry)>;
+
 /// What an actor holds while it is up: the server, the storage as its records add up to it, and
 /// a state machine that keeps what it was given.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,8 +44,11 @@ pub struct Replica<P = Server> {
     /// All records that the server returned, folded; never copied out of the server, so that a
     /// record somebody forgot is missing here.
     pub stored: Persistent,
-    /// What the state machine was given, in the order in which it was given.
-    pub applied: Vec<(Index, Entry)>,
+    /// What the state machine was given, be it as part of an image.
+    pub applied: Handed,
+    /// The mark whose image the state machine is to become, before what it was `applied` since:
+    /// the node sees to it at once, so in a state there is none.
+    pub restoring: Option<Base>,
     /// The first message that the server took for one that no correct peer sends. All peers of
     /// the model run the same code, so there must be none; that it is kept marks the node, so
     /// that no reduction can take the step for one that changes nothing.
@@ -79,6 +86,27 @@ impl<P: Modelled> Raft<P> {
 }
 
 impl<P: Modelled> Raft<P> {
+    /// An image of the state machine as of `last_index` is durable.
+    pub(crate) fn on_compacted(
+        &self,
+        replica: &mut Cow<'_, Replica<P>>,
+        last_index: Index,
+        out: &mut Out<Self>,
+    ) {
+        self.step(replica, Input::Compacted { last_index }, out);
+    }
+
+    /// Whether `judge` is asked of a step as it is.
+    pub(crate) fn knows(
+        &self,
+        judge: &dyn Judge<P>,
+        before: &P,
+        input: &Input<P::Message>,
+        after: &P,
+    ) -> bool {
+        judge.knows(before, Some(input)) && judge.knows(after, Some(input))
+    }
+
     fn step(
         &self,
         replica: &mut Cow<'_, Replica<P>>,
@@ -95,7 +123,9 @@ impl<P: Modelled> Raft<P> {
         next.missteps.extend(P::missteps(before, &input, &output, &next.server));
         next.untrue_answer = next.untrue_answer.or(answered.err());
         let judge = self.judge.filter(|_| next.objection.is_none());
-        if let Some(judge) = judge {
+        // Of others, the cluster asks it: it knows what they have compacted.
+        if let Some(judge) = judge.filter(|judge| self.knows(*judge, before, &input, &next.server))
+        {
             next.objection = judge.step(before, &input, &output, &next.server);
         }
         next.interpret(output, out);
@@ -109,7 +139,7 @@ impl<P: Modelled> Replica<P> {
     /// Hands every duty on, in the order of duty. The answer to a proposal goes nowhere, once it
     /// is judged: the clients of the model do not wait.
     fn interpret(&mut self, output: Output<P::Message>, out: &mut Out<Raft<P>>) {
-        let Output { persist, send, timers, restore: _, apply, proposal: _, breach } = output;
+        let Output { persist, send, timers, restore, apply, proposal: _, breach } = output;
         for record in persist {
             self.stored.write(record);
             out.save(self.stored.clone());
@@ -122,6 +152,10 @@ impl<P: Modelled> Replica<P> {
                 TimerDuty::Set(timer) => out.set_timer(timer, model_timeout()),
                 TimerDuty::Cancel(timer) => out.cancel_timer(timer),
             }
+        }
+        if restore.is_some() {
+            self.restoring = restore;
+            self.applied.clear();
         }
         self.applied.extend(apply);
         self.breach = self.breach.or(breach);
@@ -151,6 +185,20 @@ pub enum Proposes {
     Blank,
 }
 
+impl Proposes {
+    /// What `server` is asked then.
+    pub(crate) fn input<M>(self, server: &Server) -> Input<M> {
+        let (id, number) = (server.config().id, server.log().last_index() + 1);
+        let command = |number| Payload::Command(Raft::command_to(id, number));
+        let payloads = match self {
+            Proposes::Command => vec![command(number)],
+            Proposes::TwoCommands => vec![command(number), command(number + 1)],
+            Proposes::Blank => vec![Payload::Blank],
+        };
+        Input::Propose { payloads }
+    }
+}
+
 impl<P: Modelled> Actor for Raft<P> {
     type Msg = P::Message;
     type Timer = Timer;
@@ -169,6 +217,7 @@ impl<P: Modelled> Actor for Raft<P> {
             server,
             stored,
             applied: Vec::new(),
+            restoring: None,
             breach: None,
             untrue_answer: None,
             missteps: BTreeSet::new(),
@@ -207,14 +256,9 @@ impl<P: Modelled> Actor for Raft<P> {
         proposes: &Proposes,
         out: &mut Out<Self>,
     ) {
-        let number = replica.server.figure2().log().last_index() + 1;
-        let command = |number| Payload::Command(Raft::command_to(server_id(id), number));
-        let payloads = match proposes {
-            Proposes::Command => vec![command(number)],
-            Proposes::TwoCommands => vec![command(number), command(number + 1)],
-            Proposes::Blank => vec![Payload::Blank],
-        };
-        self.step(replica, Input::Propose { payloads }, out);
+        debug_assert_eq!(replica.server.figure2().config().id, server_id(id));
+        let input = proposes.input(replica.server.figure2());
+        self.step(replica, input, out);
         out.choose_random(CLIENT, vec![Proposes::Command]);
     }
 }

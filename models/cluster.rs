@@ -5,6 +5,8 @@
 //! * **Timers** fire at any time while they run.
 //! * **Restarts** have a budget: a server comes back with what its disk folds to. Downtime
 //!   needs no state of its own, for it looks like delay.
+//! * **Compactions** have a budget: a server's log begins behind any index that its state machine
+//!   was given, for a driver may keep some entries behind its image, or be slow to write it.
 //! * **Torn steps**, where they are asked for: the disk takes its time for each record while the
 //!   server goes on, messages wait for the records before them, and a restart can fall between
 //!   any two.
@@ -41,6 +43,9 @@ pub struct Bounds {
     pub entries: Index,
     /// How many restarts there are in all.
     pub restarts: u32,
+    /// How many times a server compacts its log, in all.
+    #[serde(default)]
+    pub compactions: u32,
 }
 
 /// How the environment behaves, and which reductions are on. The results of searches and saved
@@ -143,6 +148,8 @@ pub enum Action<L = Ref<Letter>> {
     Restart(ServerId),
     /// The disk finishes a write, and the messages that waited for it leave.
     CarryOut(ServerId),
+    /// An image of the state machine as of this index is durable, and the server is told so.
+    Compact(ServerId, Index),
 }
 
 impl<M> Action<Ref<Letter<M>>> {
@@ -153,6 +160,7 @@ impl<M> Action<Ref<Letter<M>>> {
             Action::Propose(id, proposes) => (id, Stimulus::Propose(proposes)),
             Action::Restart(id) => (id, Stimulus::Restart),
             Action::CarryOut(id) => (id, Stimulus::CarryOut),
+            Action::Compact(id, last_index) => (id, Stimulus::Compact(last_index)),
         }
     }
 
@@ -273,7 +281,7 @@ impl<P: Modelled> Cluster<P> {
         self.start.clone().unwrap_or_else(|| self.boot())
     }
 
-    /// Lets every search begin at `state`, with all restarts still to come.
+    /// Lets every search begin at `state`, with all restarts and compactions still to come.
     pub(crate) fn begin_at(&mut self, mut state: ClusterState<P>) {
         let under_way: Vec<_> = state.letters().collect();
         self.lose_all(&mut state);
@@ -284,6 +292,7 @@ impl<P: Modelled> Cluster<P> {
         }
         let mut history = state.visible.history.value.clone();
         history.restarts = 0;
+        history.compactions = 0;
         history.committed_after_restart = false;
         state.visible.history = self.histories.intern(history, &self.renamings);
         self.start = Some(state);
@@ -373,19 +382,21 @@ impl<P: Modelled> Cluster<P> {
         effect: &'static Effect<P>,
     ) -> Ref<History> {
         let restarted = stimulus == Stimulus::Restart;
+        let compacted = matches!(stimulus, Stimulus::Compact(_));
         let node = effect.node;
-        let key =
-            u64::from(before.number()) << 32 | u64::from(node.number()) << 1 | u64::from(restarted);
+        let spent = u64::from(restarted) << 1 | u64::from(compacted);
+        let key = u64::from(before.number()) << 34 | u64::from(node.number()) << 2 | spent;
         recall(met.map(|met| &met.histories), &self.known.histories, key, || {
             let mut history = before.value.clone();
             history.restarts += u32::from(restarted);
+            history.compactions += u32::from(compacted);
             self.record(&mut history, node);
             self.histories.intern(history, &self.renamings)
         })
     }
 
     /// Remembers who leads, and what a step committed. A commit whose records still wait has
-    /// not happened for anybody else.
+    /// not happened for anybody else, but for what the state machine was given.
     fn record(&self, history: &mut History, node: Ref<ModelNode<P>>) {
         let server = node.server();
         let term = server.current_term();
@@ -397,7 +408,7 @@ impl<P: Modelled> Cluster<P> {
         }
         let known = history.committed.len() as Index;
         let waits = !node.pending.is_empty();
-        let newly = if waits { known } else { server.volatile().commit_index };
+        let newly = if waits { node.handed() } else { server.volatile().commit_index };
         for index in known + 1..=newly {
             // A server with a bug may believe in a commit that its log does not reach.
             let Some(entry) = server.log().get(index).cloned() else { break };
@@ -422,6 +433,18 @@ impl<P: Modelled> Cluster<P> {
             stimuli.push(Stimulus::CarryOut);
         }
         stimuli
+    }
+
+    /// How server `id` may compact its log: behind whatever its state machine was given.
+    pub(crate) fn compactions(
+        &self,
+        state: &ClusterState<P>,
+        id: ServerId,
+    ) -> impl Iterator<Item = Stimulus<LetterRef<P>>> + use<P> {
+        let node = state.node(id);
+        let budget = state.visible.history.compactions < self.bounds.compactions;
+        let last = if budget && node.failed.is_none() { node.handed() } else { 0 };
+        (1..=last).map(Stimulus::Compact)
     }
 
     /// Whether server `id` may crash.
@@ -452,6 +475,7 @@ impl<P: Modelled> Model for Cluster<P> {
             if self.may_restart(state, id) {
                 actions.push(Action::Restart(id));
             }
+            actions.extend(self.compactions(state, id).map(|stimulus| stimulus.at(id)));
         }
     }
 

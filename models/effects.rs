@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use stateright::actor::{Actor, Command, Out};
-use veraft::figure2::{Role, Server, ServerId, Term, Timer};
+use veraft::figure2::{Index, Input, Role, Server, ServerId, Term, Timer};
 
-use crate::actor::{Proposes, Raft, Replica, actor_id};
+use crate::actor::{Handed, Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
+use crate::judge::Judge;
 use crate::known::{Met, recall};
 use crate::letters::Letter;
 use crate::mail::Sending;
@@ -17,6 +18,7 @@ use crate::modelled::{LetterRef, Modelled};
 use crate::node::ModelNode;
 use crate::orbit::Ref;
 use crate::successors::Memo;
+use crate::whole::{CompactedStep, leaving_objection, restart_objection};
 
 /// What a node reacts to: an action, without the node. `L` is a reference to a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub(crate) enum Stimulus<L> {
     Propose(Proposes),
     Restart,
     CarryOut,
+    Compact(Index),
 }
 
 impl<L> Stimulus<L> {
@@ -37,6 +40,7 @@ impl<L> Stimulus<L> {
             Stimulus::Propose(proposes) => Action::Propose(id, proposes),
             Stimulus::Restart => Action::Restart(id),
             Stimulus::CarryOut => Action::CarryOut(id),
+            Stimulus::Compact(last_index) => Action::Compact(id, last_index),
         }
     }
 }
@@ -52,7 +56,8 @@ impl<M> Stimulus<Ref<Letter<M>>> {
             Stimulus::Propose(Proposes::TwoCommands) => 4,
             Stimulus::Restart => 5,
             Stimulus::CarryOut => 6,
-            Stimulus::Deliver(letter) => 7 + letter.number(),
+            Stimulus::Deliver(letter) => 7 + 2 * letter.number(),
+            Stimulus::Compact(last_index) => 8 + 2 * last_index as u32,
         }
     }
 }
@@ -134,12 +139,17 @@ impl<P: Modelled> Cluster<P> {
         handler: impl FnOnce(&Raft<P>, &mut Cow<'_, Replica<P>>, &mut Out<Raft<P>>),
     ) -> Asked<P::Message> {
         let before = node.replica.clone();
+        // Of use for compactions alone, and without them it would tell states apart.
+        let given = match self.bounds.compactions {
+            0 => 0,
+            _ => before.server.figure2().volatile().last_applied,
+        };
         let mut replica = Cow::Borrowed(&before);
         let mut out = Out::new();
         handler(&self.actor, &mut replica, &mut out);
         node.replica = replica.into_owned();
         let sets_election_timer = sets_election_timer(&out);
-        Asked { sent: node.interpret(out, self.environment.torn), sets_election_timer }
+        Asked { sent: node.interpret(out, self.environment.torn, given), sets_election_timer }
     }
 
     /// What comes of `stimulus`. An assertion that fails is something that happens to the node.
@@ -167,11 +177,14 @@ impl<P: Modelled> Cluster<P> {
             }
             Stimulus::CarryOut => Asked { sent: next.carry_out(), sets_election_timer: false },
             Stimulus::Deliver(letter) => {
-                let Letter { from, to: _, message } = letter.value.clone();
+                let Letter { from, to: _, message, image } = letter.value.clone();
                 let from = actor_id(from);
-                self.ask(&mut next, |actor, replica, out| {
+                next.receive_image(&message, image);
+                let asked = self.ask(&mut next, |actor, replica, out| {
                     actor.on_msg(me, replica, from, message, out);
-                })
+                });
+                next.look_at_installed(node);
+                asked
             }
             Stimulus::Timeout(timer) => {
                 next.timers.remove(&timer);
@@ -182,12 +195,22 @@ impl<P: Modelled> Cluster<P> {
             Stimulus::Propose(proposes) => self.ask(&mut next, |actor, replica, out| {
                 actor.on_random(me, replica, &proposes, out);
             }),
+            Stimulus::Compact(last_index) => {
+                next.capture(last_index);
+                self.ask(&mut next, |actor, replica, out| {
+                    actor.on_compacted(replica, last_index, out);
+                })
+            }
         };
+        next.discard_images();
         if next.replica.objection.is_none() {
             next.replica.objection = self.objection(stimulus, node, &next, &sent);
         }
-        let letter =
-            |(to, message)| self.letters.intern(Letter { from: id, to, message }, &self.renamings);
+        let images = next.images.clone();
+        let letter = |(to, message)| {
+            let image = images.of_message::<P>(&message);
+            self.letters.intern(Letter { from: id, to, message, image }, &self.renamings)
+        };
         let sent: Vec<_> = sent.into_iter().map(letter).collect();
         let answers = next
             .queued_since(node)
@@ -209,15 +232,42 @@ impl<P: Modelled> Cluster<P> {
         sent: &[(ServerId, P::Message)],
     ) -> Option<String> {
         let judge = self.actor.judge?;
-        let server = &after.replica.server;
-        let started = match stimulus {
-            Stimulus::Restart => judge.restart(&before.disk, server),
-            Stimulus::Deliver(_)
-            | Stimulus::Timeout(_)
-            | Stimulus::Propose(_)
-            | Stimulus::CarryOut => None,
+        let ModelNode { replica, disk, images, .. } = after;
+        let stepped = match stimulus {
+            Stimulus::Restart => restart_objection(judge, &before.disk, replica),
+            Stimulus::CarryOut => None,
+            Stimulus::Deliver(letter) => {
+                let Letter { from, to: _, message, image } = &letter.value;
+                let input = Input::Receive { from: *from, message: message.clone() };
+                self.step_objection(judge, before, input, image.as_ref(), after)
+            }
+            Stimulus::Timeout(timer) => {
+                self.step_objection(judge, before, Input::Timeout(timer), None, after)
+            }
+            Stimulus::Propose(proposes) => {
+                self.step_objection(judge, before, proposes.input(before.server()), None, after)
+            }
+            Stimulus::Compact(last_index) => {
+                self.step_objection(judge, before, Input::Compacted { last_index }, None, after)
+            }
         };
-        started.or_else(|| judge.leaving(&after.disk, server, sent))
+        stepped.or_else(|| leaving_objection(judge, disk, replica, images, sent))
+    }
+
+    /// What the judge says against a step of which the actor has not asked it.
+    fn step_objection(
+        &self,
+        judge: &dyn Judge<P>,
+        before: &ModelNode<P>,
+        input: Input<P::Message>,
+        image: Option<&Handed>,
+        after: &ModelNode<P>,
+    ) -> Option<String> {
+        let (before, images, after) = (&before.replica, &after.images, &after.replica);
+        if self.actor.knows(judge, &before.server, &input, &after.server) {
+            return None;
+        }
+        CompactedStep { before, input, image, after, images }.objection(judge)
     }
 }
 

@@ -37,6 +37,8 @@ pub struct History {
     pub committed: Vec<Ref<Event>>,
     /// How many restarts there were.
     pub restarts: u32,
+    /// How many compactions there were.
+    pub compactions: u32,
     /// Whether something was committed after a restart.
     pub committed_after_restart: bool,
 }
@@ -79,7 +81,7 @@ impl Component for Event {
 impl Component for History {
     fn lanes(&self, renamings: &[Renaming]) -> Box<[u64]> {
         let lane = |(place, renaming): (usize, &Renaming)| {
-            let counted = (self.restarts, self.committed_after_restart);
+            let counted = (self.restarts, self.compactions, self.committed_after_restart);
             let start = keyed_hash_of(renaming.key(), &counted);
             self.events().fold(start, |sum, event| sum.wrapping_add(event.lane(place)))
         };

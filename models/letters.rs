@@ -1,4 +1,4 @@
-//! A letter under way, and what it can mean, given its sender and its receiver: nothing more, the
+//! A letter under way, with what goes along with it, and what it can mean, given its sender and its receiver: nothing more, the
 //! same as others, or itself. A state keeps one letter of each meaning.
 
 use std::hash::Hash;
@@ -6,6 +6,7 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 use veraft::figure2::{Message, ServerId, Term};
 
+use crate::actor::Handed;
 use crate::interned::renamed_lanes;
 use crate::orbit::{Component, Rename, Renaming};
 
@@ -18,6 +19,18 @@ pub struct Letter<M = Message> {
     pub to: ServerId,
     /// What it says.
     pub message: M,
+    /// What the image has in it that goes along with an InstallSnapshot; none where nothing does.
+    /// No server reads it, and the sender's machine alone decides it, so among correct servers it
+    /// follows from the mark. Neither a saved trace nor a script tells it.
+    #[serde(skip)]
+    pub image: Option<Handed>,
+}
+
+impl<M: Eq> Letter<M> {
+    /// Whether the other is from the same server, for the same, and says the same.
+    pub fn says(&self, other: &Letter<M>) -> bool {
+        (self.from, self.to, &self.message) == (other.from, other.to, &other.message)
+    }
 }
 
 /// What a letter means from now on.
@@ -53,11 +66,12 @@ pub enum Shared {
 
 impl<M: Rename> Rename for Letter<M> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Letter { from, to, message } = self;
+        let Letter { from, to, message, image } = self;
         Letter {
             from: from.rename(renaming),
             to: to.rename(renaming),
             message: message.rename(renaming),
+            image: image.rename(renaming),
         }
     }
 }

@@ -8,8 +8,9 @@ use std::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use veraft::driver::Protocol;
-use veraft::figure2::{Input, Output, Term};
+use veraft::figure2::{Entry, Input, Output, Term};
 
+use crate::actor::Handed;
 use crate::interned::Ref;
 use crate::letters::{Letter, Meaning};
 use crate::node::ModelNode;
@@ -46,6 +47,20 @@ pub trait Modelled: Protocol<Message: Said> + Value {
         receiver: &ModelNode<Self>,
         last_term: Term,
     ) -> Meaning;
+
+    /// The same server, with a log that begins at the beginning: `compacted` is what is missing
+    /// there. None where a protocol does not say.
+    fn with_whole_log(&self, compacted: &[Entry]) -> Option<Self> {
+        let _ = compacted;
+        None
+    }
+
+    /// What a server with a whole log sends in the place of an InstallSnapshot with this image;
+    /// none if `message` is no such thing.
+    fn whole_message(message: &Self::Message, image: &Handed) -> Option<Self::Message> {
+        let _ = (message, image);
+        None
+    }
 
     /// What is wrong with a step, by the rules of the protocol: see
     /// [`properties::missteps`](crate::properties::missteps).

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use stateright::Model;
-use veraft::figure2::{Message, Server, ServerId, Timer};
+use veraft::figure2::{Index, Message, Server, ServerId, Timer};
 
 use crate::actor::Proposes;
 use crate::cluster::{Action, Cluster};
@@ -53,6 +53,13 @@ pub enum Move<M = Message> {
         /// The server whose disk it is.
         server: ServerId,
     },
+    /// See [`Action::Compact`].
+    Compact {
+        /// The server whose log begins later.
+        server: ServerId,
+        /// The last index that the image has in it.
+        last_index: Index,
+    },
     /// Every letter under way is lost. A search needs no such step, for it may leave a letter
     /// undelivered; a script says so to keep what follows small.
     LoseAll,
@@ -68,6 +75,7 @@ impl<M: Clone> From<Action<Ref<Letter<M>>>> for Move<M> {
             Action::Propose(server, Proposes::Blank) => Move::ProposeBlank { server },
             Action::Restart(server) => Move::Restart { server },
             Action::CarryOut(server) => Move::DiskWrite { server },
+            Action::Compact(server, last_index) => Move::Compact { server, last_index },
         }
     }
 }
@@ -82,7 +90,8 @@ impl<M> Move<M> {
             | Move::ProposeTwo { server }
             | Move::ProposeBlank { server }
             | Move::Restart { server }
-            | Move::DiskWrite { server } => Some(*server),
+            | Move::DiskWrite { server }
+            | Move::Compact { server, last_index: _ } => Some(*server),
             Move::LoseAll => None,
         }
     }
@@ -103,6 +112,8 @@ pub enum Impossible {
     NotLeader(ServerId),
     /// The server's disk has nothing to write.
     NothingToWrite(ServerId),
+    /// The server's state machine was not given what the image is to have in it.
+    NotApplied(ServerId, Index),
 }
 
 impl std::error::Error for Impossible {}
@@ -121,6 +132,9 @@ impl fmt::Display for Impossible {
             }
             Impossible::NotLeader(id) => write!(f, "{id} does not lead"),
             Impossible::NothingToWrite(id) => write!(f, "{id}'s disk has nothing to write"),
+            Impossible::NotApplied(id, index) => {
+                write!(f, "{id} has not applied entry {index}")
+            }
         }
     }
 }
@@ -185,7 +199,7 @@ impl<P: Modelled> Cluster<P> {
         }
         let action = match next {
             Move::Deliver(letter) => {
-                let under_way = state.letters().find(|there| there.value == *letter);
+                let under_way = state.letters().find(|there| there.value.says(letter));
                 Action::Deliver(under_way.ok_or(Impossible::NotUnderWay)?)
             }
             Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
@@ -203,13 +217,18 @@ impl<P: Modelled> Cluster<P> {
             Move::ProposeBlank { .. } => Action::Propose(id, Proposes::Blank),
             Move::Restart { .. } => Action::Restart(id),
             Move::DiskWrite { .. } => Action::CarryOut(id),
+            Move::Compact { last_index, .. } if node.handed() < *last_index => {
+                return Err(Impossible::NotApplied(id, *last_index));
+            }
+            Move::Compact { last_index, .. } => Action::Compact(id, *last_index),
             Move::LoseAll => return Ok(None),
         };
         Ok(Some(action))
     }
 
     /// The same cluster, as `prefix` leaves it: history, witnesses and letters are those of a
-    /// cluster that went this way from its first boot. Restarts are counted from there on.
+    /// cluster that went this way from its first boot. Restarts and compactions are counted from
+    /// there on.
     ///
     /// The prefix names letters that a reduction might have dropped, and steps that one would
     /// have taken by itself, so it runs without any.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
-use veraft::figure2::{Index, Log, Message, Persistent, Server, ServerId, Term, Timer};
+use veraft::figure2::{Base, Index, Log, Message, Persistent, Server, ServerId, Term, Timer};
 
-use crate::actor::{Raft, Replica, server_id};
+use crate::actor::{Handed, Raft, Replica, server_id};
+use crate::images::HeldImages;
 use crate::interned::renamed_lanes;
 use crate::modelled::Modelled;
 use crate::orbit::{Component, Rename, Renaming};
@@ -25,6 +26,8 @@ pub struct ModelNode<P: Modelled = Server> {
     pub timers: BTreeSet<Timer>,
     /// What the disk has yet to write, in order: empty unless steps can be torn.
     pub pending: Withheld<P::Message>,
+    /// What the images have in them that are durable beside the disk's records.
+    pub images: HeldImages,
     /// What the rest of the world has seen of this server.
     pub witness: Witness,
     /// The assertion that failed in the server, if one did; it does nothing more then.
@@ -43,6 +46,8 @@ pub struct Witness {
     pub led: Option<(Term, Log)>,
     /// The highest commit index since the last restart.
     pub commit_index: Index,
+    /// The highest index applied since the last restart.
+    pub last_applied: Index,
 }
 
 impl<P: Modelled> ModelNode<P> {
@@ -53,10 +58,11 @@ impl<P: Modelled> ModelNode<P> {
             disk: Persistent::default(),
             timers: BTreeSet::new(),
             pending: Withheld::default(),
+            images: HeldImages::default(),
             witness: Witness::default(),
             failed: None,
         };
-        let sent = node.interpret(out, false);
+        let sent = node.interpret(out, false, 0);
         assert!(sent.is_empty(), "a server that starts has nothing to say");
         node
     }
@@ -71,6 +77,12 @@ impl<P: Modelled> ModelNode<P> {
         self.replica.server.figure2()
     }
 
+    /// The highest index that the state machine was given: what waits for the disk, it was not.
+    pub fn handed(&self) -> Index {
+        let first = self.pending.iter().next();
+        first.map_or(self.server().volatile().last_applied, |pending| pending.handed)
+    }
+
     /// Everything volatile is lost, and the server starts from its disk.
     pub fn restart(
         &mut self,
@@ -81,16 +93,62 @@ impl<P: Modelled> ModelNode<P> {
         self.timers.clear();
         self.pending = Withheld::default();
         self.witness.commit_index = 0;
-        self.interpret(out, false)
+        self.witness.last_applied = 0;
+        self.interpret(out, false, 0)
+    }
+
+    /// An image of the state machine as of `last_index` becomes durable.
+    pub fn capture(&mut self, last_index: Index) {
+        self.images.capture(last_index, &self.replica.applied);
+    }
+
+    /// The image that came with `message`, if one did, becomes durable: before it is handed over.
+    pub fn receive_image(&mut self, message: &P::Message, image: Option<Handed>) {
+        if let (Some(base), Some(content)) = (snapshot_of::<P>(message), image) {
+            self.images.receive(base.last_index, content);
+        }
+    }
+
+    /// If an image was installed since `before`, it is remembered whether entries stayed behind it.
+    pub fn look_at_installed(&mut self, before: &ModelNode<P>) {
+        let log = self.replica.server.figure2().log();
+        if log.base() != before.server().log().base() && !log.entries().is_empty() {
+            self.images.stands_before_entries(log.base().last_index);
+        }
+    }
+
+    /// The images that no log begins behind go: neither the server's own, nor one that is on the
+    /// disk or will be. So does the image of a crash that came before the record of its mark.
+    pub fn discard_images(&mut self) {
+        let disks = self.pending.iter().map(|pending| &pending.save).chain([&self.disk]);
+        let logs = disks.map(Persistent::log).chain([self.replica.server.figure2().log()]);
+        let named: BTreeSet<Index> = logs.map(|log| log.base().last_index).collect();
+        self.images.retain(|index| named.contains(&index));
+    }
+
+    /// The state machine becomes the image that the server asked for, if there is one, and has
+    /// been given since what was applied since.
+    fn restore(&mut self) {
+        let Some(base) = self.replica.restoring.take() else { return };
+        let since = std::mem::take(&mut self.replica.applied);
+        self.replica.applied = self.images.content(base.last_index).cloned().unwrap_or_default();
+        self.replica.applied.extend(since);
     }
 
     /// The actor's commands, as the environment carries them out; answers what left at once. If
-    /// steps are `torn`, records wait for the disk, and messages for the records before them.
-    pub fn interpret(&mut self, out: Out<Raft<P>>, torn: bool) -> Vec<(ServerId, P::Message)> {
+    /// steps are `torn`, records wait for the disk, and messages for the records before them;
+    /// `given` is what the state machine was given before, as [`Pending::handed`] has it.
+    pub fn interpret(
+        &mut self,
+        out: Out<Raft<P>>,
+        torn: bool,
+        given: Index,
+    ) -> Vec<(ServerId, P::Message)> {
+        self.restore();
         let mut sent = Vec::new();
         for command in out {
             match command {
-                ActorCommand::Save(save) if torn => self.pending.write(save),
+                ActorCommand::Save(save) if torn => self.pending.write(save, given),
                 ActorCommand::Save(storage) => self.disk = storage,
                 ActorCommand::Send(to, message) if P::waits_for_records(&message) => {
                     sent.extend(self.pending.send(server_id(to), message));
@@ -128,7 +186,9 @@ impl<P: Modelled> ModelNode<P> {
 
     /// The disk finishes its first write, and what waited for it leaves.
     pub fn carry_out(&mut self) -> Vec<(ServerId, P::Message)> {
-        let Some(Pending { save, send }) = self.pending.carry_out() else { return Vec::new() };
+        let Some(Pending { save, handed: _, send }) = self.pending.carry_out() else {
+            return Vec::new();
+        };
         self.disk = save;
         let sent: Vec<_> = send.into_iter().collect();
         self.observe(&sent);
@@ -163,6 +223,18 @@ impl<P: Modelled> ModelNode<P> {
             _ => Some((server.current_term(), log.clone())),
         };
         witness.commit_index = witness.commit_index.max(server.volatile().commit_index);
+        witness.last_applied = witness.last_applied.max(server.volatile().last_applied);
+    }
+}
+
+/// The mark of the InstallSnapshot that a message is, if it is one.
+pub(crate) fn snapshot_of<P: Modelled>(message: &P::Message) -> Option<Base> {
+    match P::core_message(message)? {
+        Message::InstallSnapshot(request) => Some(request.base),
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntries(_)
+        | Message::AppendEntriesReply(_) => None,
     }
 }
 
@@ -180,8 +252,19 @@ impl Witness {
 
 impl<P: Modelled> Rename for Replica<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Replica { server, stored, applied, breach, untrue_answer, missteps, objection } = self;
+        let Replica {
+            server,
+            stored,
+            applied,
+            restoring,
+            breach,
+            untrue_answer,
+            missteps,
+            objection,
+        } = self;
         Replica {
+            // A mark names no server.
+            restoring: *restoring,
             server: server.rename(renaming),
             stored: stored.rename(renaming),
             applied: applied.rename(renaming),
@@ -197,24 +280,26 @@ impl<P: Modelled> Rename for Replica<P> {
 
 impl Rename for Witness {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Witness { term, votes, led, commit_index } = self;
+        let Witness { term, votes, led, commit_index, last_applied } = self;
         Witness {
             term: *term,
             votes: votes.rename(renaming),
             led: led.rename(renaming),
             commit_index: *commit_index,
+            last_applied: *last_applied,
         }
     }
 }
 
 impl<P: Modelled> Rename for ModelNode<P> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let ModelNode { replica, disk, timers, pending, witness, failed } = self;
+        let ModelNode { replica, disk, timers, pending, images, witness, failed } = self;
         ModelNode {
             replica: replica.rename(renaming),
             disk: disk.rename(renaming),
             timers: timers.clone(),
             pending: pending.rename(renaming),
+            images: images.rename(renaming),
             witness: witness.rename(renaming),
             failed: failed.clone(),
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use veraft::figure2::Server;
 
+use crate::actor::Handed;
 use crate::cluster::Cluster;
 use crate::history::{Event, History};
 use crate::interned::Interned;
@@ -61,7 +62,8 @@ pub struct Told {
 #[serde(bound = "")]
 struct Telling<P: Modelled> {
     nodes: Vec<ModelNode<P>>,
-    letters: Vec<Letter<P::Message>>,
+    /// Each with what goes along with it.
+    letters: Vec<(Letter<P::Message>, Option<Handed>)>,
     shared: Vec<Shared>,
     /// For each letter its number, and that of what it shares with others, if it does.
     mail: Vec<Vec<(u32, Option<u32>)>>,
@@ -74,6 +76,7 @@ struct Telling<P: Modelled> {
 struct ToldHistory {
     events: Vec<u32>,
     restarts: u32,
+    compactions: u32,
     committed_after_restart: bool,
 }
 
@@ -164,11 +167,15 @@ impl<P: Modelled> Cluster<P> {
         let history = |history: &Ref<History>| ToldHistory {
             events: history.events().map(Interned::number).collect(),
             restarts: history.restarts,
+            compactions: history.compactions,
             committed_after_restart: history.committed_after_restart,
         };
         let news: Telling<P> = Telling {
             nodes: values(&names.nodes[told.nodes..]),
-            letters: values(&names.letters[told.letters..]),
+            letters: values(&names.letters[told.letters..])
+                .into_iter()
+                .map(|letter| (letter.clone(), letter.image))
+                .collect(),
             shared: values(&names.shared[told.shared..]),
             mail: names.mail[told.mail..].iter().map(numbers).collect(),
             events: values(&names.events[told.events..]),
@@ -201,7 +208,9 @@ impl<P: Modelled> Cluster<P> {
         let Telling { nodes, letters, shared, mail, events, histories } = told;
         let renamings = &self.renamings;
         names.nodes.extend(nodes.into_iter().map(|node| self.nodes.intern(node, renamings)));
-        names.letters.extend(letters.into_iter().map(|l| self.letters.intern(l, renamings)));
+        let whole = |(letter, image)| Letter { image, ..letter };
+        let letters = letters.into_iter().map(whole);
+        names.letters.extend(letters.map(|letter| self.letters.intern(letter, renamings)));
         names.shared.extend(shared.into_iter().map(|s| self.shared.intern(s, renamings)));
         names.events.extend(events.into_iter().map(|e| self.events.intern(e, renamings)));
         for posts in mail {
@@ -213,8 +222,9 @@ impl<P: Modelled> Cluster<P> {
             let mail: Mail<LetterRef<P>> = posts.into_iter().map(post).collect::<Result<_, _>>()?;
             names.mail.push(self.mail.intern(mail, renamings));
         }
-        for ToldHistory { events, restarts, committed_after_restart } in histories {
-            let mut history = History { restarts, committed_after_restart, ..History::default() };
+        for ToldHistory { events, restarts, compactions, committed_after_restart } in histories {
+            let counted = History { restarts, compactions, ..History::default() };
+            let mut history = History { committed_after_restart, ..counted };
             for event in events {
                 history.remember(known(&names.events, event)?);
             }

@@ -140,7 +140,7 @@ mod tests {
         let torn = Environment { torn: true, ..saturated };
         let audited = Environment { audit: true, ..saturated };
         for environment in [saturated, torn, audited] {
-            let bounds = Bounds { servers: 3, terms: 1, entries: 1, restarts: 1 };
+            let bounds = Bounds { servers: 3, terms: 1, entries: 1, restarts: 1, compactions: 0 };
             let cluster = Cluster::new(bounds, environment);
             let mut queue = cluster.init_states();
             let (mut seen, mut letters) = (HashSet::new(), 0);

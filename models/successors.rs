@@ -62,6 +62,14 @@ impl<P: Modelled> Cluster<P> {
                 self.apply(Some(met), next, Stimulus::Restart, effect);
                 visit(next);
             }
+            for stimulus in self.compactions(state, id) {
+                let effect = self.effect(Some(met), node, stimulus);
+                if effect.node != node {
+                    next.copy_from(state);
+                    self.apply(Some(met), next, stimulus, effect);
+                    visit(next);
+                }
+            }
         }
     }
 }

@@ -78,7 +78,8 @@ impl<P: Modelled> Unfolding<'_, P> {
             Action::Timeout(..)
             | Action::Propose(..)
             | Action::Restart(_)
-            | Action::CarryOut(_) => None,
+            | Action::CarryOut(_)
+            | Action::Compact(..) => None,
         };
         // A step of the path is taken anyway, with all it needs.
         let before = trigger.map_or(0, |step| self.steps[step].silent_steps);
@@ -124,7 +125,8 @@ impl<P: Modelled> Unfolding<'_, P> {
                         Stimulus::Timeout(_)
                         | Stimulus::Propose(_)
                         | Stimulus::Restart
-                        | Stimulus::CarryOut => 0,
+                        | Stimulus::CarryOut
+                        | Stimulus::Compact(_) => 0,
                     };
                     let is_better = |letter: &LetterRef<P>| {
                         self.steps_to(letter).is_none_or(|known| before + 1 < known)

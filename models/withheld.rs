@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use veraft::driver::Gate;
-use veraft::figure2::{Message, Persistent, ServerId};
+use veraft::figure2::{Index, Message, Persistent, ServerId};
 
 use crate::orbit::{Rename, Renaming};
 
@@ -25,6 +25,9 @@ use crate::orbit::{Rename, Renaming};
 pub struct Pending<M = Message> {
     /// What will be durable.
     pub save: Persistent,
+    /// How much the state machine has been given until then, where servers compact their logs;
+    /// else 0. What a step gives it waits for the records before that, as messages do.
+    pub handed: Index,
     /// What leaves then.
     pub send: BTreeSet<(ServerId, M)>,
 }
@@ -65,9 +68,9 @@ impl<M> Default for Withheld<M> {
 
 impl<M: Clone + Ord> Withheld<M> {
     /// A record waits for the disk, and with it all that comes behind.
-    pub fn write(&mut self, save: Persistent) {
-        let given_back =
-            self.gate.enter(Item::Write(Pending { save, send: BTreeSet::new() }), true);
+    pub fn write(&mut self, save: Persistent, handed: Index) {
+        let pending = Pending { save, handed, send: BTreeSet::new() };
+        let given_back = self.gate.enter(Item::Write(pending), true);
         assert!(given_back.is_none(), "a record has left before it was written");
         self.fold();
     }
@@ -172,8 +175,8 @@ impl<M: Hash> Hash for Withheld<M> {
 
 impl<M: Rename + Ord> Rename for Pending<M> {
     fn rename(&self, renaming: &Renaming) -> Self {
-        let Pending { save, send } = self;
-        Pending { save: save.rename(renaming), send: send.rename(renaming) }
+        let Pending { save, handed, send } = self;
+        Pending { save: save.rename(renaming), handed: *handed, send: send.rename(renaming) }
     }
 }
 
@@ -200,7 +203,7 @@ mod tests {
 
     fn pending(term: Term, replies: &[Term]) -> Pending {
         let send = replies.iter().map(|&term| (ServerId(1), reply(term))).collect();
-        Pending { save: stored(term), send }
+        Pending { save: stored(term), handed: 0, send }
     }
 
     #[test]
@@ -208,9 +211,9 @@ mod tests {
         let mut held = Withheld::default();
         assert_eq!(held.carry_out(), None);
         assert_eq!(held.send(ServerId(1), reply(1)), Some((ServerId(1), reply(1))));
-        held.write(stored(1));
+        held.write(stored(1), 0);
         assert_eq!(held.send(ServerId(1), reply(1)), None);
-        held.write(stored(2));
+        held.write(stored(2), 0);
         assert_eq!(held.send(ServerId(1), reply(2)), None);
         assert_eq!(held.carry_out(), Some(pending(1, &[1])));
         assert_eq!(held.carry_out(), Some(pending(2, &[2])));
@@ -222,7 +225,7 @@ mod tests {
     fn queues_that_leave_alike_are_one_and_known_by_their_writes() {
         let queue = |replies: &[Term]| {
             let mut held = Withheld::default();
-            held.write(stored(1));
+            held.write(stored(1), 0);
             replies.iter().for_each(|&term| assert_eq!(held.send(ServerId(1), reply(term)), None));
             held
         };

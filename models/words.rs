@@ -180,7 +180,9 @@ fn lines<P: Modelled>(state: &ClusterState<P>) -> Vec<(&'static str, String)> {
     let events = history.events().map(|e| ("so far", event(e)));
     let restarts = history.restarts;
     let restarts = (restarts > 0).then(|| ("so far", format!("{restarts} restarts")));
-    servers.chain(letters).chain(events).chain(restarts).collect()
+    let compactions = history.compactions;
+    let compactions = (compactions > 0).then(|| ("so far", format!("{compactions} compactions")));
+    servers.chain(letters).chain(events).chain(restarts).chain(compactions).collect()
 }
 
 /// What a step changed, line by line.
@@ -220,7 +222,7 @@ impl<M: Said> fmt::Display for Action<Ref<Letter<M>>> {
 impl<M: Said> fmt::Display for Move<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Move::Deliver(Letter { from, to, message }) => {
+            Move::Deliver(Letter { from, to, message, image: _ }) => {
                 write!(f, "{to} receives from {from}: {}", message.in_words())
             }
             Move::Timeout { server, timer: Timer::Election } => {
@@ -234,6 +236,9 @@ impl<M: Said> fmt::Display for Move<M> {
             Move::ProposeBlank { server } => write!(f, "{server} appends a blank"),
             Move::Restart { server } => write!(f, "{server} crashes and restarts"),
             Move::DiskWrite { server } => write!(f, "{server}'s disk finishes a write"),
+            Move::Compact { server, last_index } => {
+                write!(f, "{server} compacts its log up to {last_index}")
+            }
             Move::LoseAll => write!(f, "every message under way is lost"),
         }
     }

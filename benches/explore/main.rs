@@ -140,7 +140,7 @@ fn beside_spin() {
         println!("SPIN is left out: spin or gcc is not on the PATH");
         return;
     }
-    let bounds = Bounds { servers: 3, terms: 2, entries: 0, restarts: 0 };
+    let bounds = Bounds { servers: 3, terms: 2, entries: 0, restarts: 0, compactions: 0 };
     let plain = Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() };
     let folder = std::env::temp_dir().join(format!("veraft-spin-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the folder for scratch files can be written");

@@ -5,6 +5,7 @@
 mod cluster;
 mod failover;
 mod image;
+mod images;
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +25,7 @@ struct Outcome {
 
 type Bench = (&'static str, fn() -> Outcome);
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 11] = [
     ("memory", memory),
     ("disk", disk),
     ("latency", latency),
@@ -32,6 +33,8 @@ const BENCHES: [Bench; 9] = [
     ("idle", idle),
     ("bytes", bytes),
     ("start", start),
+    ("growth", images::growth),
+    ("restart", images::restart),
     ("image", image),
     ("laggard", laggard),
 ];

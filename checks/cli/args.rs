@@ -54,7 +54,7 @@ pub(super) enum Command {
     Invariant(InvariantArgs),
     /// Has solvers prove safety, for any number of servers, terms and entries
     Prove(ProveArgs),
-    /// Prints a page that is written from the source: docs/figure2.md or docs/proof.md
+    /// Prints a page that is written from the source: docs/figure2.md, docs/thesis.md or docs/proof.md
     Rules(RulesArgs),
 }
 

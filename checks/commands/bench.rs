@@ -162,11 +162,15 @@ type Growth = Vec<(&'static str, Vec<(u64, u64)>)>;
 
 fn growth(scope: &Scope) -> Result<Growth, BenchError> {
     let most = scope.bounds;
-    let bounds: [(_, _, _, With); 4] = [
+    let bounds: [(_, _, _, With); 5] = [
         ("servers", 1, most.servers as u64, |b, n| Bounds { servers: n as usize, ..b }),
         ("terms", 1, most.terms, |b, n| Bounds { terms: n, ..b }),
         ("entries", 0, most.entries, |b, n| Bounds { entries: n, ..b }),
         ("restarts", 0, u64::from(most.restarts), |b, n| Bounds { restarts: n as u32, ..b }),
+        ("compactions", 0, u64::from(most.compactions), |b, n| Bounds {
+            compactions: n as u32,
+            ..b
+        }),
     ];
     bounds
         .into_iter()
@@ -238,11 +242,12 @@ fn measured(
     drop(listeners);
     let start = |process: usize| {
         let mut command = Command::new(std::env::current_exe()?);
-        let Bounds { servers, terms, entries, restarts } = bounds;
+        let Bounds { servers, terms, entries, restarts, compactions } = bounds;
         command.args(["run", scope, "--engine", "timely", "--json"]);
         command.args(["--workers", &workers.to_string(), "--servers", &servers.to_string()]);
         command.args(["--terms", &terms.to_string(), "--entries", &entries.to_string()]);
         command.args(["--restarts", &restarts.to_string()]);
+        command.args(["--compactions", &compactions.to_string()]);
         if processes > 1 {
             command.arg("--hosts").arg(&hosts).args(["--process", &process.to_string()]);
         }

@@ -15,19 +15,27 @@ pub fn run(out: &mut Printer) -> u8 {
     0
 }
 
+/// How bounds name a budget of compactions, if there is one.
+fn compacting(compactions: u32) -> String {
+    match compactions {
+        0 => String::new(),
+        _ => format!("+{compactions}C"),
+    }
+}
+
 /// The table of scopes, and the names of properties.
 fn table() -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["scope", "s/t/e/r", "states", "depth", "hold", "found"]);
     for scope in SCOPES {
-        let Bounds { servers, terms, entries, restarts } = scope.bounds;
+        let Bounds { servers, terms, entries, restarts, compactions } = scope.bounds;
         let pinned = scope.pinned.map(|pinned| HumanCount(pinned.unique_states).to_string());
         let depth = scope.pinned.and_then(|pinned| pinned.depth).map(|depth| depth.to_string());
         let (hold, found) = scope.expected();
         table.add_row([
             scope.name.to_owned(),
-            format!("{servers}/{terms}/{entries}/{restarts}"),
+            format!("{servers}/{terms}/{entries}/{restarts}{}", compacting(compactions)),
             pinned.unwrap_or_default(),
             depth.unwrap_or_default(),
             hold.to_string(),
@@ -49,7 +57,7 @@ fn table() -> String {
     };
     let abouts: String = SCOPES.iter().map(about).collect();
     format!(
-        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts;\n\
+        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts; +2C: 2 compactions;\n\
          hold, found: how many invariants hold, how much is reached; all pinned\n\n\
          must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),

@@ -19,6 +19,8 @@ pub struct RulesArgs {
 enum Page {
     /// docs/figure2.md: each rule, where it stands, what falls without it
     Figure2,
+    /// docs/thesis.md: the same of snapshots, which are beyond Figure 2
+    Thesis,
     /// docs/proof.md: what is proved, from what, and what ties it to the code
     Proof,
 }
@@ -27,6 +29,7 @@ enum Page {
 pub fn run(args: &RulesArgs, out: &mut Printer) -> u8 {
     out.text(match args.page {
         Page::Figure2 => rules::page::page(),
+        Page::Thesis => rules::page::thesis(),
         Page::Proof => proof::page::page(),
     });
     0

@@ -50,6 +50,9 @@ pub fn run(args: RunArgs, before: OutputArgs, out: &mut Printer) -> Result<u8, S
             if scope.bounds.restarts > 0 {
                 return Err("--restarts: actor-model has none".to_owned());
             }
+            if scope.bounds.compactions > 0 {
+                return Err("--compactions: actor-model has none".to_owned());
+            }
         }
     }
     if let Some(problem) = scope.problem() {

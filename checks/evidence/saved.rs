@@ -121,6 +121,7 @@ impl Saved {
             servers: bounds.servers,
             torn: environment.torn,
             max_append_bytes,
+            compactions: bounds.compactions > 0,
             judge: Some(&REFINEMENT),
         }
     }

@@ -35,6 +35,7 @@ pub fn walk(scope: &Scope, seed: u64, steps: u64) -> Walk {
         terms: u64::from(endless),
         entries: if scope.bounds.entries > 0 { u64::from(endless) } else { 0 },
         restarts: if scope.bounds.restarts > 0 { endless } else { 0 },
+        compactions: if scope.bounds.compactions > 0 { endless } else { 0 },
     };
     let cluster = Cluster::new(bounds, scope.environment()).judged_by(&REFINEMENT);
     let cluster = scope.begin(cluster);

@@ -23,6 +23,9 @@ pub struct ScopeArgs {
     /// Restarts in all
     #[arg(long, value_name = "R")]
     restarts: Option<u32>,
+    /// Compactions of logs in all
+    #[arg(long, value_name = "C")]
+    compactions: Option<u32>,
 }
 
 impl ScopeArgs {
@@ -33,6 +36,7 @@ impl ScopeArgs {
         bounds.terms = self.terms.unwrap_or(bounds.terms);
         bounds.entries = self.entries.unwrap_or(bounds.entries);
         bounds.restarts = self.restarts.unwrap_or(bounds.restarts);
+        bounds.compactions = self.compactions.unwrap_or(bounds.compactions);
     }
 }
 

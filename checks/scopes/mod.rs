@@ -67,7 +67,11 @@ const MAXIMAL: Environment = Environment { saturation: true, antichain: true, ..
 const MAXIMAL_BLANKS: Environment = Environment { blanks: true, ..MAXIMAL };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
-    Bounds { servers, terms, entries, restarts }
+    Bounds { servers, terms, entries, restarts, compactions: 0 }
+}
+
+const fn compacting(bounds: Bounds, compactions: u32) -> Bounds {
+    Bounds { compactions, ..bounds }
 }
 
 const fn scope(
@@ -177,6 +181,49 @@ pub const SCOPES: &[Scope] = &[
     on_request(scope("terms-huge", "the largest exhausted", bounds(3, 3, 3, 2), MAXIMAL)),
     on_request(scope("five-restart", "`five-log`, a restart", bounds(5, 2, 1, 1), MAXIMAL)),
     scope("five", "elections among five servers", bounds(5, 2, 0, 1), REDUCED),
+    scope(
+        "snapshots",
+        "compaction and InstallSnapshot",
+        compacting(bounds(3, 2, 2, 1), 1),
+        MAXIMAL,
+    ),
+    scope("snap-terms", "the same up to term 3", compacting(bounds(3, 3, 1, 1), 1), MAXIMAL),
+    scope("snap-log", "every state of one term", compacting(bounds(3, 1, 2, 0), 1), REDUCED),
+    scope("snap-torn", "crashes between image and mark", compacting(bounds(3, 1, 1, 1), 1), TORN),
+    scope("snap-alone", "a server alone, torn steps", compacting(bounds(1, 3, 3, 2), 3), TORN),
+    scope("snap-pair", "two servers", compacting(bounds(2, 3, 2, 1), 2), REDUCED),
+    scope("snap-even", "four servers", compacting(bounds(4, 2, 1, 0), 1), MAXIMAL),
+    scope("snap-plain", "without any reduction", compacting(bounds(3, 1, 1, 0), 1), PLAIN),
+    on_request(scope(
+        "snap-blank",
+        "behind blanks",
+        compacting(bounds(3, 2, 2, 0), 1),
+        MAXIMAL_BLANKS,
+    )),
+    on_request(scope(
+        "snap-twice",
+        "`snapshots`, two compactions",
+        compacting(bounds(3, 2, 2, 1), 2),
+        MAXIMAL,
+    )),
+    on_request(scope(
+        "snap-huge",
+        "two restarts, two compactions",
+        compacting(bounds(3, 2, 2, 2), 2),
+        MAXIMAL,
+    )),
+    on_request(scope(
+        "snap-batch",
+        "three entries, one a message",
+        compacting(bounds(3, 2, 3, 0), 1),
+        Environment { batch: Some(1), ..MAXIMAL },
+    )),
+    on_request(scope(
+        "snap-torn-log",
+        "torn steps, two entries",
+        compacting(bounds(3, 1, 2, 0), 1),
+        Environment { torn: true, ..MAXIMAL },
+    )),
 ];
 
 /// The scopes of the default run.
@@ -279,7 +326,7 @@ impl Scope {
 
     /// What is wrong with the bounds, if anything is.
     pub fn problem(&self) -> Option<String> {
-        let Bounds { servers, terms, entries, restarts: _ } = self.bounds;
+        let Bounds { servers, terms, entries, restarts: _, compactions: _ } = self.bounds;
         let symmetry = self.environment().symmetry;
         if self.start.is_some()
             && find(self.name).is_some_and(|named| named.bounds.servers != servers)
@@ -309,7 +356,7 @@ impl Scope {
 
 /// Every property that a scope of the cluster can have.
 pub fn all_properties() -> Vec<Property<Cluster>> {
-    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1 };
+    let most = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1, compactions: 1 };
     let mut all = properties::of(&most, &BLANKS);
     all.extend(properties::partly_held(&most, &BLANKS));
     all.push(properties::logs_agree());

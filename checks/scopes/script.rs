@@ -15,6 +15,7 @@
 //! S0 appends a blank         its driver proposes a blank
 //! S0 restarts
 //! S0 writes to disk
+//! S0 compacts its log up to 2 an image of the machine is durable, and the server is told
 //! lose everything            all messages under way are lost
 //! figure-7 begins here       where the search of this scope begins, if the script is its start
 //! ```
@@ -100,8 +101,13 @@ impl Script {
                     let servers = text.strip_prefix("servers ").and_then(|n| n.parse().ok());
                     let servers = servers.filter(|n| (1..=255).contains(n));
                     let servers = servers.ok_or(error(Problem::NoServers))?;
-                    let setting =
-                        Setting { servers, torn: false, max_append_bytes: usize::MAX, judge: None };
+                    let setting = Setting {
+                        servers,
+                        torn: false,
+                        max_append_bytes: usize::MAX,
+                        compactions: false,
+                        judge: None,
+                    };
                     script = Some(Script { setting, lines: Vec::new(), begins: Vec::new() });
                 }
                 Some(script) => {
@@ -114,6 +120,9 @@ impl Script {
                     }
                     let orders = orders(text);
                     let orders = orders.ok_or(error(Problem::Unknown(text.to_owned())))?;
+                    let compacts =
+                        |order: &Order| matches!(order, Order::Make(Move::Compact { .. }));
+                    script.setting.compactions |= orders.iter().any(compacts);
                     script.lines.push(Line { number, orders });
                 }
             }
@@ -123,7 +132,7 @@ impl Script {
 
     /// The script that makes these moves.
     pub fn of(setting: Setting, moves: &[Move]) -> String {
-        let Setting { servers, torn, max_append_bytes, judge: _ } = setting;
+        let Setting { servers, torn, max_append_bytes, compactions: _, judge: _ } = setting;
         let mut text = format!("servers {servers}\n");
         if torn {
             text += "torn\n";
@@ -136,7 +145,7 @@ impl Script {
         }
         for step in moves {
             text += &match step {
-                Move::Deliver(Letter { from, to, message }) => {
+                Move::Deliver(Letter { from, to, message, image: _ }) => {
                     format!("{from} -> {to}: {}\n", words::message(message))
                 }
                 Move::Timeout { server, timer: Timer::Election } => {
@@ -149,6 +158,9 @@ impl Script {
                 Move::ProposeTwo { server } => format!("propose two to {server}\n"),
                 Move::ProposeBlank { server } => format!("{server} appends a blank\n"),
                 Move::Restart { server } => format!("{server} restarts\n"),
+                Move::Compact { server, last_index } => {
+                    format!("{server} compacts its log up to {last_index}\n")
+                }
                 Move::DiskWrite { server } => format!("{server} writes to disk\n"),
                 Move::LoseAll => "lose everything\n".to_owned(),
             };
@@ -303,7 +315,10 @@ fn orders(text: &str) -> Option<Vec<Order>> {
         "appends a blank" => one(Move::ProposeBlank { server }),
         "restarts" => one(Move::Restart { server }),
         "writes to disk" => one(Move::DiskWrite { server }),
-        _ => deliveries(server, rest),
+        _ => match rest.strip_prefix("compacts its log up to ") {
+            Some(index) => one(Move::Compact { server, last_index: index.parse().ok()? }),
+            None => deliveries(server, rest),
+        },
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Setting {
     /// How many bytes of commands an AppendEntries carries at most: see
     /// [`Cluster::max_append_bytes`].
     pub max_append_bytes: usize,
+    /// Whether servers compact their logs.
+    pub compactions: bool,
     /// Who looks at each step, if somebody does.
     pub judge: Option<&'static dyn Judge>,
 }
@@ -59,14 +61,16 @@ impl Setting {
             servers: cluster.bounds.servers,
             torn: cluster.environment.torn,
             max_append_bytes: cluster.max_append_bytes(),
+            compactions: cluster.bounds.compactions > 0,
             judge: cluster.judge(),
         }
     }
 
     /// A cluster in which nothing is reduced.
     pub fn cluster(self) -> Cluster {
-        let Setting { servers, torn, max_append_bytes, judge } = self;
-        let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1 };
+        let Setting { servers, torn, max_append_bytes, compactions, judge } = self;
+        let compactions = u32::from(compactions);
+        let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1, compactions };
         let environment = Environment { torn, ..scopes::PLAIN };
         let cluster = Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes);
         match judge {

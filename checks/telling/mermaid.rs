@@ -31,7 +31,8 @@ pub fn diagram(story: &Story) -> String {
             | Move::ProposeTwo { server }
             | Move::ProposeBlank { server }
             | Move::Restart { server }
-            | Move::DiskWrite { server } => {
+            | Move::DiskWrite { server }
+            | Move::Compact { server, .. } => {
                 format!("    Note over {server}: {}\n", escape(&told.action))
             }
         };
@@ -64,12 +65,13 @@ fn delivered(scene: &crate::scopes::story::Scene) -> Option<&Letter> {
         | Move::ProposeBlank { .. }
         | Move::Restart { .. }
         | Move::DiskWrite { .. }
+        | Move::Compact { .. }
         | Move::LoseAll => None,
     }
 }
 
 fn arrow(letter: &Letter, kind: &str) -> String {
-    let Letter { from, to, message } = letter;
+    let Letter { from, to, message, image: _ } = letter;
     format!("    {from}{kind}{to}: {}\n", escape(&words::message(message)))
 }
 

@@ -36,7 +36,8 @@ fn check(scope: Scope, settings: Settings) -> (Verdict, Tried) {
 fn scope(name: &str, [servers, terms, entries, restarts]: [u32; 4]) -> Scope {
     let named = scopes::find(name).expect("it exists");
     let (terms, entries) = (terms.into(), entries.into());
-    let bounds = Bounds { servers: servers as usize, terms, entries, restarts };
+    let compactions = named.bounds.compactions;
+    let bounds = Bounds { servers: servers as usize, terms, entries, restarts, compactions };
     Scope { bounds, pinned: None, ..named }
 }
 
@@ -57,6 +58,9 @@ fn clusters_recover_from_every_state() {
         ("replication", [3, 1, 1, 1], [219, 309, 2]),
         ("torn", [3, 1, 1, 1], [222, 318, 2]),
         ("even", [4, 1, 1, 0], [202, 125, 2]),
+        ("snap-log", [3, 1, 1, 1], [522, 621, 2]),
+        ("snap-log", [3, 2, 1, 0], [2_467, 2_021, 2]),
+        ("snap-alone", [1, 3, 3, 2], [146, 164, 2]),
     ];
     let counted = pinned.map(|(name, bounds, _)| {
         let (verdict, tried) = check(scope(name, bounds), ALL);
@@ -179,7 +183,13 @@ fn mixture(of_s0: &str, of_s1: &str) -> Unrecovered {
         let state = cluster.init_states().remove(0);
         (cluster, state)
     };
-    let setting = Setting { servers: 3, torn: false, max_append_bytes: usize::MAX, judge: None };
+    let setting = Setting {
+        servers: 3,
+        torn: false,
+        max_append_bytes: usize::MAX,
+        compactions: false,
+        judge: None,
+    };
     let (cluster, mut state) = after(setting.cluster(), "");
     let (cluster, first) = after(cluster, of_s0);
     let (cluster, second) = after(cluster, of_s1);
@@ -207,7 +217,7 @@ fn a_breach_is_no_recovery() {
 
 /// What is tried of a cluster of any protocol, without reductions.
 fn tried<P: Modelled>(torn: bool) -> Tried {
-    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1 };
+    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1, compactions: 0 };
     let environment =
         Environment { symmetry: false, keep_dead_letters: true, torn, ..Environment::default() };
     let model = Recovering::of(Cluster::<P>::of(bounds, environment), Vec::new(), ALL);

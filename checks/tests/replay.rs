@@ -36,7 +36,7 @@ fn deposed(folder: &Path) -> PathBuf {
 
 /// What a script tells of a setting: all but who judges.
 fn told(setting: Setting) -> (usize, bool, usize) {
-    let Setting { servers, torn, max_append_bytes, judge: _ } = setting;
+    let Setting { servers, torn, max_append_bytes, compactions: _, judge: _ } = setting;
     (servers, torn, max_append_bytes)
 }
 
@@ -82,7 +82,7 @@ fn what_is_no_trace_is_refused_in_one_line() {
     let (from, to) = (ServerId(0), ServerId(1));
     let message = Message::RequestVoteReply(RequestVoteReply { term: 9, vote_granted: true });
     let place = saved.steps.len();
-    saved.steps.push(Move::Deliver(Letter { from, to, message }));
+    saved.steps.push(Move::Deliver(Letter { from, to, message, image: None }));
     let complaint = refuse(&json(&saved));
     let step = format!("step {} is not possible: no such message is under way", place + 1);
     assert!(complaint.contains(&step), "{complaint}");

@@ -60,7 +60,7 @@ fn action(
 
 /// A cluster without a bound that a schedule could reach; up to two commands go in one message.
 fn endless(servers: usize, torn: bool) -> Cluster {
-    let bounds = Bounds { servers, terms: 1000, entries: 1000, restarts: 1000 };
+    let bounds = Bounds { servers, terms: 1000, entries: 1000, restarts: 1000, compactions: 0 };
     let plain = Environment {
         symmetry: false,
         keep_dead_letters: true,

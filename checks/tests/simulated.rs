@@ -4,6 +4,7 @@
 use veraft_checks::evidence::proof::refinement::REFINEMENT;
 use veraft_labs::simulate::{Achieved, Simulation, TestReport, select, simulate};
 use veraft_labs::simulator::{ClusterOptions, Weather};
+use veraft_labs::suites::every;
 
 fn assert_all_pass(name: &str, seeds: u64, options: ClusterOptions) {
     let tests = select(name).expect("the name of a suite or a test");
@@ -57,7 +58,8 @@ fn the_2d_suite_passes_on_200_seeds() {
 #[test]
 fn compaction_changes_nothing_of_the_other_suites() {
     for name in ["2B", "2C", "extra"] {
-        let options = ClusterOptions { snapshots: Some(7), ..ClusterOptions::default() };
+        let compaction = Some(every(7));
+        let options = ClusterOptions { compaction, ..ClusterOptions::default() };
         assert_all_pass(name, 60, options);
     }
 }

@@ -5,14 +5,18 @@ mod rename;
 
 use std::collections::BTreeSet;
 
-use veraft::figure2::{Input, Message, Output, Server, Term};
+use veraft::figure2::{
+    AppendEntries, Entry, Input, InstallSnapshot, Message, Output, Server, Term,
+};
 
 pub use meaning::meaning;
 
+use crate::actor::Handed;
 use crate::letters::{Letter, Meaning};
 use crate::modelled::{Modelled, Said};
 use crate::node::ModelNode;
 use crate::properties::{self, Misstep, Stepped};
+use crate::whole::whole_storage;
 use crate::words;
 
 impl Said for Message {
@@ -28,8 +32,32 @@ impl Modelled for Server {
         receiver: &ModelNode,
         last_term: Term,
     ) -> Meaning {
-        let Letter { from, to, message } = letter;
-        meaning(&Letter { from: *from, to: *to, message }, sender, receiver, last_term)
+        let Letter { from, to, message, image: _ } = letter;
+        let bare = Letter { from: *from, to: *to, message, image: None };
+        meaning(&bare, sender, receiver, last_term)
+    }
+
+    fn with_whole_log(&self, compacted: &[Entry]) -> Option<Server> {
+        let persistent = whole_storage(self.persistent(), compacted);
+        Some(Server::from_parts(self.config().clone(), persistent, self.volatile().clone()))
+    }
+
+    fn whole_message(message: &Message, image: &Handed) -> Option<Message> {
+        let InstallSnapshot { term, leader_id, base } = match message {
+            Message::InstallSnapshot(request) => request.clone(),
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntries(_)
+            | Message::AppendEntriesReply(_) => return None,
+        };
+        Some(Message::AppendEntries(AppendEntries {
+            term,
+            leader_id,
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: image.iter().map(|(_, entry)| entry.clone()).collect(),
+            leader_commit: base.last_index,
+        }))
     }
 
     fn missteps(

@@ -1,6 +1,6 @@
 //! What must hold of what is committed (§5.3, §5.4).
 
-use veraft::figure2::{Config, Entry, Index, Leader, Persistent, Role, Server, ServerId};
+use veraft::figure2::{Base, Config, Entry, Index, Leader, Persistent, Role, Server, ServerId};
 
 use super::logs::holds;
 use super::view::{Committed, View};
@@ -156,9 +156,14 @@ pub fn match_index_is_true(view: &impl View) -> Result<(), Lacks> {
             let mut claimed = behind.zip(leader.log().entries().iter());
             let lacks = |&(index, entry): &(Index, &Entry)| !holds(disk.log(), index, entry);
             let lacking = claimed.find(lacks).map(|(index, _)| index);
+            // What the leader has compacted it cannot name, but for the last entry of it; by Log
+            // Matching, that stands for those before it.
+            let Base { last_index, last_term } = leader.log().base();
+            let agrees = disk.log().term_at(last_index).agrees_with(last_term);
+            let parts = (last_index <= matched && !agrees).then_some(last_index);
             let short = disk.log().last_index() < matched;
             let short = short.then(|| disk.log().last_index() + 1);
-            if let Some(index) = lacking.into_iter().chain(short).min() {
+            if let Some(index) = lacking.into_iter().chain(parts).chain(short).min() {
                 return Err(Lacks { server, index });
             }
         }

@@ -12,6 +12,7 @@
 //! | `logs.rs` | logs, and parts of logs that travel |
 //! | `answers.rs` | what a server answers to a proposal |
 //! | `commits.rs` | what is committed and applied |
+//! | `images.rs` | images, and the bases that name them |
 //! | `steps.rs` | one step of a server |
 //! | `reachable.rs` | what must be reachable |
 
@@ -20,6 +21,7 @@ mod commits;
 mod elections;
 #[cfg(test)]
 mod fixtures;
+mod images;
 mod logs;
 mod names;
 mod reachable;
@@ -41,6 +43,7 @@ pub use elections::{
     Fell, Two, election_safety, known_leaders_led, never_falls, one_leader_per_term,
     one_vote_per_term, timers_fit,
 };
+pub use images::{base_is_committed, bases_are_committed, image_is_committed};
 pub use logs::{
     LogsDiffer, Placed, Segment, leader_appends_only, log_matching, logs_match, terms_in_order,
 };
@@ -50,6 +53,7 @@ pub use steps::{Misstep, Stepped, missteps};
 pub use view::{Committed, View};
 
 use crate::cluster::{Bounds, Cluster, Environment};
+use crate::images::HeldImage;
 use crate::modelled::Modelled;
 use crate::node::ModelNode;
 use crate::state::{ClusterState, Visible};
@@ -57,6 +61,9 @@ use crate::state::{ClusterState, Visible};
 /// The properties of a cluster within `bounds`: every invariant, and what is reachable there.
 pub fn of<P: Modelled>(bounds: &Bounds, environment: &Environment) -> Vec<Property<Cluster<P>>> {
     let mut properties = invariants();
+    if bounds.compactions > 0 {
+        properties.extend(invariants_of_images());
+    }
     properties.extend(reachable::of(bounds, environment));
     properties
 }
@@ -120,6 +127,16 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
     ]
 }
 
+/// Where no server compacts its log, they hold as well, and mean nothing.
+fn invariants_of_images<P: Modelled>() -> Vec<Property<Cluster<P>>> {
+    vec![
+        property!(always, IMAGES_COMMITTED, |_, state| images_are_committed(state)),
+        property!(always, BASES_COMMITTED, |_, state| bases_are_committed(state).is_ok()),
+        property!(always, MONOTONE_APPLIED, |_, state| each(state, monotone_applied)),
+        property!(always, NO_GAP, |_, state| each(state, has_no_gap)),
+    ]
+}
+
 fn each<P: Modelled>(state: &Visible<P>, holds: impl Fn(&ModelNode<P>) -> bool) -> bool {
     state.nodes.iter().all(|node| holds(&node.value))
 }
@@ -145,6 +162,28 @@ fn monotone_term<P: Modelled>(node: &ModelNode<P>) -> bool {
 
 fn monotone_commit<P: Modelled>(node: &ModelNode<P>) -> bool {
     never_falls(node.witness.commit_index, node.server().volatile().commit_index).is_ok()
+}
+
+fn monotone_applied<P: Modelled>(node: &ModelNode<P>) -> bool {
+    never_falls(node.witness.last_applied, node.server().volatile().last_applied).is_ok()
+}
+
+fn images_are_committed<P: Modelled>(state: &Visible<P>) -> bool {
+    let is_committed = |(last_index, image): (Index, &HeldImage)| {
+        image_is_committed(last_index, &image.content, state.committed()).is_ok()
+    };
+    each(state, |node| node.images.iter().all(is_committed))
+}
+
+/// Behind whatever a log begins, in memory or on the disk now or soon, its image is durable; and
+/// the state machine has all that counts as applied.
+fn has_no_gap<P: Modelled>(node: &ModelNode<P>) -> bool {
+    let disks = node.pending.iter().map(|pending| &pending.save).chain([&node.disk]);
+    let logs = disks.map(|disk| disk.log()).chain([node.server().log()]);
+    let mut bases = logs.map(|log| log.base().last_index).filter(|index| *index > 0);
+    let applied = node.replica.applied.last().map_or(0, |(index, _)| *index);
+    bases.all(|index| node.images.get(index).is_some())
+        && applied == node.server().volatile().last_applied
 }
 
 fn leader_append_only<P: Modelled>(node: &ModelNode<P>) -> bool {

@@ -57,6 +57,17 @@ pub const SENT_WHEN_DUE: &str = "Entries are sent when due";
 /// `nextIndex` lies above `matchIndex`, and at most one behind the leader's log.
 pub const NEXT_INDEX_RANGE: &str = "nextIndex is in range";
 
+/// What an image has in it is what was committed up to its mark, and no more (§7).
+pub const IMAGES_COMMITTED: &str = "Images are committed prefixes";
+/// What a log begins behind was committed: index and term of its base are those of an entry that
+/// was (§7).
+pub const BASES_COMMITTED: &str = "Bases are committed";
+/// `lastApplied` falls only by a restart, to the base of the log (§7).
+pub const MONOTONE_APPLIED: &str = "Monotone lastApplied";
+/// Between an image and the log there is no gap: the image that the base of a log names is there,
+/// and the state machine has all that counts as applied (§7).
+pub const NO_GAP: &str = "No gap";
+
 /// Every step, every restart and every letter is one of the abstract system that is proved to be
 /// safe: the [`Judge`](crate::Judge) has nothing against it. A cluster without a judge does not have this property.
 pub const REFINEMENT: &str = "Refinement";
@@ -76,5 +87,13 @@ pub const BLANK_COMMITS: &str = "a blank commits an entry of an earlier term";
 /// A follower holds the first entry of what its leader would send it next, behind an entry that
 /// it has acknowledged, and not the second. The leader may send it, so it arrives in the search.
 pub const PARTLY_HELD: &str = "part of a batch is held behind an entry";
+/// A follower is brought up by a snapshot.
+pub const BROUGHT_UP: &str = "a snapshot is installed";
+/// A follower installs a snapshot and keeps the entries that it held behind it.
+pub const SUFFIX_KEPT: &str = "a snapshot is installed before entries that stay";
+/// A server into whose log a snapshot was installed leads, from there on.
+pub const INSTALLED_LEADS: &str = "a server that a snapshot was installed at leads";
+/// An entry is committed behind a snapshot that was installed.
+pub const COMMITTED_BEHIND: &str = "an entry is committed behind an installed snapshot";
 /// A leader has brought all its entries to everybody.
 pub const LOGS_AGREE: &str = "every log holds the leader's entries";

@@ -1,22 +1,25 @@
 //! What must be reachable: a search that never gets there has shown nothing of it.
 
 use stateright::Property;
-use veraft::figure2::{Index, Leader, Payload, Role, Server, ServerId, Term};
+use veraft::figure2::{Index, Leader, Log, Payload, Role, Server, ServerId, Term};
 
 use super::names::*;
 use super::view::{Committed, View};
 use crate::cluster::{Bounds, Cluster, Environment};
+use crate::images::ImageOrigin;
 use crate::modelled::Modelled;
+use crate::node::ModelNode;
+use crate::orbit::Ref;
 use crate::properties::property;
 use crate::state::{ClusterState, Visible};
 
 /// For a cluster whose logs differ from the beginning: [`LOGS_AGREE`].
 pub fn logs_agree<P: Modelled>() -> Property<Cluster<P>> {
     property!(sometimes, LOGS_AGREE, |_, state| {
-        state.servers().filter(|leader| leader.is_leader()).any(|leader| {
-            let entries = leader.log().entries();
-            state.servers().all(|other| entries.is_prefix_of(other.log().entries()))
-        })
+        state
+            .servers()
+            .filter(|leader| leader.is_leader())
+            .any(|leader| state.servers().all(|other| begins_with(other.log(), leader.log())))
     })
 }
 
@@ -30,12 +33,18 @@ pub fn partly_held<P: Modelled>(
     reached.then(|| property!(sometimes, PARTLY_HELD, holds_part_of_a_batch))
 }
 
+/// Whether a log begins with all of another, as far as both are not compacted.
+fn begins_with(log: &Log, part: &Log) -> bool {
+    let first = log.first_index().max(part.first_index());
+    let reaches = part.last_index() <= log.last_index();
+    reaches && (first..=part.last_index()).all(|index| log.get(index) == part.get(index))
+}
+
 fn holds_part_of_a_batch<P: Modelled>(_: &Bounds, state: &Visible<P>) -> bool {
     let holds_part = |leader: &Server, peer: ServerId, next: Index| {
-        let held = state.node(peer).server().log().entries();
-        let entries = leader.log().entries();
-        let first_alone = held.len() as Index == next && held.len() < entries.len();
-        next > 1 && first_alone && held.is_prefix_of(entries)
+        let (held, log) = (state.node(peer).server().log(), leader.log());
+        let first_alone = held.last_index() == next && next < log.last_index();
+        next > 1 && first_alone && begins_with(log, held)
     };
     state.servers().any(|leader| match &leader.volatile().role {
         Role::Leader(Leader { next_index, match_index: _ }) => {
@@ -69,8 +78,48 @@ pub fn of<P: Modelled>(bounds: &Bounds, environment: &Environment) -> Vec<Proper
         if bounds.restarts > 0 {
             properties.push(property!(sometimes, COMMITTED_AFTER_RESTART, committed_after_restart));
         }
+        properties.extend(of_images(bounds));
     }
     properties
+}
+
+/// What is reachable of snapshots. Only to whom a quorum does not need, one is sent: of two servers,
+/// what the one has committed, the other has.
+fn of_images<P: Modelled>(bounds: &Bounds) -> Vec<Property<Cluster<P>>> {
+    let mut properties = Vec::new();
+    if bounds.compactions > 0 && bounds.servers > 2 {
+        properties.push(property!(sometimes, BROUGHT_UP, |_, state| {
+            state.nodes.iter().any(|node| is_installed(node))
+        }));
+        if bounds.entries > 1 {
+            properties.push(property!(sometimes, SUFFIX_KEPT, |_, state| {
+                let image = |node: &Ref<ModelNode<P>>| origin(node);
+                state.nodes.iter().filter_map(image).any(|o| o == ImageOrigin::LeaderBeforeEntries)
+            }));
+            properties.push(property!(sometimes, COMMITTED_BEHIND, |_, state| {
+                state.nodes.iter().any(|node| {
+                    let server = node.server();
+                    is_installed(node)
+                        && server.volatile().commit_index > server.log().base().last_index
+                })
+            }));
+        }
+        if bounds.terms > 1 {
+            properties.push(property!(sometimes, INSTALLED_LEADS, |_, state| {
+                state.nodes.iter().any(|node| is_installed(node) && node.server().is_leader())
+            }));
+        }
+    }
+    properties
+}
+
+/// Where the image came from that the server's log begins behind.
+fn origin<P: Modelled>(node: &ModelNode<P>) -> Option<ImageOrigin> {
+    node.images.get(node.server().log().base().last_index).map(|image| image.origin)
+}
+
+fn is_installed<P: Modelled>(node: &ModelNode<P>) -> bool {
+    matches!(origin(node), Some(ImageOrigin::Leader | ImageOrigin::LeaderBeforeEntries))
 }
 
 fn leaders_elected<P: Modelled>(bounds: &Bounds, state: &Visible<P>) -> bool {

@@ -1,6 +1,8 @@
 //! Each invariant of the model falls in a state that violates it, and where another is violated
 //! stands; each kind of state that must be reachable is found where it is, and nowhere else.
 
+mod images;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use veraft::figure2::{Breach, Entry, Leader, Payload, Role, Server, ServerId, Timer, Volatile};
@@ -25,7 +27,7 @@ struct State {
 
 impl State {
     fn new() -> State {
-        let bounds = Bounds { servers: 3, terms: 3, entries: 3, restarts: 3 };
+        let bounds = Bounds { servers: 3, terms: 3, entries: 3, restarts: 3, compactions: 0 };
         let cluster = Cluster::new(bounds, Environment::default());
         let state = cluster.boot();
         State { cluster, state }
@@ -267,7 +269,7 @@ fn what_must_be_reachable_is_found_where_it_is_and_nowhere_else() {
 fn what_is_looked_for_depends_on_the_bounds() {
     let looked_for = |[servers, terms, entries, restarts]: [u64; 4], blanks| {
         let (servers, restarts) = (servers as usize, restarts as u32);
-        let bounds = Bounds { servers, terms, entries, restarts };
+        let bounds = Bounds { servers, terms, entries, restarts, compactions: 0 };
         let environment = Environment { blanks, ..Environment::default() };
         let all = of::<Server>(&bounds, &environment).into_iter();
         let all = all.map(|p| p.name).skip(invariants::<Server>().len());

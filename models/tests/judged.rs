@@ -49,7 +49,7 @@ impl Judge for Objects {
 
 /// The last move of the shortest way to what the judge objects to, and the text that stays.
 fn found(judge: &'static Objects, torn: bool) -> Option<(Move, String)> {
-    let bounds = Bounds { servers: 2, terms: 1, entries: 1, restarts: 1 };
+    let bounds = Bounds { servers: 2, terms: 1, entries: 1, restarts: 1, compactions: 0 };
     let environment = Environment { torn, ..Environment::REDUCED };
     let cluster = Cluster::new(bounds, environment).judged_by(judge).only(Some(REFINEMENT));
     let checker = cluster.checker().spawn_bfs().join();

@@ -9,7 +9,7 @@ use stateright::{Checker, Model};
 use veraft::figure2::Server;
 use veraft_models::{Bounds, Cluster, Environment, Memo, Modelled, Move, Names, Told};
 
-const BOUNDS: Bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1 };
+const BOUNDS: Bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 1, compactions: 0 };
 
 /// How many states there are, how many were generated, how deep they lie, what is found.
 fn explore<P: Modelled>(environment: Environment) -> (usize, usize, usize, BTreeSet<String>) {

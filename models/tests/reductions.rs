@@ -10,7 +10,7 @@ use veraft_models::{
 };
 
 /// A state without its fingerprint.
-type Exact = (Vec<Ref<ModelNode>>, BTreeSet<(Option<u64>, u64)>, BTreeSet<Event>, (u32, bool));
+type Exact = (Vec<Ref<ModelNode>>, BTreeSet<(Option<u64>, u64)>, BTreeSet<Event>, (u32, u32, bool));
 
 /// What two states must differ in to be told apart. Letters under way are told by their own
 /// fingerprints, which are 64 bits of a few hundred values.
@@ -24,7 +24,7 @@ fn exact(state: &ClusterState) -> Exact {
         nodes.clone(),
         state.posts().map(|letter| post(&letter)).collect(),
         history.events().map(|event| event.value.clone()).collect(),
-        (history.restarts, history.committed_after_restart),
+        (history.restarts, history.compactions, history.committed_after_restart),
     )
 }
 
@@ -52,7 +52,7 @@ fn explore(bounds: Bounds, environment: Environment) -> Findings {
                 let mut server = node.value.clone();
                 // Not the messages that wait for the disk: they belong to the network.
                 let saves = server.pending.iter().map(|pending| pending.save.clone());
-                let bare = |save| Pending { save, send: BTreeSet::new() };
+                let bare = |save| Pending { save, handed: 0, send: BTreeSet::new() };
                 server.pending = saves.map(bare).collect::<Vec<_>>().into();
                 renamings.iter().map(|r| hash_of(&server.rename(r))).collect()
             });
@@ -86,7 +86,10 @@ fn explore(bounds: Bounds, environment: Environment) -> Findings {
 }
 
 fn compare(servers: usize, terms: u64, entries: u64, restarts: u32, torn: bool) {
-    let bounds = Bounds { servers, terms, entries, restarts };
+    compare_within(Bounds { servers, terms, entries, restarts, compactions: 0 }, torn);
+}
+
+fn compare_within(bounds: Bounds, torn: bool) {
     let full =
         Environment { symmetry: false, keep_dead_letters: true, torn, ..Environment::default() };
     let reductions = [
@@ -122,6 +125,21 @@ fn replication() {
 #[ignore = "long: .ci/long.sh runs it"]
 fn replication_in_three_terms() {
     compare(2, 3, 1, 1, false);
+}
+
+#[test]
+fn compactions() {
+    let within = |[servers, terms, entries, restarts, compactions]: [u64; 5], torn| {
+        let (servers, restarts) = (servers as usize, restarts as u32);
+        let compactions = compactions as u32;
+        compare_within(Bounds { servers, terms, entries, restarts, compactions }, torn);
+    };
+    within([1, 3, 2, 2, 2], false);
+    within([1, 2, 2, 1, 2], true);
+    within([2, 2, 2, 1, 2], false);
+    within([2, 2, 1, 1, 1], true);
+    within([3, 1, 1, 0, 1], false);
+    within([3, 1, 1, 1, 1], false);
 }
 
 #[test]

@@ -90,6 +90,13 @@ fn every_part_of_a_node_is_renamed() {
     assert_renamed("what is applied", |of| {
         node(|node| node.replica.applied = vec![(1, entry(of))])
     });
+    assert_renamed("what an image has in it", |of| {
+        node(|node| {
+            node.replica.applied = vec![(1, entry(of))];
+            node.capture(1);
+            node.replica.applied.clear();
+        })
+    });
     assert_renamed("a breach of a name", |of| {
         node(|node| node.replica.breach = Some(Breach::Name { named: of }))
     });
@@ -99,11 +106,11 @@ fn every_part_of_a_node_is_renamed() {
     assert_renamed("the disk", |of| node(|node| node.disk = vote(of)));
     let waits = |pending: Pending| node(|node| node.pending = vec![pending].into());
     assert_renamed("a write that waits", |of| {
-        waits(Pending { save: vote(of), send: BTreeSet::new() })
+        waits(Pending { save: vote(of), handed: 0, send: BTreeSet::new() })
     });
     let grant = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
     assert_renamed("the receiver of what waits", |of| {
-        waits(Pending { save: nothing(), send: [(of, grant.clone())].into() })
+        waits(Pending { save: nothing(), handed: 0, send: [(of, grant.clone())].into() })
     });
     assert_renamed("the votes seen", |of| node(|node| node.witness.votes = [of].into()));
     assert_renamed("the log seen", |of| {
@@ -135,11 +142,26 @@ fn every_part_of_a_letter_is_renamed() {
         let outcome = AppendOutcome::StaleTerm;
         Message::AppendEntriesReply(AppendEntriesReply { term: 1, outcome })
     };
-    assert_renamed("the sender", |of| Letter { from: of, to: C, message: stale() });
-    assert_renamed("the receiver", |of| Letter { from: C, to: of, message: stale() });
-    assert_renamed("the candidate", |of| Letter { from: C, to: C, message: request(of) });
-    assert_renamed("the leader", |of| Letter { from: C, to: C, message: append(of, C) });
-    assert_renamed("the entries", |of| Letter { from: C, to: C, message: append(C, of) });
+    assert_renamed("the sender", |of| Letter { from: of, to: C, message: stale(), image: None });
+    assert_renamed("the receiver", |of| Letter { from: C, to: of, message: stale(), image: None });
+    assert_renamed("the candidate", |of| Letter {
+        from: C,
+        to: C,
+        message: request(of),
+        image: None,
+    });
+    assert_renamed("the leader", |of| Letter {
+        from: C,
+        to: C,
+        message: append(of, C),
+        image: None,
+    });
+    assert_renamed("the entries", |of| Letter {
+        from: C,
+        to: C,
+        message: append(C, of),
+        image: None,
+    });
     assert_renamed("whose request is stale", |of| Shared::Stale { from: of, to: C });
     assert_renamed("for whom it is stale", |of| Shared::Stale { from: C, to: of });
     assert_renamed("for whom it is news", |of| Shared::News { to: of, term: 1 });

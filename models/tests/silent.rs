@@ -82,7 +82,7 @@ fn reductions(full: Environment) -> [Environment; 3] {
 }
 
 fn compare(servers: usize, terms: u64, entries: u64, restarts: u32, full: Environment) {
-    compare_after(&[], Bounds { servers, terms, entries, restarts }, full);
+    compare_after(&[], Bounds { servers, terms, entries, restarts, compactions: 0 }, full);
 }
 
 fn compare_after(prefix: &[Move], bounds: Bounds, full: Environment) {
@@ -130,13 +130,33 @@ fn replication() {
 
 #[test]
 fn half_of_the_states_are_looked_at() {
-    let bounds = Bounds { servers: 3, terms: 2, entries: 1, restarts: 0 };
+    let bounds = Bounds { servers: 3, terms: 2, entries: 1, restarts: 0, compactions: 0 };
     let looked_at = |environment| explore(&Cluster::new(bounds, environment)).1;
     let all = looked_at(REDUCED);
     let [saturated, maximal, both] = reductions(REDUCED).map(looked_at);
     println!("{all}: {saturated} saturated, {maximal} maximal, {both} both");
     assert!(2 * both < all && both < saturated && both < maximal);
     assert!(saturated < all && maximal < all);
+}
+
+#[test]
+fn compactions() {
+    let within = |servers, terms, entries, restarts, compactions| Bounds {
+        servers,
+        terms,
+        entries,
+        restarts,
+        compactions,
+    };
+    compare_after(&[], within(1, 2, 2, 1, 2), REDUCED);
+    compare_after(&[], within(1, 2, 2, 1, 2), TORN);
+    compare_after(&[], within(2, 2, 2, 1, 2), REDUCED);
+    compare_after(&[], within(2, 2, 1, 1, 1), TORN);
+    compare_after(&[], within(3, 1, 1, 1, 1), REDUCED);
+    compare_after(&[], within(3, 1, 2, 0, 1), REDUCED);
+    compare_after(&[], within(3, 2, 1, 0, 1), REDUCED);
+    compare_after(&[], within(3, 1, 1, 0, 1), APART);
+    compare_after(&[], within(3, 1, 1, 0, 1), AUDITED);
 }
 
 #[test]
@@ -162,7 +182,10 @@ fn other_environments() {
 #[test]
 fn behind_a_script() {
     let [one, two] = [ServerId(0), ServerId(1)];
-    let boot = Cluster::new(Bounds { servers: 3, terms: 1, entries: 1, restarts: 0 }, PLAIN);
+    let boot = Cluster::new(
+        Bounds { servers: 3, terms: 1, entries: 1, restarts: 0, compactions: 0 },
+        PLAIN,
+    );
     let mut prefix = vec![Move::Timeout { server: one, timer: Timer::Election }];
     let mut state = boot.init_states().remove(0);
     state = boot.follow(&state, &prefix[0]).unwrap().state;
@@ -174,7 +197,7 @@ fn behind_a_script() {
     prefix.push(Move::Propose { server: one });
     prefix.push(Move::LoseAll);
     for environment in [REDUCED, APART, BLANKS] {
-        let bounds = Bounds { servers: 3, terms: 2, entries: 1, restarts: 0 };
+        let bounds = Bounds { servers: 3, terms: 2, entries: 1, restarts: 0, compactions: 0 };
         compare_after(&prefix, bounds, environment);
     }
 }
@@ -183,7 +206,7 @@ fn behind_a_script() {
 #[test]
 fn paths_unfold_into_real_steps() {
     for environment in [REDUCED, TORN, BLANKS, PROPOSALS] {
-        let bounds = Bounds { servers: 3, terms: 2, entries: 1, restarts: 1 };
+        let bounds = Bounds { servers: 3, terms: 2, entries: 1, restarts: 1, compactions: 0 };
         let reduced = Environment { saturation: true, ..environment };
         let saturated = Cluster::new(bounds, reduced);
         let plain = Cluster::new(

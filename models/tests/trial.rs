@@ -12,7 +12,7 @@ use veraft_models::{Bounds, Cluster, Environment, Modelled};
 /// What the servers come to, and how many states that takes. There are no restarts: a trial
 /// shows what a letter does, and a restart could let it do more.
 fn reached<P: Modelled>(keep_dead_letters: bool) -> (HashSet<String>, usize) {
-    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 0 };
+    let bounds = Bounds { servers: 2, terms: 2, entries: 1, restarts: 0, compactions: 0 };
     let full = Environment { symmetry: false, keep_dead_letters, ..Environment::default() };
     let cluster = Cluster::<P>::of(bounds, full);
     let servers = |state: &veraft_models::ClusterState<P>| {

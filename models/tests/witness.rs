@@ -40,7 +40,8 @@ fn server(log: Entries, role: Role, commit_index: u64) -> Server {
     let config = Config { id: A, servers, max_append_bytes: usize::MAX };
     let records =
         [Record::Ballot { current_term: 1, voted_for: Some(A) }, Record::Append { entries: log }];
-    let volatile = Volatile { role, commit_index, ..Volatile::default() };
+    let last_applied = commit_index;
+    let volatile = Volatile { role, commit_index, last_applied, ..Volatile::default() };
     Server::from_parts(config, records.into_iter().collect(), volatile)
 }
 
@@ -48,7 +49,7 @@ fn server(log: Entries, role: Role, commit_index: u64) -> Server {
 fn say(node: &mut ModelNode, to: ServerId, message: Message) {
     let mut out = Out::<Raft>::new();
     out.send(actor_id(to), message);
-    assert_eq!(node.interpret(out, false).len(), 1);
+    assert_eq!(node.interpret(out, false, 0).len(), 1);
 }
 
 fn grant(term: Term) -> Message {
@@ -91,13 +92,13 @@ fn a_vote_that_became_durable_is_seen_though_nobody_was_told() {
     let mut out = Out::<Raft>::new();
     out.save(ballot(2, Some(C)));
     let mut torn = node.clone();
-    assert!(node.interpret(out, false).is_empty());
+    assert!(node.interpret(out, false, 0).is_empty());
     assert_eq!((node.witness.term, &node.witness.votes), (2, &BTreeSet::from([C])));
 
     let mut out = Out::<Raft>::new();
     out.save(ballot(2, Some(C)));
     out.send(actor_id(C), grant(2));
-    assert!(torn.interpret(out, true).is_empty());
+    assert!(torn.interpret(out, true, 0).is_empty());
     assert_eq!(torn.witness.term, 0, "neither durable nor told");
     assert_eq!(torn.carry_out().len(), 1);
     assert_eq!((torn.witness.term, &torn.witness.votes), (2, &BTreeSet::from([C])));
@@ -109,7 +110,7 @@ fn the_longest_log_that_a_leader_had_in_its_term_is_seen() {
     let mut node = node();
     let look = |node: &mut ModelNode, server| {
         node.replica.server = server;
-        assert!(node.interpret(Out::<Raft>::new(), false).is_empty());
+        assert!(node.interpret(Out::<Raft>::new(), false, 0).is_empty());
         node.witness.led.clone()
     };
     let seen = |count| Some((1, server(entries(count), Role::default(), 0).log().clone()));
@@ -119,13 +120,14 @@ fn the_longest_log_that_a_leader_had_in_its_term_is_seen() {
     assert_eq!(look(&mut node, server(entries(1), Role::default(), 0)), None);
 }
 
+/// And how far that life has applied.
 #[test]
 fn the_highest_commit_index_of_a_life_is_seen() {
     let mut node = node();
     for commit_index in [2, 1] {
         node.replica.server = server(entries(2), Role::default(), commit_index);
-        assert!(node.interpret(Out::<Raft>::new(), false).is_empty());
-        assert_eq!(node.witness.commit_index, 2);
+        assert!(node.interpret(Out::<Raft>::new(), false, 0).is_empty());
+        assert_eq!((node.witness.commit_index, node.witness.last_applied), (2, 2));
     }
 }
 
@@ -142,12 +144,12 @@ fn a_restart_loses_whatever_is_volatile() {
     node.replica.server = server(entries(2), Role::Leader(Leader::default()), 2);
     let mut out = Out::<Raft>::new();
     out.save(ballot(1, Some(A)));
-    node.interpret(out, false);
+    node.interpret(out, false, 0);
     let mut out = Out::<Raft>::new();
     out.save(ballot(2, None));
     out.send(actor_id(B), grant(2));
     out.set_timer(Timer::Heartbeat, stateright::actor::model_timeout());
-    node.interpret(out, true);
+    node.interpret(out, true, 0);
     assert!(!node.pending.is_empty() && node.timers.contains(&Timer::Heartbeat));
     assert_eq!(node.witness.commit_index, 2);
 
@@ -159,10 +161,11 @@ fn a_restart_loses_whatever_is_volatile() {
     assert_eq!(node.disk, ballot(1, Some(A)));
     assert_eq!((node.witness.term, &node.witness.votes), (1, &BTreeSet::from([A])));
     assert_eq!((node.witness.led.clone(), node.witness.commit_index), (None, 0));
+    assert_eq!(node.witness.last_applied, 0);
 }
 
 fn cluster(torn: bool) -> (Cluster, ClusterState) {
-    let bounds = Bounds { servers: 2, terms: 2, entries: 2, restarts: 2 };
+    let bounds = Bounds { servers: 2, terms: 2, entries: 2, restarts: 2, compactions: 0 };
     let full = Environment { symmetry: false, keep_dead_letters: true, ..Environment::default() };
     let cluster = Cluster::new(bounds, Environment { torn, ..full });
     let state = cluster.init_states().remove(0);

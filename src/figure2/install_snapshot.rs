@@ -34,7 +34,7 @@ pub struct InstallSnapshot {
 impl Server {
     /// The driver has an image of the state machine as of `last_index` on its disk: the log up
     /// to there is not needed any more. `SN.1`: each server compacts on its own, and only what
-    /// it has applied. `SN.10`: the base keeps the term of its last entry.
+    /// it has applied. The base keeps the term of its last entry.
     ///
     /// An image that was begun before a later one was installed changes nothing.
     pub(super) fn compact(&mut self, last_index: Index, output: &mut Output) {
@@ -50,7 +50,7 @@ impl Server {
     }
 
     /// Receiver implementation. `SN.6`: a leader of an older term is refused; any other is
-    /// followed.
+    /// followed. `SN.12`: what is acknowledged is the mark; no more is known of what follows it.
     pub(super) fn receive_install_snapshot(
         &mut self,
         request: InstallSnapshot,
@@ -64,7 +64,6 @@ impl Server {
             self.volatile.role = Role::Follower { leader: Some(leader_id) };
             output.timers.push(TimerDuty::Set(Timer::Election));
             self.install(base, output);
-            // `SN.12`: the logs agree up to the mark, and no more is known of what follows it.
             AppendOutcome::Success { match_index: base.last_index }
         };
         let reply = AppendEntriesReply { term: self.current_term(), outcome };
@@ -72,7 +71,7 @@ impl Server {
     }
 
     /// `SN.7`: what is committed here already is not installed. Otherwise the log begins at
-    /// `base` (`SN.8`, `SN.9`: see [`Record::Base`]), and the state machine becomes its image.
+    /// `base` (see [`Record::Base`]), and the state machine becomes its image.
     fn install(&mut self, base: Base, output: &mut Output) {
         if base.last_index <= self.volatile.commit_index {
             return;

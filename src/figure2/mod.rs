@@ -226,7 +226,7 @@ pub struct Output<M = Message> {
     /// Timers to set or cancel, in this order.
     pub timers: Vec<TimerDuty>,
     /// The state machine is to become the image of this mark (`SN.16`), before anything of
-    /// `apply`: one stream, so that nothing is applied to the state before (`SN.17`).
+    /// `apply`: one stream, so that nothing is applied to the state before.
     pub restore: Option<Base>,
     /// Entries newly committed, each with its index, to be applied in this order.
     pub apply: Vec<(Index, Entry)>,
@@ -321,11 +321,12 @@ impl Server {
     /// records fold to, and asks for the image that its log begins behind. `floor` is the highest index that is known to have been handed to the
     /// state machine before; see [`Volatile::floor`].
     ///
+    /// `SN.11`: what the base stands for is committed, and applied once its image is restored.
+    ///
     /// # Panics
     /// When `config.servers` lacks `config.id`, or the log does not reach to `floor`.
     pub fn start(config: Config, persistent: Persistent, floor: Index) -> (Server, Output) {
         let base = persistent.log().base();
-        // `SN.11`: what the base stands for is committed, and applied once its image is restored.
         let (commit_index, last_applied) = (base.last_index, base.last_index);
         let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };
         let server = Server::of(config, persistent, volatile);

@@ -176,7 +176,7 @@ impl<R> Node<R> {
     /// does so by itself, as its [`Compaction`](super::Compaction) says.
     ///
     /// What is applied while the image is written stays in the log. Peers that lag behind the
-    /// image need one sent.
+    /// image need one sent. Not to be called by the state machine itself, for which it would wait.
     ///
     /// # Errors
     /// When the storage or the state machine knows no images, when the image cannot be written,

@@ -22,6 +22,15 @@ pub enum RestoreError {
         /// The index of the last entry in the image.
         last_index: Index,
     },
+    /// The storage keeps no images.
+    #[error(
+        "the log begins behind index {last_index}, and this storage keeps no image as of there: \
+         implement Storage::images, and keep the images with the records"
+    )]
+    NoPlace {
+        /// The index of the last entry in the image.
+        last_index: Index,
+    },
     /// It says that the image, which is as it was written, is none of its own.
     #[error(
         "the state machine cannot be restored from its image as of index {last_index}: start the \

@@ -153,6 +153,9 @@ fn a_machine_that_cannot_be_restored_does_not_start_behind_an_image() {
     let Err(error @ StartError::Restore(_)) = refused else { panic!("{refused:?}") };
     let text = error.to_string();
     assert!(text.contains("index 5") && text.contains("StateMachine::restore"), "{text}");
+    let refused = start(builder(), Plain(disk.open().unwrap()), &ledger).map(|_| ());
+    let text = format!("{:?}", refused.unwrap_err());
+    assert!(text.contains("index 5") && text.contains("Storage::images"), "{text}");
     // Nothing was lost by it.
     let again = Ledger::default();
     drop(start(builder(), disk.open().unwrap(), &again).unwrap());

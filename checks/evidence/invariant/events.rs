@@ -51,7 +51,7 @@ impl WorldEvent {
     /// What it is to the server; nothing if that only starts again.
     fn input(&self) -> Option<Input> {
         match self {
-            WorldEvent::Deliver(Letter { from, to: _, message }) => {
+            WorldEvent::Deliver(Letter { from, to: _, message, image: _ }) => {
                 Some(Input::Receive { from: *from, message: message.clone() })
             }
             WorldEvent::Timeout(_, timer) => Some(Input::Timeout(*timer)),
@@ -125,7 +125,7 @@ impl World {
         assert!(next.shows(&after), "the actions make another server of it than it is");
         next.put(after);
         for (to, message) in sent {
-            next.send(Letter { from: id, to, message });
+            next.send(Letter { from: id, to, message, image: None });
         }
         Ok(next)
     }

@@ -64,7 +64,7 @@ impl Drawing<'_> {
                 (peer(leader)?, leader, reply(term, conflict(Index::from(a) % last + 1, b)))
             }
         };
-        Some(Letter { from: ServerId(from), to: ServerId(to), message })
+        Some(Letter { from: ServerId(from), to: ServerId(to), message, image: None })
     }
 
     fn asked(&self) -> Vec<(u64, Term)> {

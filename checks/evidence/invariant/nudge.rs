@@ -30,7 +30,7 @@ pub(super) fn change(world: &World, picks: Picks) -> Option<World> {
                 changed.set(Symbol::ToldTerm, [number], term(a));
                 changed.set(Symbol::ToldUpTo, [number], index(b));
             }
-            let letter = Letter { from: id, to, message };
+            let letter = Letter { from: id, to, message, image: None };
             changed.send(letter);
         }
         8 => {

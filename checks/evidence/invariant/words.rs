@@ -118,7 +118,7 @@ impl fmt::Display for World {
         }
         self.tell_terms(f)?;
         self.tell_commits(f)?;
-        for Letter { from, to, message } in self.letters() {
+        for Letter { from, to, message, image: _ } in self.letters() {
             writeln!(f, "  {from} to {to}: {}", words::message(message))?;
         }
         Ok(())
@@ -128,7 +128,7 @@ impl fmt::Display for World {
 impl fmt::Display for WorldEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WorldEvent::Deliver(Letter { from, to, message }) => {
+            WorldEvent::Deliver(Letter { from, to, message, image: _ }) => {
                 write!(f, "{to} receives from {from}: {}", words::message(message))
             }
             WorldEvent::Timeout(id, timer) => write!(f, "{id}'s {timer:?} timer fires"),

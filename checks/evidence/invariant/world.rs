@@ -121,7 +121,7 @@ impl World {
     /// What a letter is to the abstract system: where it is told of. Of some there is nothing to
     /// tell.
     pub fn place(&self, letter: &Letter) -> Option<(Symbol, Vec<Datum>)> {
-        let Letter { from, to, message } = letter;
+        let Letter { from, to, message, image: _ } = letter;
         if from == to {
             return None;
         }

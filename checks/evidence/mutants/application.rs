@@ -76,9 +76,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             MOD,
             "Server::start",
-            "let volatile = Volatile { floor, ..Volatile::default() };",
-            "let commit_index = persistent.log().last_index();
-        let volatile = Volatile { commit_index, floor, ..Volatile::default() };",
+            "(base.last_index, base.last_index)",
+            "(persistent.log().last_index(), base.last_index)",
         )],
         searches: &[search("replication", [3, 1, 1, 1], &[])],
         blind: &[],
@@ -92,9 +91,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             MOD,
             "Server::start",
-            "let volatile = Volatile { floor, ..Volatile::default() };",
-            "let last_applied = persistent.log().last_index();
-        let volatile = Volatile { last_applied, floor, ..Volatile::default() };",
+            "(base.last_index, base.last_index)",
+            "(base.last_index, persistent.log().last_index())",
         )],
         searches: &[search("replication", [3, 1, 2, 1], &[])],
         blind: &[],

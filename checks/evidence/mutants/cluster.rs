@@ -95,8 +95,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             NODE,
             "ModelNode::observe",
-            "!seen.is_prefix_of(log) =>",
-            "seen.is_prefix_of(log) =>",
+            "leader_appends_only(&seen, log).is_err()",
+            "leader_appends_only(&seen, log).is_ok()",
         )],
         FileOf(Models, "witness"),
         "the_longest_log_that_a_leader_had_in_its_term_is_seen",

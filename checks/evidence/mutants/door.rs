@@ -104,8 +104,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             BREACH,
             "Server::examine_leader",
-            "known.filter(|&leader| leader != request.leader_id)",
-            "known.filter(|&leader| leader == self.config.id && leader != request.leader_id)",
+            "known.filter(|&leader| leader != leader_id)",
+            "known.filter(|&leader| leader == self.config.id && leader != leader_id)",
         )],
         "a_term_has_one_leader",
     ),
@@ -127,7 +127,7 @@ pub const MUTANTS: &[Mutant] = &[
         "forgets at a restart what it has applied",
         &[edit(
             BREACH,
-            "Server::examine_committed",
+            "Server::committed",
             "self.volatile.commit_index.max(self.volatile.floor)",
             "self.volatile.commit_index",
         )],
@@ -164,10 +164,17 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             BREACH,
             "Server::examine_outcome",
-            "0 < other && other < term && log.term_at(prev_log_index) != Some(other)",
+            "0 < other && other < term && log.term_at(prev_log_index) != TermAt::Term(other)",
             "0 < other",
         )],
         "a_leader_is_answered_what_it_asked",
+    ),
+    unguarded(
+        "install-any-mark",
+        "BR.8",
+        "installs a snapshot whose mark is that of no entry that its leader can hold",
+        &[edit(BREACH, "Server::examine", "                examine_base(request)?;\n", "")],
+        "a_snapshot_is_of_an_entry_that_the_leader_can_hold",
     ),
     unguarded(
         "judge-when-deposed",

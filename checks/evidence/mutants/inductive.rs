@@ -34,8 +34,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPEND_ENTRIES,
             "Server::store_entries",
-            "self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)",
-            "self.persistent.log().term_at(prev_log_index).is_none()",
+            "!self.log().term_at(prev_log_index).agrees_with(request.prev_log_term)",
+            "self.log().term_at(prev_log_index) == super::TermAt::Absent",
         )],
         searches: &[RANDOM_WORLDS],
         blind: &[],

@@ -12,7 +12,7 @@ pub const COUNTS_EARLIER_TERMS: &[super::Edit] = &[edit(
     RULES,
     "Leading::advance_commit_index",
     "
-                && log.term_at(index) == Some(self.persistent.current_term())",
+                && log.term_at(index) == TermAt::Term(self.persistent.current_term())",
     "",
 )];
 
@@ -191,8 +191,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Leading::replicate",
-            "let entries = self.persistent.log().batch(first, self.config.max_append_bytes);",
-            "let entries = self.persistent.log().batch(first + 1, self.config.max_append_bytes);",
+            "let entries = log.batch(first, self.config.max_append_bytes);",
+            "let entries = log.batch(first + 1, self.config.max_append_bytes);",
         )],
         searches: &[search("replication", [3, 1, 2, 0], &[])],
         blind: &[],

@@ -26,8 +26,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPEND_ENTRIES,
             "Server::store_entries",
-            "self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)",
-            "self.persistent.log().term_at(prev_log_index).is_none()",
+            "!self.log().term_at(prev_log_index).agrees_with(request.prev_log_term)",
+            "self.log().term_at(prev_log_index) == super::TermAt::Absent",
         )],
         searches: &[search("replication", [3, 3, 2, 0], &[])],
         blind: &[],
@@ -41,9 +41,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPEND_ENTRIES,
             "Server::store_entries",
-            "if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {",
+            "if !self.log().term_at(prev_log_index).agrees_with(request.prev_log_term) {",
             "if !request.entries.is_empty()
-            && self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term)
+            && !self.log().term_at(prev_log_index).agrees_with(request.prev_log_term)
         {",
         )],
         searches: &[search("replication", [3, 2, 1, 0], &[])],
@@ -76,7 +76,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPEND_ENTRIES,
             "Server::store_missing",
-            ".take_while(|&(index, entry)| log.term_at(index) == Some(entry.term))",
+            ".take_while(|&(index, entry)| log.term_at(index).agrees_with(entry.term))",
             ".take_while(|&(index, _)| index <= last_index)",
         )],
         searches: &[search("replication", [3, 2, 2, 0], &[])],
@@ -203,8 +203,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPEND_ENTRIES,
             "Server::store_entries",
-            "if self.persistent.log().term_at(prev_log_index) != Some(request.prev_log_term) {",
-            "let term = self.persistent.log().term_at(prev_log_index);
+            "if !self.log().term_at(prev_log_index).agrees_with(request.prev_log_term) {",
+            "let term = self.log().term_at(prev_log_index).held();
         if term.is_some_and(|term| term != request.prev_log_term) {",
         )],
         searches: &[search("replication", [3, 2, 1, 0], &[])],

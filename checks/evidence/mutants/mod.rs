@@ -23,6 +23,7 @@ mod refines;
 mod runtime;
 mod saturation;
 mod silence;
+mod snapshots;
 mod source;
 mod steps;
 mod storage;
@@ -193,7 +194,8 @@ impl Search {
         if let Some([servers, terms, entries, restarts]) = self.bounds {
             words = format!("{servers}/{terms}/{entries}/{restarts}");
             // Where the bounds alone would not tell it.
-            let telling = ["torn", "figure-8"].into_iter().find(|&s| self.scope.starts_with(s));
+            let telling =
+                ["torn", "figure-8", "snap"].into_iter().find(|&s| self.scope.starts_with(s));
             words = telling.map_or(words.clone(), |telling| format!("{telling} {words}"));
         }
         let options: Vec<&str> = self
@@ -274,6 +276,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("verdicts", verdicts::MUTANTS),
     ("drawn", drawn::MUTANTS),
     ("saturation", saturation::MUTANTS),
+    ("snapshots", snapshots::MUTANTS),
 ];
 
 /// Every mutant, in the order of the table.

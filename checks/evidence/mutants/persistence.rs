@@ -22,9 +22,12 @@ pub const MUTANTS: &[Mutant] = &[
             "Message::waits_for_records",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::AppendEntriesReply(_) => true,",
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => true,",
             "            Message::RequestVoteReply(_) => false,
-            Message::RequestVote(_) | Message::AppendEntriesReply(_) => true,",
+            Message::RequestVote(_)
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => true,",
         )],
         searches: &[search("torn", [3, 1, 0, 1], &[])],
         blind: &[],
@@ -40,9 +43,12 @@ pub const MUTANTS: &[Mutant] = &[
             "Message::waits_for_records",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::AppendEntriesReply(_) => true,",
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => true,",
             "            Message::RequestVote(_) => false,
-            Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => true,",
+            Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => true,",
         )],
         searches: &[search("torn", [3, 1, 0, 1], &[])],
         blind: &[],
@@ -58,9 +64,12 @@ pub const MUTANTS: &[Mutant] = &[
             "Message::waits_for_records",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::AppendEntriesReply(_) => true,",
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => true,",
             "            Message::AppendEntriesReply(_) => false,
-            Message::RequestVote(_) | Message::RequestVoteReply(_) => true,",
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::InstallSnapshot(_) => true,",
         )],
         searches: &[search("torn-log", [3, 1, 1, 0], &[])],
         blind: &[],
@@ -213,11 +222,11 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             MOD,
             "Server::start",
-            "let volatile = Volatile { floor, ..Volatile::default() };",
+            "let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };",
             "let mut persistent = persistent;
         let current_term = persistent.current_term();
         persistent.write(Record::Ballot { current_term, voted_for: None });
-        let volatile = Volatile { floor, ..Volatile::default() };",
+        let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };",
         )],
         searches: &[search("election", [3, 1, 0, 1], &[])],
         blind: &[],

@@ -4,6 +4,8 @@ use super::{Edit, Expected, Mutant, Search, Test, TestSuite, Verb};
 
 pub const APPEND_ENTRIES: &str = "src/figure2/append_entries.rs";
 pub const BREACH: &str = "src/figure2/breach.rs";
+pub const INSTALL_SNAPSHOT: &str = "src/figure2/install_snapshot.rs";
+pub const LOG: &str = "src/figure2/log.rs";
 pub const MOD: &str = "src/figure2/mod.rs";
 pub const REQUEST_VOTE: &str = "src/figure2/request_vote.rs";
 pub const RULES: &str = "src/figure2/rules.rs";

@@ -30,31 +30,21 @@ pub const MUTANTS: &[Mutant] = &[
         about: "lets two threads apply",
         edits: &[edit(
             APPLICATION,
-            "run",
-            "        for (index, entry) in committed {
-            let response = match &entry.payload {
-                Payload::Command(command) => Some(machine.apply(index, command)),
-                Payload::Blank => None,
-            };
-            counters.applied_index.store(index, Ordering::Release);
-            answer(&mut waiting, index, entry.term, response);
-        }",
-            "        let (odd, even): (Vec<_>, Vec<_>) =
-            committed.into_iter().partition(|(index, _)| index % 2 == 1);
-        let shared = std::sync::Mutex::new((&mut machine, &mut waiting));
-        std::thread::scope(|scope| {
-            for half in [odd, even] {
-                let shared = &shared;
-                scope.spawn(move || {
-                    for (index, entry) in half {
-                        let mut parts = shared.lock().unwrap();
-                        let response = entry.payload.command().map(|command| parts.0.apply(index, command));
-                        counters.applied_index.store(index, Ordering::Release);
-                        answer(&mut *parts.1, index, entry.term, response);
-                    }
-                });
-            }
-        });",
+            "Application::run",
+            "            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));\n",
+            "            let (odd, even): (Vec<_>, Vec<_>) =
+                committed.into_iter().partition(|(index, _)| index % 2 == 1);
+            let shared = std::sync::Mutex::new(&mut *self);
+            std::thread::scope(|scope| {
+                for half in [odd, even] {
+                    let shared = &shared;
+                    scope.spawn(move || {
+                        for (index, entry) in half {
+                            shared.lock().unwrap().apply(index, &entry);
+                        }
+                    });
+                }
+            });\n",
         )],
         searches: &[],
         blind: &[],
@@ -122,18 +112,16 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             edit(
                 APPLICATION,
-                "run",
-                "        accepted.into_iter().for_each(|run| waiting.add(run));\n",
+                "Application::run",
+                "            accepted.into_iter().for_each(|run| self.waiting.add(run));\n",
                 "",
             ),
             edit(
                 APPLICATION,
-                "run",
-                "            answer(&mut waiting, index, entry.term, response);
-        }",
-                "            answer(&mut waiting, index, entry.term, response);
-        }
-        accepted.into_iter().for_each(|run| waiting.add(run));",
+                "Application::run",
+                "            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));\n",
+                "            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+            accepted.into_iter().for_each(|run| self.waiting.add(run));\n",
             ),
         ],
         searches: &[],

@@ -178,9 +178,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Leading::send_heartbeats",
-            "            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);
             self.replicate(peer, output);",
-            "            self.send_append_entries(peer, next_index - 1, Entries::default(), output);",
+            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);",
         )],
         searches: &[recover("replication", [3, 1, 1, 0])],
         blind: &[],
@@ -270,7 +270,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Leading::send_append_entries",
-            "prev_log_term: prev_log_term.expect(\"a leader's log reaches to every next_index - 1\"),",
+            "prev_log_term: prev_log_term
+                .expect(\"a leader's log reaches from its base to every next_index - 1\"),",
             "prev_log_term: prev_log_term.map_or(0, |_| self.persistent.current_term()),",
         )],
         searches: &[search("replication", [3, 1, 1, 0], &[])],
@@ -320,8 +321,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Leading::advance_commit_index",
-            "log.term_at(index) == Some(self.persistent.current_term())",
-            "log.term_at(*self.commit_index + 1) == Some(self.persistent.current_term())",
+            "log.term_at(index) == TermAt::Term(self.persistent.current_term())",
+            "log.term_at(*self.commit_index + 1) == TermAt::Term(self.persistent.current_term())",
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],

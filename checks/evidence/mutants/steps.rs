@@ -432,12 +432,12 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             RULES,
             "Leading::send_heartbeats",
-            "            self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);
             self.replicate(peer, output);",
             "            let sent = output.send.len();
             self.replicate(peer, output);
             if output.send.len() > sent {
-                self.send_append_entries(peer, next_index - 1, Entries::default(), output);
+                self.send_append_entries(peer, prev_log_index, Entries::default(), output);
             }",
         )],
         ELECTIONS,

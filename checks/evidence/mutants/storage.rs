@@ -6,6 +6,9 @@ use super::places::{edit, fails_test};
 
 const STORAGE: &str = "src/runtime/storage/disk/mod.rs";
 const LAYOUT: &str = "src/runtime/storage/disk/layout.rs";
+const RECORDS: &str = "src/runtime/storage/disk/records.rs";
+const FORMAT: &str = "src/runtime/storage/images/format.rs";
+const IMAGES: &str = "src/runtime/machinery/images.rs";
 const ROOTS: &str = "src/runtime/storage/disk/roots.rs";
 const STORED: &str = "src/runtime/storage/disk/stored.rs";
 
@@ -23,11 +26,10 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LAYOUT,
             "read",
-            "    read_as(transaction, stored::read_run)",
-            "    let mut persistent = read_as(transaction, stored::read_run)?;
-    let last_index = persistent.log().last_index().saturating_sub(1);
-    persistent.write(Record::Truncate { last_index });
-    Ok(persistent)",
+            "    let persistent = fold(read_ballot(transaction)?, base, runs)?;\n",
+            "    let mut persistent = fold(read_ballot(transaction)?, base, runs)?;
+    let last_index = persistent.log().last_index().saturating_sub(1).max(base.last_index);
+    persistent.write(Record::Truncate { last_index });\n",
         )],
         searches: &[],
         blind: &[],
@@ -57,7 +59,7 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "store",
         about: "leaves the tail behind a truncation on the disk",
         edits: &[edit(
-            LAYOUT,
+            RECORDS,
             "truncate",
             "    table.retain_in(last_index + 1.., |_, _| false)?;\n",
             "",
@@ -155,9 +157,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LAYOUT,
             "fold",
-            "    let folded = Persistent::fold(ballot.into_iter().chain(read))
+            "    let folded = Persistent::fold(ballot.into_iter().chain(begins).chain(read))
         .map_err(|bad| Trouble::record(place(bad), bad))?;",
-            "    let folded: Persistent = ballot.into_iter().chain(read).collect();
+            "    let folded: Persistent = ballot.into_iter().chain(begins).chain(read).collect();
     let _ = place;",
         )],
         searches: &[],
@@ -175,11 +177,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             LAYOUT,
             "migrate_from_1",
-            "    let transaction = begin(store)?;
-    truncate(&transaction, 0)?;",
+            "    let transaction = begin(store)?;\n",
             "    finish(begin(store)?)?;
-    let transaction = begin(store)?;
-    truncate(&transaction, 0)?;",
+    let transaction = begin(store)?;\n",
         )],
         searches: &[],
         blind: &[],
@@ -187,6 +187,98 @@ pub const MUTANTS: &[Mutant] = &[
             Unit,
             "runtime::storage::disk::migration::\
              a_power_failure_leaves_one_layout_or_the_other_whole",
+        ),
+    },
+    Mutant {
+        name: "leave-what-is-compacted",
+        alias: None,
+        rule: "store",
+        about: "leaves the entries before a base in the file",
+        edits: &[edit(
+            STORAGE,
+            "<DiskStorage as Storage>::append",
+            "            records::bury(transaction, extent)",
+            "            Ok(extent)",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("storage"),
+            "growth::the_file_of_a_log_that_is_compacted_stays_as_large_as_it_was",
+        ),
+    },
+    Mutant {
+        name: "keep-what-the-base-denies",
+        alias: None,
+        rule: "store",
+        about: "keeps the entries behind a base of another term than the entry in its place",
+        edits: &[edit(
+            RECORDS,
+            "begin_at",
+            "    match held == Some(last_term) {",
+            "    match held.is_some_and(|held| held <= last_term) {",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("storage"),
+            "conformance::disk::a_base_that_the_log_does_not_hold_drops_all_of_it",
+        ),
+    },
+    Mutant {
+        name: "restore-unchecked",
+        alias: None,
+        rule: "store",
+        about: "hands out what an image holds without a look at its checksums",
+        edits: &[edit(
+            FORMAT,
+            "Parser::take",
+            "if checksum(self.name.number, self.chunks, length as u32, &piece) != expected {",
+            "if checksum(self.name.number, self.chunks, length as u32, &piece) != expected && piece.is_empty() {",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("images"),
+            "installing::a_node_that_cannot_be_restored_stops_and_says_why",
+        ),
+    },
+    Mutant {
+        name: "compact-without-an-image",
+        alias: None,
+        rule: "store",
+        about: "lets the log begin at an image that could not be stored",
+        edits: &[edit(
+            IMAGES,
+            "ImageDesk::write",
+            "            Err(Unwritten::Storage(error)) => CompactError::Storage(Arc::new(error)),",
+            "            Err(Unwritten::Storage(_)) => {
+                return Some(ImageNews::Written { last_index, applied_bytes, image_bytes: 0 });
+            }",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("images"),
+            "compacting::while_there_is_no_room_for_an_image_the_log_is_kept_and_the_node_goes_on",
+        ),
+    },
+    Mutant {
+        name: "remove-the-image-needed",
+        alias: None,
+        rule: "store",
+        about: "removes the image at which the log begins, once it does",
+        edits: &[edit(
+            IMAGES,
+            "tidy",
+            "ImageStage::Finished => last_index < base.last_index,",
+            "ImageStage::Finished => last_index <= base.last_index,",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            File("images"),
+            "compacting::a_node_compacts_by_hand_and_starts_from_its_image_with_the_log_behind_it",
         ),
     },
 ];

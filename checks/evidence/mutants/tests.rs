@@ -74,7 +74,7 @@ fn names_are_unique_and_scopes_properties_and_tests_exist() {
         let lower = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
         words.len() > 1 && words.iter().all(lower)
     };
-    let widest = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1 };
+    let widest = Bounds { servers: 3, terms: 2, entries: 3, restarts: 1, compactions: 1 };
     let mut known: BTreeMap<_, _> =
         properties::of::<Server>(&widest, &Environment { blanks: true, ..Environment::default() })
             .into_iter()

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use veraft::figure2::{Server, ServerId, Timer};
+use veraft::figure2::{Log, Server, ServerId, Timer};
 use veraft_models::orbit::Ref;
-use veraft_models::{ClusterState, ModelNode, Modelled};
+use veraft_models::{ClusterState, Handed, ModelNode, Modelled};
 
 use super::clock::Clock;
 
@@ -36,14 +36,28 @@ impl<P: Modelled> Member<P> {
     }
 
     /// Whether log, disk and state machine hold what the leader's log holds, all of it.
-    fn holds_all_of(&self, leader: &Server) -> bool {
+    fn holds_all_of(&self, leader: &Member<P>) -> bool {
         let ModelNode { replica, disk, .. } = &self.node.value;
-        let log = leader.log().entries();
-        let applied = replica.applied.iter().map(|(index, entry)| (*index, entry));
-        self.server().log().entries() == log
-            && disk.log().entries() == log
-            && applied.eq((1..).zip(log.iter()))
+        let (log, applied) = (leader.server().log(), &leader.node.replica.applied);
+        are_alike(self.server().log(), log)
+            && are_alike(disk.log(), log)
+            && &replica.applied == applied
+            && are_all_of(applied, log)
     }
+}
+
+/// Whether two logs end alike, and are the same as far as neither is compacted.
+fn are_alike(one: &Log, other: &Log) -> bool {
+    let first = one.first_index().max(other.first_index());
+    one.last_index() == other.last_index()
+        && (first..=one.last_index()).all(|index| one.get(index) == other.get(index))
+}
+
+/// Whether a state machine was given all that a log holds, or held before it was compacted.
+fn are_all_of(applied: &Handed, log: &Log) -> bool {
+    let held = (log.first_index()..).zip(log.entries().iter());
+    applied.iter().map(|(index, _)| *index).eq(1..=log.last_index())
+        && applied.iter().skip(log.base().last_index as usize).map(|(i, e)| (*i, e)).eq(held)
 }
 
 impl<P: Modelled> Position<P> {
@@ -98,7 +112,7 @@ impl<P: Modelled> Position<P> {
 
     /// Whether all servers hold and have applied the log of `leader`, to its end.
     pub fn agrees_with(&self, leader: ServerId) -> bool {
-        let leader = self.member(leader).server();
+        let leader = self.member(leader);
         self.members.iter().all(|member| member.holds_all_of(leader))
     }
 }

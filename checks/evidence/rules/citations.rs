@@ -4,6 +4,7 @@
 const CORE: &[(&str, &str)] = &[
     ("append_entries.rs", include_str!("../../../src/figure2/append_entries.rs")),
     ("breach.rs", include_str!("../../../src/figure2/breach.rs")),
+    ("install_snapshot.rs", include_str!("../../../src/figure2/install_snapshot.rs")),
     ("log.rs", include_str!("../../../src/figure2/log.rs")),
     ("mod.rs", include_str!("../../../src/figure2/mod.rs")),
     ("request_vote.rs", include_str!("../../../src/figure2/request_vote.rs")),

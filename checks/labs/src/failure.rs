@@ -99,6 +99,14 @@ pub enum Violation {
         /// The index of its mark.
         index: Index,
     },
+    /// A server takes what a peer sent of an image for what no correct peer sends.
+    #[error("S{server} got a parcel that is none: {breach}")]
+    ParcelBreach {
+        /// The server.
+        server: usize,
+        /// What is wrong with it.
+        breach: veraft::driver::ParcelBreach,
+    },
     /// An image is needed that is not there.
     #[error("S{server} needs the image of index {index}, and does not have it")]
     NoImage {

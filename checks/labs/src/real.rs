@@ -23,9 +23,6 @@ use crate::harness::{Harness, Network, ServerStatus, Started, persisted_bytes};
 use crate::oracle::Oracle;
 use crate::suites::LabTest;
 
-/// For how many bytes an entry of the labs counts, about: its command has up to 20 digits.
-const ENTRY_BYTES: u64 = 36;
-
 /// How long a node may take to answer whether it accepts a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -82,12 +79,7 @@ impl RealCluster {
             servers: (0..servers).map(slot).collect(),
             watch: Arc::new(Mutex::new(watch)),
             recordings: recordings.map(Path::to_path_buf),
-            compaction: match test.snapshots {
-                Some(entries) => {
-                    Compaction::default().factor(0).at_least(entries * ENTRY_BYTES).kept(0)
-                }
-                None => Compaction::by_hand(),
-            },
+            compaction: test.compaction().unwrap_or_else(Compaction::by_hand),
         };
         cluster.set_network(Network::Reliable);
         for server in 0..servers {

@@ -109,7 +109,7 @@ pub fn run<P: Process>(test: &LabTest, seed: u64, options: &ClusterOptions) -> L
 
 /// The cluster that a test asks for.
 fn for_test(test: &LabTest, options: &ClusterOptions) -> ClusterOptions {
-    ClusterOptions { snapshots: test.snapshots.or(options.snapshots), ..options.clone() }
+    ClusterOptions { compaction: test.compaction().or(options.compaction), ..options.clone() }
 }
 
 /// [`run`], with recordings of what every server did, as `S0.jsonl`, `S1.jsonl` and so on in

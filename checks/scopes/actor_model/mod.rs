@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_model_has_the_properties_that_the_list_names() {
-        let model = model(Bounds { servers: 1, terms: 1, entries: 1, restarts: 0 });
+        let model = model(Bounds { servers: 1, terms: 1, entries: 1, restarts: 0, compactions: 0 });
         let of_model = Model::properties(&model).into_iter().map(|p| (p.name, p.expectation));
         assert_eq!(of_model.collect::<Vec<_>>(), EXPECTATIONS);
     }
@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn each_property_falls_where_it_is_violated() {
-        let mut model = model(Bounds { servers: 2, terms: 1, entries: 1, restarts: 0 });
+        let mut model =
+            model(Bounds { servers: 2, terms: 1, entries: 1, restarts: 0, compactions: 0 });
         let start = model.init_states().remove(0);
         let committed = properties::ENTRY_COMMITTED;
         assert_eq!(amiss(&model, &start), [committed], "nothing is committed yet");
@@ -183,7 +184,7 @@ mod tests {
     /// reaches everything.
     #[test]
     fn the_actor_model_reaches_what_the_cluster_reaches() {
-        let bounds = Bounds { servers: 3, terms: 1, entries: 0, restarts: 0 };
+        let bounds = Bounds { servers: 3, terms: 1, entries: 0, restarts: 0, compactions: 0 };
         let model = model(bounds);
         let mut queue: VecDeque<_> = model.init_states().into();
         let mut seen: HashSet<u64> = queue.iter().map(hash_of).collect();

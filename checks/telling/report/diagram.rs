@@ -174,7 +174,8 @@ impl Draw {
             | Move::ProposeTwo { server }
             | Move::ProposeBlank { server }
             | Move::Restart { server }
-            | Move::DiskWrite { server } => self.x(server.0),
+            | Move::DiskWrite { server }
+            | Move::Compact { server, .. } => self.x(server.0),
         };
         let (mark, said) = said(&scene.happened);
         for line in wrap(&said) {
@@ -305,6 +306,7 @@ fn said(happened: &Move) -> (&'static str, String) {
         Move::ProposeBlank { .. } => ("client", "a blank is appended".to_owned()),
         Move::Restart { .. } => ("crash", "crash and restart".to_owned()),
         Move::DiskWrite { .. } => ("disk", "the disk finishes a write".to_owned()),
+        Move::Compact { last_index, .. } => ("disk", format!("compacts up to {last_index}")),
         Move::LoseAll => ("none", "every message under way is lost".to_owned()),
     }
 }

@@ -87,7 +87,7 @@ impl<M: StateMachine> Application<M> {
     ///
     /// # Errors
     /// When the state machine cannot be restored.
-    pub(super) fn run(mut self, jobs: &Jobs<M::Response>) -> Result<(), RestoreError> {
+    pub(super) fn run(&mut self, jobs: &Jobs<M::Response>) -> Result<(), RestoreError> {
         while let Taken::All(Work { accepted, restore, capture, committed }) = jobs.take(None) {
             // What was committed before a proposal was accepted stands before it in the log, and
             // in no later term: that the proposal waits already changes nothing for it.
@@ -173,6 +173,10 @@ mod tests {
     use super::*;
     use crate::runtime::machinery::life::Life;
     use crate::runtime::proposal::{Applied, PendingProposal};
+    use crate::runtime::state_machine::Image;
+    use crate::runtime::storage::ImageName;
+    use crate::runtime::storage::images::write_image;
+    use std::io::{self, Read, Write};
 
     type Pending = PendingProposal<&'static str>;
 
@@ -265,5 +269,99 @@ mod tests {
         answer(&mut waiting, 5, 3, Some("new"));
         assert_eq!(superseded(old.pop().unwrap()), (1, 5));
         assert_eq!(new.pop().unwrap().wait().unwrap().response, "new");
+    }
+
+    /// Counts what it does; an image of it is that count.
+    struct Counting(u64);
+
+    impl StateMachine for Counting {
+        type Response = &'static str;
+
+        fn apply(&mut self, _index: Index, _command: &crate::figure2::Command) -> &'static str {
+            self.0 += 1;
+            "done"
+        }
+
+        fn capture(&mut self) -> Option<std::boxed::Box<dyn Image>> {
+            Some(std::boxed::Box::new(Counted(self.0)))
+        }
+
+        fn restore(&mut self, image: &mut dyn Read) -> io::Result<()> {
+            let mut count = [0; 8];
+            image.read_exact(&mut count)?;
+            self.0 = u64::from_le_bytes(count);
+            Ok(())
+        }
+    }
+
+    struct Counted(u64);
+
+    impl Image for Counted {
+        fn write(self: std::boxed::Box<Self>, to: &mut dyn Write) -> io::Result<()> {
+            to.write_all(&self.0.to_le_bytes())
+        }
+    }
+
+    /// The application of a node on a new place for images, and what it hands on.
+    fn application() -> (Application<Counting>, Arc<ImageDesk>) {
+        let place = crate::runtime::storage::images::memory::MemoryImages::default();
+        let desk = Arc::new(ImageDesk::new(Arc::new(place)));
+        let arrived = Arc::new(Mailbox::new(Arrived::default()));
+        let counters = Arc::new(Counters::new([]));
+        let machine = Counting(0);
+        let new = Application::new(machine, Base::default(), counters, Some(desk.clone()), arrived);
+        (new, desk)
+    }
+
+    /// Does this work, and ends.
+    fn done(mut of: Application<Counting>, work: Work<&'static str>) -> Application<Counting> {
+        let jobs = Jobs::new(work);
+        jobs.finish();
+        of.run(&jobs).unwrap();
+        of
+    }
+
+    fn entries(indices: std::ops::RangeInclusive<Index>) -> Vec<(Index, Entry)> {
+        indices.map(|index| (index, Entry::command(3, &b"x"[..]))).collect()
+    }
+
+    #[test]
+    fn a_state_is_captured_between_two_applies_with_the_mark_of_the_last_one() {
+        let (application, desk) = application();
+        let application = done(application, Work { committed: entries(1..=7), ..Work::default() });
+        let work = Work { capture: true, committed: entries(8..=9), ..Work::default() };
+        let application = done(application, work);
+        assert_eq!(application.machine.0, 9);
+        let Taken::All(tasks) = desk.tasks.take(None) else { panic!("nothing to do") };
+        let [ImageTask::Write(captured)] = &tasks[..] else { panic!("an image") };
+        assert_eq!(captured.base, Base { last_index: 7, last_term: 3 });
+        assert_eq!(captured.applied_bytes, 7 * weight(&entries(1..=1)[0].1));
+    }
+
+    #[test]
+    fn what_is_in_an_image_is_not_applied_and_whoever_waits_for_it_is_told() {
+        let (application, desk) = application();
+        let base = Base { last_index: 50, last_term: 3 };
+        let name = ImageName { base, number: 1 };
+        let write = |to: &mut dyn Write| to.write_all(&77_u64.to_le_bytes());
+        write_image(&*desk.place, name, write, &|| false).unwrap();
+        let (mut pending, ends) = waiters(3);
+        let mut work = Work { committed: entries(1..=20), ..Work::default() };
+        work.accepted.push(run(3, 49, ends));
+        assert_eq!(work.restore(base).len(), 20);
+        work.committed.extend(entries(51..=52));
+        let application = done(application, work);
+        assert_eq!((application.machine.0, application.applied.last_index), (79, 52));
+        assert_eq!(pending.pop().unwrap().wait().unwrap().index, 51);
+        for (index, pending) in [50, 49].into_iter().zip(pending.into_iter().rev()) {
+            let skipped = pending.wait().unwrap_err();
+            assert!(skipped.may_still_commit(), "{skipped}");
+            let ProposeError::Skipped { term: 3, index: found } = skipped else {
+                panic!("{skipped}")
+            };
+            assert_eq!(found, index);
+        }
+        let Taken::All(tasks) = desk.tasks.take(None) else { panic!("nothing to do") };
+        assert!(matches!(tasks[..], [ImageTask::Tidy(tidied)] if tidied == base));
     }
 }

@@ -220,7 +220,7 @@ where
         let fetcher = Fetcher::new(transfers, surroundings(&shared), run);
         machinery.spawn("fetcher", &span, move |_| fetcher.run())?;
     }
-    let application = Application::new(
+    let mut application = Application::new(
         state_machine,
         base,
         shared.counters.clone(),

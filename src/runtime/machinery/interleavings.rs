@@ -18,14 +18,14 @@ use std::vec::Vec;
 
 use shuttle::thread;
 
-use super::application;
+use super::application::Application;
 use super::fixtures::{self, OWN, PEER, config, standing};
 use super::life::Life;
 use super::outlets::Gated;
 use crate::driver::{Driver, Held, Timing};
 use crate::figure2::{
-    Command, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply, Role,
-    Server, Term, Volatile,
+    Base, Command, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply,
+    Role, Server, Term, Volatile,
 };
 use crate::runtime::proposal::{ProposeError, Waiter};
 use crate::runtime::state_machine::StateMachine;
@@ -148,7 +148,9 @@ impl Parts {
     fn spawn_application(&self) -> thread::JoinHandle<()> {
         let machine = Ordered { last: 0, durable: self.durable.clone() };
         let (outlets, counters) = (self.outlets.clone(), self.counters.clone());
-        thread::spawn(move || application::run(machine, &outlets.jobs, &counters))
+        let arrived = self.arrived.clone();
+        let mut application = Application::new(machine, Base::default(), counters, None, arrived);
+        thread::spawn(move || assert!(application.run(&outlets.jobs).is_ok()))
     }
 
     fn spawn_sender(&self) -> thread::JoinHandle<()> {

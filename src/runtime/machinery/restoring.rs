@@ -21,8 +21,7 @@ pub(super) fn restore(
     images: Option<&dyn Images>,
     base: Base,
 ) -> Result<u64, RestoreError> {
-    let missing = || RestoreError::Storage(StorageError::MissingImage { base });
-    let images = images.ok_or_else(missing)?;
+    let images = images.ok_or(RestoreError::NoPlace { last_index: base.last_index })?;
     let mut damage = None;
     for image in find(images, base)? {
         match restore_from(machine, images, image.name) {
@@ -35,7 +34,7 @@ pub(super) fn restore(
             Err(error) => return Err(error),
         }
     }
-    Err(damage.map_or_else(missing, RestoreError::Storage))
+    Err(RestoreError::Storage(damage.unwrap_or(StorageError::MissingImage { base })))
 }
 
 fn restore_from(

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use veraft::driver::{Driver, Exits, Fate as Became, Owed, Run, Standing};
+use veraft::driver::{
+    Compactor, Driver, Exits, Fate as Became, ImageName, Owed, Run, Standing, weight,
+};
 use veraft::figure2::{
     Base, Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId, Term,
 };
@@ -17,6 +19,7 @@ use super::images::LabImage;
 use super::journal::{Happening, Summary};
 use super::network::Delivery;
 use super::safety::logs_match;
+use super::transfers::Transfers;
 use super::{AUDIT_PERIOD, Event, MAX_EVENTS, Node, Process, Simulator};
 use crate::failure::Violation;
 
@@ -39,6 +42,14 @@ impl<P: Process> Simulator<P> {
         });
         let timing = self.options.timing.clone();
         let (driver, output) = guarded(id, || Driver::<P>::start(config, persistent, 0, timing))?;
+        let (run, rate) = (self.rng.random(), self.options.image_rate);
+        let node = &mut self.nodes[id];
+        node.transfers = Transfers::new(run, rate, node.images.partial());
+        node.applied = Base::default();
+        let base = node.disk.durable().log().base();
+        let image_bytes = node.images.of(base).map_or(0, |image| image.bytes().len() as u64);
+        let compactor = |policy| Compactor::new(policy, base, image_bytes);
+        node.compactor = self.options.compaction.map(compactor);
         let judge = self.options.judge;
         let judge = judge.filter(|judge| judge.knows(driver.server().figure2(), None));
         let objection = judge.and_then(|judge| judge.restart(&disk, driver.server().figure2()));
@@ -61,11 +72,21 @@ impl<P: Process> Simulator<P> {
             Event::Wake { server } => self.wake(server),
             Event::Arrival { from, to, message } => self.arrive(from, to, message),
             Event::SyncEnds { server, life } => self.end_sync(server, life),
-            Event::ImageWritten { server, life, image } => self.image_written(server, life, image),
-            Event::ImageArrives { from, to, message, image } => {
-                self.nodes[to].images.received(image);
-                self.arrive(from, to, message)
+            Event::ImageWritten { server, life, applied_bytes, image } => {
+                self.image_written(server, life, applied_bytes, image)
             }
+            Event::Compacts { server, life, last_index } => match self.lives(server, life) {
+                true => self.step(server, Input::Compacted { last_index }, Vec::new()),
+                false => Ok(()),
+            },
+            Event::Parcel { from, to, parcel } => self.parcel(from, to, parcel),
+            Event::Serve { server, peer, life } => {
+                if self.lives(server, life) {
+                    self.serve(server, peer);
+                }
+                Ok(())
+            }
+            Event::Fetch { server } => self.look_at_fetch(server),
             Event::Audit => {
                 let next = self.queue.now() + AUDIT_PERIOD;
                 self.queue.schedule(next, Event::Audit);
@@ -130,6 +151,9 @@ impl<P: Process> Simulator<P> {
         }
         self.network.arrived(to, &message);
         self.write(to, Happening::Received { from, message: message.clone() });
+        if let Message::InstallSnapshot(message) = message {
+            return self.install(to, message);
+        }
         self.step(to, Input::Receive { from: ServerId(from as u64), message }, Vec::new())
     }
 
@@ -244,26 +268,11 @@ impl<P: Process> Simulator<P> {
             Delivery::Lost => self.write(to, Happening::Lost { from, message }),
             Delivery::Arrives(first, second) => {
                 for delay in second.into_iter().chain([first]) {
-                    match self.arrival(from, to, message.clone()) {
-                        Some(event) => self.queue.schedule(now + delay, event),
-                        None => return,
-                    }
+                    let message = message.clone();
+                    self.queue.schedule(now + delay, Event::Arrival { from, to, message });
                 }
             }
         }
-    }
-
-    /// The arrival of a message; with it, that of the image that it belongs to.
-    fn arrival(&mut self, from: usize, to: usize, message: Message) -> Option<Event> {
-        let base = match &message {
-            Message::InstallSnapshot(request) => request.base,
-            Message::RequestVote(_)
-            | Message::RequestVoteReply(_)
-            | Message::AppendEntries(_)
-            | Message::AppendEntriesReply(_) => return Some(Event::Arrival { from, to, message }),
-        };
-        let image = self.image(from, base)?;
-        Some(Event::ImageArrives { from, to, message, image })
     }
 
     /// The image of a mark on the disk of a server, which needs it.
@@ -279,34 +288,63 @@ impl<P: Process> Simulator<P> {
     fn restore(&mut self, id: usize, base: Base) -> Result<(), Violation> {
         let Some(image) = self.image(id, base) else { return Ok(()) };
         let index = base.last_index;
+        let Some(commands) = image.commands() else {
+            return Err(Violation::ImageDiffers { server: id, index });
+        };
+        self.nodes[id].applied = base;
+        if let Some(compactor) = &mut self.nodes[id].compactor {
+            compactor.restored(base);
+            compactor.image_has(image.bytes().len() as u64);
+        }
         self.write(id, Happening::Restored(index));
         self.nodes[id].waiters.applied(index, base.last_term, |_, _| {});
-        self.oracle.restore(id, index, &image.commands)
+        self.oracle.restore(id, index, &commands)
     }
 
-    /// The state machine of the labs makes an image of itself behind every tenth entry or so.
-    fn begin_image(&mut self, id: usize, base: Base) {
-        let Some(interval) = self.options.snapshots else { return };
-        let due = (base.last_index + 1).is_multiple_of(interval);
-        if !due || !self.nodes[id].images.begin(base.last_index) {
-            return;
+    fn lives(&self, id: usize, life: u64) -> bool {
+        self.nodes[id].life == life && self.nodes[id].driver.is_some()
+    }
+
+    /// Begins an image if one is due, and lets the log begin at one if it can.
+    fn look_at_compaction(&mut self, id: usize) {
+        let now = self.queue.now();
+        let node = &mut self.nodes[id];
+        let travels = node.transfers.serves(now);
+        let Some(compactor) = &mut node.compactor else { return };
+        let (server, life) = (id, node.life);
+        if let Some(last_index) = compactor.ready(false, travels) {
+            self.queue.schedule(now, Event::Compacts { server, life, last_index });
         }
-        let image = LabImage { base, commands: self.oracle.held(id).to_vec() };
-        let takes = Duration::from_micros(self.rng.random_range(self.options.image.clone()));
-        let (server, life) = (id, self.nodes[id].life);
-        let written = Event::ImageWritten { server, life, image };
-        self.queue.schedule(self.queue.now() + takes, written);
+        if compactor.begin(false) {
+            let applied_bytes = compactor.applied_bytes();
+            let name = ImageName { base: node.applied, number: self.rng.random() };
+            let image = LabImage::new(name, self.oracle.held(id));
+            let takes = Duration::from_micros(self.rng.random_range(self.options.image.clone()));
+            let written = Event::ImageWritten { server, life, applied_bytes, image };
+            self.queue.schedule(now + takes, written);
+        }
     }
 
     /// An image is durable, so the log need not reach back behind it.
-    fn image_written(&mut self, id: usize, life: u64, image: LabImage) -> Result<(), Violation> {
-        if self.nodes[id].life != life || self.nodes[id].driver.is_none() {
+    fn image_written(
+        &mut self,
+        id: usize,
+        life: u64,
+        applied_bytes: u64,
+        image: LabImage,
+    ) -> Result<(), Violation> {
+        if !self.lives(id, life) {
             return Ok(());
         }
-        let last_index = image.base.last_index;
-        self.nodes[id].images.written(image);
-        self.write(id, Happening::ImageWritten(last_index));
-        self.step(id, Input::Compacted { last_index }, Vec::new())
+        let (base, bytes) = (image.name().base, image.bytes().len() as u64);
+        let node = &mut self.nodes[id];
+        node.images.add(image);
+        if let Some(compactor) = &mut node.compactor {
+            compactor.written(base.last_index, applied_bytes, bytes);
+        }
+        self.write(id, Happening::ImageWritten(base.last_index));
+        self.look_at_compaction(id);
+        Ok(())
     }
 
     /// What the judge says against a message that leaves.
@@ -333,7 +371,12 @@ impl<P: Process> Simulator<P> {
             let disks = self.nodes.iter().map(|node| node.disk.durable());
             self.safety.committed(id, term, index, &entry, disks)?;
         }
-        self.begin_image(id, Base { last_index: index, last_term: entry.term });
+        let node = &mut self.nodes[id];
+        node.applied = Base { last_index: index, last_term: entry.term };
+        if let Some(compactor) = &mut node.compactor {
+            compactor.applied(index, weight(&entry));
+        }
+        self.look_at_compaction(id);
         Ok(())
     }
 

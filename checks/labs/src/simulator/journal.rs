@@ -52,6 +52,8 @@ pub enum Happening {
     Became(Summary),
     /// A sync ended.
     Synced,
+    /// The image of a message is whole, and the server gets the message.
+    Handed(Message),
     /// An image of the state machine as of this index is whole and durable.
     ImageWritten(Index),
     /// The state machine became an image as of this index.
@@ -179,6 +181,7 @@ impl fmt::Display for JournalLine {
                 write!(f, ", committed {commit_index}")
             }
             Happening::Synced => f.write_str("disk synced"),
+            Happening::Handed(message) => write!(f, "has the image of {}", Readable(message)),
             Happening::ImageWritten(index) => write!(f, "has an image of index {index}"),
             Happening::Restored(index) => write!(f, "restores the image of index {index}"),
             Happening::Applied { index, command } => write!(f, "applies {index}: {command:?}"),

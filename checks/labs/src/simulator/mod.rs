@@ -17,6 +17,7 @@ mod network;
 mod options;
 mod queue;
 mod safety;
+mod transfers;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -25,9 +26,9 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use veraft::driver::{Driver, Protocol, Waiters};
+use veraft::driver::{Compactor, Driver, ImageParcel, Protocol, Waiters};
 use veraft::figure2::{
-    Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId,
+    Base, Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId,
 };
 use veraft::runtime::recorder;
 
@@ -44,6 +45,7 @@ use images::{Images, LabImage};
 use network::Links;
 use queue::Queue;
 use safety::Safety;
+use transfers::Transfers;
 
 /// How often the logs of all servers are compared.
 const AUDIT_PERIOD: Duration = Duration::from_secs(1);
@@ -89,9 +91,15 @@ enum Event {
     /// A sync ends, unless the server has crashed.
     SyncEnds { server: usize, life: u64 },
     /// An image is whole and durable, unless the server has crashed.
-    ImageWritten { server: usize, life: u64, image: LabImage },
-    /// An image has arrived whole, and with it the message that it belongs to.
-    ImageArrives { from: usize, to: usize, message: Message, image: LabImage },
+    ImageWritten { server: usize, life: u64, applied_bytes: u64, image: LabImage },
+    /// The log is to begin at an image.
+    Compacts { server: usize, life: u64, last_index: Index },
+    /// Something of an image arrives.
+    Parcel { from: usize, to: usize, parcel: ImageParcel },
+    /// More of an image may leave to a peer.
+    Serve { server: usize, peer: usize, life: u64 },
+    /// A server may have waited for too long for what it fetches.
+    Fetch { server: usize },
     /// The logs are compared.
     Audit,
 }
@@ -103,6 +111,11 @@ struct Node<P> {
     driver: Option<Driver<P>>,
     disk: Disk,
     images: Images,
+    transfers: Transfers,
+    /// Decides when the log is compacted; none where it never is.
+    compactor: Option<Compactor>,
+    /// The last entry that the state machine was given, by itself or in an image.
+    applied: Base,
     /// How often the server has started.
     life: u64,
     /// What it has recorded, in all its lives.
@@ -126,6 +139,9 @@ impl<P: Process> Simulator<P> {
             driver: None,
             disk: Disk::default(),
             images: Images::default(),
+            transfers: Transfers::new(0, options.image_rate, None),
+            compactor: None,
+            applied: Base::default(),
             life: 0,
             recording: Vec::new(),
             wakes: None,
@@ -270,10 +286,12 @@ impl<P: Process> Harness for Simulator<P> {
     fn crash(&mut self, server: usize) {
         let unsynced = self.nodes[server].disk.unsynced();
         let kept = self.rng.random_range(0..=unsynced as u64) as usize;
+        let come = self.nodes[server].images.partial().map_or(0, |(_, bytes)| bytes);
+        let come = self.rng.random_range(0..=come) as usize;
         self.write(server, Happening::Crashed { unsynced, kept });
         let node = &mut self.nodes[server];
         node.disk.crash(kept);
-        node.images.crash(node.disk.durable().log().base());
+        node.images.crash(node.disk.durable().log().base(), come);
         node.driver = None;
         node.wakes = None;
         node.waiters = Waiters::default();

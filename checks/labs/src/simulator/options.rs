@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use veraft::runtime::Timing;
+use veraft::runtime::{Compaction, Timing};
 use veraft_models::Judge;
 
 use super::network::Weather;
@@ -26,9 +26,10 @@ pub struct ClusterOptions {
     pub journal: usize,
     /// Whether the servers record what they do, for [`trace`](crate::trace).
     pub record: bool,
-    /// The state machines make an image of themselves behind each entry whose index, plus one, is a
-    /// multiple of this; never, if none.
-    pub snapshots: Option<u64>,
+    /// When logs are compacted; never, if none.
+    pub compaction: Option<Compaction>,
+    /// How many bytes of images leave a server in a second.
+    pub image_rate: u64,
     /// How long it takes to write an image, in microseconds.
     pub image: RangeInclusive<u64>,
     /// Who looks at each step, each start and each message that leaves, if somebody does.
@@ -47,7 +48,8 @@ impl Default for ClusterOptions {
             stalls: (0.0, 0),
             journal: 200,
             record: false,
-            snapshots: None,
+            compaction: None,
+            image_rate: 20_000,
             image: 1_000..=50_000,
             judge: None,
         }

@@ -10,6 +10,8 @@ mod storm;
 
 use std::fmt;
 
+use veraft::runtime::Compaction;
+
 use crate::failure::Failure;
 use crate::harness::Harness;
 use crate::lab::Lab;
@@ -82,10 +84,22 @@ impl LabTest {
         harness.violation().map_or(Ok(()), |violation| Err(violation.into()))
     }
 
+    /// When logs are compacted: at about as many entries as the test says, and no entry is kept.
+    pub fn compaction(&self) -> Option<Compaction> {
+        self.snapshots.map(every)
+    }
+
     /// The test called `name`.
     pub fn find(name: &str) -> Option<&'static LabTest> {
         TESTS.iter().find(|test| test.name == name)
     }
+}
+
+/// To compact at about so many entries, with none of them kept.
+pub fn every(entries: u64) -> Compaction {
+    /// What an entry of the labs counts for, about: its command has up to 20 digits.
+    const ENTRY_BYTES: u64 = 36;
+    Compaction::default().factor(0).at_least(entries * ENTRY_BYTES).kept(0)
 }
 
 const fn test(

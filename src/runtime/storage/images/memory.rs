@@ -33,7 +33,7 @@ impl Kept {
 
 /// The place of one life of a disk.
 #[derive(Clone, Debug, Default)]
-pub(in crate::runtime::storage) struct MemoryImages {
+pub(in crate::runtime) struct MemoryImages {
     pub(in crate::runtime::storage) kept: Arc<Mutex<Kept>>,
     pub(in crate::runtime::storage) life: u64,
 }

@@ -13,7 +13,7 @@
 //! | `memory.rs` | a place in memory |
 
 mod format;
-pub(super) mod memory;
+pub(in crate::runtime) mod memory;
 mod pass;
 mod read;
 mod receive;
