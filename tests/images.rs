@@ -8,6 +8,8 @@ mod backups;
 mod common;
 #[path = "images/compacting.rs"]
 mod compacting;
+#[path = "images/damaged.rs"]
+mod damaged;
 #[path = "images/installing.rs"]
 mod installing;
 #[path = "images/ledger.rs"]

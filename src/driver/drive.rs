@@ -23,7 +23,7 @@ use super::standing::Standing;
 use super::timers::Timers;
 use super::timing::Timing;
 use crate::figure2::{
-    Breach, Config, Index, Input, Output, Payload, Persistent, ServerId, Term, Timer,
+    Breach, Config, Index, Input, Output, Payload, Persistent, ServerId, Term, Timer, TimerDuty,
 };
 
 /// A server and its timers.
@@ -105,6 +105,15 @@ impl<P: Protocol> Driver<P> {
         let fires = self.overdue && self.timers.fires(now, Timer::Election);
         self.overdue = false;
         fires.then_some(Input::Timeout(Timer::Election))
+    }
+
+    /// An election timeout that was [due](Self::due) is not to be: the timer runs anew.
+    pub fn put_election_off(
+        &mut self,
+        now: Duration,
+        draw: impl FnOnce(RangeInclusive<Duration>) -> Duration,
+    ) {
+        self.timers.obey(now, TimerDuty::Set(Timer::Election), draw);
     }
 
     /// One step of the server. What it returns goes to [`carry_out`](Self::carry_out).

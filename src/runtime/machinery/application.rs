@@ -8,54 +8,17 @@ use std::vec::Vec;
 
 use super::errands::Errand;
 use super::images::{Captured, ImageDesk, ImageNews, ImageTask};
-use super::mailbox::{Mailbox, Queue, Taken};
+use super::mailbox::{Mailbox, Taken};
 use super::restoring::restore;
 use super::server_loop::Arrived;
-use crate::driver::{Fate, Run, Waiters, weight};
+use super::work::{Jobs, Work, weigh};
+use crate::driver::{Fate, Waiters, weight};
 use crate::figure2::{Base, Entry, Index, Payload, Term};
 use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
 use crate::runtime::restore::RestoreError;
 use crate::runtime::state_machine::StateMachine;
-
-/// Work for the application thread, in this order.
-pub(super) struct Work<R> {
-    /// Proposals of this node whose commands stand in its log, not committed yet.
-    pub(super) accepted: Vec<Run<Waiter<R>>>,
-    /// What the state machine is to become.
-    pub(super) restore: Option<Base>,
-    /// Whether the state is to be captured.
-    pub(super) capture: bool,
-    /// Entries to apply.
-    pub(super) committed: Vec<(Index, Entry)>,
-}
-
-impl<R> Default for Work<R> {
-    fn default() -> Self {
-        Work { accepted: Vec::new(), restore: None, capture: false, committed: Vec::new() }
-    }
-}
-
-impl<R> Work<R> {
-    /// The state machine is to become the image of this base. What was to be done before is in
-    /// that image; returns the entries that need not be applied any more.
-    #[must_use]
-    pub(super) fn restore(&mut self, base: Base) -> Vec<(Index, Entry)> {
-        self.restore = Some(base);
-        core::mem::take(&mut self.committed)
-    }
-}
-
-/// The thread sleeps until an entry is committed: nobody can be answered before.
-impl<R> Queue for Work<R> {
-    fn is_empty(&self) -> bool {
-        self.committed.is_empty() && self.restore.is_none() && !self.capture
-    }
-}
-
-/// The queue of the application thread.
-pub(super) type Jobs<R> = Mailbox<Work<R>>;
 
 /// The state machine, and what its thread works with.
 pub(super) struct Application<M: StateMachine> {
@@ -68,6 +31,16 @@ pub(super) struct Application<M: StateMachine> {
     waiting: Waiters<Waiter<M::Response>>,
     /// How many bytes it was given since the start.
     applied_bytes: u64,
+    /// What waits for an image from a peer, if this node's own is of no use.
+    held: Option<Held>,
+}
+
+/// Entries that were committed while there is no state to apply them to.
+#[derive(Default)]
+struct Held {
+    entries: Vec<(Index, Entry)>,
+    /// The image that has come.
+    spare: Option<Base>,
 }
 
 impl<M: StateMachine> Application<M> {
@@ -79,8 +52,14 @@ impl<M: StateMachine> Application<M> {
         desk: Option<Arc<ImageDesk>>,
         arrived: Arc<Mailbox<Arrived<M::Response>>>,
     ) -> Self {
-        let (waiting, applied_bytes) = (Waiters::default(), 0);
-        Application { machine, applied, counters, desk, arrived, waiting, applied_bytes }
+        let (waiting, applied_bytes, held) = (Waiters::default(), 0, None);
+        Application { machine, applied, counters, desk, arrived, waiting, applied_bytes, held }
+    }
+
+    /// The image as of which the state machine would be is of no use: nothing is applied before
+    /// another one has come.
+    pub(super) fn lacking_its_image(self) -> Self {
+        Application { held: Some(Held::default()), ..self }
     }
 
     /// The life of the application thread.
@@ -88,19 +67,68 @@ impl<M: StateMachine> Application<M> {
     /// # Errors
     /// When the state machine cannot be restored.
     pub(super) fn run(&mut self, jobs: &Jobs<M::Response>) -> Result<(), RestoreError> {
-        while let Taken::All(Work { accepted, restore, capture, committed }) = jobs.take(None) {
+        while let Taken::All(work) = jobs.take(None) {
+            let Work { accepted, restore, passed, spare, capture, committed } = work;
             // What was committed before a proposal was accepted stands before it in the log, and
             // in no later term: that the proposal waits already changes nothing for it.
             accepted.into_iter().for_each(|run| self.waiting.add(run));
             if let Some(base) = restore {
+                self.pass(passed);
                 self.restore(base)?;
             }
             if capture {
                 self.capture();
             }
-            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+            match &mut self.held {
+                Some(held) => {
+                    held.entries.extend(committed);
+                    held.spare = spare.or(held.spare);
+                    self.recover()?;
+                }
+                None => committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry)),
+            }
         }
         Ok(())
+    }
+
+    /// Entries of this weight are in an image, and need not be applied.
+    fn pass(&mut self, weight: u64) {
+        self.applied_bytes += weight;
+        self.counters.backlog_bytes.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    /// The state machine becomes the image that has come from a peer, once this node knows
+    /// everything in it to be committed: before that, its log could not begin there.
+    fn recover(&mut self) -> Result<(), RestoreError> {
+        let Some(Held { entries, spare: Some(base) }) = &mut self.held else { return Ok(()) };
+        let (base, known) = (*base, entries.last().map_or(self.applied.last_index, |last| last.0));
+        if known < base.last_index {
+            return Ok(());
+        }
+        let mut entries = core::mem::take(entries);
+        let behind = entries.split_off(entries.partition_point(|one| one.0 <= base.last_index));
+        self.pass(weigh(&entries));
+        let applied_bytes = self.applied_bytes;
+        let image_bytes = self.become_image(base)?;
+        let last_index = base.last_index;
+        self.tell(ImageNews::Recovered { last_index, applied_bytes, image_bytes });
+        behind.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+        Ok(())
+    }
+
+    /// Restores the state machine from the image of this base.
+    fn become_image(&mut self, base: Base) -> Result<u64, RestoreError> {
+        let place = self.desk.as_ref().map(|desk| &*desk.place);
+        let image_bytes = restore(&mut self.machine, place, base)?;
+        self.applied = base;
+        self.counters.applied_index.store(base.last_index, Ordering::Release);
+        self.counters.image_restored(base.last_index, image_bytes);
+        if let (Some(held), Some(desk)) = (self.held.take(), &self.desk) {
+            let passed = weigh(&held.entries);
+            desk.is_lacking.store(false, Ordering::Release);
+            self.pass(passed);
+        }
+        Ok(image_bytes)
     }
 
     fn apply(&mut self, index: Index, entry: &Entry) {
@@ -116,11 +144,7 @@ impl<M: StateMachine> Application<M> {
     }
 
     fn restore(&mut self, base: Base) -> Result<(), RestoreError> {
-        let place = self.desk.as_ref().map(|desk| &*desk.place);
-        let image_bytes = restore(&mut self.machine, place, base)?;
-        self.applied = base;
-        self.counters.applied_index.store(base.last_index, Ordering::Release);
-        self.counters.image_restored(base.last_index, image_bytes);
+        let image_bytes = self.become_image(base)?;
         self.tell(ImageNews::Restored { image_bytes });
         self.put(ImageTask::Tidy(base));
         self.waiting.restored(base, fail);
@@ -128,7 +152,7 @@ impl<M: StateMachine> Application<M> {
     }
 
     fn capture(&mut self) {
-        if self.applied == Base::default() {
+        if self.applied == Base::default() || self.held.is_some() {
             return self.tell(ImageNews::Unwritten(None));
         }
         let (base, applied_bytes) = (self.applied, self.applied_bytes);
@@ -171,6 +195,7 @@ fn fail<R>(waiter: Waiter<R>, fate: Fate) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::driver::Run;
     use crate::runtime::machinery::life::Life;
     use crate::runtime::proposal::{Applied, PendingProposal};
     use crate::runtime::state_machine::Image;

@@ -24,14 +24,14 @@ use super::mailbox::Mailbox;
 use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
-use super::restoring::restore;
+use super::restoring::restore_at_start;
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
 use super::watch::Watch;
 use super::writer::Writer;
 use crate::driver::{Compactor, Driver};
-use crate::figure2::{Base, InstallSnapshot, Message, Server, ServerId};
+use crate::figure2::{InstallSnapshot, Message, Server, ServerId};
 use crate::runtime::builder::{NodeBuilder, StartError};
 use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
@@ -90,14 +90,14 @@ where
         "starting"
     );
     let counters = Arc::new(Counters::new(config.peers()));
-    let image_bytes = match base == Base::default() {
-        true => 0,
-        false => restore(&mut state_machine, images.as_deref(), base)?,
-    };
-    if base != Base::default() {
-        counters.applied_index.store(base.last_index, Ordering::Release);
-        counters.image_restored(base.last_index, image_bytes);
-    }
+    let transport: Arc<dyn Transport> = Arc::new(transport);
+    let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
+        config.peers().filter_map(|peer| Some((peer, transport.parcels(peer)?))).collect();
+    // Without the bytes of an image, there is none, and it has to come from a peer.
+    let helped = !ways.is_empty();
+    let image_bytes =
+        restore_at_start(&mut state_machine, images.as_deref(), base, &counters, helped)?;
+    let lacks_image = image_bytes.is_none();
 
     let recording = match recording {
         Some(recording) => {
@@ -124,19 +124,19 @@ where
     // Done above: a state machine that cannot be restored is an error of the start.
     started.restore = None;
     let standing = driver.standing();
-    let mut compactor = Compactor::new(compaction, base, image_bytes);
+    let mut compactor = Compactor::new(compaction, base, image_bytes.unwrap_or(0));
     if let Some(newer) = newer {
         compactor.found(newer.name.base.last_index, newer.bytes);
     }
     let desk = images.map(|place| Arc::new(ImageDesk::new(place)));
+    if let Some(desk) = &desk {
+        desk.is_lacking.store(lacks_image, Ordering::Release);
+    }
     let refusal = desk.is_none().then_some(CompactError::NoPlace);
     let outlets = Outlets::new(peers.iter().copied(), counters.clone(), standing, desk.clone());
     outlets.given.store(base.last_index, Ordering::Release);
     let outlets = Arc::new(outlets);
     let identities = Arc::new(Identities::new(registry));
-    let transport: Arc<dyn Transport> = Arc::new(transport);
-    let ways: BTreeMap<ServerId, Box<dyn ParcelLink>> =
-        peers.iter().filter_map(|&peer| Some((peer, transport.parcels(peer)?))).collect();
     let transfers = desk.clone().filter(|_| !peers.is_empty()).map(|desk| {
         let disconnecting = transport.clone();
         let disconnect = Box::new(move |peer| disconnecting.disconnect(peer));
@@ -217,6 +217,15 @@ where
             let carrier = Carrier::new(transfers.clone(), peer, way);
             machinery.spawn("carrier", &span, move |_| carrier.run())?;
         }
+        if lacks_image {
+            match newer {
+                // One that came in an earlier life.
+                Some(newer) => {
+                    shared.outlets.jobs.put(|work| work.spare = Some(newer.name.base));
+                }
+                None => transfers.want(base.last_index),
+            }
+        }
         let fetcher = Fetcher::new(transfers, surroundings(&shared), run);
         machinery.spawn("fetcher", &span, move |_| fetcher.run())?;
     }
@@ -227,6 +236,9 @@ where
         desk.clone(),
         shared.arrived.clone(),
     );
+    if lacks_image {
+        application = application.lacking_its_image();
+    }
     machinery.spawn("application", &span, move |shared| {
         if let Err(error) = application.run(&shared.outlets.jobs) {
             shared.stop(StopReason::Restore(Arc::new(error)));
@@ -251,6 +263,7 @@ where
 /// What the thread that fetches images needs of the others.
 fn surroundings<R: Send + 'static>(shared: &Arc<Shared<R>>) -> Surroundings {
     let (arrived, noticeboard) = (shared.arrived.clone(), shared.noticeboard.clone());
+    let outlets = shared.outlets.clone();
     let hand = move |message: InstallSnapshot| {
         let from = message.leader_id;
         // A node that has stopped has no use for it.
@@ -259,6 +272,8 @@ fn surroundings<R: Send + 'static>(shared: &Arc<Shared<R>>) -> Surroundings {
     Surroundings {
         hand: Box::new(hand),
         commit_index: Box::new(move || noticeboard.read().commit_index),
-        whole: Box::new(|image| log::info!(%image, "an image is here for whoever wanted one")),
+        whole: Box::new(move |image| {
+            outlets.jobs.put(|work| work.spare = Some(image.base));
+        }),
     }
 }

@@ -81,24 +81,27 @@ impl<R> ServerLoop<R> {
                 served.1 = Some(0);
             }
             ImageNews::Restored { image_bytes } => compactor.image_has(image_bytes),
+            ImageNews::Recovered { last_index, applied_bytes, image_bytes } => {
+                compactor.written(last_index, applied_bytes, image_bytes);
+                // The next start must not look for the one that was of no use.
+                if let Some(last_index) = compactor.ready(true, false) {
+                    self.begin_log_at(last_index);
+                }
+            }
         }
     }
 
     /// Asks for an image if one is due, and compacts the log if one is there.
     pub(super) fn look_at_compaction(&mut self) {
-        let Some(desk) = self.outlets.desk.clone() else { return };
+        let Some(desk) = &self.outlets.desk else { return };
+        let travels = desk.travelling.load(Ordering::Acquire) > 0;
         if self.stops || self.compacting.refusal.is_some() {
             return;
         }
         let (waits, written) = (!self.compacting.served.0.is_empty(), self.compacting.served.1);
-        let travels = desk.travelling.load(Ordering::Acquire) > 0;
         let ready = self.compacting.compactor.ready(waits && written.is_some(), travels);
         if let Some(last_index) = ready {
-            self.step(Input::Compacted { last_index }, Vec::new());
-            let base = self.server().log().base();
-            self.once_durable(Vec::new(), move || {
-                desk.tasks.put(|tasks| tasks.push(ImageTask::Tidy(base)));
-            });
+            self.begin_log_at(last_index);
         }
         let base = self.server().log().base().last_index;
         if written.is_some_and(|written| written <= base) {
@@ -115,6 +118,22 @@ impl<R> ServerLoop<R> {
             *served = (std::mem::take(asked), None);
             self.outlets.jobs.put(|work| work.capture = true);
         }
+    }
+
+    /// The log begins at an image that is durable; older ones go once that is, too.
+    fn begin_log_at(&mut self, last_index: Index) {
+        self.step(Input::Compacted { last_index }, Vec::new());
+        let (base, desk) = (self.server().log().base(), self.outlets.desk.clone());
+        self.once_durable(Vec::new(), move || {
+            if let Some(desk) = desk {
+                desk.tasks.put(|tasks| tasks.push(ImageTask::Tidy(base)));
+            }
+        });
+    }
+
+    /// Whether this server must not stand for election: it could not apply what it commits.
+    pub(super) fn may_not_stand(&self) -> bool {
+        self.outlets.desk.as_ref().is_some_and(|desk| desk.is_lacking.load(Ordering::Acquire))
     }
 
     /// Tells where the log begins, once that is durable.

@@ -5,7 +5,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Instant, SystemTime};
 use std::vec::Vec;
 
@@ -29,6 +29,9 @@ pub(super) struct ImageDesk {
     pub(super) tasks: Mailbox<Vec<ImageTask>>,
     /// How many peers an image of this node is on its way to.
     pub(super) travelling: AtomicUsize,
+    /// Whether the image at which the log begins is of no use, and none has come in its place:
+    /// this node does not stand for election then.
+    pub(super) is_lacking: AtomicBool,
 }
 
 /// Work for the thread.
@@ -56,11 +59,19 @@ pub(super) enum ImageNews {
     Unwritten(Option<CompactError>),
     /// The state machine became one that has so many bytes.
     Restored { image_bytes: u64 },
+    /// It became one that a peer sent because this node's own was of no use. All in it is
+    /// committed here.
+    Recovered { last_index: Index, applied_bytes: u64, image_bytes: u64 },
 }
 
 impl ImageDesk {
     pub(super) fn new(place: Arc<dyn Images>) -> ImageDesk {
-        ImageDesk { place, tasks: Mailbox::new(Vec::new()), travelling: AtomicUsize::new(0) }
+        ImageDesk {
+            place,
+            tasks: Mailbox::new(Vec::new()),
+            travelling: AtomicUsize::new(0),
+            is_lacking: AtomicBool::new(false),
+        }
     }
 
     /// The life of the thread. `cancelled` is whether the node ends.
@@ -130,7 +141,7 @@ pub(super) fn tidy(place: &dyn Images, base: Base, starts: bool) {
             let last_index = name.base.last_index;
             match stage {
                 ImageStage::Finished => last_index < base.last_index,
-                ImageStage::Received => starts && last_index <= base.last_index,
+                ImageStage::Received => starts && last_index < base.last_index,
                 ImageStage::Written => false,
             }
         };

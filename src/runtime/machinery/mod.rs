@@ -24,6 +24,7 @@
 //! | `writer.rs` | the thread that makes them durable |
 //! | `outlets.rs` | where they go from there |
 //! | `outbox.rs` | to a peer, with a thread of its own |
+//! | `work.rs` | what waits for the application's thread |
 //! | `application.rs` | to the state machine, on a thread of its own |
 //! | `images.rs` | images of it, written on a thread of its own |
 //! | `restoring.rs` | it becomes one of them |
@@ -64,4 +65,5 @@ pub(super) mod threads;
 mod told;
 pub(super) mod transfers;
 mod watch;
+mod work;
 mod writer;

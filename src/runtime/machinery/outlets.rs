@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
 
-use super::application::{Jobs, Work};
 use super::images::ImageDesk;
 use super::outbox::Outbox;
-use crate::driver::{Exits, Held, RoleName, Run, Standing, weight};
+use super::work::{Jobs, Work, weigh};
+use crate::driver::{Exits, Held, RoleName, Run, Standing};
 use crate::figure2::{Base, Entry, Index, Message, ServerId, Term};
 use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
@@ -120,10 +120,6 @@ impl<R> Outlets<R> {
     }
 }
 
-fn weigh(entries: &[(Index, Entry)]) -> u64 {
-    entries.iter().map(|(_, entry)| weight(entry)).sum()
-}
-
 /// A step that leaves. What it accepted and what it applies reach the application's thread
 /// together.
 struct Leaving<'o, R> {
@@ -159,8 +155,8 @@ impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
 
     fn restore(&mut self, base: Base) {
         self.outlets.given.store(base.last_index, Ordering::Release);
-        let passed = self.outlets.jobs.put(|work| work.restore(base)).unwrap_or_default();
-        self.outlets.counters.backlog_bytes.fetch_sub(weigh(&passed), Ordering::Relaxed);
+        let passed = self.outlets.jobs.put(|work| work.restore(base));
+        drop(passed);
     }
 
     fn apply(&mut self, entries: Vec<(Index, Entry)>) {

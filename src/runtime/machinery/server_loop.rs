@@ -20,7 +20,7 @@ use super::reception::Identities;
 use super::watch::Watch;
 use crate::driver::{Driver, Owed};
 use crate::figure2::{
-    Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term,
+    Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term, Timer,
 };
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{ProposeError, Waiter};
@@ -103,7 +103,11 @@ impl<R> ServerLoop<R> {
             while !self.stops
                 && let Some(input) = self.driver.due(now)
             {
-                self.step(input, Vec::new());
+                if input == Input::Timeout(Timer::Election) && self.may_not_stand() {
+                    self.driver.put_election_off(now, |range| self.clock.draw(range));
+                } else {
+                    self.step(input, Vec::new());
+                }
             }
             self.look_at_readmissions();
             self.look_at_compaction();

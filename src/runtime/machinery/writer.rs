@@ -175,10 +175,10 @@ mod tests {
     use super::*;
     use crate::driver::Held;
     use crate::figure2::{Command, Entry, Message, RequestVoteReply};
-    use crate::runtime::machinery::application::Work;
     use crate::runtime::machinery::fixtures::{PEER, Parts, asked};
     use crate::runtime::machinery::identity::{IDENTITY, PEERS, Registry, UnfitStore};
     use crate::runtime::machinery::mailbox::Taken;
+    use crate::runtime::machinery::work::Work;
     use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes};
     use std::boxed::Box;
     use std::string::ToString;

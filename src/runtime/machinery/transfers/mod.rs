@@ -99,7 +99,6 @@ impl Transfers {
 
     /// An image is wanted that reaches `at_least`, from whoever has one: this node's own is
     /// damaged.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the thread that restores"))]
     pub(super) fn want(&self, at_least: Index) {
         let _ = self.incoming.put(|incoming| incoming.wanted = Some(at_least));
     }
