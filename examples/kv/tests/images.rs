@@ -190,6 +190,9 @@ fn a_second_background_save_is_refused_in_the_words_of_redis() {
         let request = format!("*3\r\n{}", words.join("\r\n"));
         wait_until("it is set", || cluster.ask(1, &request).starts_with("+OK"));
     }
+    let leader = cluster.leader(&[1, 2, 3]);
+    let commit = cluster.number(leader, "commit_index");
+    wait_until("it has everything", || cluster.number(1, "applied_index") >= commit);
     let refusal = "-ERR Background save already in progress";
     let mut refused = [false; 2];
     // The first one may be over when the second one comes, though the disk takes longer.
