@@ -11,7 +11,8 @@
 //! * Letters only give abilities. Whatever can happen in a state can happen, with the same effect,
 //!   in one with the same visible part and more letters; and the two that it leads to again
 //!   differ in letters alone. (What a letter means, and so whether it joins the network, depends
-//!   on two nodes and on no other letter.)
+//!   on two nodes and on no other letter; an image is part of the letter that it goes along
+//!   with.)
 //! * So of any run, take the steps that are not silent: from saturated state to saturated state
 //!   they can be taken one after the other, each time with all the letters of that run or more.
 //! * Loss is allowed, as ever: every state of a saturated search is one that was really reached,

@@ -127,13 +127,30 @@ impl<P: Modelled> CompactedStep<'_, P> {
 }
 
 /// What `judge` says against a restart, with whole logs.
+///
+/// A server that starts behind a base takes for committed, and has applied, what the base stands
+/// for; with a whole log it would begin at 0, and hear of it again. So the judge is asked of that
+/// one, and of the real one it is seen that it differs in nothing else. That it may go on from
+/// there is an argument: what it takes for committed it had taken for committed before the crash.
 pub(crate) fn restart_objection<P: Modelled>(
     judge: &dyn Judge<P>,
     disk: &Persistent,
     after: &Replica<P>,
 ) -> Option<String> {
-    let compacted = prefix(disk.log().base(), &after.applied)?;
-    judge.restart(&whole_storage(disk, &compacted), &whole_replica(after)?)
+    let base = disk.log().base();
+    let compacted = prefix(base, &after.applied)?;
+    let (disk, server) = (whole_storage(disk, &compacted), whole_replica(after)?);
+    let (config, volatile) = (server.figure2().config().clone(), server.figure2().volatile());
+    let begins = (volatile.commit_index, volatile.last_applied);
+    let as_stored = *server.figure2().persistent() == disk;
+    if !as_stored || begins != (base.last_index, base.last_index) {
+        return Some(format!(
+            "starts at {begins:?} behind {}, or with another log",
+            base.last_index
+        ));
+    }
+    let (whole, _) = P::start(config, disk.clone(), volatile.floor);
+    judge.restart(&disk, &whole)
 }
 
 /// What `judge` says against what leaves, with whole logs.

@@ -272,6 +272,15 @@ impl Cluster {
     }
 }
 
+/// Sets a flag when it goes, also when the test fails: nobody commits for ever.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 const MIB: usize = 1024 * 1024;
 
 fn networks() -> [Network; 2] {
@@ -295,8 +304,9 @@ fn a_laggard_is_brought_up_by_an_image_while_the_others_commit() {
                 }
                 count
             });
+            let ends = Ends(&over);
             wait_until("the laggard is restored", || cluster.restored(laggard) == 1);
-            over.store(true, Ordering::SeqCst);
+            drop(ends);
             committing.join().unwrap()
         });
         cluster.agree(55 + committed);

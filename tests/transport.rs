@@ -12,6 +12,7 @@ mod guest;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use common::wait_until;
 use guest::{Event, GARBAGE, Guest};
@@ -293,14 +294,24 @@ fn parcels_arrive_as_they_were_sent(network: &mut dyn Network) {
     wait_until("the next arrives", || arrived(&sides[1], 1).last().is_some_and(|p| p == b"last"));
 }
 
+/// Lets a node take parcels again, also when the test fails: nobody waits for ever.
+struct GoesOn<'a>(&'a Guest, &'a AtomicBool);
+
+impl Drop for GoesOn<'_> {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::SeqCst);
+        self.0.hold_parcels(false);
+    }
+}
+
 /// A receiver that takes no parcels holds up whoever sends them, and no message.
 fn messages_go_on_while_parcels_are_stuck(network: &mut dyn Network) {
     let [mut one, mut two] = with_parcels(network);
     two.guest.hold_parcels(true);
-    let sent = std::sync::atomic::AtomicU32::new(0);
-    let count = || sent.load(std::sync::atomic::Ordering::SeqCst);
-    let goes_on = std::sync::atomic::AtomicBool::new(false);
-    let over = || goes_on.load(std::sync::atomic::Ordering::SeqCst);
+    let (sent, goes_on) = (AtomicU32::new(0), AtomicBool::new(false));
+    let count = || sent.load(Ordering::SeqCst);
+    let over = || goes_on.load(Ordering::SeqCst);
+    let receiver = two.guest.clone();
     let most = 2_000;
     std::thread::scope(|scope| {
         let Side { parcels, link, guest, .. } = &mut one;
@@ -310,9 +321,10 @@ fn messages_go_on_while_parcels_are_stuck(network: &mut dyn Network) {
                 if parcels.send(&parcel(number, MAX_PARCEL)).is_err() || over() {
                     break;
                 }
-                sent.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                sent.fetch_add(1, Ordering::SeqCst);
             }
         });
+        let _goes_on = GoesOn(&receiver, &goes_on);
         // It is stuck once nothing more left for a while, in which messages pass both ways.
         let (mut term, mut before) = (10, u32::MAX);
         while count() != before {
@@ -331,8 +343,6 @@ fn messages_go_on_while_parcels_are_stuck(network: &mut dyn Network) {
             }
         }
         assert!(count() < most, "nothing holds the sender up");
-        goes_on.store(true, std::sync::atomic::Ordering::SeqCst);
-        two.guest.hold_parcels(false);
     });
     let parcels = arrived(&two, 1);
     assert!(parcels.iter().zip(0..).all(|(arrived, n)| *arrived == parcel(n, MAX_PARCEL)));
@@ -343,9 +353,13 @@ fn closing_ends_what_is_stuck(network: &mut dyn Network) {
     for closes in [0, 1] {
         let [mut one, two] = with_parcels(network);
         two.guest.hold_parcels(true);
+        let fails = AtomicBool::new(false);
+        let over = || fails.load(Ordering::SeqCst);
         std::thread::scope(|scope| {
             let Side { parcels, transport, .. } = &mut one;
-            let sending = scope.spawn(|| while parcels.send(&parcel(1, MAX_PARCEL)).is_ok() {});
+            let sending =
+                scope.spawn(|| while !over() && parcels.send(&parcel(1, MAX_PARCEL)).is_ok() {});
+            let _goes_on = GoesOn(&two.guest, &fails);
             std::thread::sleep(std::time::Duration::from_millis(100));
             assert!(!sending.is_finished(), "nothing holds the sender up");
             if closes == 0 {

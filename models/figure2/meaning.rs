@@ -32,6 +32,11 @@ pub fn meaning<P: Modelled>(
 /// it says. So is a candidate of the receiver's own term that asks for a vote already given: to
 /// another, or to itself in an answer that no longer counts (the cluster asks about that one).
 /// Once both servers have reached the scope's last term, the answer says nothing new.
+///
+/// All other requests mean what they say, a snapshot and entries below the receiver's base too,
+/// although nothing of them is stored: a candidate of their term follows their sender, and each is
+/// answered with an index of its own. A snapshot above the durable base is not even without effect
+/// where it is committed in memory: after a crash it would be installed.
 fn request_meaning<P: Modelled>(
     letter: &Letter<&Message>,
     sender: &ModelNode<P>,

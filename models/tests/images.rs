@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use stateright::Model;
-use veraft::figure2::{AppendOutcome, Base, Index, Message, ServerId, Timer};
+use veraft::figure2::{
+    AppendEntries, AppendOutcome, Base, Config, Entries, Index, Input, InstallSnapshot, Message,
+    Record, Server, ServerId, Timer,
+};
 use veraft_models::orbit::hash_of;
 use veraft_models::{
     Action, Bounds, Cluster, ClusterState, Environment, Handed, ImageOrigin, Letter, Memo,
-    ModelNode, Proposes,
+    ModelNode, Proposes, Raft,
 };
 
 const A: ServerId = ServerId(0);
@@ -62,6 +65,8 @@ fn a_log_is_compacted_up_to_anything_applied_as_often_as_the_budget_allows() {
     assert_eq!(compactions(&cluster, &state), [1, 2]);
     let state = after(&cluster, state, &[Action::Compact(A, 1)]);
     assert_eq!((stands(&state), state.visible.history.compactions), ((1, vec![1], 2), 1));
+    let held = state.node(A).images.content(1).map(Vec::len);
+    assert_eq!(held, Some(1), "what was applied later is not in it");
     assert!(cluster.next_state(&state, Action::Compact(A, 1)).is_none(), "nothing comes of it");
     let state = after(&cluster, state, &[Action::Compact(A, 2)]);
     assert_eq!(stands(&state), (2, vec![2], 2), "nothing names the older image");
@@ -239,6 +244,34 @@ fn what_images_have_in_them_tells_no_states_apart() {
         assert_eq!(bare.len(), seen.len(), "{bounds:?}");
         assert!(with_images > 0 || bounds.servers == 2, "{bounds:?}");
     }
+}
+
+/// Why a snapshot arrives with the image of its own mark in the model. An image that was committed
+/// in a later term than the letter's is a committed prefix, too, and its mark may be of an entry of
+/// an older term. But the leader of the letter's term need not hold that entry: it rightly says so,
+/// and the receiver, which has it committed and has not heard of the later term, takes that for a
+/// contradiction, and stops for good.
+#[test]
+fn the_mark_of_a_later_commit_in_the_name_of_an_older_leader_stops_a_server() {
+    let config = Config { id: A, servers: Raft::cluster(5, 9).servers, max_append_bytes: 9 };
+    let ballot = Record::Ballot { current_term: 3, voted_for: None };
+    let (mut server, _) = Server::start(config, [ballot].into_iter().collect(), 0);
+    let leader_id = ServerId(1);
+    let mut hears = |message| server.step(Input::Receive { from: leader_id, message });
+    // Its leader's mark is (1, 1), and it holds (2, 3). In term 4 (2, 2) was committed.
+    let base = Base { last_index: 2, last_term: 2 };
+    let raised = InstallSnapshot { term: 3, leader_id, base };
+    assert_eq!(hears(Message::InstallSnapshot(raised)).restore, Some(base));
+    let heartbeat = AppendEntries {
+        term: 3,
+        leader_id,
+        prev_log_index: 2,
+        prev_log_term: 3,
+        entries: Entries::default(),
+        leader_commit: 1,
+    };
+    let breach = hears(Message::AppendEntries(heartbeat)).breach;
+    assert!(breach.is_some_and(|breach| breach.is_fatal()), "{breach:?}");
 }
 
 /// A snapshot's answer is that of entries up to its mark.

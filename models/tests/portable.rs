@@ -49,7 +49,8 @@ fn every_state_is_read_as_it_was_written_here_and_elsewhere() {
                 }
             }
         }
-        assert!(shared > 0 && dropped > 0 && committed > 0, "{shared}, {dropped}, {committed}");
+        assert!(dropped > 0 && committed > 0, "{dropped}, {committed}");
+        assert!(shared > 0 || bounds == of_three, "in one term nothing is stale");
         assert_eq!(images > 0, bounds == of_three);
     }
 }

@@ -227,8 +227,8 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             ACTOR,
             "Raft::step",
-            "if let Some(judge) = judge {",
-            "if let Some(judge) = judge.filter(|_| false) {",
+            "judge.filter(|judge| self.knows(*judge, before, &input, &next.server))",
+            "judge.filter(|_| false)",
         )],
         JUDGED,
         "what_a_judge_objects_to_is_a_violation_where_it_happens",

