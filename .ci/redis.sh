@@ -97,6 +97,13 @@ expect 1 "ERR unknown command 'LPUSH', with args beginning with: 'l' 'x' " LPUSH
 expect 2 OK SET a x
 expect 3 "ERR value is not an integer or out of range" INCR a
 
+echo "--- images, of the node that is asked"
+expect 2 OK SAVE
+expect 1 "Background saving started" BGSAVE
+[ "$(cli 3 LASTSAVE)" -gt 1700000000 ] || fail "LASTSAVE: $(cli 3 LASTSAVE)"
+saved() { cli 2 INFO persistence | tr -d '\r' | grep -q "^$1$"; }
+saved rdb_last_bgsave_status:ok && saved rdb_saves:1 || fail "$(cli 2 INFO persistence)"
+
 echo "--- redis-benchmark"
 bench() {
     node=$1; shift

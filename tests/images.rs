@@ -3,6 +3,8 @@
 
 #![cfg(feature = "runtime")]
 
+#[path = "images/backups.rs"]
+mod backups;
 mod common;
 #[path = "images/compacting.rs"]
 mod compacting;

@@ -72,6 +72,14 @@ def commands(client):
     assert "get" in client.command()
     assert client.execute_command("COMMAND DOCS", "get")
     assert client.info("raft")
+    # Of this node alone, as the client understands the answers.
+    check(client.save(), True)
+    assert client.bgsave()
+    assert time.time() - client.lastsave().timestamp() < 60
+    give_up = time.monotonic() + 30
+    while client.info("persistence")["rdb_bgsave_in_progress"]:
+        assert time.monotonic() < give_up, "the background save does not end"
+        time.sleep(0.1)
     check(client.client_setinfo("LIB-NAME", "x"), True)
 
 

@@ -4,7 +4,7 @@ use crate::runtime::std;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::machinery::sync::{Mutex, lock};
@@ -41,6 +41,10 @@ pub struct Metrics {
     /// The bytes of the entries that were applied since the log's base: what a start applies
     /// again.
     pub log_bytes: u64,
+    /// Whether an image of the state machine is written at present.
+    pub image_being_written: bool,
+    /// Whether the last one could not be written; the log says why.
+    pub image_failed: bool,
     /// Images of the state machine that this node wrote.
     pub images_written: u64,
     /// How often its state machine was restored from one, the start included.
@@ -176,6 +180,8 @@ pub(super) struct Counters {
     pub(super) applied_index: AtomicU64,
     pub(super) backlog_bytes: AtomicU64,
     pub(super) log_bytes: AtomicU64,
+    pub(super) image_being_written: AtomicBool,
+    pub(super) image_failed: AtomicBool,
     pub(super) images_written: AtomicU64,
     pub(super) images_restored: AtomicU64,
     image: Mutex<Option<ImageMetrics>>,
@@ -196,6 +202,15 @@ impl Counters {
     pub(super) fn synced(&self, records: usize, took: Duration) {
         self.sync_batch.add(records as u64);
         self.sync_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn image_begun(&self) {
+        self.image_being_written.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn image_ended(&self, failed: bool) {
+        self.image_failed.store(failed, Ordering::Relaxed);
+        self.image_being_written.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn image_written(&self, image: ImageMetrics) {

@@ -25,6 +25,7 @@
 //! | `status.rs`, `leadership.rs`, `metrics.rs` | what a node says of itself |
 //! | `stopped.rs` | that it has stopped, and why |
 //! | `compact.rs`, `restore.rs` | images of the state machine: one by hand, and why there is none |
+//! | `backup.rs` | a backup from a running node, and a new cluster from it |
 //! | `readmit.rs` | how a server comes back whose disk was lost |
 //! | `recorder.rs` | what a node did, to be validated later |
 //! | `machinery/` | the threads behind the handle; private |
@@ -87,6 +88,7 @@
 
 extern crate std;
 
+mod backup;
 mod builder;
 mod compact;
 mod leadership;
@@ -105,6 +107,7 @@ mod storage;
 mod transport;
 
 pub use crate::driver::{Compaction, RoleName, Timing, TimingError};
+pub use backup::{Backup, BackupError, UnusableBackup};
 pub use builder::{NodeBuilder, StartError};
 pub use compact::CompactError;
 pub use leadership::{Leadership, LeadershipChanges, NoLeader};

@@ -3,9 +3,11 @@
 use crate::runtime::std;
 
 use std::fmt;
+use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::backup::{self, Backup, BackupError};
 use super::builder::{NodeBuilder, StartError};
 use super::compact::CompactError;
 use super::leadership::{LeadershipChanges, NoLeader};
@@ -181,6 +183,27 @@ impl<R> Node<R> {
     /// or when the node has stopped. The log is as it was then.
     pub fn compact(&self) -> Result<Index, CompactError> {
         self.machinery.shared.compact()
+    }
+
+    /// Writes a backup of what the cluster holds, as this node has it: an image of its state
+    /// machine as of now, with what tells whose it is, checked while it is written. It is
+    /// consistent: everything up to one entry of the log, and nothing else. A node that lags
+    /// behind gives an older one; a [`barrier`](Node::barrier) on the leader says that it does not.
+    ///
+    /// The log begins at that image then, as after [`compact`](Node::compact). Commands go on to
+    /// be applied meanwhile, however slowly `to` takes what is written.
+    ///
+    /// A new cluster begins with it by [`Backup::restore`].
+    ///
+    /// # Errors
+    /// When there is no image, or it cannot be read, or `to` does not take it: what was written
+    /// is no backup then.
+    pub fn backup(&self, to: &mut dyn Write) -> Result<Backup, BackupError> {
+        self.compact()?;
+        let Shared { identities, .. } = &*self.machinery.shared;
+        let identity = identities.registry().own().clone();
+        let images = self.machinery.shared.images().ok_or(CompactError::NoPlace)?;
+        backup::write(&*images, &identity, to)
     }
 
     /// Stops the node and waits until its last thread has ended. What is not on disk yet is not

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::backup;
 use crate::budget::Held;
 use crate::command::{Action, Session};
 use crate::connections::{Kind, Place};
@@ -16,6 +17,7 @@ use crate::operation::Operation;
 use crate::outgoing::Outgoing;
 use crate::reply::{self, Reply, Version};
 use crate::request::{Breach, LARGE, MAX_REQUEST, Requests};
+use crate::saves;
 use crate::service::Shared;
 use crate::turn::{Appetite, End, Turn};
 
@@ -191,6 +193,18 @@ impl<'a> Client<'a> {
                 Action::Reply(reply) | Action::Quit(reply) => reply.clone(),
                 Action::Session(session) => self.session(session),
                 Action::Info(sections) => Reply::Text(info::text(shared, sections)),
+                Action::Save => {
+                    out.flush()?;
+                    let reply = saves::save(shared);
+                    // It may have taken long.
+                    out.get_mut().begin();
+                    reply
+                }
+                Action::SaveBehind => saves::save_behind(shared),
+                Action::LastSave => {
+                    Reply::Integer(shared.saves.last(shared.node.metrics().ok().as_ref()) as i64)
+                }
+                Action::Backup => return backup::send(shared, &mut out),
                 Action::Readmit(server) => match shared.node.readmit(*server) {
                     Ok(()) => reply::ok(),
                     Err(error) => reply::error(format!("ERR not readmitted: {error:?}")),
@@ -275,6 +289,10 @@ fn operation(action: &Action) -> Option<&Operation> {
         | Action::Session(_)
         | Action::Info(_)
         | Action::Readmit(_)
+        | Action::Save
+        | Action::SaveBehind
+        | Action::LastSave
+        | Action::Backup
         | Action::Quit(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! What `INFO` says.
 
 use std::fmt::Write;
+use std::time::SystemTime;
 
 use veraft::runtime::{Metrics, RoleName, Status};
 
@@ -19,7 +20,6 @@ pub fn text(shared: &Shared, sections: &[String]) -> String {
         lines.push(format!("process_id:{}", std::process::id()));
         lines.push(format!("tcp_port:{}", shared.address.port()));
         lines.push(format!("uptime_in_seconds:{}", shared.started.elapsed().as_secs()));
-        lines.push("loading:0".into());
     }
     if named("clients") {
         lines.push("# Clients".into());
@@ -27,8 +27,14 @@ pub fn text(shared: &Shared, sections: &[String]) -> String {
     }
     match (shared.node.status(), shared.node.metrics()) {
         (Ok(status), Ok(metrics)) => {
+            if named("persistence") {
+                persistence(&mut lines, shared, &status, &metrics);
+            }
             if named("raft") {
                 raft(&mut lines, shared, &status);
+            }
+            if named("images") {
+                images(&mut lines, &status, &metrics);
             }
             if named("stats") {
                 stats(&mut lines, &metrics);
@@ -47,6 +53,7 @@ fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
         term,
         role,
         leader,
+        base_index,
         last_log_index,
         commit_index,
         applied_index,
@@ -68,6 +75,7 @@ fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
     lines.push(format!("term:{term}"));
     lines.push(format!("leader:{}", leader.map_or(String::new(), |leader| leader.0.to_string())));
     lines.push(format!("leader_address:{}", address.map_or("", String::as_str)));
+    lines.push(format!("first_log_index:{}", base_index + 1));
     lines.push(format!("last_log_index:{last_log_index}"));
     lines.push(format!("commit_index:{commit_index}"));
     lines.push(format!("applied_index:{applied_index}"));
@@ -77,6 +85,58 @@ fn raft(lines: &mut Vec<String>, shared: &Shared, status: &Status) {
     }
     lines.extend(lost.iter().map(|peer| format!("lost_peer{}:it refuses all it had", peer.0)));
     lines.extend(disowned.iter().map(|why| format!("disowned:{why}")));
+}
+
+/// The fields that users of Redis look at, as far as they mean something here: a save is an image.
+fn persistence(lines: &mut Vec<String>, shared: &Shared, status: &Status, metrics: &Metrics) {
+    let saves = &shared.saves;
+    let image = metrics.image.map_or(0, |image| image.last_index);
+    let in_progress = saves.in_progress() || metrics.image_being_written;
+    let failed = saves.failed() || metrics.image_failed;
+    lines.push("# Persistence".into());
+    // A node serves nobody before it has read its store.
+    lines.push("loading:0".into());
+    // Entries, and not changes alone: reads have some, too.
+    lines.push(format!(
+        "rdb_changes_since_last_save:{}",
+        status.applied_index.saturating_sub(image)
+    ));
+    lines.push(format!("rdb_bgsave_in_progress:{}", u8::from(in_progress)));
+    lines.push(format!("rdb_last_save_time:{}", saves.last(Some(metrics))));
+    lines.push(format!("rdb_last_bgsave_status:{}", if failed { "err" } else { "ok" }));
+    lines.push(format!("rdb_saves:{}", metrics.images_written));
+}
+
+/// Images of the map, and what of the log they stand for.
+fn images(lines: &mut Vec<String>, status: &Status, metrics: &Metrics) {
+    lines.push("# Images".into());
+    lines.push(format!("base_index:{}", status.base_index));
+    lines.push(format!("log_bytes:{}", metrics.log_bytes));
+    lines.push(format!("backlog_entries:{}", metrics.apply_lag));
+    lines.push(format!("backlog_bytes:{}", metrics.backlog_bytes));
+    if let Some(image) = metrics.image {
+        lines.push(format!("image_last_index:{}", image.last_index));
+        lines.push(format!("image_bytes:{}", image.bytes));
+        // Of one from before the start it is not known.
+        let age = image.finished.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+        lines.extend(age.map(|age| format!("image_age_seconds:{}", age.as_secs())));
+    }
+    lines.push(format!("image_being_written:{}", u8::from(metrics.image_being_written)));
+    lines.push(format!("image_coming:{}", u8::from(metrics.image_coming)));
+    lines.push(format!("images_written:{}", metrics.images_written));
+    lines.push(format!("images_restored:{}", metrics.images_restored));
+    for (peer, counted) in &metrics.peers {
+        lines.push(format!(
+            "images_peer{}:image_leaving={},images_sent={},image_bytes_sent={},images_received={},\
+             image_bytes_received={}",
+            peer.0,
+            u8::from(counted.image_leaving),
+            counted.images_sent,
+            counted.image_bytes_sent,
+            counted.images_received,
+            counted.image_bytes_received
+        ));
+    }
 }
 
 fn stats(lines: &mut Vec<String>, metrics: &Metrics) {

@@ -1,13 +1,15 @@
 //! The replicated state: a map from keys to values, and what each operation does to it.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Instant;
 
 use veraft::figure2::{Command, Index};
-use veraft::runtime::StateMachine;
+use veraft::runtime::{Image, StateMachine};
 
 use crate::clock::Clock;
 use crate::entry::Stored;
+use crate::image;
 use crate::keyspace::Keyspace;
 use crate::operation::{Answer, Condition, Expiry, MAX_ANSWER, MAX_VALUE, Only, Operation, Unit};
 
@@ -58,6 +60,17 @@ impl StateMachine for Map {
                 answer
             }
         }
+    }
+
+    fn capture(&mut self) -> Option<Box<dyn Image>> {
+        Some(Box::new(self.keys.fix()))
+    }
+
+    fn restore(&mut self, image: &mut dyn Read) -> io::Result<()> {
+        self.keys = image::read(image)?;
+        // Time goes on from that of the image.
+        self.clock.applied(self.keys.time(), self.keys.expiring(), Instant::now());
+        Ok(())
     }
 }
 

@@ -5,8 +5,9 @@
 //!                                └─► another one does ──► its port for clients
 //! ```
 //!
-//! Exit status: 0 after Ctrl-C or `--clear-stopped`, 1 when a node stopped by itself, 2 when it did not start.
+//! Exit status: 0 after Ctrl-C, `--clear-stopped`, `--backup` or `--restore`, 1 when a node stopped by itself, 2 when it did not start.
 
+mod backup;
 mod budget;
 mod client;
 mod clock;
@@ -15,6 +16,7 @@ mod connections;
 mod entry;
 mod execute;
 mod files;
+mod image;
 mod info;
 mod inline;
 mod keyspace;
@@ -27,6 +29,7 @@ mod output;
 mod pool;
 mod reply;
 mod request;
+mod saves;
 mod service;
 mod start;
 mod ticker;
@@ -64,6 +67,15 @@ fn main() -> ExitCode {
         .init();
     if options.clear_stopped {
         return clear_stopped(&options);
+    }
+    if let Some(done) = about_backups(&options) {
+        return match done {
+            Ok(text) => {
+                output::say(&text);
+                ExitCode::SUCCESS
+            }
+            Err(failure) => refuse(&failure.to_string()),
+        };
     }
     let (interrupt, interrupted) = mpsc::channel();
     let again = AtomicBool::new(false);
@@ -106,6 +118,15 @@ fn clear_stopped(options: &Options) -> ExitCode {
         Err(error) => return refuse(&format!("{error:?}")),
     }
     ExitCode::SUCCESS
+}
+
+/// Makes a backup, or a directory from one, if that is asked for.
+fn about_backups(options: &Options) -> Option<Result<String, backup::Failure>> {
+    match (&options.backup, &options.from, &options.restore, &options.data) {
+        (Some(file), Some(address), ..) => Some(backup::fetch(address, file)),
+        (_, _, Some(file), Some(directory)) => Some(backup::restore(file, directory)),
+        (Some(_), None, ..) | (_, _, Some(_), None) | (None, _, None, _) => None,
+    }
 }
 
 fn refuse(line: &str) -> ExitCode {

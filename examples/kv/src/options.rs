@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use veraft::figure2::ServerId;
-use veraft::runtime::Timing;
+use veraft::runtime::{Compaction, Timing};
 
 /// A replicated key-value server that speaks the Redis protocol.
 ///
@@ -28,8 +28,23 @@ pub struct Options {
     #[arg(long, requires = "data", conflicts_with_all = ["local", "id", "peers"])]
     pub clear_stopped: bool,
 
+    /// Gets a backup of a running node, the one --from, into this new file, and ends.
+    #[arg(long, value_name = "FILE", requires = "from",
+          conflicts_with_all = ["local", "id", "peers", "data", "clear_stopped", "restore"])]
+    pub backup: Option<PathBuf>,
+
+    /// Where clients reach the node that --backup asks.
+    #[arg(long, value_name = "HOST:PORT", requires = "backup")]
+    pub from: Option<String>,
+
+    /// Makes the empty directory --data that of a node of a new cluster, which begins with this
+    /// backup, and ends. Once for each node, with the same backup: see docs/operations.md.
+    #[arg(long, value_name = "FILE", requires = "data",
+          conflicts_with_all = ["local", "id", "peers", "clear_stopped"])]
+    pub restore: Option<PathBuf>,
+
     /// Which of the peers this node is.
-    #[arg(long, required_unless_present_any = ["local", "clear_stopped"],
+    #[arg(long, required_unless_present_any = ["local", "clear_stopped", "backup", "restore"],
           requires_all = ["data", "peers"])]
     pub id: Option<u64>,
 
@@ -85,6 +100,22 @@ pub struct Options {
     #[arg(long, value_name = "MIN-MAX", default_value = "150-300", value_parser = election)]
     pub election_ms: Election,
 
+    /// How many bytes of commands are applied at least before the node writes an image of its map,
+    /// and lets its log begin there; and 4 times the bytes of the last image.
+    #[arg(long, value_name = "BYTES", default_value_t = 16 * 1024 * 1024,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub compact_at: u64,
+
+    /// How many entries stay in the log behind an image: a node that lags by less needs none.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub keep_entries: u64,
+
+    /// How many MiB of images the node sends in a second, to all peers together; 0 is without a
+    /// limit.
+    #[arg(long, value_name = "MIB", default_value_t = 32,
+          value_parser = clap::value_parser!(u64).range(0..=1024 * 1024))]
+    pub image_rate: u64,
+
     /// Records what the node does at the end of this file, in JSON lines.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -131,6 +162,16 @@ impl Options {
 
     pub fn idle(&self) -> Option<Duration> {
         (self.idle_seconds > 0).then(|| Duration::from_secs(self.idle_seconds))
+    }
+
+    /// When images are written, and what stays in the log.
+    pub fn compaction(&self) -> Compaction {
+        Compaction::default().at_least(self.compact_at).kept(self.keep_entries)
+    }
+
+    /// How many bytes of images are sent in a second.
+    pub fn image_bytes(&self) -> Option<u64> {
+        (self.image_rate > 0).then(|| self.image_rate * 1024 * 1024)
     }
 
     /// How long the timers run.

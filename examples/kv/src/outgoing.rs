@@ -26,6 +26,11 @@ impl<'a> Outgoing<'a> {
     pub fn new(stream: &'a TcpStream) -> Outgoing<'a> {
         Outgoing { stream, began: Instant::now(), bytes: 0 }
     }
+
+    /// What goes to the client begins now: there was nothing that it could have read.
+    pub fn begin(&mut self) {
+        (self.began, self.bytes) = (Instant::now(), 0);
+    }
 }
 
 impl Write for Outgoing<'_> {

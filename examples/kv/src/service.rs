@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use veraft::figure2::ServerId;
@@ -19,6 +19,7 @@ use crate::connections::{Connections, Place};
 use crate::lane::Lane;
 use crate::operation::Answer;
 use crate::pool::Pools;
+use crate::saves::Saves;
 use crate::ticker::Ticker;
 
 /// How many bytes of values the replies under way may hold, and how many the large requests that
@@ -52,6 +53,7 @@ pub struct Shared {
     pub replies: Budget,
     pub requests: Budget,
     pub connections: Connections,
+    pub saves: Saves,
     closed: AtomicBool,
 }
 
@@ -115,6 +117,7 @@ impl Service {
             pools: Pools::default(),
             replies: Budget::new(REPLIES),
             requests: Budget::new(REQUESTS),
+            saves: Saves::new(SystemTime::now()),
             closed: AtomicBool::new(false),
         });
         let span = tracing::info_span!("kv", id = %shared.node.id());

@@ -63,7 +63,7 @@ pub fn start(options: &Options) -> Result<Vec<Service>, Refusal> {
     match (options.local, options.id) {
         (Some(count), _) => local(options, count),
         (None, Some(id)) => Ok(vec![one(options, ServerId(id))?]),
-        (None, None) => unreachable!("the command line has either, without --clear-stopped"),
+        (None, None) => unreachable!("the command line has either, where a node is to start"),
     }
 }
 
@@ -150,6 +150,7 @@ fn builder(
     // What an operation adds to the words of its request: their lengths and its kind.
     let max_command_bytes = MAX_REQUEST + 64 * 1024;
     let builder = NodeBuilder::new(id, servers).cluster(&options.cluster).timing(options.timing()?);
+    let builder = builder.compaction(options.compaction()).image_rate(options.image_bytes());
     Ok(builder.max_command_bytes(max_command_bytes))
 }
 

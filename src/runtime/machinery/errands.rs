@@ -81,7 +81,7 @@ impl<R> ServerLoop<R> {
         if known >= adoption.generation || self.server().log().last_index() > 0 {
             return;
         }
-        let Adoption { generation, term } = adoption;
+        let Adoption { generation, term, incarnation: _ } = adoption;
         let reply = RequestVoteReply { term, vote_granted: false };
         let message = Message::RequestVoteReply(reply);
         self.step(Input::Receive { from: peer, message }, Vec::new());

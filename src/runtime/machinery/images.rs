@@ -86,7 +86,10 @@ impl ImageDesk {
             for task in tasks {
                 match task {
                     ImageTask::Write(captured) => {
+                        counters.image_begun();
                         let written = self.write(captured, random.random(), counters, cancelled);
+                        let failed = matches!(written, Some(ImageNews::Unwritten(_)));
+                        counters.image_ended(failed);
                         if let Some(news) = written {
                             arrived.put(|arrived| arrived.errands.push(Errand::Image(news)));
                         }

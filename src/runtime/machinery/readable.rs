@@ -29,6 +29,8 @@ macro_rules! readable {
 }
 
 readable!(
+    crate::runtime::backup::BackupError,
+    crate::runtime::backup::UnusableBackup,
     crate::runtime::builder::StartError,
     crate::runtime::compact::CompactError,
     crate::runtime::restore::RestoreError,

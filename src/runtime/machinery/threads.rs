@@ -31,6 +31,7 @@ use crate::runtime::readmit::{Readmission, ReadmitError};
 use crate::runtime::recorder::Recorder;
 use crate::runtime::status::Status;
 use crate::runtime::stopped::StopReason;
+use crate::runtime::storage::Images;
 use crate::runtime::transport::Transport;
 
 /// What runs behind the handle of a node; dropping it ends every thread.
@@ -162,6 +163,11 @@ impl<R> Shared<R> {
         answered.recv().unwrap_or_else(|_| Err(ReadmitError::Stopped(self.life.stopped())))
     }
 
+    /// The place of this node's images, if there is one.
+    pub(in crate::runtime) fn images(&self) -> Option<Arc<dyn Images>> {
+        self.outlets.desk.as_ref().map(|desk| desk.place.clone())
+    }
+
     /// What [`Node::compact`](crate::runtime::Node::compact) promises.
     pub(in crate::runtime) fn compact(&self) -> Result<Index, CompactError> {
         let (answer, answered) = mpsc::channel();
@@ -191,6 +197,8 @@ impl<R> Shared<R> {
             apply_lag: status.commit_index.saturating_sub(status.applied_index),
             backlog_bytes: counters.backlog_bytes.load(Ordering::Relaxed),
             log_bytes: counters.log_bytes.load(Ordering::Relaxed),
+            image_being_written: counters.image_being_written.load(Ordering::Relaxed),
+            image_failed: counters.image_failed.load(Ordering::Relaxed),
             images_written: counters.images_written.load(Ordering::Relaxed),
             images_restored: counters.images_restored.load(Ordering::Relaxed),
             image: counters.image(),

@@ -184,7 +184,8 @@ fn whoever_has_readmitted_says_so_once_it_is_durable() {
         // Its new store comes.
         let mut registry = node.parts.identities.registry();
         let (mut own, known) = (newcomer(), registry.known(PEER).unwrap());
-        own.adopt(Adoption { generation: known.generation, term: known.progress.term });
+        let (generation, term) = (known.generation, known.progress.term);
+        own.adopt(Adoption { generation, term, incarnation: 0 });
         own.reached(known.progress.term);
         registry.meet(PEER, Some(&own.hello())).verdict.unwrap();
     }

@@ -36,6 +36,14 @@ pub fn understand(name: &str, arguments: &[Vec<u8>]) -> Understood {
         ("command", [sub, rest @ ..]) => command(sub, rest),
         ("client", [sub, rest @ ..]) => client(sub, rest),
         ("config", [sub, rest @ ..]) => config(sub, rest),
+        ("save", []) => Ok(Action::Save),
+        ("bgsave", []) => Ok(Action::SaveBehind),
+        // There is nothing that it would have to wait for.
+        ("bgsave", [schedule]) if schedule.eq_ignore_ascii_case(b"SCHEDULE") => {
+            Ok(Action::SaveBehind)
+        }
+        ("bgsave", _) => Err("ERR syntax error".into()),
+        ("lastsave", []) => Ok(Action::LastSave),
         ("raft", [sub, id]) if sub.eq_ignore_ascii_case(b"READMIT") => readmit(id),
         ("raft", _) => Err("ERR of RAFT, only READMIT with the id of a server is there".into()),
         _ => Err(arity(name)),

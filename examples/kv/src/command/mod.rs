@@ -21,6 +21,10 @@ pub const FORWARDED_VERSION: &str = "2";
 /// Runs an operation of a client of another node.
 pub const RUN: &str = "VERAFT.RUN";
 
+/// Asks a node for a backup: see `backup.rs`. Not for clients, which would get replies that they
+/// did not ask for.
+pub const BACKUP: &str = "VERAFT.BACKUP";
+
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -32,6 +36,13 @@ pub enum Action {
     Session(Session),
     /// What this node knows about itself; of these sections, or of all.
     Info(Vec<String>),
+    /// An image of this node's map is to be durable before the reply; or at some time.
+    Save,
+    SaveBehind,
+    /// When that was last so.
+    LastSave,
+    /// A backup of this node follows.
+    Backup,
     /// An operator lets a server come back with an empty store.
     Readmit(ServerId),
     /// Reply, and end the connection.
@@ -86,7 +97,7 @@ pub fn understand(request: Request, forwarded: bool) -> Action {
     understood.unwrap_or_else(|text| Action::Reply(reply::error(text)))
 }
 
-/// What only nodes say to each other.
+/// What only nodes say to each other, and this program to a node.
 fn between_nodes(name: &str, arguments: &[Vec<u8>], forwarded: bool) -> Option<Action> {
     let is = |word: &str| name.eq_ignore_ascii_case(word);
     match arguments {
@@ -95,6 +106,7 @@ fn between_nodes(name: &str, arguments: &[Vec<u8>], forwarded: bool) -> Option<A
             true => Action::Session(Session::Forwarded),
             false => Action::Reply(reply::error("ERR this node forwards by another version")),
         }),
+        [] if is(BACKUP) => Some(Action::Backup),
         [operation] if is(RUN) && forwarded => Some(match postcard::from_bytes(operation) {
             Ok(operation) => Action::Replicate(operation),
             Err(_) => Action::Reply(reply::error(

@@ -21,6 +21,8 @@ const WRITE: &[&str] = &["write", "denyoom", "fast"];
 const REMOVE: &[&str] = &["write", "fast"];
 const LOCAL: &[&str] = &["fast", "loading", "stale"];
 
+const ADMIN: &[&str] = &["admin"];
+
 const NONE: (i64, i64, i64) = (0, 0, 0);
 const ONE: (i64, i64, i64) = (1, 1, 1);
 const ALL: (i64, i64, i64) = (1, -1, 1);
@@ -40,6 +42,7 @@ const fn entry(
 pub const TABLE: &[Entry] = &[
     entry("append", 3, WRITE, ONE, "string", "Adds to the end of a value."),
     entry("auth", -2, LOCAL, NONE, "connection", "Refused: there are no users and passwords."),
+    entry("bgsave", -1, ADMIN, NONE, "server", "Begins to write an image of this node's keys."),
     entry("cas", 4, WRITE, ONE, "string", "Writes a key that holds an expected value."),
     entry("client", -2, LOCAL, NONE, "connection", "Names a connection."),
     entry("command", -1, LOCAL, NONE, "server", "Tells of the commands that there are."),
@@ -58,6 +61,7 @@ pub const TABLE: &[Entry] = &[
     entry("incr", 2, WRITE, ONE, "string", "Adds one to a number."),
     entry("incrby", 3, WRITE, ONE, "string", "Adds to a number."),
     entry("info", -1, LOCAL, NONE, "server", "What this node knows of itself and its cluster."),
+    entry("lastsave", 1, LOCAL, NONE, "server", "When this node's keys were last in an image."),
     entry("mget", -2, READ, ALL, "string", "Reads keys at one moment."),
     entry("mset", -3, WRITE, (1, -1, 2), "string", "Writes keys at one moment."),
     entry("persist", 2, REMOVE, ONE, "generic", "Lets a key expire no more."),
@@ -68,6 +72,7 @@ pub const TABLE: &[Entry] = &[
     entry("quit", -1, LOCAL, NONE, "connection", "Ends the connection."),
     entry("raft", -2, LOCAL, NONE, "server", "READMIT: lets an emptied server come back."),
     entry("reset", 1, LOCAL, NONE, "connection", "Makes a connection as it was when it began."),
+    entry("save", 1, ADMIN, NONE, "server", "Writes an image of this node's keys."),
     entry("select", 2, LOCAL, NONE, "connection", "Chooses database 0, the only one."),
     entry("set", -3, WRITE, ONE, "string", "Writes a key."),
     entry("setex", 4, WRITE, ONE, "string", "Writes a key that expires, in seconds."),

@@ -37,6 +37,9 @@ fn commands_become_operations_whatever_their_case() {
     let unit = Unit::Milliseconds;
     assert_eq!(operation("PTTL a"), Operation::TimeLeft { key: "a".into(), unit });
     assert_eq!(of("raft readmit 3"), Action::Readmit(ServerId(3)));
+    assert_eq!((of("SAVE"), of("LastSave")), (Action::Save, Action::LastSave));
+    assert_eq!((of("bgsave"), of("BGSAVE schedule")), (Action::SaveBehind, Action::SaveBehind));
+    assert_eq!(of("VERAFT.BACKUP"), Action::Backup);
 }
 
 #[test]
@@ -91,6 +94,10 @@ fn errors_are_in_the_words_of_redis() {
         ("COMMAND COUNT x", arity("command|count")),
         ("CLIENT FOO", "ERR unknown subcommand 'FOO'. Try CLIENT HELP.".into()),
         ("COMMAND FOO", "ERR unknown subcommand 'FOO'. Try COMMAND HELP.".into()),
+        ("BGSAVE now", syntax.into()),
+        ("BGSAVE SCHEDULE now", syntax.into()),
+        ("SAVE now", arity("save")),
+        ("LASTSAVE now", arity("lastsave")),
         ("SET a 1 NX XX", syntax.into()),
         ("SET a 1 EX", syntax.into()),
         ("SET a 1 EX 10 PX 3", syntax.into()),

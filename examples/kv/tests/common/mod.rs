@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each suite uses its own share")]
 
+pub mod cluster;
 #[path = "../../../../tests/common/ports.rs"]
 mod ports;
 

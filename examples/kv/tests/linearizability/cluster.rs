@@ -79,6 +79,8 @@ impl Cluster {
         // Slower than by default: a busy machine must not decide who leads.
         command.args(["--election-ms", "300-600", "--log", "info", "--data"]);
         command.arg(self.directory.join((node + 1).to_string()));
+        // An image every few hundred entries, and nodes that need one after a fault.
+        command.args(["--compact-at", "20000", "--keep-entries", "50"]);
         for peer in &self.peers[node] {
             command.args(["--peer", peer]);
         }

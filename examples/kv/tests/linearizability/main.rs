@@ -86,6 +86,10 @@ fn histories_under_faults_are_linearizable() {
         start.elapsed()
     );
     cluster.wait_until_equal();
+    for node in 0..cluster::NODES {
+        let first = cluster.info(node).and_then(|info| info["first_log_index"].parse::<u64>().ok());
+        assert!(first.is_some_and(|first| first > 1), "node {node}: its log is whole");
+    }
     assert_eq!(happening.counts().values().sum::<usize>(), faults);
     let files = cluster.kill_all();
     let validated = validate(&files, Endings::Whole).unwrap_or_else(|found| panic!("{found:#?}"));

@@ -32,6 +32,8 @@ pub(in crate::runtime) struct Adoption {
     pub(in crate::runtime) generation: Term,
     /// The least term of a server of this generation.
     pub(in crate::runtime) term: Term,
+    /// The incarnation of the cluster that awaits it.
+    pub(in crate::runtime) incarnation: u64,
 }
 
 /// What a peer remembers of this node's own server, as this node sees it.
@@ -62,9 +64,13 @@ impl Registry {
             return self.meet_version_1(peer);
         };
         let hello = Hello::read(bytes).map_err(|why| Refusal::Unreadable { peer, why })?;
+        let own = self.own.server;
+        if let Some(adoption) = self.awaited_elsewhere(peer, &hello) {
+            meeting.adopt = Some(adoption);
+            return Err(Refusal::Adopting { own });
+        }
         self.is_of_this_cluster(peer, &hello.identity)?;
         let met = self.is_the_one_known(peer, &hello)?;
-        let own = self.own.server;
         match self.of_myself(hello.known.get(&own)) {
             OfMyself::Right => {}
             OfMyself::Adopt(adoption) => {
@@ -105,6 +111,25 @@ impl Registry {
         }
         self.version_1.insert(peer);
         Ok(())
+    }
+
+    /// A blank store, which has promised nothing, is of the first incarnation. Where the cluster
+    /// has begun again since, from a backup, its peers await it in theirs once it is readmitted.
+    fn awaited_elsewhere(&self, peer: ServerId, hello: &Hello) -> Option<Adoption> {
+        let (ours, theirs) = (&self.own, &hello.identity);
+        let same = (&ours.cluster, &ours.genesis) == (&theirs.cluster, &theirs.genesis)
+            && theirs.server == peer
+            && theirs.disowned.is_none();
+        if !same || !self.blank || ours.incarnation != 0 || theirs.incarnation == 0 {
+            return None;
+        }
+        let known = hello.known.get(&ours.server)?;
+        let awaited = known.store == Store::Awaited && known.generation > ours.generation;
+        awaited.then_some(Adoption {
+            generation: known.generation,
+            term: known.progress.term,
+            incarnation: theirs.incarnation,
+        })
     }
 
     fn is_of_this_cluster(&self, peer: ServerId, theirs: &Identity) -> Result<(), Refusal> {
@@ -182,6 +207,7 @@ impl Registry {
                 Store::Awaited if self.blank => OfMyself::Adopt(Adoption {
                     generation: known.generation,
                     term: known.progress.term,
+                    incarnation: own.incarnation,
                 }),
                 Store::Awaited | Store::Seen(_) | Store::Disputed => {
                     let (theirs, known) = (own.generation, known.generation);

@@ -38,7 +38,7 @@ pub(in crate::runtime) use crate::runtime::storage::STOPPED;
 pub(in crate::runtime) use known::{Known, Progress};
 pub(in crate::runtime) use meet::{Adoption, Meeting};
 pub use own::UnfitStore;
-pub(in crate::runtime) use own::{Asked, Identity, check_floor, floor_note};
+pub(in crate::runtime) use own::{Asked, Identity, check_floor, floor_note, incarnation_note};
 
 use crate::figure2::{ServerId, Term};
 
@@ -48,6 +48,10 @@ pub(in crate::runtime) const IDENTITY: &str = "identity";
 pub(in crate::runtime) const PEERS: &str = "peers";
 /// The note of the highest index given to the application.
 pub(in crate::runtime) const FLOOR: &str = "floor";
+/// The note of a store that was made from a backup: the incarnation of its cluster.
+pub(in crate::runtime) const INCARNATION: &str = "incarnation";
+/// The note of a store that is being made from a backup: no node starts on it.
+pub(in crate::runtime) const RESTORING: &str = "restoring";
 
 /// All that a node knows of identities: its own, and those of its peers.
 #[derive(Debug)]

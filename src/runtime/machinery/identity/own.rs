@@ -13,7 +13,7 @@ use super::codec::{self, Unreadable};
 use super::known::{Known, Progress};
 use super::meet::Adoption;
 use super::refusal::list;
-use super::{FLOOR, IDENTITY, PEERS, Registry, STOPPED};
+use super::{FLOOR, IDENTITY, INCARNATION, PEERS, RESTORING, Registry, STOPPED};
 use crate::figure2::{Index, Persistent, ServerId};
 use crate::runtime::machinery::log;
 use crate::runtime::storage::Notes;
@@ -100,6 +100,12 @@ pub enum UnfitStore {
         /// Why.
         text: String,
     },
+    /// A backup was not restored to its end.
+    #[error(
+        "a backup was not restored to its end into this store: restore it again (Backup::restore, \
+         or kv --restore), or give the server an empty directory"
+    )]
+    Restoring,
     /// It has lost entries that were applied.
     #[error(
         "this store has lost entries: they were applied up to index {floor}, and its log ends at \
@@ -138,11 +144,15 @@ impl Registry {
         if let Some(mark) = notes.get(STOPPED).filter(|mark| !mark.is_empty()) {
             return Err(UnfitStore::Stopped { text: String::from_utf8_lossy(mark).into_owned() });
         }
+        if notes.contains_key(RESTORING) {
+            return Err(UnfitStore::Restoring);
+        }
         let stored: Option<Identity> = read(notes, IDENTITY)?;
+        let incarnation: Option<u64> = read(notes, INCARNATION)?;
         let known: Option<BTreeMap<ServerId, Known>> = read(notes, PEERS)?;
         let mut own = match stored {
             Some(stored) => stored.held_to(&asked)?,
-            None => asked.first(records, &mut random),
+            None => asked.first(records, incarnation.unwrap_or(0), &mut random),
         };
         check_floor(notes, records.log().last_index())?;
         own.starts = own.starts.saturating_add(1);
@@ -163,7 +173,8 @@ impl Registry {
 
 impl Identity {
     pub(super) fn of(self, adoption: Adoption) -> Identity {
-        Identity { generation: adoption.generation, disowned: None, ..self }
+        let Adoption { generation, term: _, incarnation } = adoption;
+        Identity { generation, incarnation, disowned: None, ..self }
     }
 
     fn held_to(self, asked: &Asked) -> Result<Identity, UnfitStore> {
@@ -182,12 +193,25 @@ impl Identity {
 }
 
 impl Asked {
-    /// The identity of a store that has none: a new one, or one from before identities.
-    fn first(self, records: &Persistent, random: &mut impl FnMut() -> u64) -> Identity {
+    /// The identity of a store that has none: a new one, one that was made from a backup, or one
+    /// from before identities.
+    fn first(
+        self,
+        records: &Persistent,
+        incarnation: u64,
+        random: &mut impl FnMut() -> u64,
+    ) -> Identity {
         let Asked { server, cluster, servers: genesis } = self;
         let born_empty = *records == Persistent::default();
         match born_empty {
             true => log::info!(%server, %cluster, servers = %list(&genesis), "a new store"),
+            false if incarnation != 0 => log::info!(
+                %server,
+                %cluster,
+                servers = %list(&genesis),
+                incarnation,
+                "a store that begins with a backup"
+            ),
             false => log::warn!(
                 %server,
                 %cluster,
@@ -198,7 +222,7 @@ impl Asked {
         Identity {
             cluster,
             genesis,
-            incarnation: 0,
+            incarnation,
             server,
             store: random(),
             born_empty,
@@ -216,6 +240,11 @@ fn read<T: serde::de::DeserializeOwned>(
 ) -> Result<Option<T>, UnfitStore> {
     let unreadable = |error: Unreadable| UnfitStore::Note { note, why: error.to_string() };
     notes.get(note).map(|bytes| codec::decode(bytes)).transpose().map_err(unreadable)
+}
+
+/// The note that a store belongs to this incarnation of its cluster.
+pub(in crate::runtime) fn incarnation_note(incarnation: u64) -> Vec<u8> {
+    codec::encode(&incarnation)
 }
 
 /// The note that entries up to `index` were given to the application: the index, as a

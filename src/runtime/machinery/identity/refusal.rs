@@ -30,8 +30,10 @@ pub(in crate::runtime) enum Refusal {
     )]
     Servers { peer: ServerId, own: ServerId, theirs: BTreeSet<ServerId>, ours: BTreeSet<ServerId> },
     #[error(
-        "{peer} is of incarnation {theirs} of the cluster, and {own} of incarnation {ours}: one of \
-         them missed a recovery; give it an empty store, as docs/operations.md says"
+        "{peer} is of incarnation {theirs} of the cluster, and {own} of incarnation {ours}: they \
+         do not begin with the same backup, or one of them with none (that is incarnation 0). \
+         Start every server of a new cluster from the one backup, as docs/operations.md says, and \
+         none of the old one beside it"
     )]
     Incarnation { peer: ServerId, own: ServerId, theirs: u64, ours: u64 },
     #[error("the node at the address of {peer} says that it is {named}: correct the addresses")]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::known::{Seen, Store};
 use super::*;
-use crate::figure2::{Command, Entry, Persistent, Record};
+use crate::figure2::{Base, Command, Entry, Persistent, Record};
 use crate::runtime::storage::Notes;
 
 const S1: ServerId = ServerId(1);
@@ -322,7 +322,7 @@ fn a_wiped_server_comes_back_with_a_new_generation_and_a_later_term() {
     let (mut leader, mut blank, _) = wiped();
     refuses(&mut leader, &blank, "generation 0, known is 7");
     let meeting = blank.meet(S2, Some(&leader.hello()));
-    let adoption = Adoption { generation: 7, term: 8 };
+    let adoption = Adoption { generation: 7, term: 8, incarnation: 0 };
     assert_eq!(meeting.adopt, Some(adoption));
     assert!(meeting.verdict.is_err());
     // The generation is not said before the term is durable; and the leader looks at both.
@@ -343,6 +343,53 @@ fn a_wiped_server_comes_back_with_a_new_generation_and_a_later_term() {
     refuses(&mut third, &Disk::default().start(S1), "generation 0, known is 7");
 }
 
+/// Stores made from a backup belong to its incarnation, and so does one that is readmitted there.
+#[test]
+fn stores_of_one_backup_know_each_other_and_nobody_else() {
+    let made = |incarnation| {
+        let mut disk = Disk::default();
+        disk.notes.insert(INCARNATION.into(), incarnation_note(incarnation));
+        disk.records.write(Record::Ballot { current_term: 4, voted_for: None });
+        disk.records.write(Record::Base(Base { last_index: 9, last_term: 4 }));
+        disk
+    };
+    let (mut leader, mut peer) = (made(5).start(S2), made(5).start(S3));
+    assert_eq!((leader.own().incarnation, leader.own().born_empty), (5, false));
+    assert_eq!(verdict(&mut leader, &peer), Ok(()));
+    refuses(&mut leader, &made(6).start(S1), "incarnation 6");
+    refuses(&mut leader, &Disk::default().start(S1), "incarnation 0");
+    refuses(&mut Disk::default().start(S1), &leader, "incarnation 5");
+    // What it was made from is asked once: later it is that.
+    let mut disk = made(5);
+    disk.start(S1);
+    disk.notes.remove(INCARNATION);
+    assert_eq!(disk.start(S1).own().incarnation, 5);
+    assert_eq!(verdict(&mut leader, &disk.start(S1)), Ok(()));
+
+    // Its disk is lost. Nobody's blank store comes in uncalled, nor one that is not blank.
+    let mut blank = Disk::default().start(S1);
+    assert_eq!(blank.meet(S2, Some(&leader.hello())).adopt, None);
+    leader.readmit(S1, 7).unwrap();
+    let mut used = Disk::default();
+    used.start(S1);
+    used.write(1, 1);
+    assert_eq!(used.start(S1).meet(S2, Some(&leader.hello())).adopt, None);
+    let adoption = Adoption { generation: 7, term: 8, incarnation: 5 };
+    assert_eq!(blank.meet(S2, Some(&leader.hello())).adopt, Some(adoption));
+    blank.adopt(adoption);
+    blank.reached(8);
+    assert_eq!(verdict(&mut leader, &blank), Ok(()));
+    assert_eq!(verdict(&mut blank, &leader), Ok(()));
+    assert_eq!(verdict(&mut peer, &blank), Ok(()));
+}
+
+#[test]
+fn a_store_that_is_half_made_from_a_backup_does_not_start() {
+    let mut disk = Disk::default();
+    disk.notes.insert(RESTORING.into(), b"5".to_vec());
+    unfit(&mut disk, asked(S1, 3), &["not restored to its end", "restore it again"]);
+}
+
 #[test]
 fn a_store_that_is_not_blank_is_never_readmitted() {
     let (mut leader, _, mut old) = wiped();
@@ -353,7 +400,7 @@ fn a_store_that_is_not_blank_is_never_readmitted() {
     assert!(old.disowned().is_some());
     // Also one that is blank no longer, and one from before identities.
     old.own.disowned = None;
-    old.adopt(Adoption { generation: 7, term: 8 });
+    old.adopt(Adoption { generation: 7, term: 8, incarnation: 0 });
     old.reached(8);
     refuses(&mut leader, &old, "held records when it was first used");
     let mut used = Disk::default();

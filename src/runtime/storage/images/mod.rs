@@ -9,10 +9,12 @@
 //! | `write.rs` | a new image, from what a state machine writes |
 //! | `read.rs` | a finished one, for a state machine that is restored |
 //! | `receive.rs` | one that a peer sends, in parts |
+//! | `pass.rs` | one that passes by, to a backup or from it |
 //! | `memory.rs` | a place in memory |
 
 mod format;
 pub(in crate::runtime) mod memory;
+mod pass;
 mod read;
 mod receive;
 mod write;
@@ -23,6 +25,8 @@ use std::boxed::Box;
 use std::path::PathBuf;
 use std::vec::Vec;
 
+pub(in crate::runtime) use self::format::Damage;
+pub(in crate::runtime) use self::pass::pass_image;
 pub(in crate::runtime) use self::read::{ImageReader, find};
 pub(in crate::runtime) use self::receive::Receiving;
 pub(in crate::runtime) use self::write::{Unwritten, write_image};
