@@ -282,9 +282,11 @@ impl Reception for Counted {
     }
 
     fn deliver_parcel(&self, from: ServerId, parcel: Vec<u8>) -> Result<(), ParcelRefused> {
-        self.inbox.deliver_parcel(from, parcel).map_err(|refused| match refused {
-            Refused::Closed => ParcelRefused::Closed,
-            refused => ParcelRefused::Garbage(refused.to_string()),
+        self.inbox.deliver_parcel(from, parcel).map_err(|refused| {
+            if refused == Refused::Closed {
+                return ParcelRefused::Closed;
+            }
+            ParcelRefused::Garbage(refused.to_string())
         })
     }
 

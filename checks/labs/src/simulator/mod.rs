@@ -41,7 +41,7 @@ use crate::harness::{self, Harness, ServerStatus, Started};
 use crate::oracle::Oracle;
 use crate::simulate::Achieved;
 use disk::{Asked, Disk};
-use images::{LabImages, LabImage};
+use images::{LabImage, LabImages};
 use network::Links;
 use queue::Queue;
 use safety::Safety;

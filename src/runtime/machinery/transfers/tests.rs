@@ -127,6 +127,12 @@ impl Station {
         [A, B, C].map(|peer| (peer, bytes(peer))).into()
     }
 
+    /// A leader that has committed a long log sends a snapshot.
+    fn hears(&self, message: InstallSnapshot) {
+        self.transfers.heard(message.term, 1000);
+        self.transfers.install(message);
+    }
+
     fn handed(&self) -> InstallSnapshot {
         self.handed.recv_timeout(LONG).unwrap()
     }
@@ -178,14 +184,14 @@ fn an_install_snapshot_waits_for_its_image_and_takes_its_mark() {
     let (newest, data) = (image(80, 7), data(31));
     a.write(newest, &data);
     for _ in 0..5 {
-        b.transfers.install(install(3, 70));
+        b.hears(install(3, 70));
     }
     assert_eq!(b.handed(), install(3, 80));
     assert!(b.read(newest) == data);
     let (sent, before) = (a.place.list().unwrap()[0].bytes, b.received()[&A]);
     assert_eq!(before, sent, "not a byte twice");
     // Once more, because its reply was lost; nothing has to travel for it.
-    b.transfers.install(install(4, 75));
+    b.hears(install(4, 75));
     assert_eq!(b.handed(), install(4, 80));
     assert_eq!(b.received()[&A], before);
     assert!(b.handed.try_recv().is_err());
@@ -196,7 +202,7 @@ fn an_install_snapshot_waits_for_its_image_and_takes_its_mark() {
 fn what_is_committed_already_needs_no_image() {
     let [a, b] = stations([A, B]);
     b.committed.store(70, Ordering::SeqCst);
-    b.transfers.install(install(3, 70));
+    b.hears(install(3, 70));
     assert_eq!(b.handed(), install(3, 70));
     assert!(!a.transfers.leaves(B));
 }
@@ -228,7 +234,7 @@ fn a_damaged_image_is_never_finished_and_another_peer_is_asked() {
 fn who_finds_no_image_asks_until_there_is_one() {
     let [a, b, c] = stations([A, B, C]);
     b.transfers.want(70);
-    b.transfers.install(install(3, 70));
+    b.hears(install(3, 70));
     a.write(image(60, 1), b"it falls short");
     thread::sleep(Duration::from_millis(100));
     c.write(image(90, 2), b"it is enough");
@@ -254,7 +260,7 @@ fn a_fetcher_in_a_new_life_goes_on_with_what_it_has() {
         bytes.len() as u64
     };
     let b = Station::start(&network, &disk, B);
-    b.transfers.install(install(3, 80));
+    b.hears(install(3, 80));
     assert_eq!(b.handed(), install(3, 80));
     assert!(b.read(newest) == data);
     let received = b.received()[&A];
@@ -263,7 +269,7 @@ fn a_fetcher_in_a_new_life_goes_on_with_what_it_has() {
     // A life later, it is there as a whole.
     drop(b);
     let b = Station::start(&network, &disk, B);
-    b.transfers.install(install(5, 75));
+    b.hears(install(5, 75));
     assert_eq!(b.handed(), install(5, 80));
     assert_eq!(b.received()[&A], 0);
 }
@@ -283,7 +289,7 @@ fn an_image_that_was_whole_before_a_crash_and_not_finished_is_finished() {
         file.sync().unwrap();
     }
     let b = Station::start(&network, &disk, B);
-    b.transfers.install(install(3, 75));
+    b.hears(install(3, 75));
     assert_eq!(b.handed(), install(3, 80));
     assert_eq!(b.read(newest), b"all of it");
 }
@@ -318,10 +324,10 @@ fn what_no_correct_peer_sends_is_refused_or_ends_its_connections() {
 #[test]
 fn what_the_log_brings_meanwhile_is_fetched_no_longer() {
     let [a, b] = stations([A, B]);
-    b.transfers.install(install(3, 80));
+    b.hears(install(3, 80));
     thread::sleep(Duration::from_millis(50));
     b.committed.store(85, Ordering::SeqCst);
-    b.transfers.install(install(4, 82));
+    b.hears(install(4, 82));
     assert_eq!(b.handed(), install(4, 82));
     a.write(image(90, 7), b"nobody needs it");
     thread::sleep(crate::driver::AGAIN * 2);
