@@ -57,7 +57,7 @@ fn table() -> String {
     };
     let abouts: String = SCOPES.iter().map(about).collect();
     format!(
-        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts; +2C: 2 compactions;\n\
+        "{}\n\n{abouts}\ns/t/e/r: servers, terms, entries in a leader's log, restarts; +2C: compactions;\n\
          hold, found: how many invariants hold, how much is reached; all pinned\n\n\
          must hold in every state:\n{}\nmust be reached:\n{}",
         table.trim_fmt(),
