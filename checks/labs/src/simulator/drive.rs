@@ -305,7 +305,7 @@ impl<P: Process> Simulator<P> {
             compactor.image_has(image.bytes().len() as u64);
         }
         self.write(id, Happening::Restored(index));
-        self.nodes[id].waiters.applied(index, base.last_term, |_, _| {});
+        self.nodes[id].waiters.restored(base, |_, _| {});
         self.oracle.restore(id, index, &commands)
     }
 
