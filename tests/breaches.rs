@@ -344,6 +344,9 @@ fn a_snapshot_never_destroys_what_was_committed_or_applied() {
     assert_eq!(step(follower(), 1, install(6, 2, 1)), None);
     assert_eq!(step(follower(), 1, install(6, 2, 2)), gone(2, 1, 2));
     assert_eq!(step(follower(), 1, install(6, 1, 6)), gone(1, 1, 6));
+    // By the leader of its own term, too; an old one is only told so.
+    assert_eq!(step(follower(), 1, install(5, 2, 2)), gone(2, 1, 2));
+    assert_eq!(step(follower(), 1, install(4, 2, 2)), None);
     // Of what is not known to be committed it may say anything that a log can hold.
     assert_eq!(step(follower(), 1, install(6, 3, 4)), None);
     assert_eq!(step(follower(), 1, install(6, 9, 1)), None);

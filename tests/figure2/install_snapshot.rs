@@ -212,7 +212,7 @@ fn a_base_that_cannot_be_is_not_read_back() {
         let bases = last.iter().map(|&base| Record::Base(base));
         Persistent::fold(before.iter().cloned().chain(bases))
     };
-    assert!(fold(&[base(1, 1), base(2, 2), base(9, 3)]).is_ok());
+    assert!(fold(&[base(1, 1), base(2, 2), base(9, 3), base(LIMIT, 3)]).is_ok());
     for wrong in [base(0, 0), base(1, 0), base(1, 4), base(LIMIT + 1, 1)] {
         assert_eq!(fold(&[wrong]), Err(BadRecord::Base { base: wrong }));
     }
