@@ -30,14 +30,19 @@ impl Local {
         command.args(["--local", &nodes.to_string(), "--log", "error"]);
         command.args(["--listen", &format!("127.0.0.1:{first_port}")]);
         let local = Local { process: command.spawn().unwrap(), first_port };
+        local.wait_until_up(nodes);
+        local
+    }
+
+    /// Waits until each of so many nodes takes connections.
+    fn wait_until_up(&self, nodes: u16) {
         for node in 0..nodes {
             let give_up = Instant::now() + Duration::from_secs(30);
-            while TcpStream::connect(("127.0.0.1", first_port + node)).is_err() {
+            while TcpStream::connect(("127.0.0.1", self.first_port + node)).is_err() {
                 assert!(Instant::now() < give_up, "the service does not come up");
                 thread::sleep(Duration::from_millis(5));
             }
         }
-        local
     }
 
     /// Everything a node answers to these bytes, until it closes the connection.
@@ -168,11 +173,7 @@ fn a_node_goes_on_when_nobody_reads_what_it_logs() {
     drop(process.stderr.take());
     drop(process.stdout.take());
     let local = Local { process, first_port };
-    let give_up = Instant::now() + Duration::from_secs(30);
-    while TcpStream::connect(("127.0.0.1", first_port)).is_err() {
-        assert!(Instant::now() < give_up, "the service does not come up");
-        thread::sleep(Duration::from_millis(5));
-    }
+    local.wait_until_up(3);
     for number in 1..=20 {
         assert_eq!(local.send(number % 3, "INCR a\r\nQUIT\r\n"), format!(":{number}\r\n+OK\r\n"));
     }
