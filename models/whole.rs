@@ -162,6 +162,9 @@ pub(crate) fn leaving_objection<P: Modelled>(
     letters: &[(ServerId, P::Message)],
 ) -> Option<String> {
     let base = disk.log().base();
+    if base == Base::default() && replica.server.figure2().log().base() == base {
+        return judge.leaving(disk, &replica.server, letters);
+    }
     let image = images.content(base.last_index).unwrap_or(&replica.applied);
     let disk = whole_storage(disk, &prefix(base, image)?);
     let letters = whole_letters::<P>(letters, images);

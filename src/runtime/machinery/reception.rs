@@ -172,7 +172,10 @@ impl<R: Send + 'static> Reception for Front<R> {
                 return Ok(());
             }
             Message::AppendEntries(request) => {
-                if let Some(transfers) = &self.transfers {
+                // A heartbeat precedes each InstallSnapshot; others need not wait for a lock.
+                if let Some(transfers) =
+                    self.transfers.as_ref().filter(|_| request.entries.is_empty())
+                {
                     transfers.heard(request.term, request.leader_commit);
                 }
                 Message::AppendEntries(request)
