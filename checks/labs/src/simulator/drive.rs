@@ -154,11 +154,12 @@ impl<P: Process> Simulator<P> {
         self.write(to, Happening::Received { from, message: message.clone() });
         match &message {
             Message::InstallSnapshot(message) => return self.install(to, message.clone()),
-            Message::AppendEntries(request) => {
+            Message::AppendEntries(request) if request.entries.is_empty() => {
                 let AppendEntries { term, leader_commit, .. } = *request;
                 self.nodes[to].transfers.heard(term, leader_commit);
             }
-            Message::RequestVote(_)
+            Message::AppendEntries(_)
+            | Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_) => {}
         }
