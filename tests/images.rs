@@ -18,6 +18,8 @@ mod ledger;
 mod place;
 #[path = "images/power.rs"]
 mod power;
+#[path = "images/slow.rs"]
+mod slow;
 #[cfg(feature = "disk")]
 #[path = "images/starting.rs"]
 mod starting;

@@ -40,9 +40,9 @@ impl fmt::Display for ImageName {
     }
 }
 
-/// What travels beside the messages.
+/// What travels beside the messages: most of it is about images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ImageParcel {
+pub enum PeerParcel {
     /// A receiver asks.
     Ask(Ask),
     /// A sender sends some bytes.
@@ -51,6 +51,13 @@ pub enum ImageParcel {
     NoImage {
         /// See [`Ask::stream`].
         stream: u32,
+    },
+    /// What the sender's state machine comes to.
+    Digest {
+        /// Behind this index: a multiple of [`DIGEST_EVERY`](super::DIGEST_EVERY).
+        index: Index,
+        /// A digest of the whole state.
+        digest: u64,
     },
 }
 
@@ -103,6 +110,8 @@ pub enum ParcelBreach {
     AskedPastTheEnd,
     /// A stream has number 0.
     NoStream,
+    /// A digest is of an index at which nobody compares any.
+    OtherIndex,
 }
 
 impl fmt::Display for ParcelBreach {
@@ -113,6 +122,7 @@ impl fmt::Display for ParcelBreach {
             ParcelBreach::OtherLength => "two parts of an image tell different lengths of it",
             ParcelBreach::AskedPastTheEnd => "it asks for what stands behind the end of an image",
             ParcelBreach::NoStream => "it asks in stream 0, and the first one is 1",
+            ParcelBreach::OtherIndex => "a digest is of an index at which none are compared",
         })
     }
 }

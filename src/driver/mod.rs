@@ -18,10 +18,12 @@
 //! | `fetch.rs` | the side that fetches it |
 //! | `serve.rs`, `pace.rs` | the side that has it, and how fast it sends |
 //! | `awaiting.rs` | an InstallSnapshot waits for its image |
+//! | `digests.rs` | digests of state machines, which must be the same everywhere |
 //! | `transfer.rs` | tests: both sides, and all that can happen between them |
 
 mod awaiting;
 mod compaction;
+mod digests;
 mod drive;
 mod fetch;
 mod gate;
@@ -39,11 +41,12 @@ mod waiters;
 
 pub use awaiting::{Arrival, Awaiting};
 pub use compaction::{Compaction, Compactor, weight};
+pub use digests::{Comparison, DIGEST_EVERY, Digests};
 pub use drive::{Driver, Owed};
 pub use fetch::{AGAIN, Fetch, FetchDuty, WINDOW};
 pub use gate::{Batch, Gate, lets_heartbeats_pass};
 pub use held::{Exits, Held};
-pub use image::{Ask, IMAGE_PART, ImageName, ImageParcel, ImagePart, ParcelBreach};
+pub use image::{Ask, IMAGE_PART, ImageName, ImagePart, ParcelBreach, PeerParcel};
 pub use pace::Pace;
 pub use protocol::Protocol;
 pub use serve::{AskOutcome, Offer, QUIET, Serve, Serving};

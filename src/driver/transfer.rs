@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::fetch::{Fetch, FetchDuty};
-use super::image::{ImageName, ImageParcel, ImagePart};
+use super::image::{ImageName, ImagePart, PeerParcel};
 use super::pace::Pace;
 use super::serve::{AskOutcome, Offer, Serve, Serving};
 use crate::figure2::{Base, Index, ServerId};
@@ -45,7 +45,7 @@ struct World {
     trouble: Trouble,
     now: Duration,
     /// By the time of arrival.
-    travelling: BTreeMap<(Duration, u64), (ServerId, ServerId, ImageParcel)>,
+    travelling: BTreeMap<(Duration, u64), (ServerId, ServerId, PeerParcel)>,
     parcels: u64,
     sources: BTreeMap<ServerId, Source>,
     leader: ServerId,
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: ServerId, to: ServerId, parcel: &ImageParcel) {
+    fn send(&mut self, from: ServerId, to: ServerId, parcel: &PeerParcel) {
         if self.random.random_bool(self.trouble.loss) {
             return;
         }
@@ -106,18 +106,20 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, from: ServerId, to: ServerId, parcel: ImageParcel) {
+    fn arrive(&mut self, from: ServerId, to: ServerId, parcel: PeerParcel) {
         if to == RECEIVER {
             let now = self.now;
             let duties = match parcel {
                 _ if self.receiver_up > now => return,
-                ImageParcel::Part(part) => self.fetch.part(now, from, part).unwrap(),
-                ImageParcel::NoImage { stream } => self.fetch.no_image(now, from, stream),
-                ImageParcel::Ask(_) => unreachable!("nobody asks the receiver"),
+                PeerParcel::Part(part) => self.fetch.part(now, from, part).unwrap(),
+                PeerParcel::NoImage { stream } => self.fetch.no_image(now, from, stream),
+                PeerParcel::Ask(_) | PeerParcel::Digest { .. } => {
+                    unreachable!("nobody sends it these")
+                }
             };
             return self.fetches(duties);
         }
-        let ImageParcel::Ask(ask) = parcel else { unreachable!("only the receiver fetches") };
+        let PeerParcel::Ask(ask) = parcel else { unreachable!("only the receiver fetches") };
         let now = self.now;
         let source = self.sources.get_mut(&to).unwrap();
         if source.up > now {
@@ -129,7 +131,7 @@ impl World {
         match source.serve.ask(now, ask, offers).unwrap() {
             AskOutcome::Serves | AskOutcome::Late => {}
             AskOutcome::NoImage { stream } => {
-                self.send(to, RECEIVER, &ImageParcel::NoImage { stream })
+                self.send(to, RECEIVER, &PeerParcel::NoImage { stream })
             }
         }
     }
@@ -154,7 +156,7 @@ impl World {
                     self.fetch.finished();
                     self.whole = Some((image, bytes));
                 }
-                FetchDuty::Ask { to, ask } => self.send(RECEIVER, to, &ImageParcel::Ask(ask)),
+                FetchDuty::Ask { to, ask } => self.send(RECEIVER, to, &PeerParcel::Ask(ask)),
             }
         }
     }
@@ -174,7 +176,7 @@ impl World {
                 let bytes = content[offset as usize..offset as usize + bytes].to_vec();
                 self.sent += bytes.len() as u64;
                 let part = ImagePart { stream, image, length, offset, bytes };
-                self.send(id, RECEIVER, &ImageParcel::Part(part));
+                self.send(id, RECEIVER, &PeerParcel::Part(part));
             }
         }
     }

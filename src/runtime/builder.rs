@@ -193,8 +193,9 @@ impl NodeBuilder {
     }
 
     /// How many bytes of committed commands may wait for the state machine (64 MiB otherwise).
-    /// What is proposed to this node beyond that fails at once: a state machine that is slower
-    /// than its cluster does not fall behind for ever.
+    /// What is proposed to this node beyond that fails at once, and what leaders send it is not
+    /// taken before there is room again: a state machine that is slower than its cluster does not
+    /// fall behind for ever, and slows the cluster down only where it is needed for a majority.
     #[must_use]
     pub fn max_backlog_bytes(mut self, bytes: u64) -> Self {
         self.max_backlog_bytes = bytes;

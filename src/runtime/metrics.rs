@@ -38,9 +38,19 @@ pub struct Metrics {
     pub apply_lag: Index,
     /// The bytes of those entries.
     pub backlog_bytes: u64,
+    /// How many messages with entries were not taken because of that backlog
+    /// ([`NodeBuilder::max_backlog_bytes`](super::NodeBuilder::max_backlog_bytes)); leaders send
+    /// them again.
+    pub appends_declined: u64,
     /// The bytes of the entries that were applied since the log's base: what a start applies
     /// again.
     pub log_bytes: u64,
+    /// The greatest index behind which the state machine of this node was seen to be the same as
+    /// those of a majority, by their digests; 0 if none was.
+    pub digest_index: Index,
+    /// Whether the state machines of all servers were seen to differ, with no majority that is
+    /// the same.
+    pub digests_differ: bool,
     /// Whether an image of the state machine is written at present.
     pub image_being_written: bool,
     /// Whether the last one could not be written; the log says why.
@@ -179,7 +189,10 @@ pub(super) struct Counters {
     pub(super) sync_batch: Histogram,
     pub(super) applied_index: AtomicU64,
     pub(super) backlog_bytes: AtomicU64,
+    pub(super) appends_declined: AtomicU64,
     pub(super) log_bytes: AtomicU64,
+    pub(super) digest_index: AtomicU64,
+    pub(super) digests_differ: AtomicBool,
     pub(super) image_being_written: AtomicBool,
     pub(super) image_failed: AtomicBool,
     pub(super) images_written: AtomicU64,
@@ -202,6 +215,15 @@ impl Counters {
     pub(super) fn synced(&self, records: usize, took: Duration) {
         self.sync_batch.add(records as u64);
         self.sync_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn digests_same(&self, index: Index) {
+        self.digest_index.fetch_max(index, Ordering::Relaxed);
+    }
+
+    /// Whether that is new.
+    pub(super) fn digests_differ(&self) -> bool {
+        !self.digests_differ.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn image_begun(&self) {

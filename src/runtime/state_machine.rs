@@ -35,6 +35,20 @@ pub trait StateMachine: Send + 'static {
         None
     }
 
+    /// A digest of the whole state as it is now, between two calls of
+    /// [`apply`](StateMachine::apply): the same for the same state, and most likely another one
+    /// for another. Asked for behind each index that is a multiple of 4,096, so it should be kept
+    /// up to date from command to command. Nodes tell it to each other; one that differs from a
+    /// majority [stops for good](super::StopReason::Diverged), and two that differ, or more of
+    /// which no majority is the same, say so in their logs and
+    /// [metrics](super::Metrics::digests_differ).
+    ///
+    /// `None`, which is the default: there is none, and nothing is compared. While programs with
+    /// two ways to compute it run side by side, return none.
+    fn digest(&self) -> Option<u64> {
+        None
+    }
+
     /// Becomes the state whose [image](Image::write) this is, with nothing left of what was
     /// before. Called at a start, before any command, and later if this node has missed so much
     /// that the others no longer hold it; by the thread that calls

@@ -4,7 +4,7 @@ use crate::runtime::std;
 
 use std::error::Error;
 use std::fmt;
-use std::string::String;
+use std::string::{String, ToString};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -59,10 +59,34 @@ pub enum StopReason {
         /// What contradicted what.
         text: String,
     },
+    /// Its state machine came to another state than those of a majority, by the digests of all
+    /// ([`StateMachine::digest`](super::StateMachine::digest)). The store is marked, and no node
+    /// starts on it until the mark is removed.
+    #[error(
+        "{text}. No node starts on this store until the mark in it is removed: replace the server \
+         (docs/operations.md), and find out whether its state machine is deterministic"
+    )]
+    Diverged {
+        /// Behind which index, and what differs.
+        text: String,
+    },
     /// A thread of the node panicked: a state machine that panics, or a broken invariant.
     #[error("its {thread} thread panicked; the message is on standard error")]
     Panicked {
         /// What the thread does: "server", "disk", "application", "images" or "sender".
         thread: String,
     },
+}
+
+impl StopReason {
+    /// What the mark in a store says of it.
+    pub(super) fn mark(&self) -> String {
+        match self {
+            StopReason::Contradicted { text } | StopReason::Diverged { text } => text.clone(),
+            StopReason::Shutdown
+            | StopReason::Storage(_)
+            | StopReason::Restore(_)
+            | StopReason::Panicked { .. } => self.to_string(),
+        }
+    }
 }

@@ -7,8 +7,7 @@ use std::thread;
 
 use veraft::figure2::{Command, Index};
 use veraft::runtime::{
-    CompactError, Compaction, Image, ImageStage, MemoryDisk, ProposeError, StartError,
-    StateMachine, Storage,
+    CompactError, Compaction, Image, ImageStage, MemoryDisk, StartError, StateMachine, Storage,
 };
 
 use super::common::{Journal, wait_until};
@@ -285,48 +284,4 @@ fn a_node_that_is_shut_down_gives_up_the_image_that_it_writes() {
     });
     drop(node);
     assert!(images(&disk).is_empty());
-}
-
-/// A ledger that applies nothing until it is let.
-#[derive(Clone, Default)]
-struct Slow {
-    ledger: Ledger,
-    may: Arc<AtomicBool>,
-}
-
-impl StateMachine for Slow {
-    type Response = u64;
-
-    fn apply(&mut self, index: Index, command: &Command) -> u64 {
-        while !self.may.load(Ordering::SeqCst) {
-            thread::yield_now();
-        }
-        self.ledger.apply(index, command)
-    }
-}
-
-#[test]
-fn what_waits_for_a_slow_machine_is_bounded() {
-    let (disk, slow) = (MemoryDisk::new(), Slow::default());
-    let limited = builder().max_backlog_bytes(10_000);
-    let node = start(limited, disk.open().unwrap(), &slow).unwrap();
-    node.wait_for_leader(super::common::LONG).unwrap();
-    let mut pending = Vec::new();
-    let refused = loop {
-        assert!(pending.len() < 1000, "never refused");
-        let proposal = node.propose(vec![b'x'; 1000]);
-        match proposal.accepted(super::common::LONG) {
-            Ok(_) => pending.push(proposal),
-            Err(error) => break error,
-        }
-    };
-    let ProposeError::Backlog { bytes, limit } = refused else { panic!("{refused}") };
-    assert!(bytes > limit && limit == 10_000 && pending.len() <= 12, "{bytes}");
-    assert!(!refused.may_still_commit() && node.metrics().unwrap().backlog_bytes == bytes);
-    slow.may.store(true, Ordering::SeqCst);
-    for proposal in pending {
-        proposal.wait().unwrap();
-    }
-    assert_eq!(node.metrics().unwrap().backlog_bytes, 0);
-    node.propose(vec![b'x'; 1000]).wait().unwrap();
 }

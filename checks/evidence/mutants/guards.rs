@@ -64,7 +64,7 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             WRITER,
             "Writer::mark",
-            "let mark = self.storage.note(STOPPED, text.as_bytes());",
+            "let mark = self.storage.note(STOPPED, reason.mark().as_bytes());",
             "let mark = self.storage.note(STOPPED, &[]);",
         )],
         (File("guards"), "a_node_stops_for_good_before_it_overwrites_what_it_applied"),

@@ -13,6 +13,8 @@ const MAILBOX: &str = "src/runtime/machinery/mailbox.rs";
 const OUTBOX: &str = "src/runtime/machinery/outbox.rs";
 const DRIVE: &str = "src/driver/drive.rs";
 const TIMERS: &str = "src/driver/timers.rs";
+const TRANSFERS: &str = "src/runtime/machinery/transfers/mod.rs";
+const DIGESTS: &str = "src/driver/digests.rs";
 const WAITERS: &str = "src/driver/waiters.rs";
 
 const IN_ORDER: &str =
@@ -239,5 +241,35 @@ pub const MUTANTS: &[Mutant] = &[
             Unit,
             "driver::drive::tests::an_election_timer_gives_way_once_to_what_arrived",
         ),
+    },
+    Mutant {
+        name: "keep-digests-to-itself",
+        alias: None,
+        rule: "apply",
+        about: "tells no peer the digest of its state machine",
+        edits: &[edit(
+            TRANSFERS,
+            "Transfers::digest",
+            "            let _ = peer.put(|outgoing| outgoing.digest(index, digest));\n",
+            "            let _ = (peer, digest);\n",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File("digests"), "of_two_that_differ_both_say_so_and_go_on"),
+    },
+    Mutant {
+        name: "believe-one-digest",
+        alias: None,
+        rule: "apply",
+        about: "stops as soon as one other state machine differs",
+        edits: &[edit(
+            DIGESTS,
+            "Digests::told",
+            "            same > self.servers / 2\n",
+            "            same > self.servers / 2 || (same > 0 && Some(*one) != own && own.is_some())\n",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, "driver::digests::tests::two_of_five_convict_nobody"),
     },
 ];

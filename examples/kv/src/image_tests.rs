@@ -130,14 +130,17 @@ proptest! {
         };
         run(&mut original, &mut model, &before);
         let (image, captured) = (original.capture().unwrap(), model.clone());
+        let digest = original.digest();
         run(&mut original, &mut model, &after);
         model.is_held_by(&mut original)?;
+        prop_assert_eq!(original.digest() == digest, model == captured);
         let mut bytes = Vec::new();
         image.write(&mut bytes).unwrap();
 
         let (mut restored, _) = map();
         run(&mut restored, &mut Model::default(), &other);
         restored.restore(&mut &*bytes).unwrap();
+        prop_assert_eq!(restored.digest(), digest);
         captured.is_held_by(&mut restored)?;
         let mut again = captured;
         run(&mut restored, &mut again, &after);

@@ -114,6 +114,7 @@ fn images(lines: &mut Vec<String>, status: &Status, metrics: &Metrics) {
     lines.push(format!("log_bytes:{}", metrics.log_bytes));
     lines.push(format!("backlog_entries:{}", metrics.apply_lag));
     lines.push(format!("backlog_bytes:{}", metrics.backlog_bytes));
+    lines.push(format!("appends_declined:{}", metrics.appends_declined));
     if let Some(image) = metrics.image {
         lines.push(format!("image_last_index:{}", image.last_index));
         lines.push(format!("image_bytes:{}", image.bytes));
@@ -143,6 +144,8 @@ fn stats(lines: &mut Vec<String>, metrics: &Metrics) {
     lines.push("# Stats".into());
     lines.push(format!("elections_started:{}", metrics.elections_started));
     lines.push(format!("elections_won:{}", metrics.elections_won));
+    lines.push(format!("digest_index:{}", metrics.digest_index));
+    lines.push(format!("digests_differ:{}", u8::from(metrics.digests_differ)));
     lines.push(format!("syncs:{}", metrics.sync_nanoseconds.count));
     lines.push(format!("sync_mean_us:{}", metrics.sync_nanoseconds.mean() / 1000));
     lines.push(format!("sync_max_us:{}", metrics.sync_nanoseconds.max / 1000));

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
 /// A key: shared, for what a write changes of the tree is copied while somebody holds it fast.
 type Key = Arc<[u8]>;
 
@@ -18,12 +20,23 @@ pub struct Keyspace {
     deadlines: BTreeSet<(u64, Key)>,
     /// The greatest stamp so far, in milliseconds.
     time: u64,
+    /// The sum of the digests of all items: their order makes no difference.
+    sum: u64,
 }
 
 #[derive(Clone)]
 struct Item {
     value: Arc<[u8]>,
     deadline: Option<u64>,
+}
+
+impl Item {
+    /// A digest of the item under its key, the same on every machine and in every build.
+    fn digest(&self, key: &[u8]) -> u64 {
+        // The deadline, and the key as the seed of the rest: no two items share their bytes.
+        let deadline = self.deadline.map_or(0, |deadline| deadline.wrapping_mul(2) | 1);
+        xxh3_64_with_seed(&self.value, xxh3_64_with_seed(key, deadline))
+    }
 }
 
 /// A keyspace as it was at one moment.
@@ -57,8 +70,10 @@ impl Keyspace {
     pub fn advance(&mut self, stamp: u64) {
         self.time = self.time.max(stamp);
         while self.deadlines.first().is_some_and(|&(deadline, _)| deadline <= self.time) {
-            if let Some((_, key)) = self.deadlines.pop_first() {
-                self.items.remove(&key);
+            if let Some((_, key)) = self.deadlines.pop_first()
+                && let Some(item) = self.items.remove(&key)
+            {
+                self.sum = self.sum.wrapping_sub(item.digest(&key));
             }
         }
     }
@@ -84,8 +99,14 @@ impl Keyspace {
         self.items.get(key).and_then(|item| item.deadline)
     }
 
+    /// A digest of all keys, their values and deadlines, and of the time.
+    pub fn digest(&self) -> u64 {
+        xxh3_64_with_seed(&self.time.to_le_bytes(), self.sum)
+    }
+
     pub fn remove(&mut self, key: &[u8]) -> Option<Arc<[u8]>> {
         let (key, item) = self.items.remove_with_key(key)?;
+        self.sum = self.sum.wrapping_sub(item.digest(&key));
         if let Some(deadline) = item.deadline {
             self.deadlines.remove(&(deadline, key));
         }
@@ -95,13 +116,14 @@ impl Keyspace {
     /// Writes a key, which expires then, or never.
     pub fn insert(&mut self, key: Vec<u8>, value: Arc<[u8]>, deadline: Option<u64>) {
         let Some(item) = self.items.get_mut(&*key) else {
-            let key: Key = key.into();
-            self.deadlines.extend(deadline.map(|deadline| (deadline, key.clone())));
-            self.items.insert(key, Item { value, deadline });
+            self.add(key, value, deadline);
             return;
         };
-        let before = std::mem::replace(&mut item.deadline, deadline);
-        item.value = value;
+        let new = Item { value, deadline };
+        self.sum = self.sum.wrapping_add(new.digest(&key));
+        let old = std::mem::replace(item, new);
+        self.sum = self.sum.wrapping_sub(old.digest(&key));
+        let before = old.deadline;
         if before != deadline {
             let key: Key = key.into();
             if let Some(before) = before {
@@ -113,17 +135,15 @@ impl Keyspace {
 
     /// Writes a key that is not there, as when all are read; whether it was not.
     pub fn add(&mut self, key: Vec<u8>, value: Arc<[u8]>, deadline: Option<u64>) -> bool {
-        let key: Key = key.into();
+        let (key, item) = (Key::from(key), Item { value, deadline });
         self.deadlines.extend(deadline.map(|deadline| (deadline, key.clone())));
-        self.items.insert(key, Item { value, deadline }).is_none()
+        self.sum = self.sum.wrapping_add(item.digest(&key));
+        self.items.insert(key, item).is_none()
     }
 
     /// Writes a key, which expires when it did before.
     pub fn replace(&mut self, key: &[u8], value: Arc<[u8]>) {
-        match self.items.get_mut(key) {
-            Some(item) => item.value = value,
-            None => self.insert(key.to_vec(), value, None),
-        }
+        self.insert(key.to_vec(), value, self.deadline(key));
     }
 
     /// Lets a key that is there expire then, or never.

@@ -66,6 +66,10 @@ impl StateMachine for Map {
         Some(Box::new(self.keys.fix()))
     }
 
+    fn digest(&self) -> Option<u64> {
+        Some(self.keys.digest())
+    }
+
     fn restore(&mut self, image: &mut dyn Read) -> io::Result<()> {
         self.keys = image::read(image)?;
         // Time goes on from that of the image.

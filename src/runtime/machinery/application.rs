@@ -11,8 +11,9 @@ use super::images::{Captured, ImageDesk, ImageNews, ImageTask};
 use super::mailbox::{Mailbox, Taken};
 use super::restoring::restore;
 use super::server_loop::Arrived;
+use super::transfers::Transfers;
 use super::work::{Jobs, Work, weigh};
-use crate::driver::{Fate, Waiters, weight};
+use crate::driver::{DIGEST_EVERY, Fate, Waiters, weight};
 use crate::figure2::{Base, Entry, Index, Payload, Term};
 use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::Counters;
@@ -33,6 +34,8 @@ pub(super) struct Application<M: StateMachine> {
     applied_bytes: u64,
     /// What waits for an image from a peer, if this node's own is of no use.
     held: Option<Held>,
+    /// Whoever is told digests of the state.
+    transfers: Option<Arc<Transfers>>,
 }
 
 /// Entries that were committed while there is no state to apply them to.
@@ -52,8 +55,22 @@ impl<M: StateMachine> Application<M> {
         desk: Option<Arc<ImageDesk>>,
         arrived: Arc<Mailbox<Arrived<M::Response>>>,
     ) -> Self {
-        let (waiting, applied_bytes, held) = (Waiters::default(), 0, None);
-        Application { machine, applied, counters, desk, arrived, waiting, applied_bytes, held }
+        Application {
+            machine,
+            applied,
+            counters,
+            desk,
+            arrived,
+            waiting: Waiters::default(),
+            applied_bytes: 0,
+            held: None,
+            transfers: None,
+        }
+    }
+
+    /// Peers are told digests of the state.
+    pub(super) fn telling(self, transfers: Option<Arc<Transfers>>) -> Self {
+        Application { transfers, ..self }
     }
 
     /// The image as of which the state machine would be is of no use: nothing is applied before
@@ -141,6 +158,11 @@ impl<M: StateMachine> Application<M> {
         self.counters.applied_index.store(index, Ordering::Release);
         self.counters.backlog_bytes.fetch_sub(weight(entry), Ordering::Relaxed);
         answer(&mut self.waiting, index, entry.term, response);
+        if index.is_multiple_of(DIGEST_EVERY)
+            && let (Some(transfers), Some(digest)) = (&self.transfers, self.machine.digest())
+        {
+            transfers.digest(index, digest);
+        }
     }
 
     fn restore(&mut self, base: Base) -> Result<(), RestoreError> {

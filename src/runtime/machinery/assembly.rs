@@ -15,7 +15,8 @@ use super::application::Application;
 use super::breaches::Logged;
 use super::clock::Clock;
 use super::compacting::Compacting;
-use super::errands::Errands;
+use super::digests::DigestDesk;
+use super::errands::{Errand, Errands};
 use super::gate::Gate;
 use super::identity::Asked;
 use super::images::ImageDesk;
@@ -68,7 +69,7 @@ where
         seed,
         max_command_bytes: _,
         max_in_flight: _,
-        max_backlog_bytes: _,
+        max_backlog_bytes,
         compaction,
         recording,
         cluster,
@@ -137,15 +138,21 @@ where
     outlets.given.store(base.last_index, Ordering::Release);
     let outlets = Arc::new(outlets);
     let identities = Arc::new(Identities::new(registry));
+    let arrived = Arc::new(Mailbox::new(Arrived::default()));
     let transfers = desk.clone().filter(|_| !peers.is_empty()).map(|desk| {
         let disconnecting = transport.clone();
         let disconnect = Box::new(move |peer| disconnecting.disconnect(peer));
         let ways = ways.keys().copied();
-        Arc::new(Transfers::new(desk, ways, image_rate, counters.clone(), disconnect))
+        let telling = arrived.clone();
+        let hand = move |comparison| {
+            telling.put(|arrived| arrived.errands.push(Errand::Compared(comparison)));
+        };
+        let digests = DigestDesk::new(id, servers.len(), hand);
+        Arc::new(Transfers::new(desk, ways, image_rate, counters.clone(), disconnect, digests))
     });
     let shared = Arc::new(Shared {
         life: Arc::default(),
-        arrived: Arc::new(Mailbox::new(Arrived::default())),
+        arrived,
         gate: Arc::new(Gate::new()),
         noticeboard: outlets.noticeboard.clone(),
         outlets,
@@ -182,6 +189,7 @@ where
         logged: Logged::new(),
         blanks,
         compacting: Compacting::new(compactor, refusal),
+        max_backlog_bytes,
     };
     // A recording is a file, whatever the storage is.
     let may_block = storage.may_block() || recorder.is_some();
@@ -212,6 +220,7 @@ where
         let (outbox, link) = (shared.outlets.outboxes[&peer].clone(), shared.transport.link(peer));
         machinery.spawn("sender", &span, move |_| outbox.run(link))?;
     }
+    let telling = transfers.clone();
     if let Some(transfers) = transfers {
         for (peer, way) in ways {
             let carrier = Carrier::new(transfers.clone(), peer, way);
@@ -235,7 +244,8 @@ where
         shared.counters.clone(),
         desk.clone(),
         shared.arrived.clone(),
-    );
+    )
+    .telling(telling);
     if lacks_image {
         application = application.lacking_its_image();
     }

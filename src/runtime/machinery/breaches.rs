@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 
 use super::log;
-use super::outlets::Gated;
 use super::server_loop::ServerLoop;
 use crate::figure2::{Breach, ServerId};
+use crate::runtime::stopped::StopReason;
 
 /// The kinds of breaches that were logged, for each peer.
 pub(super) type Logged = HashSet<(ServerId, Discriminant<Breach>)>;
@@ -24,9 +24,8 @@ impl<R> ServerLoop<R> {
     pub(super) fn breached(&mut self, from: ServerId, breach: Breach) {
         self.counters.breached(from);
         if breach.is_fatal() {
-            self.stops = true;
             let text = std::format!("a request of {from} contradicts this store: {breach}");
-            self.enter(Gated { stop: Some(text), ..Gated::behind(self.driver.steps()) });
+            self.stop_for_good(StopReason::Contradicted { text });
             return;
         }
         if self.logged.insert((from, discriminant(&breach))) {

@@ -14,6 +14,7 @@ use super::outlets::{Gated, Note, Then};
 use super::reception::Lost;
 use super::server_loop::ServerLoop;
 use super::watch::Sign;
+use crate::driver::Comparison;
 use crate::figure2::{
     AppendEntriesReply, Index, Input, Leader, Message, Payload, RequestVoteReply, Role, ServerId,
     Term,
@@ -40,6 +41,8 @@ pub(super) enum Errand {
     Compact(CompactAnswer),
     /// An image was written or restored, or was not.
     Image(ImageNews),
+    /// What servers say of their state machines was compared.
+    Compared(Comparison),
 }
 
 /// What errands need, and leave behind.
@@ -68,6 +71,7 @@ impl<R> ServerLoop<R> {
             }
             Errand::Compact(asked) => self.compact(asked),
             Errand::Image(news) => self.hear_of_image(news),
+            Errand::Compared(comparison) => self.compared(comparison),
         }
     }
 

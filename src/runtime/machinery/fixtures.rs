@@ -97,6 +97,7 @@ impl<R> Parts<R> {
             stops: false,
             logged: Logged::new(),
             blanks: false,
+            max_backlog_bytes: u64::MAX,
             compacting: Compacting::new(
                 Compactor::new(Compaction::default(), Base::default(), 0),
                 Some(CompactError::NoPlace),

@@ -26,8 +26,10 @@
 //! | `outbox.rs` | to a peer, with a thread of its own |
 //! | `work.rs` | what waits for the application's thread |
 //! | `application.rs` | to the state machine, on a thread of its own |
+//! | `digests.rs` | digests of it, compared with those of the peers |
 //! | `images.rs` | images of it, written on a thread of its own |
 //! | `restoring.rs` | it becomes one of them |
+//! | `declining.rs` | entries that are not taken while too many wait for it |
 //! | `compacting.rs` | when there is to be one, and the log begins at it |
 //! | `mailbox.rs` | from one thread to another |
 //! | `sync.rs` | the locks below all that |
@@ -41,6 +43,8 @@ pub(super) mod assembly;
 mod breaches;
 mod clock;
 mod compacting;
+mod declining;
+mod digests;
 mod errands;
 #[cfg(test)]
 mod fixtures;

@@ -4,7 +4,6 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
-use std::string::String;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::Vec;
@@ -18,6 +17,7 @@ use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{Accepted, ProposeError, Waiter};
 use crate::runtime::status::log_change;
+use crate::runtime::stopped::StopReason;
 
 /// What waits at the gate: what a step owes, and what the node does beside the server.
 pub(super) struct Gated<R> {
@@ -26,9 +26,9 @@ pub(super) struct Gated<R> {
     pub(super) notes: Vec<Note>,
     /// What to do once all of it is durable.
     pub(super) then: Option<Then>,
-    /// The node must not go on from here, and not start again: the text of why is made durable,
-    /// and nothing of this step leaves.
-    pub(super) stop: Option<String>,
+    /// The node must not go on from here, and not start again: the reason is made durable, and
+    /// nothing of this step leaves.
+    pub(super) stop: Option<StopReason>,
 }
 
 /// A note for the storage: its name and its value.

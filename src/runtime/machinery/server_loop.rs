@@ -85,6 +85,8 @@ pub(super) struct ServerLoop<R> {
     /// Whether to append a blank after an election.
     pub(super) blanks: bool,
     pub(super) compacting: Compacting,
+    /// With more bytes than this to apply, no more entries are taken.
+    pub(super) max_backlog_bytes: u64,
 }
 
 impl<R> ServerLoop<R> {
@@ -134,6 +136,9 @@ impl<R> ServerLoop<R> {
 
     fn receive(&mut self, messages: VecDeque<(ServerId, Message)>) {
         for (from, message) in messages {
+            if self.declines(&message) {
+                continue;
+            }
             let term = message.term();
             let reply = match &message {
                 Message::AppendEntriesReply(reply) => Some(reply.clone()),

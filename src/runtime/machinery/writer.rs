@@ -3,7 +3,6 @@
 use crate::runtime::std;
 
 use std::mem;
-use std::string::String;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -83,7 +82,7 @@ impl<S: Storage, R> Writer<S, R> {
         }
         self.release(writes);
         match never.first().and_then(|gated| gated.stop.clone()) {
-            Some(text) => Err(Failure { reason: self.mark(text), unreleased: never }),
+            Some(reason) => Err(Failure { reason: self.mark(reason), unreleased: never }),
             None => Ok(()),
         }
     }
@@ -145,12 +144,12 @@ impl<S: Storage, R> Writer<S, R> {
     }
 
     /// Marks the store, so that no node starts on it again before somebody has looked.
-    fn mark(&mut self, text: String) -> StopReason {
-        let mark = self.storage.note(STOPPED, text.as_bytes());
+    fn mark(&mut self, reason: StopReason) -> StopReason {
+        let mark = self.storage.note(STOPPED, reason.mark().as_bytes());
         match mark.and_then(|()| self.storage.sync()) {
-            Ok(()) => StopReason::Contradicted { text },
+            Ok(()) => reason,
             Err(error) => {
-                log::error!("{text}");
+                log::error!("{reason}");
                 StopReason::Storage(Arc::new(error))
             }
         }
@@ -210,7 +209,8 @@ mod tests {
     fn a_step_that_must_be_the_last_marks_the_store_and_nothing_of_it_leaves() {
         let platter = MemoryDisk::new();
         let mut disk = disk(&platter);
-        let fatal = Gated { stop: Some("S2 contradicts entry 1".into()), ..step(2) };
+        let text = "S2 contradicts entry 1".into();
+        let fatal = Gated { stop: Some(StopReason::Contradicted { text }), ..step(2) };
         for gated in [step(1), fatal, step(3)] {
             assert!(disk.gate.enter(gated, true).is_none());
         }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use veraft::driver::{Compactor, Driver, ImageParcel, Protocol, Waiters};
+use veraft::driver::{Compactor, Driver, PeerParcel, Protocol, Waiters};
 use veraft::figure2::{
     Base, Command, Config, Index, Input, Message, Payload, Proposal, Server, ServerId,
 };
@@ -95,7 +95,7 @@ enum Event {
     /// The log is to begin at an image.
     Compacts { server: usize, life: u64, last_index: Index },
     /// Something of an image arrives.
-    Parcel { from: usize, to: usize, parcel: ImageParcel },
+    Parcel { from: usize, to: usize, parcel: PeerParcel },
     /// More of an image may leave to a peer.
     Serve { server: usize, peer: usize, life: u64 },
     /// A server may have waited for too long for what it fetches.

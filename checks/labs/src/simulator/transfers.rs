@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use veraft::driver::{
-    Arrival, AskOutcome, Awaiting, Fetch, FetchDuty, ImageName, ImageParcel, ImagePart, Pace,
-    Serve, Serving,
+    Arrival, AskOutcome, Awaiting, Fetch, FetchDuty, ImageName, ImagePart, Pace, PeerParcel, Serve,
+    Serving,
 };
 use veraft::figure2::{Index, Input, InstallSnapshot, Message, ServerId, Term};
 
@@ -77,7 +77,7 @@ impl<P: Process> Simulator<P> {
     }
 
     /// Parcels fare as messages do.
-    fn post(&mut self, from: usize, to: usize, parcel: ImageParcel) {
+    fn post(&mut self, from: usize, to: usize, parcel: PeerParcel) {
         let now = self.queue.now();
         match self.network.send(from, to, &mut self.rng) {
             Delivery::CutOff | Delivery::Lost => {}
@@ -95,7 +95,7 @@ impl<P: Process> Simulator<P> {
         &mut self,
         from: usize,
         to: usize,
-        parcel: ImageParcel,
+        parcel: PeerParcel,
     ) -> Result<(), Violation> {
         if self.nodes[to].driver.is_none() || !self.network.connects(from, to) {
             return Ok(());
@@ -105,25 +105,27 @@ impl<P: Process> Simulator<P> {
         let Node { transfers, images, .. } = &mut self.nodes[to];
         let breached = |breach| Violation::ParcelBreach { server: to, breach };
         match parcel {
-            ImageParcel::Part(part) => {
+            PeerParcel::Part(part) => {
                 let duties = transfers.fetch.part(now, peer, part).map_err(breached)?;
                 self.fetches(to, duties)
             }
-            ImageParcel::NoImage { stream } => {
+            PeerParcel::NoImage { stream } => {
                 let duties = transfers.fetch.no_image(now, peer, stream);
                 self.fetches(to, duties)
             }
-            ImageParcel::Ask(ask) => {
+            PeerParcel::Ask(ask) => {
                 let offers = || images.all().map(LabImage::offer).collect();
                 let serve = transfers.serves.entry(from).or_default();
                 match serve.ask(now, ask, offers).map_err(breached)? {
                     AskOutcome::Serves | AskOutcome::Late => self.serve(to, from),
                     AskOutcome::NoImage { stream } => {
-                        self.post(to, from, ImageParcel::NoImage { stream });
+                        self.post(to, from, PeerParcel::NoImage { stream });
                     }
                 }
                 Ok(())
             }
+            // What is applied here is compared entry by entry.
+            PeerParcel::Digest { .. } => Ok(()),
         }
     }
 
@@ -149,7 +151,7 @@ impl<P: Process> Simulator<P> {
                     let from = offset as usize;
                     let bytes = held.bytes()[from..from + bytes].to_vec();
                     let part = ImagePart { stream, image, length, offset, bytes };
-                    self.post(id, peer, ImageParcel::Part(part));
+                    self.post(id, peer, PeerParcel::Part(part));
                 }
             }
         }
@@ -183,7 +185,7 @@ impl<P: Process> Simulator<P> {
                         self.hand(id, message)?;
                     }
                 }
-                FetchDuty::Ask { to, ask } => self.post(id, to.0 as usize, ImageParcel::Ask(ask)),
+                FetchDuty::Ask { to, ask } => self.post(id, to.0 as usize, PeerParcel::Ask(ask)),
             }
         }
         let Transfers { fetch, looks, .. } = &mut self.nodes[id].transfers;

@@ -92,7 +92,7 @@ pub enum UnfitStore {
     },
     /// A node on it has stopped for good.
     #[error(
-        "a node on this store has stopped for good: {text}. Find out which disk is wrong first \
+        "a node on this store has stopped for good: {text}. Find out the cause first \
          (docs/operations.md), then remove the mark: DiskStorage::clear_stopped, or kv \
          --clear-stopped"
     )]

@@ -15,20 +15,24 @@ use super::super::mailbox::{Queue, Taken};
 use super::super::sync::lock;
 use super::{Transfers, codec};
 use crate::driver::{
-    Ask, AskOutcome, ImageName, ImageParcel, ImagePart, Offer, QUIET, Serve, Serving,
+    Ask, AskOutcome, ImageName, ImagePart, Offer, PeerParcel, QUIET, Serve, Serving,
 };
-use crate::figure2::ServerId;
+use crate::figure2::{Index, ServerId};
 use crate::runtime::storage::{ImageFile, ImageStage, StorageError};
 use crate::runtime::transport::ParcelLink;
 
 /// How many asks of a peer wait at most. Each stands for all before it.
 const ASKS: usize = 16;
 
+/// How many digests for a peer wait at most; the oldest go first.
+const DIGESTS: usize = 16;
+
 /// What waits to go to a peer, and what the peer asks for.
 #[derive(Default)]
 pub(super) struct Outgoing {
     asks: VecDeque<Ask>,
-    pub(super) parcels: Vec<ImageParcel>,
+    digests: VecDeque<PeerParcel>,
+    pub(super) parcels: Vec<PeerParcel>,
 }
 
 impl Outgoing {
@@ -38,11 +42,18 @@ impl Outgoing {
             self.asks.pop_front();
         }
     }
+
+    pub(super) fn digest(&mut self, index: Index, digest: u64) {
+        self.digests.push_back(PeerParcel::Digest { index, digest });
+        if self.digests.len() > DIGESTS {
+            self.digests.pop_front();
+        }
+    }
 }
 
 impl Queue for Outgoing {
     fn is_empty(&self) -> bool {
-        self.asks.is_empty() && self.parcels.is_empty()
+        self.asks.is_empty() && self.parcels.is_empty() && self.digests.is_empty()
     }
 }
 
@@ -77,8 +88,8 @@ impl Carrier {
                 Next::Never => None,
             };
             match waiting.take(deadline) {
-                Taken::All(Outgoing { asks, parcels }) => {
-                    for parcel in &parcels {
+                Taken::All(Outgoing { asks, digests, parcels }) => {
+                    for parcel in parcels.iter().chain(&digests) {
                         self.send(parcel);
                     }
                     asks.into_iter().for_each(|ask| self.asked(ask));
@@ -105,7 +116,7 @@ impl Carrier {
                     at_least = ask.at_least,
                     "a peer asks for an image, and there is none that reaches so far"
                 );
-                self.send(&ImageParcel::NoImage { stream });
+                self.send(&PeerParcel::NoImage { stream });
             }
             Err(breach) => self.transfers.breached(self.peer, breach),
         }
@@ -145,7 +156,7 @@ impl Carrier {
     fn send_part(&mut self, part: ImagePart) {
         let (bytes, is_last) =
             (part.bytes.len() as u64, part.offset + part.bytes.len() as u64 == part.length);
-        match self.send(&ImageParcel::Part(part)) {
+        match self.send(&PeerParcel::Part(part)) {
             true => self.transfers.counters.peer(self.peer).image_sent(bytes, is_last),
             // The peer asks again.
             false => self.serve.lost(),
@@ -153,7 +164,7 @@ impl Carrier {
     }
 
     /// Whether it left.
-    fn send(&mut self, parcel: &ImageParcel) -> bool {
+    fn send(&mut self, parcel: &PeerParcel) -> bool {
         let Some(bytes) = codec::encode(parcel) else { return false };
         match self.link.send(&bytes) {
             Ok(_) => true,

@@ -5,11 +5,11 @@ use crate::runtime::std;
 use std::string::ToString;
 use std::vec::Vec;
 
-use crate::driver::ImageParcel;
+use crate::driver::PeerParcel;
 use crate::runtime::transport::ParcelRefused;
 
 /// The parcel as bytes.
-pub(super) fn encode(parcel: &ImageParcel) -> Option<Vec<u8>> {
+pub(super) fn encode(parcel: &PeerParcel) -> Option<Vec<u8>> {
     // It has nothing that cannot be put into bytes.
     postcard::to_allocvec(parcel).ok()
 }
@@ -18,7 +18,7 @@ pub(super) fn encode(parcel: &ImageParcel) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// When they are none.
-pub(super) fn decode(bytes: &[u8]) -> Result<ImageParcel, ParcelRefused> {
+pub(super) fn decode(bytes: &[u8]) -> Result<PeerParcel, ParcelRefused> {
     match postcard::take_from_bytes(bytes) {
         Ok((parcel, [])) => Ok(parcel),
         Ok((_, [_, ..])) => Err(ParcelRefused::Garbage("something stands behind it".to_string())),
@@ -37,20 +37,20 @@ mod tests {
     const IMAGE: ImageName =
         ImageName { base: Base { last_index: 70_000, last_term: 299 }, number: 129 };
 
-    fn ask(has: Option<ImageName>) -> ImageParcel {
+    fn ask(has: Option<ImageName>) -> PeerParcel {
         let (run, stream, at_least, offset, window) = (300, 2, 69_000, 128, 65_536);
-        ImageParcel::Ask(Ask { run, stream, at_least, has, offset, window })
+        PeerParcel::Ask(Ask { run, stream, at_least, has, offset, window })
     }
 
-    fn part(bytes: &[u8]) -> ImageParcel {
+    fn part(bytes: &[u8]) -> PeerParcel {
         let bytes = bytes.into();
-        ImageParcel::Part(ImagePart { stream: 300, image: IMAGE, length: 200, offset: 128, bytes })
+        PeerParcel::Part(ImagePart { stream: 300, image: IMAGE, length: 200, offset: 128, bytes })
     }
 
     /// The layout is a promise to nodes of other builds: a change needs a new wire version.
     #[test]
     fn the_layout_of_version_3_is_pinned() {
-        let cases: [(ImageParcel, &[u8]); 4] = [
+        let cases: [(PeerParcel, &[u8]); 5] = [
             (ask(None), &[0, 172, 2, 2, 136, 155, 4, 0, 128, 1, 128, 128, 4]),
             (
                 ask(Some(IMAGE)),
@@ -60,7 +60,8 @@ mod tests {
                 part(b"abc"),
                 &[1, 172, 2, 240, 162, 4, 171, 2, 129, 1, 200, 1, 128, 1, 3, b'a', b'b', b'c'],
             ),
-            (ImageParcel::NoImage { stream: 300 }, &[2, 172, 2]),
+            (PeerParcel::NoImage { stream: 300 }, &[2, 172, 2]),
+            (PeerParcel::Digest { index: 8192, digest: 300 }, &[3, 128, 64, 172, 2]),
         ];
         for (parcel, bytes) in cases {
             assert_eq!(encode(&parcel).unwrap(), bytes, "{parcel:?}");
@@ -78,7 +79,7 @@ mod tests {
             offset: u64::MAX,
             bytes: vec![0; IMAGE_PART],
         };
-        assert!(encode(&ImageParcel::Part(largest)).unwrap().len() <= MAX_PARCEL);
+        assert!(encode(&PeerParcel::Part(largest)).unwrap().len() <= MAX_PARCEL);
     }
 
     #[test]
@@ -88,7 +89,7 @@ mod tests {
             assert!(decode(&bytes[..length]).is_err(), "{length}");
         }
         let longer = [&bytes[..], b"x"].concat();
-        let garbage: [&[u8]; 4] = [&longer, b"\x03", b"\xff\xff\xff\xff\xff\xff", b""];
+        let garbage: [&[u8]; 4] = [&longer, b"\x04", b"\xff\xff\xff\xff\xff\xff", b""];
         for bytes in garbage {
             assert!(matches!(decode(bytes), Err(ParcelRefused::Garbage(_))), "{bytes:?}");
         }

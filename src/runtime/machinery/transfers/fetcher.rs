@@ -12,7 +12,7 @@ use super::super::log;
 use super::super::mailbox::{Queue, Taken};
 use super::Transfers;
 use crate::driver::{
-    Arrival, Awaiting, Fetch, FetchDuty, ImageName, ImageParcel, ImagePart, WINDOW,
+    Arrival, Awaiting, Fetch, FetchDuty, ImageName, ImagePart, PeerParcel, WINDOW,
 };
 use crate::figure2::{Index, InstallSnapshot, ServerId, Term};
 use crate::runtime::storage::images::Receiving;
@@ -230,7 +230,7 @@ impl Fetcher {
                 },
                 FetchDuty::Finish(image) => self.finish(image),
                 FetchDuty::Ask { to, ask } => {
-                    self.transfers.send(to, ImageParcel::Ask(ask));
+                    self.transfers.send(to, PeerParcel::Ask(ask));
                     Ok(())
                 }
             };

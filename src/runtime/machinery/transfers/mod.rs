@@ -32,11 +32,12 @@ use std::vec::Vec;
 
 use self::carrier::Outgoing;
 use self::fetcher::Incoming;
+use super::digests::DigestDesk;
 use super::images::ImageDesk;
 use super::log;
 use super::mailbox::Mailbox;
 use super::sync::{Mutex, lock};
-use crate::driver::{ImageName, ImageParcel, Pace, ParcelBreach};
+use crate::driver::{DIGEST_EVERY, ImageName, Pace, ParcelBreach, PeerParcel};
 use crate::figure2::{Index, InstallSnapshot, ServerId, Term};
 use crate::runtime::metrics::Counters;
 use crate::runtime::transport::ParcelRefused;
@@ -66,6 +67,7 @@ pub(in crate::runtime) struct Transfers {
     counters: Arc<Counters>,
     /// Breaks the connections with a peer.
     disconnect: Box<dyn Fn(ServerId) + Send + Sync>,
+    digests: DigestDesk,
 }
 
 impl Transfers {
@@ -77,6 +79,7 @@ impl Transfers {
         rate: Option<u64>,
         counters: Arc<Counters>,
         disconnect: Box<dyn Fn(ServerId) + Send + Sync>,
+        digests: DigestDesk,
     ) -> Self {
         let mailbox = |peer| (peer, Mailbox::new(Outgoing::default()));
         Transfers {
@@ -91,6 +94,7 @@ impl Transfers {
             said_no_way: AtomicBool::new(false),
             counters,
             disconnect,
+            digests,
         }
     }
 
@@ -122,20 +126,34 @@ impl Transfers {
     /// When it is none that a correct peer sends.
     pub(super) fn parcel(&self, from: ServerId, bytes: &[u8]) -> Result<(), ParcelRefused> {
         match codec::decode(bytes)? {
-            ImageParcel::Ask(ask) => {
+            PeerParcel::Ask(ask) => {
                 if let Some(peer) = self.peers.get(&from) {
                     let _ = peer.put(|outgoing| outgoing.asked(ask));
                 }
             }
-            ImageParcel::Part(part) => {
+            PeerParcel::Part(part) => {
                 part.examine().map_err(|breach| ParcelRefused::Garbage(breach.to_string()))?;
                 let _ = self.incoming.put(|incoming| incoming.part(from, part));
             }
-            ImageParcel::NoImage { stream } => {
+            PeerParcel::NoImage { stream } => {
                 let _ = self.incoming.put(|incoming| incoming.none(from, stream));
+            }
+            PeerParcel::Digest { index, digest } => {
+                if index == 0 || !index.is_multiple_of(DIGEST_EVERY) {
+                    return Err(ParcelRefused::Garbage(ParcelBreach::OtherIndex.to_string()));
+                }
+                self.digests.told(from, index, digest);
             }
         }
         Ok(())
+    }
+
+    /// The state machine of this node comes to `digest` behind `index`.
+    pub(super) fn digest(&self, index: Index, digest: u64) {
+        for peer in self.peers.values() {
+            let _ = peer.put(|outgoing| outgoing.digest(index, digest));
+        }
+        self.digests.own(index, digest);
     }
 
     /// Whether an image travels to this peer.
@@ -176,7 +194,7 @@ impl Transfers {
         (self.disconnect)(peer);
     }
 
-    fn send(&self, to: ServerId, parcel: ImageParcel) {
+    fn send(&self, to: ServerId, parcel: PeerParcel) {
         match self.peers.get(&to) {
             Some(peer) => drop(peer.put(|outgoing| outgoing.parcels.push(parcel))),
             None if self.said_no_way.swap(true, Ordering::Relaxed) => {}

@@ -12,9 +12,10 @@ use std::time::Duration;
 use std::vec;
 use std::vec::Vec;
 
+use super::super::digests::DigestDesk;
 use super::super::images::ImageDesk;
 use super::{Carrier, Fetcher, Surroundings, Transfers, codec};
-use crate::driver::{Ask, IMAGE_PART, ImageName, ImageParcel, ImagePart};
+use crate::driver::{Ask, IMAGE_PART, ImageName, ImagePart, PeerParcel};
 use crate::figure2::{Base, Index, InstallSnapshot, Message, ServerId};
 use crate::runtime::metrics::Counters;
 use crate::runtime::storage::images::{ImageReader, write_image};
@@ -71,6 +72,7 @@ impl Station {
             None,
             counters.clone(),
             Box::new(move |peer| notes.lock().unwrap().push(peer)),
+            DigestDesk::new(id, 3, |comparison| panic!("nobody tells digests: {comparison:?}")),
         ));
         let servers = Arc::new([A, B, C].into());
         transport.start(Inbox::new(id, servers, Doorstep(transfers.clone()))).unwrap();
@@ -307,9 +309,12 @@ fn what_no_correct_peer_sends_is_refused_or_ends_its_connections() {
     assert!(refused(b"\xff garbage"));
     let part = |length, offset| {
         let (image, bytes) = (image(80, 7), vec![0; 10]);
-        codec::encode(&ImageParcel::Part(ImagePart { stream: 1, image, length, offset, bytes }))
+        codec::encode(&PeerParcel::Part(ImagePart { stream: 1, image, length, offset, bytes }))
     };
     assert!(refused(&part(100, 95).unwrap()));
+    for index in [0, 4095, 4097] {
+        assert!(refused(&codec::encode(&PeerParcel::Digest { index, digest: 1 }).unwrap()));
+    }
     let ask = Ask {
         run: 1,
         stream: 1,
@@ -319,7 +324,7 @@ fn what_no_correct_peer_sends_is_refused_or_ends_its_connections() {
         window: 1000,
     };
     let mut link: Box<dyn ParcelLink> = b.transport.parcels(A).unwrap();
-    link.send(&codec::encode(&ImageParcel::Ask(ask)).unwrap()).unwrap();
+    link.send(&codec::encode(&PeerParcel::Ask(ask)).unwrap()).unwrap();
     wait_until("it is cut off", || *a.disconnected.lock().unwrap() == [B]);
     assert_eq!(a.counters.peer(B).snapshot(0, false).breaches, 1);
 }
