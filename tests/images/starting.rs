@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use veraft::runtime::{DiskStorage, Node, RestoreError, StartError, StorageError};
+use veraft::runtime::{Compaction, DiskStorage, Node, RestoreError, StartError, StorageError};
 
+use super::common::{LONG, wait_until};
 use super::ledger::Ledger;
 use super::{builder, commit, expected, start};
 
@@ -22,6 +23,12 @@ fn open(directory: &Path, ledger: &Ledger) -> Result<Node<u64>, StartError> {
     start(builder(), DiskStorage::open(directory).unwrap(), ledger)
 }
 
+/// Waits until it leads, and all is applied.
+fn lead(node: &Node<u64>) {
+    node.wait_for_leader(LONG).unwrap();
+    node.barrier().wait().unwrap();
+}
+
 fn image(directory: &Path) -> PathBuf {
     let mut files = fs::read_dir(directory.join("images")).unwrap();
     let file = files.next().unwrap().unwrap().path();
@@ -36,7 +43,7 @@ fn a_node_starts_from_the_image_on_its_disk() {
         let ledger = Ledger::default();
         let node = open(directory.path(), &ledger).unwrap();
         assert_eq!((ledger.restored(), ledger.applied()), (vec![30], 0));
-        super::common::wait_until("all is applied", || {
+        wait_until("all is applied", || {
             // Without a blank, an entry of the own term is needed.
             let _ = node.barrier().wait();
             ledger.entries().len() == 40
@@ -105,6 +112,44 @@ fn a_damaged_image_is_told_by_name_and_nothing_is_changed() {
     let ledger = Ledger::default();
     open(directory.path(), &ledger).unwrap();
     assert_eq!(ledger.entries()[..30], expected(30));
+}
+
+/// A crash came between the image as of 40 and the record that would have let the log begin there.
+#[test]
+fn an_image_that_the_log_does_not_begin_at_yet_is_used_only_if_it_is_sound() {
+    for damaged in [false, true] {
+        let (directory, ledger) = (tempfile::tempdir().unwrap(), Ledger::default());
+        let file = |name: &str| directory.path().join(name);
+        let node = open(directory.path(), &ledger).unwrap();
+        commit(&node, &ledger, 30);
+        assert_eq!(node.compact().unwrap(), 30);
+        commit(&node, &ledger, 10);
+        let old = image(directory.path());
+        fs::copy(file("raft.redb"), file("before")).unwrap();
+        fs::copy(&old, file("old")).unwrap();
+        assert_eq!(node.compact().unwrap(), 40);
+        drop(node);
+        let newer = image(directory.path());
+        let mut bytes = fs::read(&newer).unwrap();
+        let end = bytes.len() - 10;
+        bytes[end] ^= u8::from(damaged);
+        fs::write(&newer, bytes).unwrap();
+        fs::rename(file("before"), file("raft.redb")).unwrap();
+        fs::rename(file("old"), &old).unwrap();
+        for _ in 0..2 {
+            let ledger = Ledger::default();
+            let builder = builder().compaction(Compaction::by_hand().kept(0));
+            let storage = DiskStorage::open(directory.path()).unwrap();
+            let node = start(builder, storage, &ledger).unwrap();
+            lead(&node);
+            assert_eq!(ledger.entries(), expected(40), "damaged: {damaged}");
+            let base_index = if damaged { 30 } else { 40 };
+            wait_until("the log begins where it can", || {
+                node.status().unwrap().base_index == base_index
+            });
+            assert_eq!(newer.exists(), !damaged);
+        }
+    }
 }
 
 /// What reads an image may be another version of the application.

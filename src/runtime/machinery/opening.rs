@@ -12,9 +12,11 @@ use rand::rngs::StdRng;
 
 use super::identity::{Asked, Registry, check_floor};
 use super::images::tidy;
+use super::log;
 use crate::figure2::{Base, Config, Index, Persistent, ServerId};
 use crate::runtime::builder::StartError;
-use crate::runtime::storage::{ImageStage, Images, Storage, StoredImage};
+use crate::runtime::storage::images::ImageReader;
+use crate::runtime::storage::{ImageStage, Images, Storage, StorageError, StoredImage};
 use crate::runtime::transport::Transport;
 
 /// Whether the transport is that of this server, in the cluster of this name, and has a way to
@@ -52,7 +54,7 @@ pub(super) struct Opened {
     pub(super) floor: Index,
     /// The place for images.
     pub(super) images: Option<Arc<dyn Images>>,
-    /// The last finished image that lies behind the base.
+    /// The last finished image that lies behind the base; it is sound.
     pub(super) newer: Option<StoredImage>,
 }
 
@@ -81,10 +83,24 @@ pub(super) fn open(storage: &mut impl Storage, asked: Asked) -> Result<Opened, S
 }
 
 /// Removes images that a log that begins at `base` does not need; the last one behind it.
+///
+/// A crash has left that one there before the log began at it. Soon it will, and then nothing else
+/// holds what is in it: so it is read once, and one that is damaged goes.
 fn sort_images(images: &dyn Images, base: Base) -> Result<Option<StoredImage>, StartError> {
     tidy(images, base, true);
-    let mut all = images.list()?;
-    let last_index = base.last_index;
-    all.retain(|image| image.name.base.last_index > last_index);
-    Ok(all.into_iter().rfind(|image| image.stage == ImageStage::Finished))
+    let mut newer = images.list()?;
+    newer.retain(|StoredImage { name, stage, bytes: _ }| {
+        name.base.last_index > base.last_index && *stage == ImageStage::Finished
+    });
+    for image in newer.into_iter().rev() {
+        match ImageReader::open(images, image.name).and_then(ImageReader::finish) {
+            Ok(_) => return Ok(Some(image)),
+            Err(damage @ StorageError::DamagedImage { .. }) => {
+                log::error!("{damage} The log does not begin there: the image is removed");
+                images.remove(image.name, ImageStage::Finished)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
