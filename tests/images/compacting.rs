@@ -249,6 +249,7 @@ fn commands_are_applied_while_an_image_is_written_and_stand_behind_it() {
         let second = scope.spawn(|| node.compact());
         commit(&node, &told.ledger, 5);
         assert!(!first.is_finished() && !second.is_finished());
+        assert!(node.metrics().unwrap().image_being_written);
         go_on.send(()).unwrap();
         assert_eq!(first.join().unwrap().unwrap(), 10);
         assert!((40..=45).contains(&second.join().unwrap().unwrap()));
@@ -264,8 +265,11 @@ fn an_image_that_the_machine_gives_up_is_told_and_tried_again() {
     told.fails.store(true, Ordering::SeqCst);
     let error = node.compact().unwrap_err();
     assert!(format!("{error:?}").contains("out of ink"), "{error:?}");
+    let metrics = node.metrics().unwrap();
+    assert!(metrics.image_failed && !metrics.image_being_written, "{metrics:?}");
     told.fails.store(false, Ordering::SeqCst);
     assert_eq!(node.compact().unwrap(), 10);
+    assert!(!node.metrics().unwrap().image_failed);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -176,6 +177,26 @@ fn saves_are_those_of_the_node_that_is_asked() {
         let seen = (&*info["base_index"], &*info["rdb_saves"]);
         assert_eq!(seen, ("0", "0"), "{info:?}");
     }
+}
+
+#[test]
+fn a_save_that_fails_is_told_and_shown_until_one_succeeds() {
+    let directory = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(directory.path(), &[]);
+    cluster.set_all(1, keys(0..10));
+    wait_until("it has everything", || cluster.number(1, "applied_index") > 10);
+    // Where the directory for images would be, stands a file.
+    let images = cluster.data(1).join("images");
+    assert!(!images.exists());
+    fs::write(&images, "in the way").unwrap();
+    let answer = cluster.ask(1, "SAVE");
+    assert!(answer.starts_with("-ERR not saved: ") && answer.contains("images"), "{answer}");
+    assert_eq!(cluster.info(1)["rdb_last_bgsave_status"], "err");
+    // It goes on all the same.
+    cluster.set_all(1, keys(10..20));
+    fs::remove_file(&images).unwrap();
+    assert_eq!(cluster.ask(1, "SAVE"), "+OK\r\n+OK\r\n");
+    assert_eq!(cluster.info(1)["rdb_last_bgsave_status"], "ok");
 }
 
 /// An image that takes long: many of these commands meet the first one.
