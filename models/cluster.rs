@@ -67,6 +67,10 @@ pub struct Environment {
     /// Clients propose two commands at once, too, and to servers that do not lead.
     #[serde(default)]
     pub proposals: bool,
+    /// Whoever waits for an image may be given any other one up to which a leader of the term has
+    /// said that its log is committed: drivers take what is there. See `images.rs`.
+    #[serde(default)]
+    pub vouched: bool,
     /// What leaves its node as it is, is done at once: see `saturation.rs`.
     #[serde(default)]
     pub saturation: bool,
@@ -81,7 +85,7 @@ pub struct Environment {
 
 impl Environment {
     /// Renamed servers and dead letters reduced, no torn steps, no blanks, single proposals to
-    /// leaders, batches of any size.
+    /// leaders, images of leaders alone, batches of any size.
     pub const REDUCED: Environment = Environment {
         symmetry: true,
         keep_dead_letters: false,
@@ -89,6 +93,7 @@ impl Environment {
         torn: false,
         blanks: false,
         proposals: false,
+        vouched: false,
         saturation: false,
         antichain: false,
         batch: None,

@@ -10,6 +10,7 @@ use veraft::figure2::{Index, Input, Role, Server, ServerId, Term, Timer};
 
 use crate::actor::{Handed, Proposes, Raft, Replica, actor_id};
 use crate::cluster::{Action, Cluster};
+use crate::images::vouched;
 use crate::judge::Judge;
 use crate::known::{Met, recall};
 use crate::letters::Letter;
@@ -211,7 +212,10 @@ impl<P: Modelled> Cluster<P> {
             let image = images.of_message::<P>(&message);
             self.letters.intern(Letter { from: id, to, message, image }, &self.renamings)
         };
-        let sent: Vec<_> = sent.into_iter().map(letter).collect();
+        let vouched = self.environment.vouched.then(|| vouched(&next.replica, id, &sent));
+        let vouched = vouched.into_iter().flatten();
+        let vouched = vouched.map(|letter| self.letters.intern(letter, &self.renamings));
+        let sent: Vec<_> = sent.into_iter().map(letter).chain(vouched).collect();
         let answers = next
             .queued_since(node)
             .map(|queued| sent.iter().copied().chain(queued.into_iter().map(letter)).collect());

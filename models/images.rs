@@ -13,9 +13,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use veraft::figure2::Index;
+use veraft::figure2::{Index, ServerId};
 
-use crate::actor::Handed;
+use crate::actor::{Handed, Replica};
+use crate::letters::Letter;
 use crate::modelled::Modelled;
 use crate::node::snapshot_of;
 use crate::orbit::{Rename, Renaming};
@@ -63,7 +64,7 @@ impl HeldImages {
 
     /// Adds an image of one's own as of `last_index`, unless there is one.
     pub(crate) fn capture(&mut self, last_index: Index, applied: &Handed) {
-        let content = applied.iter().filter(|(index, _)| *index <= last_index).cloned().collect();
+        let content = prefix(applied, last_index);
         self.0.entry(last_index).or_insert(HeldImage { content, origin: ImageOrigin::Own });
     }
 
@@ -88,6 +89,33 @@ impl HeldImages {
     pub(crate) fn of_message<P: Modelled>(&self, message: &P::Message) -> Option<Handed> {
         self.content(snapshot_of::<P>(message)?.last_index).cloned()
     }
+}
+
+/// What drivers may make of these letters of server `from`: InstallSnapshots of its term, with
+/// images that others have.
+///
+/// A driver that waits for an image takes any that reaches far enough, whoever made it, once a
+/// leader of the term has said that its own log is committed up to there. Here it may do so
+/// whether anybody has one, or waits for one, or not: that is more than any driver does.
+pub(crate) fn vouched<P: Modelled>(
+    replica: &Replica<P>,
+    from: ServerId,
+    letters: &[(ServerId, P::Message)],
+) -> Vec<Letter<P::Message>> {
+    let of_letter = |(to, said): &(ServerId, P::Message)| {
+        let with_image = |message| {
+            let last_index = snapshot_of::<P>(&message).map_or(0, |base| base.last_index);
+            let image = Some(prefix(&replica.applied, last_index));
+            Letter { from, to: *to, message, image }
+        };
+        replica.server.vouched(said).into_iter().map(with_image).collect::<Vec<_>>()
+    };
+    letters.iter().flat_map(of_letter).collect()
+}
+
+/// What a state machine was given up to an index.
+fn prefix(applied: &Handed, last_index: Index) -> Handed {
+    applied.iter().filter(|(index, _)| *index <= last_index).cloned().collect()
 }
 
 impl Rename for HeldImages {

@@ -62,6 +62,14 @@ pub trait Modelled: Protocol<Message: Said> + Value {
         None
     }
 
+    /// What a driver may give to the receiver of `message`, which this server sends, in the place
+    /// of an InstallSnapshot that waits for its image: by what the message says, this server's log
+    /// is committed up to the marks of these.
+    fn vouched(&self, message: &Self::Message) -> Vec<Self::Message> {
+        let _ = message;
+        Vec::new()
+    }
+
     /// What is wrong with a step, by the rules of the protocol: see
     /// [`properties::missteps`](crate::properties::missteps).
     fn missteps(

@@ -122,6 +122,7 @@ impl Saved {
             torn: environment.torn,
             max_append_bytes,
             compactions: bounds.compactions > 0,
+            vouched: environment.vouched,
             judge: Some(&REFINEMENT),
         }
     }

@@ -64,6 +64,7 @@ const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 const PROPOSALS: Environment = Environment { proposals: true, ..REDUCED };
 /// Silent steps at once, and maximal states alone: for what is large without it.
 const MAXIMAL: Environment = Environment { saturation: true, antichain: true, ..REDUCED };
+const MAXIMAL_VOUCHED: Environment = Environment { vouched: true, ..MAXIMAL };
 const MAXIMAL_BLANKS: Environment = Environment { blanks: true, ..MAXIMAL };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
@@ -193,12 +194,24 @@ pub const SCOPES: &[Scope] = &[
     scope("snap-alone", "a server alone, torn steps", compacting(bounds(1, 3, 3, 2), 3), TORN),
     scope("snap-pair", "two servers", compacting(bounds(2, 3, 2, 1), 2), REDUCED),
     scope("snap-even", "four servers", compacting(bounds(4, 2, 1, 0), 1), MAXIMAL),
+    scope(
+        "snap-vouched",
+        "images of anybody, as leaders vouch",
+        compacting(bounds(3, 2, 2, 0), 1),
+        MAXIMAL_VOUCHED,
+    ),
     scope("snap-plain", "without any reduction", compacting(bounds(3, 1, 1, 0), 1), PLAIN),
     on_request(scope(
         "snap-blank",
         "behind blanks",
         compacting(bounds(3, 2, 2, 0), 1),
         MAXIMAL_BLANKS,
+    )),
+    on_request(scope(
+        "snap-vouched-on",
+        "`snap-vouched`, a restart",
+        compacting(bounds(3, 2, 2, 1), 1),
+        MAXIMAL_VOUCHED,
     )),
     on_request(scope(
         "snap-twice",

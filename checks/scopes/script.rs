@@ -4,6 +4,7 @@
 //! # Comments stay where they are.
 //! servers 3                  how many there are; the first line
 //! torn                       records wait for the disk; may follow the first line
+//! vouched                    images of anybody may be installed; may follow, too
 //! batch 2 commands           how much an AppendEntries carries at most; may follow, too
 //! S0 election timeout        a timer fires
 //! S0 heartbeat timeout
@@ -106,6 +107,7 @@ impl Script {
                         torn: false,
                         max_append_bytes: usize::MAX,
                         compactions: false,
+                        vouched: false,
                         judge: None,
                     };
                     script = Some(Script { setting, lines: Vec::new(), begins: Vec::new() });
@@ -132,10 +134,14 @@ impl Script {
 
     /// The script that makes these moves.
     pub fn of(setting: Setting, moves: &[Move]) -> String {
-        let Setting { servers, torn, max_append_bytes, compactions: _, judge: _ } = setting;
+        let Setting { servers, torn, max_append_bytes, compactions: _, vouched, judge: _ } =
+            setting;
         let mut text = format!("servers {servers}\n");
         if torn {
             text += "torn\n";
+        }
+        if vouched {
+            text += "vouched\n";
         }
         if max_append_bytes != usize::MAX {
             text += &match (max_append_bytes / COMMAND_BYTES, max_append_bytes % COMMAND_BYTES) {
@@ -251,6 +257,10 @@ impl Setting {
     fn header(&mut self, text: &str) -> bool {
         if text == "torn" {
             self.torn = true;
+            return true;
+        }
+        if text == "vouched" {
+            self.vouched = true;
             return true;
         }
         let batch = text.strip_prefix("batch ").and_then(bytes);

@@ -50,6 +50,8 @@ pub struct Setting {
     pub max_append_bytes: usize,
     /// Whether servers compact their logs.
     pub compactions: bool,
+    /// See [`Environment::vouched`].
+    pub vouched: bool,
     /// Who looks at each step, if somebody does.
     pub judge: Option<&'static dyn Judge>,
 }
@@ -62,16 +64,17 @@ impl Setting {
             torn: cluster.environment.torn,
             max_append_bytes: cluster.max_append_bytes(),
             compactions: cluster.bounds.compactions > 0,
+            vouched: cluster.environment.vouched,
             judge: cluster.judge(),
         }
     }
 
     /// A cluster in which nothing is reduced.
     pub fn cluster(self) -> Cluster {
-        let Setting { servers, torn, max_append_bytes, compactions, judge } = self;
+        let Setting { servers, torn, max_append_bytes, compactions, vouched, judge } = self;
         let compactions = u32::from(compactions);
         let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1, compactions };
-        let environment = Environment { torn, ..scopes::PLAIN };
+        let environment = Environment { torn, vouched, ..scopes::PLAIN };
         let cluster = Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes);
         match judge {
             Some(judge) => cluster.judged_by(judge),

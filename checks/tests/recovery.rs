@@ -188,6 +188,7 @@ fn mixture(of_s0: &str, of_s1: &str) -> Unrecovered {
         torn: false,
         max_append_bytes: usize::MAX,
         compactions: false,
+        vouched: false,
         judge: None,
     };
     let (cluster, mut state) = after(setting.cluster(), "");

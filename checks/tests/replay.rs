@@ -35,9 +35,9 @@ fn deposed(folder: &Path) -> PathBuf {
 }
 
 /// What a script tells of a setting: all but who judges.
-fn told(setting: Setting) -> (usize, bool, usize) {
-    let Setting { servers, torn, max_append_bytes, compactions: _, judge: _ } = setting;
-    (servers, torn, max_append_bytes)
+fn told(setting: Setting) -> (usize, bool, usize, bool) {
+    let Setting { servers, torn, max_append_bytes, compactions: _, vouched, judge: _ } = setting;
+    (servers, torn, max_append_bytes, vouched)
 }
 
 #[test]

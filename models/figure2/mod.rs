@@ -6,7 +6,7 @@ mod rename;
 use std::collections::BTreeSet;
 
 use veraft::figure2::{
-    AppendEntries, Entry, Input, InstallSnapshot, Message, Output, Server, Term,
+    AppendEntries, Base, Entry, Input, InstallSnapshot, Message, Output, Server, Term,
 };
 
 pub use meaning::meaning;
@@ -58,6 +58,33 @@ impl Modelled for Server {
             entries: image.iter().map(|(_, entry)| entry.clone()).collect(),
             leader_commit: base.last_index,
         }))
+    }
+
+    fn vouched(&self, message: &Message) -> Vec<Message> {
+        let (log, leader_commit) = (
+            self.log(),
+            match message {
+                // A heartbeat of the term that it still leads.
+                Message::AppendEntries(request)
+                    if request.entries.is_empty()
+                        && self.is_leader()
+                        && request.term == self.current_term() =>
+                {
+                    request.leader_commit
+                }
+                Message::AppendEntries(_)
+                | Message::AppendEntriesReply(_)
+                | Message::RequestVote(_)
+                | Message::RequestVoteReply(_)
+                | Message::InstallSnapshot(_) => 0,
+            },
+        );
+        let (term, leader_id) = (self.current_term(), self.config().id);
+        let with_mark = |last_index| {
+            let base = Base { last_index, last_term: log.term_at(last_index).held()? };
+            Some(Message::InstallSnapshot(InstallSnapshot { term, leader_id, base }))
+        };
+        (1..=leader_commit).filter_map(with_mark).collect()
     }
 
     fn missteps(

@@ -103,6 +103,7 @@ const REDUCED: Environment = Environment::REDUCED;
 const TORN: Environment = Environment { torn: true, ..REDUCED };
 const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 const PROPOSALS: Environment = Environment { proposals: true, ..REDUCED };
+const VOUCHED: Environment = Environment { vouched: true, ..REDUCED };
 const SINGLE: Environment = Environment { batch: Some(1), ..REDUCED };
 const APART: Environment = Environment { symmetry: false, ..REDUCED };
 const PLAIN: Environment = Environment { keep_dead_letters: true, ..APART };
@@ -157,6 +158,8 @@ fn compactions() {
     compare_after(&[], within(3, 2, 1, 0, 1), REDUCED);
     compare_after(&[], within(3, 1, 1, 0, 1), APART);
     compare_after(&[], within(3, 1, 1, 0, 1), AUDITED);
+    compare_after(&[], within(2, 2, 2, 1, 1), VOUCHED);
+    compare_after(&[], within(3, 1, 2, 0, 1), VOUCHED);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::Expected::Falls;
 use super::Mutant;
-use super::TestSuite::File;
+use super::TestSuite::{File, Unit};
 use super::places::{
     APPEND_ENTRIES, INSTALL_SNAPSHOT, LOG, MOD, REQUEST_VOTE, RULES, edit, fails_test, search,
 };
@@ -12,6 +12,8 @@ use veraft_models::properties::{
     MATCH_INDEX_TRUE, MONOTONE_APPLIED, NO_BREACH, NO_GAP, SENT_WHEN_DUE, TERMS_IN_ORDER,
     TERMS_LEARNT, TIMERS_WHEN_DUE, TRUE_REPLIES,
 };
+
+const AWAITING: &str = "src/driver/awaiting.rs";
 
 /// Where steps are counted: every state, one compaction.
 const SNAPSHOTS: &str = "snap-log";
@@ -319,6 +321,24 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[search(SNAPSHOTS, [3, 1, 2, 0], &[])],
         blind: &[],
         expected: falls(NO_BREACH, 13),
+    },
+    Mutant {
+        name: "hand-without-a-voucher",
+        alias: None,
+        rule: "SN.17",
+        about: "gives the server an image that its leader has not said to be committed",
+        edits: &[edit(
+            AWAITING,
+            "Awaiting::with_image",
+            "reaches && (vouched || is_its_own)",
+            "reaches && (vouched || is_its_own || self.newest.is_some())",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::awaiting::tests::a_later_image_is_given_once_the_leader_says_that_it_has_committed_all_of_it",
+        ),
     },
     Mutant {
         name: "install-without-an-image",
