@@ -224,7 +224,7 @@ pub const MUTANTS: &[Mutant] = &[
                     self.write(Record::Ballot { current_term: *term, voted_for: None }, output);
                 }
             }
-            Message::RequestVote(_) | Message::AppendEntries(_) => {
+            Message::RequestVote(_) | Message::AppendEntries(_) | Message::InstallSnapshot(_) => {
                 self.update_term(message.term(), output);
             }
         }",

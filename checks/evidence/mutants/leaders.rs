@@ -133,7 +133,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[],
-        expected: Falls { property: RECOVERY, steps: 31 },
+        expected: Falls { property: RECOVERY, steps: 30 },
     },
     Mutant {
         name: "lower-match-index",
@@ -181,7 +181,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[],
-        expected: Falls { property: RECOVERY, steps: 31 },
+        expected: Falls { property: RECOVERY, steps: 30 },
     },
     Mutant {
         name: "skip-an-entry",

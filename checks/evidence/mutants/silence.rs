@@ -326,6 +326,6 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[search("replication", [3, 2, 1, 0], &[])],
-        expected: Falls { property: RECOVERY, steps: 36 },
+        expected: Falls { property: RECOVERY, steps: 37 },
     },
 ];

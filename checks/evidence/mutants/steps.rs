@@ -257,7 +257,7 @@ pub const MUTANTS: &[Mutant] = &[
             "        self.update_term(message.term(), output);\n",
             "        match &message {
             Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {}
-            Message::RequestVote(_) | Message::AppendEntries(_) => {
+            Message::RequestVote(_) | Message::AppendEntries(_) | Message::InstallSnapshot(_) => {
                 self.update_term(message.term(), output);
             }
         }\n",

@@ -165,7 +165,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[recover("replication", [3, 2, 1, 0])],
         blind: &[],
-        expected: Falls { property: RECOVERY, steps: 18 },
+        expected: Falls { property: RECOVERY, steps: 19 },
     },
     Mutant {
         name: "vote-for-older-terms",
