@@ -232,9 +232,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "hands out what an image holds without a look at its checksums",
         edits: &[edit(
             FORMAT,
-            "Parser::take",
-            "if checksum(self.name.number, self.chunks, length as u32, &piece) != expected {",
-            "if checksum(self.name.number, self.chunks, length as u32, &piece) != expected && piece.is_empty() {",
+            "Parser::take_whole",
+            "if checksum(self.name.number, self.chunks, length as u32, piece) != expected {",
+            "if checksum(self.name.number, self.chunks, length as u32, piece) != expected && piece.is_empty() {",
         )],
         searches: &[],
         blind: &[],

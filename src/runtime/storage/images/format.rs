@@ -156,41 +156,51 @@ impl Parser {
             return Ok(None);
         }
         let piece = core::mem::take(&mut self.piece);
+        let is_data = self.take_whole(&piece)?;
+        Ok(is_data.then_some(piece))
+    }
+
+    /// Takes a piece that is whole: all bytes that were [missing](Self::missing), when none of
+    /// them had come before. Returns whether it is the data of a chunk.
+    ///
+    /// # Errors
+    /// When it is wrong. Nothing more can be taken then.
+    pub(super) fn take_whole(&mut self, piece: &[u8]) -> Result<bool, Damage> {
         match self.expected {
             Expected::Header => {
-                self.check_header(&piece)?;
+                self.check_header(piece)?;
                 self.passed(HEADER, Expected::ChunkHeader);
-                Ok(None)
+                Ok(false)
             }
             // It counts once its data is there: the place of a piece is that of its header.
             Expected::ChunkHeader => {
-                let (length, checksum) = (u32_at(&piece, 0) as usize, u32_at(&piece, 4));
+                let (length, checksum) = (u32_at(piece, 0) as usize, u32_at(piece, 4));
                 self.expected = match length {
                     0 => Expected::Totals { checksum },
                     1..=MAX_CHUNK => Expected::Data { length, checksum },
                     _ => return Err(self.damage("a chunk has an impossible length")),
                 };
-                Ok(None)
+                Ok(false)
             }
             Expected::Data { length, checksum: expected } => {
-                if checksum(self.name.number, self.chunks, length as u32, &piece) != expected {
+                if checksum(self.name.number, self.chunks, length as u32, piece) != expected {
                     return Err(self.damage("the checksum of a chunk is wrong"));
                 }
                 self.chunks += 1;
                 self.bytes += length as u64;
                 self.passed(CHUNK_HEADER + length, Expected::ChunkHeader);
-                Ok(Some(piece))
+                Ok(true)
             }
             Expected::Totals { checksum: expected } => {
-                let totals = (u64_at(&piece, 0), u64_at(&piece, 8));
-                let sound = checksum(self.name.number, self.chunks, 0, &piece) == expected;
+                let totals = (u64_at(piece, 0), u64_at(piece, 8));
+                let sound = checksum(self.name.number, self.chunks, 0, piece) == expected;
                 if !sound || totals != (self.chunks, self.bytes) {
                     return Err(self.damage("the end mark is wrong"));
                 }
                 self.passed(CHUNK_HEADER + TOTALS, Expected::Nothing);
-                Ok(None)
+                Ok(false)
             }
-            Expected::Nothing => Ok(None),
+            Expected::Nothing => Ok(false),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::runtime::std;
 
 use std::boxed::Box;
 use std::io::{self, Read};
-use std::vec;
+use std::ops::Range;
 use std::vec::Vec;
 
 use super::format::{Damage, Parser};
@@ -32,9 +32,10 @@ pub(in crate::runtime) struct ImageReader {
     parser: Parser,
     /// Where to read next in the file.
     offset: u64,
-    input: Vec<u8>,
-    /// A sound chunk, and how much of it was handed out.
-    data: (Vec<u8>, usize),
+    /// The piece that was read last, at its front.
+    piece: Vec<u8>,
+    /// What of it is the data of a sound chunk, and was not handed out yet.
+    data: Range<usize>,
     trouble: Option<StorageError>,
 }
 
@@ -48,8 +49,8 @@ impl ImageReader {
         name: ImageName,
     ) -> Result<ImageReader, StorageError> {
         let file = images.open(name)?;
-        let (parser, input) = (Parser::new(name), Vec::new());
-        Ok(ImageReader { file, parser, offset: 0, input, data: (Vec::new(), 0), trouble: None })
+        let (parser, piece) = (Parser::new(name), Vec::new());
+        Ok(ImageReader { file, parser, offset: 0, piece, data: 0..0, trouble: None })
     }
 
     /// Reads the rest, so that all of the image is known to be sound. Returns how many bytes of
@@ -61,9 +62,9 @@ impl ImageReader {
         if let Some(trouble) = self.trouble {
             return Err(trouble);
         }
-        let mut unread = (self.data.0.len() - self.data.1) as u64;
+        let mut unread = self.data.len() as u64;
         while self.next_chunk()? {
-            unread += self.data.0.len() as u64;
+            unread += self.data.len() as u64;
         }
         Ok(unread)
     }
@@ -77,22 +78,20 @@ impl ImageReader {
                 self.parser.at_the_end(rest).map_err(|damage| self.located(damage))?;
                 return Ok(false);
             }
-            if self.input.len() < missing {
-                self.input = vec![0; missing];
+            if self.piece.len() < missing {
+                self.piece.resize(missing, 0);
             }
-            let count = self.file.read_at(self.offset, &mut self.input[..missing])?;
+            let piece = &mut self.piece[..missing];
+            let count = self.file.read_at(self.offset, piece)?;
             self.offset += count as u64;
-            let mut input = &self.input[..count];
-            match self.parser.take(&mut input) {
-                Ok(Some(data)) => {
-                    self.data = (data, 0);
-                    return Ok(true);
-                }
-                Ok(None) if count < missing => {
-                    self.parser.at_the_end(0).map_err(|damage| self.located(damage))?;
-                }
-                Ok(None) => {}
-                Err(damage) => return Err(self.located(damage)),
+            let taken = match count == missing {
+                true => self.parser.take_whole(piece),
+                // The file ends in the middle of a piece.
+                false => self.parser.at_the_end(0).map(|()| false),
+            };
+            if taken.map_err(|damage| self.located(damage))? {
+                self.data = 0..missing;
+                return Ok(true);
             }
         }
     }
@@ -107,7 +106,7 @@ impl Read for ImageReader {
         if self.trouble.is_some() {
             return Err(io::Error::other("the image could not be read before"));
         }
-        if self.data.1 == self.data.0.len() && !buffer.is_empty() {
+        if self.data.is_empty() && !buffer.is_empty() {
             match self.next_chunk() {
                 Ok(true) => {}
                 Ok(false) => return Ok(0),
@@ -118,10 +117,10 @@ impl Read for ImageReader {
                 }
             }
         }
-        let (data, given) = (&self.data.0, self.data.1);
-        let count = buffer.len().min(data.len() - given);
-        buffer[..count].copy_from_slice(&data[given..given + count]);
-        self.data.1 += count;
+        let data = &self.piece[self.data.clone()];
+        let count = buffer.len().min(data.len());
+        buffer[..count].copy_from_slice(&data[..count]);
+        self.data.start += count;
         Ok(count)
     }
 }
@@ -133,6 +132,7 @@ pub(super) mod tests {
     use super::*;
     use std::string::ToString;
     use std::sync::Arc;
+    use std::vec;
 
     const BASE: Base = Base { last_index: 9, last_term: 2 };
     const NAME: ImageName = ImageName { base: BASE, number: 5 };
