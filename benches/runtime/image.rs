@@ -1,201 +1,187 @@
-//! Images on their way to a peer that lags behind.
+//! What images cost the others, and how fast they come.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use veraft::figure2::{Command, Index, ServerId};
-use veraft::runtime::{
-    Compaction, DiskStorage, Image, Node, NodeBuilder, StateMachine, TcpTransport, Timing,
-};
+use veraft::runtime::{Image, Node};
 
-/// Counts commands; its image has as many bytes as it is told.
-struct Large {
-    count: u64,
-    bytes: usize,
-}
+use crate::lagging::{Cluster, LargeImage};
+use crate::load::{Answered, most, steady};
+use crate::{Outcome, median};
 
-struct LargeImage(u64, usize);
+const MIB: usize = 1024 * 1024;
+/// How large an image is while others work.
+const IMAGE: usize = 1024 * MIB;
 
-impl StateMachine for Large {
-    type Response = u64;
-
-    fn apply(&mut self, _index: Index, _command: &Command) -> u64 {
-        self.count += 1;
-        self.count
-    }
-
-    fn capture(&mut self) -> Option<Box<dyn Image>> {
-        Some(Box::new(LargeImage(self.count, self.bytes)))
-    }
-
-    fn restore(&mut self, image: &mut dyn Read) -> io::Result<()> {
-        let mut count = [0; 8];
-        image.read_exact(&mut count)?;
-        self.count = u64::from_le_bytes(count);
-        io::copy(image, &mut io::sink()).map(drop)
-    }
-}
-
-impl Image for LargeImage {
-    fn write(self: Box<Self>, to: &mut dyn Write) -> io::Result<()> {
-        to.write_all(&self.0.to_le_bytes())?;
-        let mut block = vec![0; 64 * 1024];
-        let mut state = self.0 | 1;
-        for _ in 0..self.1 / block.len() {
-            for word in block.chunks_exact_mut(8) {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                word.copy_from_slice(&state.to_le_bytes());
-            }
-            to.write_all(&block)?;
-        }
-        Ok(())
+/// The nodes and the plain copy take turns.
+pub fn image() -> Outcome {
+    const BYTES: usize = 256 * MIB;
+    const TURNS: usize = 7;
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let mut cluster = Cluster::over_tcp(directory.path(), BYTES, Some(None));
+    let turns: Vec<(f64, f64)> = (0..TURNS)
+        .map(|_| (cluster.transfer(), plain_copy(directory.path(), BYTES)))
+        .inspect(|(image, copy)| {
+            println!("{:5.0} MiB/s beside {:5.0}", image / MIB as f64, copy / MIB as f64)
+        })
+        .collect();
+    let share = median(turns.iter().map(|(image, copy)| image / copy)) * 100.0;
+    let mib = |bytes| bytes / MIB as f64;
+    Outcome {
+        measured: format!(
+            "an image of {} MiB comes with {:.0} MiB/s, beside {:.0} MiB/s of a plain copy over \
+             TCP: {share:.0}% (medians of {TURNS} turns)",
+            BYTES / MIB,
+            mib(median(turns.iter().map(|(image, _)| *image))),
+            mib(median(turns.iter().map(|(_, copy)| *copy))),
+        ),
+        target: "60%",
+        reached: share >= 60.0,
     }
 }
 
-/// Three servers over TCP, on disks, of which one may be down.
-pub struct Laggards<'a> {
-    place: &'a Path,
-    addresses: Vec<SocketAddr>,
-    bytes: usize,
-    rate: Option<Option<u64>>,
-    nodes: Vec<Option<Node<u64>>>,
+/// A load without and with an image, in turns.
+struct Pairs {
+    /// How many commits a second were the most just before.
+    most: f64,
+    turns: Vec<[Answered; 2]>,
 }
 
-impl<'a> Laggards<'a> {
-    /// With images of so many bytes; `rate` in the place of the default one.
-    pub fn start(place: &'a Path, bytes: usize, rate: Option<Option<u64>>) -> Laggards<'a> {
-        let listen = |id| TcpTransport::listen("bench", ServerId(id), "127.0.0.1:0").unwrap();
-        let addresses: Vec<SocketAddr> =
-            [1, 2, 3].map(listen).iter().map(TcpTransport::address).collect();
-        let mut cluster = Laggards { place, addresses, bytes, rate, nodes: vec![None, None, None] };
-        (0..3).for_each(|at| cluster.restart(at));
-        cluster
+impl Pairs {
+    fn none(most: f64) -> Pairs {
+        println!("   without: commits/s, p99, generator late   with: the same   for");
+        Pairs { most, turns: Vec::new() }
     }
 
-    fn restart(&mut self, at: usize) {
-        let ids = [1, 2, 3].map(ServerId);
-        let address = self.addresses[at].to_string();
-        let listen = TcpTransport::listen("bench", ids[at], &address).unwrap();
-        let peers = ids.iter().zip(&self.addresses);
-        let transport = peers.fold(listen, |transport, (&id, to)| transport.peer(id, to));
-        let storage = DiskStorage::open(self.place.join(at.to_string())).unwrap();
-        let builder = NodeBuilder::new(ids[at], ids)
-            .timing(Timing::default())
-            .seed(at as u64)
-            .compaction(Compaction::by_hand());
-        let builder = match self.rate {
-            Some(rate) => builder.image_rate(rate),
-            None => builder,
-        };
-        let machine = Large { count: 0, bytes: self.bytes };
-        self.nodes[at] = Some(builder.start(storage, transport, machine).unwrap());
+    fn push(&mut self, pair: [Answered; 2]) {
+        let [without, with] = pair;
+        println!(
+            "{:20.0} {:9.1?} {:9.1?} {:16.0} {:9.1?} {:9.1?} {:8.1?}",
+            without.rate, without.slow, without.late, with.rate, with.slow, with.late, with.took
+        );
+        self.turns.push(pair);
     }
 
-    fn node(&self, at: usize) -> &Node<u64> {
-        self.nodes[at].as_ref().unwrap()
+    fn outcome(&self, what: &str) -> Outcome {
+        let of = |of: fn(&[Answered; 2]) -> f64| median(self.turns.iter().map(of));
+        let share = of(|[without, with]| with.rate / without.rate) * 100.0;
+        let slower = of(|[without, with]| with.slow.as_secs_f64() / without.slow.as_secs_f64());
+        let [slow_without, slow] = [0, 1]
+            .map(|at| median(self.turns.iter().map(|turn| turn[at].slow.as_secs_f64() * 1000.0)));
+        Outcome {
+            measured: format!(
+                "at half of {:.0} commits/s, while {what}: {share:.0}% of the commits, 99th \
+                 percentile {slow:.1} ms after {slow_without:.1} ms: {slower:.1} times (medians \
+                 of {} turns)",
+                self.most,
+                self.turns.len()
+            ),
+            target: "85%, 3 times",
+            reached: share >= 85.0 && slower < 3.0,
+        }
     }
+}
 
-    pub fn leader(&self) -> &Node<u64> {
-        let give_up = Instant::now() + Duration::from_secs(60);
-        loop {
-            assert!(Instant::now() < give_up, "no leader");
-            let leads = |node: &&Node<u64>| node.status().unwrap().is_leader();
-            if let Some(leader) = self.nodes.iter().flatten().find(leads) {
-                let first = leader.propose(&b"first"[..]).wait_timeout(Duration::from_secs(1));
-                if first.is_ok() {
-                    return leader;
-                }
+const WITHOUT: Duration = Duration::from_secs(5);
+
+/// What the image of the leader costs while it is written.
+pub fn writing() -> Outcome {
+    writes("the leader writes an image", |cluster| vec![cluster.leader()])
+}
+
+/// The same while all three nodes, on one disk, write theirs: what happens by default, for they
+/// have applied the same.
+pub fn all_writing() -> Outcome {
+    writes("all three write one, on one disk", |cluster| cluster.nodes().collect())
+}
+
+fn writes(what: &str, whose: for<'a> fn(&'a Cluster<'_>) -> Vec<&'a Node<u64>>) -> Outcome {
+    const TURNS: usize = 5;
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let cluster = Cluster::over_tcp(directory.path(), IMAGE, None);
+    let most = most(|| cluster.leader());
+    let mut pairs = Pairs::none(most);
+    for _ in 0..TURNS {
+        let without = steady(most / 2.0, || cluster.leader(), |passed| passed >= WITHOUT);
+        let with = thread::scope(|scope| {
+            let write = |node| scope.spawn(move || Node::compact(node).unwrap());
+            let written: Vec<_> = whose(&cluster).into_iter().map(write).collect();
+            let over = |_| written.iter().all(|thread| thread.is_finished());
+            steady(most / 2.0, || cluster.leader(), over)
+        });
+        pairs.push([without, with]);
+    }
+    pairs.outcome(&format!("{what} of {} MiB", IMAGE / MIB))
+}
+
+/// What an image on its way to a laggard costs the others, with the default rate.
+pub fn laggard() -> Outcome {
+    const TURNS: usize = 3;
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let mut cluster = Cluster::over_tcp(directory.path(), IMAGE, None);
+    let most = most(|| cluster.leader());
+    let mut pairs = Pairs::none(most);
+    for _ in 0..TURNS {
+        let without = steady(most / 2.0, || cluster.leader(), |passed| passed >= WITHOUT);
+        let at = cluster.leave_behind();
+        let over = |_| cluster.received(at).1 > 0;
+        let with = steady(most / 2.0, || cluster.leader(), over);
+        pairs.push([without, with]);
+        cluster.caught_up(at);
+    }
+    pairs.outcome(&format!("{} MiB go to a laggard", IMAGE / MIB))
+}
+
+/// An image on its way while leaders lose their links, again and again.
+pub fn elections() -> Outcome {
+    arrives("the links of the leader cut", |place| Cluster::in_memory(place, IMAGE))
+}
+
+/// An image on its way while leaders are stopped and started, again and again: among them whoever
+/// sends it.
+pub fn restarts() -> Outcome {
+    arrives("the leader started anew", |place| Cluster::over_tcp(place, IMAGE, None))
+}
+
+fn arrives(what: &str, start: for<'a> fn(&'a Path) -> Cluster<'a>) -> Outcome {
+    const EVERY: Duration = Duration::from_secs(5);
+    const LONGEST: Duration = Duration::from_secs(300);
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let mut cluster = start(directory.path());
+    let at = cluster.leave_behind();
+    let (start, mut elections) = (Instant::now(), 0);
+    let arrived = |cluster: &Cluster<'_>| cluster.received(at).1 > 0;
+    while !arrived(&cluster) && start.elapsed() < LONGEST {
+        match start.elapsed() > EVERY * (elections + 1) {
+            true => {
+                cluster.depose();
+                elections += 1;
             }
-            thread::sleep(Duration::from_millis(5));
+            false => thread::sleep(Duration::from_millis(5)),
         }
     }
-
-    /// Stops a follower, lets the others forget what it lacks, and starts it again; which it is.
-    fn leave_behind(&mut self) -> usize {
-        let leads = self.leader().id();
-        let at = (0..3).find(|at| ServerId(*at as u64 + 1) != leads).unwrap();
-        self.nodes[at] = None;
-        for _ in 0..100 {
-            self.leader().propose(vec![b'x'; 64]).wait().unwrap();
-        }
-        for node in self.nodes.iter().flatten() {
-            node.compact().unwrap();
-        }
-        self.restart(at);
-        at
-    }
-
-    fn coming(&self, at: usize) -> (u64, u64) {
-        let peers = self.node(at).metrics().unwrap().peers;
-        let sum = |of: fn(&veraft::runtime::PeerMetrics) -> u64| peers.values().map(of).sum();
-        (sum(|peer| peer.image_bytes_received), sum(|peer| peer.images_received))
-    }
-
-    /// How many bytes a second an image comes in with.
-    pub fn transfer(&mut self) -> f64 {
-        let at = self.leave_behind();
-        while self.coming(at).0 == 0 {
-            thread::sleep(Duration::from_micros(100));
-        }
-        let start = Instant::now();
-        while self.coming(at).1 == 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let took = start.elapsed();
-        while self.node(at).metrics().unwrap().images_restored == 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
-        self.bytes as f64 / took.as_secs_f64()
-    }
-
-    /// So many commands a second, for `time` and until `over`: commits a second, and the latency
-    /// that one in a hundred passes.
-    fn load(&self, rate: f64, time: Duration, over: impl Fn() -> bool) -> (f64, Duration) {
-        let (leader, command) = (self.leader(), Command::from(vec![b'x'; 64]));
-        let (start, mut proposed, mut flying) = (Instant::now(), 0_u64, VecDeque::new());
-        let mut latencies = Vec::new();
-        while start.elapsed() < time || !over() {
-            while (proposed as f64) < rate * start.elapsed().as_secs_f64() && flying.len() < 20_000
-            {
-                flying.push_back((Instant::now(), leader.propose(command.clone())));
-                proposed += 1;
-            }
-            while flying.front().is_some_and(|(_, pending)| pending.is_done()) {
-                latencies.extend(flying.pop_front().map(|(from, _)| from.elapsed()));
-            }
-            thread::sleep(Duration::from_micros(200));
-        }
-        let committed = latencies.len() as f64 / start.elapsed().as_secs_f64();
-        latencies.sort_unstable();
-        (committed, latencies[latencies.len() * 99 / 100])
-    }
-
-    /// At half of this load: commits a second and their latency, without an image and with one
-    /// on its way.
-    pub fn beside(&mut self, most: f64) -> [(f64, Duration); 2] {
-        let time = Duration::from_secs(5);
-        let alone = self.load(most / 2.0, time, || true);
-        let at = self.leave_behind();
-        while self.coming(at).0 == 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let beside = self.load(most / 2.0, Duration::ZERO, || self.coming(at).1 > 0);
-        [alone, beside]
+    let (took, times) = (start.elapsed(), cluster.received(at).0 as f64 / IMAGE as f64);
+    Outcome {
+        measured: format!(
+            "an image of {} MiB {} in {took:.1?} with {what} every {EVERY:?} \
+             ({elections} times); its bytes \
+             travelled {times:.2} times",
+            IMAGE / MIB,
+            if arrived(&cluster) { "came" } else { "did not come" },
+        ),
+        target: "it comes",
+        reached: arrived(&cluster),
     }
 }
 
 /// How many bytes a second are copied from one file to another, over a connection like that of
-/// nodes, and as durably.
-pub fn plain_copy(place: &Path, bytes: usize) -> f64 {
+/// nodes, and synced at the end.
+fn plain_copy(place: &Path, bytes: usize) -> f64 {
     const BLOCK: usize = 64 * 1024;
-    const SYNC_EVERY: usize = 8 * 1024 * 1024;
     let (from, to) = (place.join("from"), place.join("to"));
     if !from.exists() {
         let image: Box<dyn Image> = Box::new(LargeImage(7, bytes));
@@ -217,19 +203,16 @@ pub fn plain_copy(place: &Path, bytes: usize) -> f64 {
             }
         });
         let (mut stream, mut file) = (listener.accept().unwrap().0, File::create(&to).unwrap());
-        let (mut block, mut unsynced) = (vec![0; BLOCK], 0);
+        let mut block = vec![0; BLOCK];
         loop {
-            let count = stream.read(&mut block).unwrap();
-            file.write_all(&block[..count]).unwrap();
-            unsynced += count;
-            if count == 0 || unsynced >= SYNC_EVERY {
-                file.sync_data().unwrap();
-                unsynced = 0;
-            }
-            if count == 0 {
-                break;
+            match stream.read(&mut block).unwrap() {
+                0 => break,
+                count => file.write_all(&block[..count]).unwrap(),
             }
         }
+        file.sync_all().unwrap();
     });
-    bytes as f64 / start.elapsed().as_secs_f64()
+    let rate = bytes as f64 / start.elapsed().as_secs_f64();
+    fs::remove_file(to).unwrap();
+    rate
 }

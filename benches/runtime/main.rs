@@ -4,8 +4,13 @@
 
 mod cluster;
 mod failover;
+mod growth;
 mod image;
-mod images;
+mod keys;
+mod lagging;
+mod load;
+mod restart;
+mod usage;
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +30,7 @@ struct Outcome {
 
 type Bench = (&'static str, fn() -> Outcome);
 
-const BENCHES: [Bench; 11] = [
+const BENCHES: [Bench; 16] = [
     ("memory", memory),
     ("disk", disk),
     ("latency", latency),
@@ -33,10 +38,15 @@ const BENCHES: [Bench; 11] = [
     ("idle", idle),
     ("bytes", bytes),
     ("start", start),
-    ("growth", images::growth),
-    ("restart", images::restart),
-    ("image", image),
-    ("laggard", laggard),
+    ("growth", growth::growth),
+    ("policies", growth::policies),
+    ("restart", restart::restart),
+    ("image", image::image),
+    ("writing", image::writing),
+    ("writing-3", image::all_writing),
+    ("laggard", image::laggard),
+    ("elections", image::elections),
+    ("restarts", image::restarts),
 ];
 
 fn main() -> ExitCode {
@@ -254,44 +264,8 @@ fn start() -> Outcome {
     }
 }
 
-/// The nodes and the plain copy take turns, as in [`disk`].
-fn image() -> Outcome {
-    const BYTES: usize = 256 * 1024 * 1024;
-    let directory = tempfile::tempdir_in(".").unwrap();
-    let mut cluster = image::Laggards::start(directory.path(), BYTES, Some(None));
-    let mut turns: Vec<(f64, f64)> =
-        (0..5).map(|_| (cluster.transfer(), image::plain_copy(directory.path(), BYTES))).collect();
-    turns.sort_unstable_by(|one, other| (one.0 / one.1).total_cmp(&(other.0 / other.1)));
-    let (transfer, copy) = turns[turns.len() / 2];
-    let share = transfer / copy * 100.0;
-    let mib = |bytes: f64| bytes / (1024.0 * 1024.0);
-    Outcome {
-        measured: format!(
-            "an image of 256 MiB comes with {:.0} MiB/s, beside {:.0} MiB/s of a plain copy over \
-             TCP: {share:.0}% (median of 5 turns)",
-            mib(transfer),
-            mib(copy)
-        ),
-        target: "60%",
-        reached: share >= 60.0,
-    }
-}
-
-/// What an image on its way to a laggard costs the others, with the default rate.
-fn laggard() -> Outcome {
-    const BYTES: usize = 512 * 1024 * 1024;
-    let directory = tempfile::tempdir_in(".").unwrap();
-    let mut cluster = image::Laggards::start(directory.path(), BYTES, None);
-    let most = cluster::throughput(cluster.leader(), 256, 64, Duration::from_secs(5));
-    let [(alone, p99_alone), (beside, p99_beside)] = cluster.beside(most);
-    let share = beside / alone * 100.0;
-    let slower = p99_beside.as_secs_f64() / p99_alone.as_secs_f64();
-    Outcome {
-        measured: format!(
-            "at half of {most:.0} commits/s, while 512 MiB go to a laggard: {share:.0}% of the \
-             commits, 99th percentile {p99_beside:.1?} after {p99_alone:.1?} ({slower:.1} times)"
-        ),
-        target: "85%, 3 times",
-        reached: share >= 85.0 && slower < 3.0,
-    }
+fn median(of: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = of.collect();
+    all.sort_unstable_by(f64::total_cmp);
+    all[all.len() / 2]
 }

@@ -1,16 +1,20 @@
 //! Which embedded store to build on: appends of small records that must be durable, one in a
 //! sync and 64 in a sync, the start with many records, and what becomes of a store of which one
 //! byte was changed. A bare file shows what the file system does for one that grows with each
-//! append. `cargo bench --bench storage`.
+//! append. And how large the file of a node's own store is while its log is compacted.
+//! `cargo bench --bench storage [-- NAME...]`; names: `measure`, `damage`, `compacted`.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fjall::{Database as Fjall, Keyspace, KeyspaceCreateOptions, PersistMode};
 use redb::{Database as Redb, ReadableDatabase, ReadableTable, TableDefinition};
+use veraft::figure2::{Base, Command, Entry, Record};
+use veraft::runtime::{DiskStorage, Storage};
 
 const TIME: Duration = Duration::from_secs(3);
 const RECORD: [u8; 80] = [7; 80];
@@ -198,11 +202,65 @@ fn files(path: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// Appends ten million entries to a node's store, whose log begins anew every so often.
+fn compacted() {
+    const MILLION: u64 = 1_000_000;
+    const MILLIONS: u64 = 10;
+    const BATCH: u64 = 250;
+    const EVERY: u64 = 250_000;
+    const KEPT: u64 = 10_000;
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let mut store = DiskStorage::open(directory.path()).unwrap();
+    store.load().unwrap();
+    store.append(&[Record::Ballot { current_term: 1, voted_for: None }]).unwrap();
+    let entry = Entry::command(1, Command::from(vec![b'x'; 64]));
+    let size = || -> (u64, u64) {
+        let files = files(directory.path()).into_iter().map(|path| path.metadata().unwrap());
+        files.fold((0, 0), |(bytes, blocks), file| {
+            (bytes + file.len(), blocks + file.blocks() * 512)
+        })
+    };
+    println!("commits      entries/s   store: bytes, on disk, peak (MB); compacted every {EVERY}");
+    let (mut last_index, mut peak, mut begin) = (0, 0, Instant::now());
+    while last_index < MILLIONS * MILLION {
+        let entries = (0..BATCH).map(|_| entry.clone()).collect();
+        store.append(&[Record::Append { entries }]).unwrap();
+        last_index += BATCH;
+        if last_index % EVERY == 0 {
+            let base = Base { last_index: last_index - KEPT, last_term: 1 };
+            store.append(&[Record::Base(base)]).unwrap();
+        }
+        store.sync().unwrap();
+        peak = peak.max(size().1);
+        if last_index % MILLION == 0 {
+            let ((bytes, on_disk), mb) = (size(), |bytes: u64| bytes as f64 / 1e6);
+            println!(
+                "{:2} million   {:9.0}   {:6.1}   {:6.1}   {:6.1}",
+                last_index / MILLION,
+                MILLION as f64 / begin.elapsed().as_secs_f64(),
+                mb(bytes),
+                mb(on_disk),
+                mb(peak),
+            );
+            (peak, begin) = (0, Instant::now());
+        }
+    }
+}
+
 fn main() {
-    measure::<BareFile>();
-    measure::<FjallStore>();
-    measure::<RedbStore>();
-    std::panic::set_hook(Box::new(|_| {}));
-    damage::<FjallStore>();
-    damage::<RedbStore>();
+    let names: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let chosen = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
+    if chosen("measure") {
+        measure::<BareFile>();
+        measure::<FjallStore>();
+        measure::<RedbStore>();
+    }
+    if chosen("compacted") {
+        compacted();
+    }
+    if chosen("damage") {
+        std::panic::set_hook(Box::new(|_| {}));
+        damage::<FjallStore>();
+        damage::<RedbStore>();
+    }
 }
