@@ -141,7 +141,3 @@ pub trait UnfinishedImage: ImageFile {
     /// When that cannot be promised.
     fn finish(self: Box<Self>) -> Result<(), StorageError>;
 }
-
-/// How much of an image is written between two syncs, in bytes: so the last sync of a large one
-/// does not keep others waiting for the disk.
-const SYNC_EVERY: u64 = 8 * 1024 * 1024;

@@ -8,11 +8,15 @@ use std::path::PathBuf;
 use std::vec;
 
 use super::format::{Damage, Parser};
-use super::{ImageName, ImageStage, Images, SYNC_EVERY, UnfinishedImage};
+use super::{ImageName, ImageStage, Images, UnfinishedImage};
 use crate::runtime::storage::StorageError;
 
 /// How much of a file is read at once when it is looked at again, in bytes.
 const PART: usize = 64 * 1024;
+
+/// How much is written between two syncs, in bytes: so the last sync of a large image does not keep
+/// others waiting for the disk. How fast parts come, their sender limits.
+const SYNC_EVERY: u64 = 8 * 1024 * 1024;
 
 /// An image that arrives.
 pub(in crate::runtime) struct Receiving {

@@ -7,11 +7,15 @@ use std::io::{self, Write};
 use std::vec::Vec;
 
 use super::format;
-use super::{ImageName, ImageStage, Images, SYNC_EVERY, UnfinishedImage};
+use super::{ImageName, ImageStage, Images, UnfinishedImage};
 use crate::runtime::storage::StorageError;
 
 /// How many bytes of data a chunk has, but for the last one.
 const CHUNK: usize = 64 * 1024;
+
+/// How much is written between two syncs, in bytes. The log is synced on the same disk meanwhile,
+/// and waits for what the disk has been given: more makes an image faster, and commits slower.
+const SYNC_EVERY: u64 = 1024 * 1024;
 
 /// Why an image was not written.
 #[derive(Debug)]
