@@ -14,17 +14,16 @@ use crate::load::{Answered, most, steady};
 use crate::{Outcome, median};
 
 const MIB: usize = 1024 * 1024;
-/// How large an image is while others work.
+/// How large an image is.
 const IMAGE: usize = 1024 * MIB;
 
 /// The nodes and the plain copy take turns.
 pub fn image() -> Outcome {
-    const BYTES: usize = 256 * MIB;
-    const TURNS: usize = 7;
+    const TURNS: usize = 5;
     let directory = tempfile::tempdir_in(".").unwrap();
-    let mut cluster = Cluster::over_tcp(directory.path(), BYTES, Some(None));
+    let mut cluster = Cluster::over_tcp(directory.path(), IMAGE, Some(None));
     let turns: Vec<(f64, f64)> = (0..TURNS)
-        .map(|_| (cluster.transfer(), plain_copy(directory.path(), BYTES)))
+        .map(|_| (cluster.transfer(), plain_copy(directory.path(), IMAGE)))
         .inspect(|(image, copy)| {
             println!("{:5.0} MiB/s beside {:5.0}", image / MIB as f64, copy / MIB as f64)
         })
@@ -35,7 +34,7 @@ pub fn image() -> Outcome {
         measured: format!(
             "an image of {} MiB comes with {:.0} MiB/s, beside {:.0} MiB/s of a plain copy over \
              TCP: {share:.0}% (medians of {TURNS} turns)",
-            BYTES / MIB,
+            IMAGE / MIB,
             mib(median(turns.iter().map(|(image, _)| *image))),
             mib(median(turns.iter().map(|(_, copy)| *copy))),
         ),
