@@ -12,6 +12,8 @@ use veraft::runtime::{
     TcpTransport, Timing, Transport,
 };
 
+use crate::load;
+
 /// Counts commands; its image has as many bytes as it is told.
 struct Large {
     count: u64,
@@ -122,6 +124,7 @@ impl<'a> Cluster<'a> {
         let builder = NodeBuilder::new(IDS[at], IDS)
             .timing(Timing::default())
             .seed(at as u64)
+            .max_in_flight(2 * load::MOST)
             .compaction(Compaction::by_hand());
         let builder = match self.rate {
             Some(rate) => builder.image_rate(rate),
