@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::limits::{LimitError, Limits};
 use super::machinery::assembly::Parts;
 use super::machinery::identity::UnfitStore;
+use super::machinery::paced::DEFAULT_WRITE_RATE;
 use super::machinery::transfers::DEFAULT_RATE;
 use super::node::Node;
 use super::recorder;
@@ -39,6 +40,7 @@ pub struct NodeBuilder {
     pub(super) cluster: Option<String>,
     pub(super) blanks: bool,
     pub(super) image_rate: Option<u64>,
+    pub(super) image_write_rate: Option<u64>,
 }
 
 impl fmt::Debug for NodeBuilder {
@@ -143,6 +145,7 @@ impl NodeBuilder {
             cluster: None,
             blanks: true,
             image_rate: Some(DEFAULT_RATE),
+            image_write_rate: Some(DEFAULT_WRITE_RATE),
         }
     }
 
@@ -235,6 +238,20 @@ impl NodeBuilder {
         let rate = bytes_per_second.into();
         assert!(rate != Some(0), "a rate of 0: no image would ever arrive");
         self.image_rate = rate;
+        self
+    }
+
+    /// How many bytes of images of its state machine this node writes in a second (128 MiB
+    /// otherwise): the log is synced on the same disk meanwhile, and commits wait for that. `None` is
+    /// without a limit.
+    ///
+    /// # Panics
+    /// When the rate is 0.
+    #[must_use]
+    pub fn image_write_rate(mut self, bytes_per_second: impl Into<Option<u64>>) -> Self {
+        let rate = bytes_per_second.into();
+        assert!(rate != Some(0), "a rate of 0: no image would ever be written");
+        self.image_write_rate = rate;
         self
     }
 

@@ -75,6 +75,7 @@ where
         cluster,
         blanks,
         image_rate,
+        image_write_rate,
     } = builder;
     let Parts { mut storage, transport, mut state_machine } = parts;
     let id = config.id;
@@ -257,7 +258,8 @@ where
     if let Some(desk) = desk {
         machinery.spawn("images", &span, move |shared| {
             let ends = || shared.life.check().is_err();
-            desk.run(&shared.arrived, &shared.counters, &ends);
+            let (arrived, counters) = (&shared.arrived, &shared.counters);
+            desk.run(arrived, counters, image_write_rate, &ends);
         })?;
     }
     if may_block {

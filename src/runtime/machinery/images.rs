@@ -4,6 +4,7 @@
 use crate::runtime::std;
 
 use std::boxed::Box;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Instant, SystemTime};
@@ -15,6 +16,7 @@ use rand::rngs::StdRng;
 use super::errands::Errand;
 use super::log;
 use super::mailbox::{Mailbox, Taken};
+use super::paced::Paced;
 use super::server_loop::Arrived;
 use crate::figure2::{Base, Index};
 use crate::runtime::compact::CompactError;
@@ -74,11 +76,13 @@ impl ImageDesk {
         }
     }
 
-    /// The life of the thread. `cancelled` is whether the node ends.
+    /// The life of the thread; `rate` is how many bytes it writes in a second, and `cancelled` whether
+    /// the node ends.
     pub(super) fn run<R>(
         &self,
         arrived: &Mailbox<Arrived<R>>,
         counters: &Counters,
+        rate: Option<u64>,
         cancelled: &dyn Fn() -> bool,
     ) {
         let mut random: StdRng = rand::make_rng();
@@ -87,7 +91,8 @@ impl ImageDesk {
                 match task {
                     ImageTask::Write(captured) => {
                         counters.image_begun();
-                        let written = self.write(captured, random.random(), counters, cancelled);
+                        let number = random.random();
+                        let written = self.write(captured, number, rate, counters, cancelled);
                         let failed = matches!(written, Some(ImageNews::Unwritten(_)));
                         counters.image_ended(failed);
                         if let Some(news) = written {
@@ -105,13 +110,15 @@ impl ImageDesk {
         &self,
         captured: Captured,
         number: u64,
+        rate: Option<u64>,
         counters: &Counters,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<ImageNews> {
         let Captured { base, applied_bytes, image } = captured;
         let (name, start) = (ImageName { base, number }, Instant::now());
         let last_index = base.last_index;
-        let written = write_image(&*self.place, name, |to| image.write(to), cancelled);
+        let write = |to: &mut dyn Write| image.write(&mut Paced::new(to, rate, cancelled));
+        let written = write_image(&*self.place, name, write, cancelled);
         let why = match written {
             Ok(image_bytes) => {
                 let took = start.elapsed();

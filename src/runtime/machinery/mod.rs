@@ -30,6 +30,7 @@
 //! | `images.rs` | images of it, written on a thread of its own |
 //! | `restoring.rs` | it becomes one of them |
 //! | `declining.rs` | entries that are not taken while too many wait for it |
+//! | `paced.rs` | no faster than the disk can spare |
 //! | `compacting.rs` | when there is to be one, and the log begins at it |
 //! | `mailbox.rs` | from one thread to another |
 //! | `sync.rs` | the locks below all that |
@@ -59,6 +60,7 @@ pub(super) mod mailbox;
 mod opening;
 mod outbox;
 mod outlets;
+pub(super) mod paced;
 mod readable;
 pub(super) mod reception;
 mod restoring;
