@@ -14,10 +14,14 @@ mod damaged;
 mod installing;
 #[path = "images/ledger.rs"]
 mod ledger;
+#[path = "common/log.rs"]
+mod log;
 #[path = "images/place.rs"]
 mod place;
 #[path = "images/power.rs"]
 mod power;
+#[path = "images/room.rs"]
+mod room;
 #[path = "images/slow.rs"]
 mod slow;
 #[cfg(feature = "disk")]

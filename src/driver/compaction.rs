@@ -10,6 +10,7 @@
 //! One image at a time: while one is written, or waits for enough entries behind it, no other is
 //! begun, so that each of them comes to be the base one day.
 
+use super::room::RoomLevel;
 use crate::figure2::{Base, Entry, Index};
 
 /// How much of the log a node keeps, and when it writes an image of its state machine.
@@ -72,6 +73,11 @@ const TRAVELLING: u64 = 4;
 /// After an image could not be written, the next one is tried when this part of the bytes that
 /// make one due were applied again.
 const RETRY: u64 = 4;
+
+/// Where room is scarce, this part of the bytes that make an image due is enough; where there is
+/// none, that part. What is behind an image as small as that would give back little.
+const SCARCE: u64 = 4;
+const FULL: u64 = 16;
 
 /// Decides when a server's log is compacted.
 #[derive(Clone, Debug)]
@@ -170,6 +176,18 @@ impl Compactor {
         let begins = !self.writing && (asked || due);
         self.writing |= begins;
         begins
+    }
+
+    /// Whether an image is worth while before it is due, as there is little room. Failures do not
+    /// count here.
+    pub fn is_due_early(&self, level: RoomLevel) -> bool {
+        let part = match level {
+            RoomLevel::Plenty => return false,
+            RoomLevel::Scarce => SCARCE,
+            RoomLevel::Full => FULL,
+        };
+        let since = self.applied.bytes - self.image.bytes;
+        self.policy.automatic && self.pending.is_none() && since >= (self.due() / part).max(1)
     }
 
     /// An image as of `index` is durable; so many bytes had been applied then, and it has
@@ -290,6 +308,24 @@ mod tests {
         assert_eq!(applied_until_due(&mut compactor), 5, "a quarter of 200 bytes");
         compactor.failed();
         assert!(compactor.begin(true), "but not for whoever asks");
+    }
+
+    #[test]
+    fn where_room_is_scarce_an_image_is_due_earlier_but_not_for_next_to_nothing() {
+        let mut compactor = compactor();
+        let due: u64 = 200;
+        for applied in 1..=due {
+            compactor.applied(7 + applied, 1);
+            let early = [RoomLevel::Scarce, RoomLevel::Full].map(|at| compactor.is_due_early(at));
+            assert_eq!(early, [applied >= due / 4, applied >= due / 16], "{applied} bytes");
+        }
+        assert!(!compactor.is_due_early(RoomLevel::Plenty));
+        assert!(compactor.begin(true));
+        compactor.written(8, 1, 20);
+        assert!(!compactor.is_due_early(RoomLevel::Full), "the last one is not the base yet");
+        let mut by_hand = Compactor::new(Compaction::by_hand(), Base::default(), 0);
+        by_hand.applied(1, 1 << 40);
+        assert!(!by_hand.is_due_early(RoomLevel::Full));
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | `standing.rs` | where a server stands: what its users are told |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `compaction.rs` | when an image is due, and when the log begins at it |
+//! | `room.rs` | what the room in a store is enough for |
 //! | `waiters.rs` | who proposed what, and what became of it |
 //! | `image.rs` | what nodes say to each other while an image travels |
 //! | `fetch.rs` | the side that fetches it |
@@ -31,6 +32,7 @@ mod held;
 mod image;
 mod pace;
 mod protocol;
+mod room;
 mod serve;
 mod standing;
 mod timers;
@@ -49,6 +51,7 @@ pub use held::{Exits, Held};
 pub use image::{Ask, IMAGE_PART, ImageName, ImagePart, ParcelBreach, PeerParcel};
 pub use pace::Pace;
 pub use protocol::Protocol;
+pub use room::{RoomLevel, RoomLimits};
 pub use serve::{AskOutcome, Offer, QUIET, Serve, Serving};
 pub use standing::{RoleName, Standing};
 pub use timers::Timers;

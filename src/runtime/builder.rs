@@ -24,7 +24,7 @@ use super::restore::RestoreError;
 use super::state_machine::StateMachine;
 use super::storage::{Storage, StorageError};
 use super::transport::{Transport, TransportError};
-use crate::driver::{Compaction, Timing};
+use crate::driver::{Compaction, RoomLimits, Timing};
 use crate::figure2::{Config, ServerId};
 
 /// Collects what a node needs; [`start`](NodeBuilder::start) starts it.
@@ -35,6 +35,7 @@ pub struct NodeBuilder {
     pub(super) max_command_bytes: usize,
     pub(super) max_in_flight: usize,
     pub(super) max_backlog_bytes: u64,
+    pub(super) room: RoomLimits,
     pub(super) compaction: Compaction,
     pub(super) recording: Option<Recording>,
     pub(super) cluster: Option<String>,
@@ -140,6 +141,7 @@ impl NodeBuilder {
             max_command_bytes: 1024 * 1024,
             max_in_flight: 65_536,
             max_backlog_bytes: 64 * 1024 * 1024,
+            room: RoomLimits::default(),
             compaction: Compaction::default(),
             recording: None,
             cluster: None,
@@ -202,6 +204,32 @@ impl NodeBuilder {
     #[must_use]
     pub fn max_backlog_bytes(mut self, bytes: u64) -> Self {
         self.max_backlog_bytes = bytes;
+        self
+    }
+
+    /// Below how many bytes of [room](Storage::room) in its store the node warns, once, and
+    /// compacts its log early (256 MiB otherwise; 0 is never), unless its log is compacted
+    /// [by hand](Compaction::by_hand). At least [`full_below`](Self::full_below).
+    #[must_use]
+    pub fn scarce_below(mut self, bytes: u64) -> Self {
+        self.room.scarce = bytes;
+        self
+    }
+
+    /// Below how many bytes of [room](Storage::room) in its store a node that leads refuses
+    /// commands (64 MiB otherwise; 0 is never), with [`ProposeError::StoreFull`]. Elections,
+    /// heartbeats, [small commands](Node::propose_small), [barriers](Node::barrier) and compaction go on, and
+    /// so do commands once there is a quarter more. Give it what the commands take that may be
+    /// under way at once.
+    ///
+    /// A follower takes entries for longer, as long as its disk, the reserve included, holds more
+    /// than a compaction needs; then it lags behind rather than to fill up. A leader refuses those, too,
+    /// then.
+    ///
+    /// [`ProposeError::StoreFull`]: super::ProposeError::StoreFull
+    #[must_use]
+    pub fn full_below(mut self, bytes: u64) -> Self {
+        self.room.full = bytes;
         self
     }
 
@@ -289,6 +317,7 @@ impl NodeBuilder {
         let limits = Limits {
             max_command_bytes: self.max_command_bytes,
             max_append_bytes: self.config.max_append_bytes,
+            room: self.room,
         };
         limits.check(&transport)?;
         Node::start(self, Parts { storage, transport, state_machine })

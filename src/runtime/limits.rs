@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::transport::Transport;
+use crate::driver::RoomLimits;
 
 /// How much a node takes and sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub(super) struct Limits {
     pub(super) max_command_bytes: usize,
     /// The bytes of commands in one message; a single larger command travels alone.
     pub(super) max_append_bytes: usize,
+    /// How much room there has to be in the store.
+    pub(super) room: RoomLimits,
 }
 
 /// Limits that cannot work.
@@ -37,6 +40,17 @@ pub enum LimitError {
         /// How many bytes of commands surely fit into a message.
         carries: usize,
     },
+    /// Commands would be refused before the node warns, and compacts its log early.
+    #[error(
+        "full_below is {full}, and scarce_below {scarce}: a node that compacts its log early is to \
+         do so before it refuses commands; raise scarce_below, or lower full_below"
+    )]
+    Room {
+        /// Below so many bytes commands are refused.
+        full: u64,
+        /// Below so many bytes the node warns.
+        scarce: u64,
+    },
 }
 
 const COMMAND: &str = "max_command_bytes";
@@ -46,9 +60,10 @@ impl Limits {
     /// Nothing is accepted that cannot be sent.
     ///
     /// # Errors
-    /// When one of the limits is 0, or more than the transport carries.
+    /// When a limit is 0 that must not be, or one is more than the transport carries, or the store
+    /// is full before room is scarce.
     pub(super) fn check(self, transport: &impl Transport) -> Result<(), LimitError> {
-        let Limits { max_command_bytes, max_append_bytes } = self;
+        let Limits { max_command_bytes, max_append_bytes, room } = self;
         let carries = transport.max_message_bytes().unwrap_or(usize::MAX);
         for (setting, bytes) in [(COMMAND, max_command_bytes), (APPEND, max_append_bytes)] {
             if bytes == 0 {
@@ -58,6 +73,10 @@ impl Limits {
                 return Err(LimitError::TooLarge { setting, bytes, carries });
             }
         }
-        Ok(())
+        let RoomLimits { scarce, full } = room;
+        match full <= scarce {
+            true => Ok(()),
+            false => Err(LimitError::Room { full, scarce }),
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::machinery::sync::{Mutex, lock};
+use super::storage::Room;
+use crate::driver::RoomLevel;
 use crate::figure2::{Index, ServerId};
 
 /// A snapshot of what a node has counted since it started.
@@ -39,8 +41,8 @@ pub struct Metrics {
     /// The bytes of those entries.
     pub backlog_bytes: u64,
     /// How many messages with entries were not taken because of that backlog
-    /// ([`NodeBuilder::max_backlog_bytes`](super::NodeBuilder::max_backlog_bytes)); leaders send
-    /// them again.
+    /// ([`NodeBuilder::max_backlog_bytes`](super::NodeBuilder::max_backlog_bytes)), or because there
+    /// is no [room](Self::room) for entries; leaders send them again.
     pub appends_declined: u64,
     /// The bytes of the entries that were applied since the log's base: what a start applies
     /// again.
@@ -51,6 +53,10 @@ pub struct Metrics {
     /// Whether the state machines of all servers were seen to differ, with no majority that is
     /// the same.
     pub digests_differ: bool,
+    /// How much room is left in the store, if it can tell.
+    pub room: Option<Room>,
+    /// What the node makes of that.
+    pub room_level: RoomLevel,
     /// Whether an image of the state machine is written at present.
     pub image_being_written: bool,
     /// Whether the last one could not be written; the log says why.

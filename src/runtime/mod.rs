@@ -106,7 +106,7 @@ mod stopped;
 mod storage;
 mod transport;
 
-pub use crate::driver::{Compaction, RoleName, Timing, TimingError};
+pub use crate::driver::{Compaction, RoleName, RoomLevel, Timing, TimingError};
 pub use backup::{Backup, BackupError, UnusableBackup};
 pub use builder::{NodeBuilder, StartError};
 pub use compact::CompactError;
@@ -124,7 +124,7 @@ pub use stopped::{StopReason, Stopped};
 #[cfg(feature = "disk")]
 pub use storage::DiskStorage;
 pub use storage::{
-    ImageFile, ImageName, ImageStage, Images, MemoryDisk, MemoryStorage, Notes, Storage,
+    ImageFile, ImageName, ImageStage, Images, MemoryDisk, MemoryStorage, Notes, Room, Storage,
     StorageError, StoredImage, UnfinishedImage,
 };
 pub use transport::{

@@ -4,6 +4,7 @@ use crate::runtime::std;
 
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::builder::{NodeBuilder, StartError};
 use super::compact::CompactError;
 use super::leadership::{LeadershipChanges, NoLeader};
 use super::machinery::assembly::{self, Parts};
+use super::machinery::life::Life;
 use super::machinery::threads::{Machinery, Shared};
 use super::metrics::Metrics;
 use super::proposal::{PendingProposal, ProposeError, Waiter};
@@ -69,7 +71,21 @@ impl<R> Node<R> {
     /// Proposes a command. Returns at once; what comes back tells the outcome, also that this
     /// node does not lead.
     pub fn propose(&self, command: impl Into<Command>) -> PendingProposal<R> {
-        let command = command.into();
+        self.propose_as(command.into(), Waiter::command)
+    }
+
+    /// Proposes a small command that is worth the last room in the store: one that only reads, or
+    /// that makes the state machine smaller. Like [`propose`](Node::propose), but it is not refused
+    /// ([`ProposeError::StoreFull`]) before nothing is left but what a compaction needs.
+    pub fn propose_small(&self, command: impl Into<Command>) -> PendingProposal<R> {
+        self.propose_as(command.into(), Waiter::small)
+    }
+
+    fn propose_as(
+        &self,
+        command: Command,
+        ends: impl FnOnce(Arc<Life>) -> (PendingProposal<R>, Waiter<R>),
+    ) -> PendingProposal<R> {
         let (bytes, limit) = (command.as_bytes().len(), self.max_command_bytes);
         let fits = match bytes <= limit {
             true => Ok(()),
@@ -78,7 +94,7 @@ impl<R> Node<R> {
         if let Err(error) = self.admit(fits) {
             return PendingProposal::failed(error);
         }
-        let (pending, waiter) = Waiter::command(self.machinery.shared.life.clone());
+        let (pending, waiter) = ends(self.machinery.shared.life.clone());
         self.machinery.shared.put(Payload::Command(command), waiter);
         pending
     }

@@ -234,6 +234,8 @@ fn channel<R>() -> (PendingProposal<R>, Arc<Slot<R>>) {
 pub(super) struct Waiter<R> {
     asked: Asked<R>,
     life: Arc<Life>,
+    /// Whether it is worth the last room in the store.
+    small: bool,
     /// Whether the command may stand in a log.
     entered: bool,
     answered: bool,
@@ -251,13 +253,27 @@ impl<R> Waiter<R> {
     /// Both ends of a command that [`Life::admit`] let in.
     pub(super) fn command(life: Arc<Life>) -> (PendingProposal<R>, Waiter<R>) {
         let (pending, slot) = channel();
-        (pending, Waiter { asked: Asked::Command(slot), life, entered: false, answered: false })
+        (pending, Waiter::new(Asked::Command(slot), life, false))
+    }
+
+    /// The same for a small command.
+    pub(super) fn small(life: Arc<Life>) -> (PendingProposal<R>, Waiter<R>) {
+        let (pending, slot) = channel();
+        (pending, Waiter::new(Asked::Command(slot), life, true))
     }
 
     /// The same for a barrier.
     pub(super) fn barrier(life: Arc<Life>) -> (PendingProposal<()>, Waiter<R>) {
         let (pending, slot) = channel();
-        (pending, Waiter { asked: Asked::Barrier(slot), life, entered: false, answered: false })
+        (pending, Waiter::new(Asked::Barrier(slot), life, true))
+    }
+
+    fn new(asked: Asked<R>, life: Arc<Life>, small: bool) -> Waiter<R> {
+        Waiter { asked, life, small, entered: false, answered: false }
+    }
+
+    pub(super) fn is_small(&self) -> bool {
+        self.small
     }
 
     /// From here on, the command may be applied.

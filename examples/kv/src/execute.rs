@@ -102,7 +102,11 @@ impl Executor {
         };
         let propose = |operation: &&Operation| {
             // This node may lead by now; if it does not, the stamp is never seen.
-            node.propose(to_command(operation, clock.stamp(Instant::now())))
+            let command = to_command(operation, clock.stamp(Instant::now()));
+            match operation.is_worth_room() {
+                true => node.propose_small(command),
+                false => node.propose(command),
+            }
         };
         let pending: Vec<_> = operations.iter().map(propose).collect();
         let wait = |pending: veraft::runtime::PendingProposal<Answer>| {
@@ -167,6 +171,10 @@ fn outcome(result: Result<Applied<Answer>, ProposeError>) -> Outcome {
         Err(ProposeError::TooLarge { bytes, limit }) => Outcome::Done(reply::error(format!(
             "ERR a command of {bytes} bytes, where {limit} are allowed"
         ))),
+        // In the word of Redis for a disk that takes no more. Another attempt would be no better.
+        Err(error @ ProposeError::StoreFull { .. }) => {
+            Outcome::Done(reply::error(format!("MISCONF not executed: {error}")))
+        }
         Err(error) if error.may_still_commit() => Outcome::Unknown(format!("{error:?}")),
         Err(error) => Outcome::NotExecuted(format!("{error:?}")),
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::SystemTime;
 
-use veraft::runtime::{Metrics, RoleName, Status};
+use veraft::runtime::{Metrics, RoleName, Room, RoomLevel, Status};
 
 use crate::service::Shared;
 
@@ -105,6 +105,19 @@ fn persistence(lines: &mut Vec<String>, shared: &Shared, status: &Status, metric
     lines.push(format!("rdb_last_save_time:{}", saves.last(Some(metrics))));
     lines.push(format!("rdb_last_bgsave_status:{}", if failed { "err" } else { "ok" }));
     lines.push(format!("rdb_saves:{}", metrics.images_written));
+    if let Some(Room { free, reserve }) = metrics.room {
+        lines.push(format!("disk_room_bytes:{free}"));
+        lines.push(format!("disk_reserve_bytes:{reserve}"));
+        lines.push(format!("disk_room:{}", room(metrics.room_level)));
+    }
+}
+
+fn room(level: RoomLevel) -> &'static str {
+    match level {
+        RoomLevel::Plenty => "plenty",
+        RoomLevel::Scarce => "scarce",
+        RoomLevel::Full => "full",
+    }
 }
 
 /// Images of the map, and what of the log they stand for.

@@ -135,6 +135,14 @@ impl Operation {
         }
     }
 
+    /// Whether the operation is executed on a disk that is full, too: it is small, and reads, or
+    /// makes the map smaller.
+    pub fn is_worth_room(&self) -> bool {
+        const SMALL: usize = 4 * 1024;
+        let removes = matches!(self, Operation::Del { .. } | Operation::GetDel { .. });
+        (removes || self.only_reads()) && self.bytes() <= SMALL
+    }
+
     /// How many values the answer may hold.
     pub fn values(&self) -> usize {
         match self {

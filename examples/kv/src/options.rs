@@ -1,14 +1,16 @@
 //! The command line.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 use veraft::figure2::ServerId;
-use veraft::runtime::{Compaction, Timing};
+use veraft::runtime::{Compaction, DiskStorage, StorageError, Timing};
+
+pub const MIB: u64 = 1024 * 1024;
 
 /// A replicated key-value server that speaks the Redis protocol.
 ///
@@ -110,6 +112,22 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub keep_entries: u64,
 
+    /// Below how many MiB of room on its disk the node warns and writes images early; 0 is never.
+    #[arg(long, value_name = "MIB", default_value_t = 256,
+          value_parser = clap::value_parser!(u64).range(0..=1024 * 1024 * 1024))]
+    pub scarce_below: u64,
+
+    /// Below how many MiB of room on its disk a node that leads executes no commands; 0 is never.
+    #[arg(long, value_name = "MIB", default_value_t = 64,
+          value_parser = clap::value_parser!(u64).range(0..=1024 * 1024 * 1024))]
+    pub full_below: u64,
+
+    /// How many MiB of its disk the node keeps beside those of an image, to write one, and to
+    /// start, when nothing else is left; 0 is none.
+    #[arg(long, value_name = "MIB", default_value_t = 8,
+          value_parser = clap::value_parser!(u64).range(0..=1024 * 1024))]
+    pub reserve: u64,
+
     /// How many MiB of images the node sends in a second, to all peers together; 0 is without a
     /// limit.
     #[arg(long, value_name = "MIB", default_value_t = 32,
@@ -169,9 +187,17 @@ impl Options {
         Compaction::default().at_least(self.compact_at).kept(self.keep_entries)
     }
 
+    /// The storage in this directory.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn storage(&self, directory: &Path) -> Result<DiskStorage, StorageError> {
+        Ok(DiskStorage::open(directory)?.reserve(self.reserve * MIB))
+    }
+
     /// How many bytes of images are sent in a second.
     pub fn image_bytes(&self) -> Option<u64> {
-        (self.image_rate > 0).then(|| self.image_rate * 1024 * 1024)
+        (self.image_rate > 0).then(|| self.image_rate * MIB)
     }
 
     /// How long the timers run.

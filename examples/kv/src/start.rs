@@ -10,14 +10,14 @@ use std::time::Instant;
 use thiserror::Error;
 use veraft::figure2::ServerId;
 use veraft::runtime::{
-    DiskStorage, MemoryNetwork, MemoryStorage, NodeBuilder, StartError, Storage, StorageError,
-    TcpTransport, TimingError, Tls, TlsError, TransportError,
+    MemoryNetwork, MemoryStorage, NodeBuilder, StartError, Storage, StorageError, TcpTransport,
+    TimingError, Tls, TlsError, TransportError,
 };
 
 use crate::clock::Clock;
 use crate::files;
 use crate::machine::Map;
-use crate::options::{self, Options, Peer};
+use crate::options::{self, MIB, Options, Peer};
 use crate::request::MAX_REQUEST;
 use crate::service::{Listener, Service, Settings};
 
@@ -90,7 +90,7 @@ fn one(options: &Options, id: ServerId) -> Result<Service, Refusal> {
     {
         transport = transport.tls(Tls::from_pem_files(ca, cert, key)?);
     }
-    let storage = DiskStorage::open(options.data.as_ref().ok_or(Refusal::NoData)?)?;
+    let storage = options.storage(options.data.as_ref().ok_or(Refusal::NoData)?)?;
     let mut builder = builder(options, id, peers.keys().copied().collect())?;
     if let Some(file) = &options.record {
         builder = builder.record_to(file);
@@ -123,7 +123,7 @@ fn local(options: &Options, count: u16) -> Result<Vec<Service>, Refusal> {
     let mut services = Vec::new();
     for (&id, listener) in ids.iter().zip(listeners) {
         let storage: Box<dyn Storage> = match &options.data {
-            Some(data) => Box::new(DiskStorage::open(directory(data, id))?),
+            Some(data) => Box::new(options.storage(&directory(data, id))?),
             None => Box::new(MemoryStorage::new()),
         };
         let builder = builder(options, id, ids.clone())?;
@@ -151,6 +151,8 @@ fn builder(
     let max_command_bytes = MAX_REQUEST + 64 * 1024;
     let builder = NodeBuilder::new(id, servers).cluster(&options.cluster).timing(options.timing()?);
     let builder = builder.compaction(options.compaction()).image_rate(options.image_bytes());
+    let builder = builder.scarce_below(options.scarce_below * MIB);
+    let builder = builder.full_below(options.full_below * MIB);
     Ok(builder.max_command_bytes(max_command_bytes))
 }
 

@@ -28,7 +28,7 @@ impl Ticker {
                 let leads = || shared.node.status().is_ok_and(|status| status.is_leader());
                 if last.is_none() && shared.clock.is_due(Instant::now()) && leads() {
                     let stamp = shared.clock.stamp(Instant::now());
-                    last = Some(shared.node.propose(to_command(&Operation::Tick, stamp)));
+                    last = Some(shared.node.propose_small(to_command(&Operation::Tick, stamp)));
                 }
             }
         })?;

@@ -26,6 +26,7 @@ use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
 use super::restoring::restore_at_start;
+use super::room::{Looks, RoomWatch};
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
@@ -39,7 +40,7 @@ use crate::runtime::metrics::Counters;
 use crate::runtime::recorder::{FORMAT, Line, Recorder};
 use crate::runtime::state_machine::StateMachine;
 use crate::runtime::stopped::StopReason;
-use crate::runtime::storage::Storage;
+use crate::runtime::storage::{Storage, StorageError};
 use crate::runtime::transport::{Inbox, ParcelLink, Transport};
 
 /// What a user of the library brings.
@@ -70,6 +71,7 @@ where
         max_command_bytes: _,
         max_in_flight: _,
         max_backlog_bytes,
+        room,
         compaction,
         recording,
         cluster,
@@ -84,6 +86,8 @@ where
     let cluster = opening::check_transport(&transport, &config, cluster)?;
     let asked = Asked { server: id, cluster, servers: (*config.servers).clone() };
     let Opened { persistent, registry, floor, images, newer } = opening::open(&mut storage, asked)?;
+    let room = Arc::new(RoomWatch::new(room));
+    let looks = look_at_start(&mut storage, &room)?;
     let base = persistent.log().base();
     log::info!(
         term = persistent.current_term(),
@@ -159,6 +163,7 @@ where
         outlets,
         counters,
         identities: identities.clone(),
+        room: room.clone(),
         longest_election: longest,
         transfers: transfers.clone(),
         transport,
@@ -189,6 +194,7 @@ where
         stops: false,
         logged: Logged::new(),
         blanks,
+        room: room.clone(),
         compacting: Compacting::new(compactor, refusal),
         max_backlog_bytes,
     };
@@ -203,6 +209,8 @@ where
         identities: identities.clone(),
         floor,
         batches: 0,
+        room: room.clone(),
+        looks,
     };
 
     // From here on, dropping it ends what was started.
@@ -270,6 +278,17 @@ where
     }
     machinery.spawn("server", &span, move |_| server_loop.run(started))?;
     Ok(machinery)
+}
+
+/// Looks how much room there is before anything else is written; where there is little, the
+/// storage gives back what an earlier life has left.
+fn look_at_start(storage: &mut impl Storage, watch: &RoomWatch) -> Result<Looks, StorageError> {
+    let Some(room) = storage.room() else { return Ok(Looks::new(false)) };
+    if watch.saw(room) {
+        storage.make_room()?;
+        storage.room().map(|room| watch.saw(room));
+    }
+    Ok(Looks::new(true))
 }
 
 /// What the thread that fetches images needs of the others.

@@ -9,11 +9,12 @@
 use crate::runtime::std;
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::images::{ImageNews, ImageTask};
 use super::server_loop::ServerLoop;
-use crate::driver::{Compactor, weight};
+use crate::driver::{Compactor, RoomLevel, weight};
 use crate::figure2::{Index, Input, Output};
 use crate::runtime::compact::{CompactAnswer, CompactError};
 
@@ -26,11 +27,17 @@ pub(super) struct Compacting {
     pub(super) asked: Vec<CompactAnswer>,
     /// Who waits for the one that is being written, or was: its index, once it is durable.
     pub(super) served: (Vec<CompactAnswer>, Option<Index>),
+    /// Not before, after a failure, where an image is wanted because room is scarce.
+    pub(super) again: Option<Instant>,
 }
+
+/// After which time an image is tried again that could not be written, where room is scarce.
+const AGAIN: Duration = Duration::from_secs(10);
 
 impl Compacting {
     pub(super) fn new(compactor: Compactor, refusal: Option<CompactError>) -> Compacting {
-        Compacting { compactor, refusal, asked: Vec::new(), served: (Vec::new(), None) }
+        let (asked, served, again) = (Vec::new(), (Vec::new(), None), None);
+        Compacting { compactor, refusal, asked, served, again }
     }
 
     /// Counts what a step gives to the state machine.
@@ -61,7 +68,7 @@ impl<R> ServerLoop<R> {
     }
 
     pub(super) fn hear_of_image(&mut self, news: ImageNews) {
-        let Compacting { compactor, refusal, asked, served } = &mut self.compacting;
+        let Compacting { compactor, refusal, asked, served, again } = &mut self.compacting;
         match news {
             ImageNews::Written { last_index, applied_bytes, image_bytes } => {
                 compactor.written(last_index, applied_bytes, image_bytes);
@@ -69,6 +76,7 @@ impl<R> ServerLoop<R> {
             }
             ImageNews::Unwritten(Some(why)) => {
                 compactor.failed();
+                *again = Some(Instant::now() + AGAIN);
                 answer(std::mem::take(&mut served.0), &Err(why.clone()));
                 if let CompactError::Unsupported = why {
                     answer(std::mem::take(asked), &Err(why.clone()));
@@ -99,7 +107,11 @@ impl<R> ServerLoop<R> {
             return;
         }
         let (waits, written) = (!self.compacting.served.0.is_empty(), self.compacting.served.1);
-        let ready = self.compacting.compactor.ready(waits && written.is_some(), travels);
+        // Where room is scarce nothing is kept for peers that lag, and where there is none, the image
+        // that travels to one does not count either: they can have the next one.
+        let level = self.room.level();
+        let asked = level != RoomLevel::Plenty || (waits && written.is_some());
+        let ready = self.compacting.compactor.ready(asked, travels && level != RoomLevel::Full);
         if let Some(last_index) = ready {
             self.begin_log_at(last_index);
         }
@@ -113,8 +125,9 @@ impl<R> ServerLoop<R> {
             self.tell_compacted(asked);
         }
         // Who asks now waits for an image of what is applied now.
-        let Compacting { compactor, asked, served, .. } = &mut self.compacting;
-        if served.0.is_empty() && compactor.begin(!asked.is_empty()) {
+        let Compacting { compactor, asked, served, again, .. } = &mut self.compacting;
+        let early = compactor.is_due_early(level) && again.is_none_or(|at| at <= Instant::now());
+        if served.0.is_empty() && compactor.begin(!asked.is_empty() || early) {
             *served = (std::mem::take(asked), None);
             self.outlets.jobs.put(|work| work.capture = true);
         }

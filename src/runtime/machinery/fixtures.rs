@@ -20,6 +20,7 @@ use super::identity::{Asked, Registry};
 use super::mailbox::Mailbox;
 use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
+use super::room::{Looks, RoomWatch};
 use super::server_loop::{Arrived, ServerLoop};
 use super::watch::Watch;
 use super::writer::Writer;
@@ -49,6 +50,7 @@ pub(super) struct Parts<R> {
     pub(super) outlets: Arc<Outlets<R>>,
     pub(super) counters: Arc<Counters>,
     pub(super) identities: Arc<Identities>,
+    pub(super) room: Arc<RoomWatch>,
     pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
 }
 
@@ -63,6 +65,7 @@ impl<R> Parts<R> {
             outlets: Arc::new(Outlets::new([PEER], counters.clone(), standing, None)),
             identities: Arc::new(Identities::new(registry)),
             arrived: Arc::new(Mailbox::new(Arrived::default())),
+            room: Arc::default(),
             counters,
         }
     }
@@ -77,6 +80,8 @@ impl<R> Parts<R> {
             identities: self.identities.clone(),
             floor: 0,
             batches: 0,
+            room: self.room.clone(),
+            looks: Looks::new(true),
         }
     }
 
@@ -98,6 +103,7 @@ impl<R> Parts<R> {
             logged: Logged::new(),
             blanks: false,
             max_backlog_bytes: u64::MAX,
+            room: self.room.clone(),
             compacting: Compacting::new(
                 Compactor::new(Compaction::default(), Base::default(), 0),
                 Some(CompactError::NoPlace),

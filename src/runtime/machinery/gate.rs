@@ -3,8 +3,10 @@
 use crate::runtime::std;
 
 use std::mem;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use super::mailbox::Taken;
 use super::sync::{Condvar, Mutex, lock, wait};
 use crate::driver::{self, Batch};
 
@@ -52,20 +54,35 @@ impl<T> Gate<T> {
         free
     }
 
-    /// Takes everything that waits, as soon as anything does. Whoever takes must have released
-    /// what it took before. `None` once the gate is closed.
-    pub(super) fn take(&self, writes: impl Fn(&T) -> bool) -> Option<Batch<T>> {
+    /// Takes everything that waits, as soon as anything does. Waits until `deadline`, or for ever
+    /// without one. Whoever takes must have released what it took before.
+    pub(super) fn take(
+        &self,
+        writes: impl Fn(&T) -> bool,
+        deadline: Option<Instant>,
+    ) -> Taken<Batch<T>> {
         let mut state = lock(&self.state);
         state.gate.written();
         loop {
             if state.closed {
-                return None;
+                return Taken::Closed;
             }
             if let Some(batch) = state.gate.take(&writes) {
-                return Some(batch);
+                return Taken::All(batch);
             }
             state.sleeping = true;
-            state = wait(&self.work, state);
+            state = match deadline {
+                None => wait(&self.work, state),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        state.sleeping = false;
+                        return Taken::TimedOut;
+                    }
+                    let waited = self.work.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
@@ -135,8 +152,12 @@ mod tests {
     fn what_waits_is_taken_at_once_and_whoever_waits_for_it_is_woken() {
         let gate = Gate::new();
         let taken = |batch: Option<Batch<u64>>| batch.map(|Batch { free, writes }| (free, writes));
+        let all = |batch| match batch {
+            Taken::All(batch) => Some(batch),
+            Taken::TimedOut | Taken::Closed => None,
+        };
         thread::scope(|scope| {
-            let takes = scope.spawn(|| taken(gate.take(|_| true)));
+            let takes = scope.spawn(|| taken(all(gate.take(|_| true, None))));
             while !lock(&gate.state).sleeping {
                 thread::yield_now();
             }
@@ -146,6 +167,8 @@ mod tests {
         assert_eq!((gate.enter(2, false), gate.depth()), (None, 1), "not past the one under way");
         assert_eq!(taken(gate.take_now(|_| false)), Some((Vec::from([2]), Vec::new())));
         assert_eq!(taken(gate.take_now(|_| true)), None);
+        let over = gate.take(|_| true, Some(Instant::now()));
+        assert!(matches!(over, Taken::TimedOut) && !lock(&gate.state).sleeping);
         assert_eq!(gate.enter(3, false), Some(3));
     }
 
@@ -155,6 +178,7 @@ mod tests {
         assert_eq!(gate.enter(1, true), None);
         gate.close();
         assert_eq!((gate.enter(2, false), gate.depth()), (None, 0));
-        assert!(gate.take(|_| true).is_none() && gate.take_now(|_| true).is_none());
+        assert!(matches!(gate.take(|_| true, None), Taken::Closed));
+        assert!(gate.take_now(|_| true).is_none());
     }
 }

@@ -32,6 +32,7 @@
 //! | `declining.rs` | entries that are not taken while too many wait for it |
 //! | `paced.rs` | no faster than the disk can spare |
 //! | `compacting.rs` | when there is to be one, and the log begins at it |
+//! | `room.rs` | what is known of the room in the store, and what follows from it |
 //! | `mailbox.rs` | from one thread to another |
 //! | `sync.rs` | the locks below all that |
 //! | `log.rs` | lines for the application's log |
@@ -64,6 +65,7 @@ pub(super) mod paced;
 mod readable;
 pub(super) mod reception;
 mod restoring;
+pub(super) mod room;
 mod server_loop;
 pub(super) mod sync;
 pub(super) mod threads;

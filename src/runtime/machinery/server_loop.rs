@@ -17,6 +17,7 @@ use super::identity::Progress;
 use super::mailbox::{Mailbox, Queue, Taken};
 use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
+use super::room::RoomWatch;
 use super::watch::Watch;
 use crate::driver::{Driver, Owed};
 use crate::figure2::{
@@ -84,6 +85,7 @@ pub(super) struct ServerLoop<R> {
     pub(super) logged: Logged,
     /// Whether to append a blank after an election.
     pub(super) blanks: bool,
+    pub(super) room: Arc<RoomWatch>,
     pub(super) compacting: Compacting,
     /// With more bytes than this to apply, no more entries are taken.
     pub(super) max_backlog_bytes: u64,
@@ -193,6 +195,7 @@ impl<R> ServerLoop<R> {
         if proposals.iter().any(is_barrier) && !self.may_append_blanks() {
             proposals = refuse_barriers(proposals);
         }
+        proposals = self.refuse_without_room(proposals);
         if !proposals.is_empty() {
             let (payloads, waiters) = proposals.into_iter().unzip();
             self.step(Input::Propose { payloads }, waiters);

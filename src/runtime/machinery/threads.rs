@@ -17,6 +17,7 @@ use super::mailbox::Mailbox;
 use super::outbox::Outbox;
 use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
+use super::room::RoomWatch;
 use super::server_loop::Arrived;
 use super::sync::{Condvar, Mutex, lock, wait};
 use super::transfers::Transfers;
@@ -51,6 +52,7 @@ pub(in crate::runtime) struct Shared<R> {
     pub(in crate::runtime) noticeboard: Arc<Noticeboard>,
     pub(in crate::runtime) counters: Arc<Counters>,
     pub(in crate::runtime) identities: Arc<Identities>,
+    pub(super) room: Arc<RoomWatch>,
     /// The longest election timeout.
     pub(super) longest_election: Duration,
     /// Images on their way, where they travel.
@@ -200,6 +202,8 @@ impl<R> Shared<R> {
             log_bytes: counters.log_bytes.load(Ordering::Relaxed),
             digest_index: counters.digest_index.load(Ordering::Relaxed),
             digests_differ: counters.digests_differ.load(Ordering::Relaxed),
+            room: self.room.room(),
+            room_level: self.room.level(),
             image_being_written: counters.image_being_written.load(Ordering::Relaxed),
             image_failed: counters.image_failed.load(Ordering::Relaxed),
             images_written: counters.images_written.load(Ordering::Relaxed),

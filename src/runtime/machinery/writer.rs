@@ -11,8 +11,10 @@ use std::vec::Vec;
 use super::gate::Gate;
 use super::identity::{FLOOR, STOPPED, floor_note};
 use super::log;
+use super::mailbox::Taken;
 use super::outlets::{Gated, Note, Outlets};
 use super::reception::Identities;
+use super::room::{Looks, RoomWatch};
 use crate::driver::Batch;
 use crate::figure2::{Index, Record};
 use crate::runtime::metrics::Counters;
@@ -36,6 +38,8 @@ pub(super) struct Writer<S, R> {
     pub(super) floor: Index,
     /// How many batches were written.
     pub(super) batches: u64,
+    pub(super) room: Arc<RoomWatch>,
+    pub(super) looks: Looks,
 }
 
 /// The node ends: a write failed, or the server must not go on. What waited must not leave, ever.
@@ -50,10 +54,13 @@ impl<S: Storage, R> Writer<S, R> {
     /// # Errors
     /// When a write fails, or after a step that must be the last.
     pub(super) fn run(&mut self) -> Result<(), Failure<R>> {
-        while let Some(batch) = self.gate.take(Gated::writes) {
-            self.serve(batch)?;
+        loop {
+            match self.gate.take(Gated::writes, self.looks.next()) {
+                Taken::All(batch) => self.serve(batch)?,
+                Taken::TimedOut => self.look()?,
+                Taken::Closed => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Serves what waits, and returns.
@@ -81,6 +88,9 @@ impl<S: Storage, R> Writer<S, R> {
             });
         }
         self.release(writes);
+        if self.looks.is_due() {
+            self.look()?;
+        }
         match never.first().and_then(|gated| gated.stop.clone()) {
             Some(reason) => Err(Failure { reason: self.mark(reason), unreleased: never }),
             None => Ok(()),
@@ -109,6 +119,7 @@ impl<S: Storage, R> Writer<S, R> {
             return Ok(());
         }
         self.counters.synced(records.len(), start.elapsed());
+        self.looks.wrote(&records);
         self.show_term(&records);
         if let (Some(recorder), Some(last)) = (&self.recorder, batch.last()) {
             recorder.durable(last.held.step);

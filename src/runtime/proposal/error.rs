@@ -68,6 +68,18 @@ pub enum ProposeError {
         /// The limit.
         limit: u64,
     },
+    /// The disk of this node, which leads, is all but full. The command is in no log. The node
+    /// compacts its log, and takes commands again once there is room.
+    #[error(
+        "not proposed: the disk of this node is full ({free} bytes are free, and it takes no \
+         commands below {limit}); make room there, or try later"
+    )]
+    StoreFull {
+        /// How many bytes were free, beside the reserve.
+        free: u64,
+        /// The limit: [`NodeBuilder::full_below`](crate::runtime::NodeBuilder::full_below).
+        limit: u64,
+    },
     /// The command is larger than the node takes. It is in no log.
     #[error("not proposed: a command of {bytes} bytes, where {limit} are allowed")]
     TooLarge {
@@ -107,6 +119,7 @@ impl ProposeError {
             | ProposeError::Stopped(_)
             | ProposeError::Busy { .. }
             | ProposeError::Backlog { .. }
+            | ProposeError::StoreFull { .. }
             | ProposeError::Outdated
             | ProposeError::TooLarge { .. } => false,
         }

@@ -73,12 +73,36 @@ pub trait Storage: Send + 'static {
         None
     }
 
+    /// How much room is left; none if the storage cannot tell, or cannot fill up. Asked before the
+    /// first [`append`](Storage::append), and then some times a second, so it should be quick.
+    fn room(&mut self) -> Option<Room> {
+        None
+    }
+
+    /// Gives back what is held and not needed any more, as room is scarce: entries before the
+    /// base, for one. May take a while. Called when nothing is appended that is not synced.
+    ///
+    /// # Errors
+    /// When the storage cannot be written.
+    fn make_room(&mut self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// Whether [`append`](Storage::append) and [`sync`](Storage::sync) can keep their caller
     /// waiting, as every disk does. If not, the node calls them on the thread that runs the
     /// server, which saves two changes of threads for each command.
     fn may_block(&self) -> bool {
         true
     }
+}
+
+/// How much can still be written to a storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// How many bytes, the reserve left alone.
+    pub free: u64,
+    /// How many bytes are kept for when nothing else is left: to compact the log, and to start.
+    pub reserve: u64,
 }
 
 /// What a node keeps beside the records of its server, by name: who it is, whom it has met.
@@ -111,6 +135,14 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
 
     fn images(&self) -> Option<Arc<dyn Images>> {
         (**self).images()
+    }
+
+    fn room(&mut self) -> Option<Room> {
+        (**self).room()
+    }
+
+    fn make_room(&mut self) -> Result<(), StorageError> {
+        (**self).make_room()
     }
 
     fn may_block(&self) -> bool {
@@ -186,6 +218,21 @@ pub enum StorageError {
         /// The newest layout that this version reads.
         newest: u32,
     },
+    /// The disk is full, and the reserve of the store, if it had one, is used up.
+    #[error(
+        "cannot {action} {}: the disk is full. Nothing that was acknowledged is lost. Make room \
+         where the store is, a few times the last image of its state machine, then start the \
+         node again (docs/operations.md)",
+        path.display()
+    )]
+    Full {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
     /// The operating system, or the store underneath, refused.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -202,8 +249,23 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// What the operating system refused.
+    #[cfg(feature = "disk")]
+    fn refused(action: &'static str, path: PathBuf, source: io::Error) -> Self {
+        match is_full(&source) {
+            true => StorageError::Full { action, path, source },
+            false => StorageError::Io { action, path, source },
+        }
+    }
+
     /// An error that is none of the others.
     pub fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         StorageError::Other(error.into())
     }
+}
+
+/// Whether there was no place for what was to be written.
+#[cfg(feature = "disk")]
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -8,8 +8,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
+use super::reserve::Reserve;
 use crate::figure2::Base;
 use crate::runtime::storage::StorageError;
 use crate::runtime::storage::images::{
@@ -23,6 +25,7 @@ const DIRECTORY: &str = "images";
 #[derive(Debug)]
 pub(super) struct DiskImages {
     directory: PathBuf,
+    reserve: Arc<Reserve>,
 }
 
 fn suffix(stage: ImageStage) -> &'static str {
@@ -35,7 +38,7 @@ fn suffix(stage: ImageStage) -> &'static str {
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StorageError {
     let path = path.to_path_buf();
-    move |source| StorageError::Io { action, path, source }
+    move |source| StorageError::refused(action, path, source)
 }
 
 impl DiskImages {
@@ -44,11 +47,13 @@ impl DiskImages {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn open(node: &Path) -> Result<DiskImages, StorageError> {
-        let images = DiskImages { directory: node.join(DIRECTORY) };
-        for StoredImage { name, stage, bytes: _ } in images.list()? {
-            if stage == ImageStage::Written {
-                images.remove(name, stage)?;
+    pub(super) fn open(node: &Path, reserve: Arc<Reserve>) -> Result<DiskImages, StorageError> {
+        let images = DiskImages { directory: node.join(DIRECTORY), reserve };
+        for StoredImage { name, stage, bytes } in images.list()? {
+            match stage {
+                ImageStage::Written => images.remove(name, stage)?,
+                ImageStage::Received => {}
+                ImageStage::Finished => images.reserve.image_has(bytes),
             }
         }
         Ok(images)
@@ -63,7 +68,7 @@ impl DiskImages {
         if self.directory.is_dir() {
             return Ok(());
         }
-        let made = fs::create_dir_all(&self.directory);
+        let made = self.reserve.sparing(|| fs::create_dir_all(&self.directory));
         made.map_err(io("create the directory", &self.directory))?;
         self.directory.parent().map_or(Ok(()), sync_directory)
     }
@@ -76,8 +81,10 @@ impl DiskImages {
         action: &'static str,
     ) -> Result<Box<dyn UnfinishedImage>, StorageError> {
         let path = self.path(name, stage);
-        let opened = OpenFile::open(path, options, action)?;
-        Ok(Box::new(Unfinished { opened, finished: self.path(name, ImageStage::Finished) }))
+        let opened = self.reserve.sparing(|| open_file(&path, options));
+        let opened = OpenFile::of(opened.map_err(io(action, &path))?, path);
+        let (finished, reserve) = (self.path(name, ImageStage::Finished), self.reserve.clone());
+        Ok(Box::new(Unfinished { opened, finished, reserve }))
     }
 }
 
@@ -145,7 +152,8 @@ impl Images for DiskImages {
 
     fn open(&self, name: ImageName) -> Result<Box<dyn ImageFile>, StorageError> {
         let path = self.path(name, ImageStage::Finished);
-        Ok(Box::new(OpenFile::open(path, OpenOptions::new().read(true), "open the image")?))
+        let opened = open_file(&path, OpenOptions::new().read(true));
+        Ok(Box::new(OpenFile::of(opened.map_err(io("open the image", &path))?, path)))
     }
 
     fn remove(&self, name: ImageName, stage: ImageStage) -> Result<(), StorageError> {
@@ -168,18 +176,16 @@ struct OpenFile {
     position: u64,
 }
 
+/// A file, and how many bytes it has.
+fn open_file(path: &Path, options: &OpenOptions) -> io::Result<(File, u64)> {
+    let file = options.open(path)?;
+    let bytes = file.metadata()?.len();
+    Ok((file, bytes))
+}
+
 impl OpenFile {
-    fn open(
-        path: PathBuf,
-        options: &OpenOptions,
-        action: &'static str,
-    ) -> Result<OpenFile, StorageError> {
-        let opened = options.open(&path).and_then(|file| {
-            let bytes = file.metadata()?.len();
-            Ok((file, bytes))
-        });
-        let (file, bytes) = opened.map_err(io(action, &path))?;
-        Ok(OpenFile { file, path, bytes, position: 0 })
+    fn of((file, bytes): (File, u64), path: PathBuf) -> OpenFile {
+        OpenFile { file, path, bytes, position: 0 }
     }
 
     fn go_to(&mut self, position: u64) -> io::Result<()> {
@@ -209,7 +215,11 @@ impl OpenFile {
 
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.go_to(self.bytes)?;
-        self.file.write_all(bytes)?;
+        if let Err(error) = self.file.write_all(bytes) {
+            // How much of it was written, nobody knows.
+            self.position = u64::MAX;
+            return Err(error);
+        }
         self.bytes += bytes.len() as u64;
         self.position = self.bytes;
         Ok(())
@@ -234,6 +244,7 @@ impl ImageFile for OpenFile {
 struct Unfinished {
     opened: OpenFile,
     finished: PathBuf,
+    reserve: Arc<Reserve>,
 }
 
 impl ImageFile for Unfinished {
@@ -252,7 +263,7 @@ impl ImageFile for Unfinished {
 
 impl UnfinishedImage for Unfinished {
     fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        let added = self.opened.add(bytes);
+        let added = self.reserve.sparing(|| self.opened.add(bytes));
         added.map_err(io("write the image", &self.opened.path))
     }
 
@@ -269,10 +280,13 @@ impl UnfinishedImage for Unfinished {
     }
 
     fn finish(self: Box<Self>) -> Result<(), StorageError> {
-        let Unfinished { opened: OpenFile { file, path, bytes: _, position: _ }, finished } = *self;
+        let Unfinished { opened, finished, reserve } = *self;
+        let OpenFile { file, path, bytes, position: _ } = opened;
         file.sync_all().map_err(io("sync the image", &path))?;
         drop(file);
-        fs::rename(&path, &finished).map_err(io("rename the image", &path))?;
+        let renamed = reserve.sparing(|| fs::rename(&path, &finished));
+        renamed.map_err(io("rename the image", &path))?;
+        reserve.image_has(bytes);
         finished.parent().map_or(Ok(()), sync_directory)
     }
 }
@@ -284,6 +298,10 @@ mod tests {
 
     fn name(number: u64) -> ImageName {
         ImageName { base: Base { last_index: 12, last_term: 3 }, number }
+    }
+
+    fn opened(node: &Path) -> DiskImages {
+        DiskImages::open(node, Arc::new(Reserve::open(node))).unwrap()
     }
 
     #[test]
@@ -308,7 +326,7 @@ mod tests {
     #[test]
     fn what_a_crash_left_half_written_goes_and_what_was_received_stays() {
         let directory = tempfile::tempdir().unwrap();
-        let images = DiskImages::open(directory.path()).unwrap();
+        let images = opened(directory.path());
         assert!(!directory.path().join(DIRECTORY).exists(), "nothing is made before it is needed");
         let begun = |number, stage| {
             let mut file = images.create(name(number), stage).unwrap();
@@ -322,7 +340,7 @@ mod tests {
         fs::write(&other, "somebody's").unwrap();
         assert_eq!(images.list().unwrap().len(), 3);
 
-        let images = DiskImages::open(directory.path()).unwrap();
+        let images = opened(directory.path());
         let found = images.list().unwrap();
         let found: Vec<_> = found.iter().map(|image| (image.name.number, image.stage)).collect();
         assert_eq!(found, [(2, ImageStage::Received), (3, ImageStage::Finished)]);
@@ -333,7 +351,8 @@ mod tests {
     fn an_error_names_the_file_and_what_was_tried() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(DIRECTORY), "a file in its place").unwrap();
-        let images = DiskImages { directory: directory.path().join(DIRECTORY) };
+        let images = opened(Path::new("/nowhere"));
+        let images = DiskImages { directory: directory.path().join(DIRECTORY), ..images };
         let Err(error) = images.create(name(1), ImageStage::Written) else { panic!("created") };
         assert!(error.to_string().contains("cannot create the directory"), "{error}");
         let Err(error) = images.open(name(1)) else { panic!("opened") };

@@ -19,15 +19,17 @@ use redb::{Database, ReadableDatabase, StorageBackend, WriteTransaction};
 
 use self::images::DiskImages;
 use self::records::Extent;
+use self::reserve::{Reserve, Sparing};
 use self::roots::End;
 use self::trouble::Trouble;
-use super::{Images, Notes, STOPPED, Storage, StorageError};
+use super::{Images, Notes, Room, STOPPED, Storage, StorageError};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::machinery::log;
 
 mod images;
 mod layout;
 mod records;
+mod reserve;
 mod roots;
 mod stored;
 mod trouble;
@@ -53,6 +55,7 @@ pub struct DiskStorage {
     /// How the entries stand in the file, those of the open transaction included.
     extent: Extent,
     images: Option<Arc<DiskImages>>,
+    reserve: Option<Arc<Reserve>>,
 }
 
 impl fmt::Debug for DiskStorage {
@@ -71,12 +74,14 @@ impl DiskStorage {
         let directory = directory.as_ref();
         let io = |action| {
             let path = directory.to_path_buf();
-            move |source: io::Error| StorageError::Io { action, path, source }
+            move |source: io::Error| StorageError::refused(action, path, source)
         };
         fs::create_dir_all(directory).map_err(io("create the directory"))?;
-        let file = directory.join(FILE);
-        let mut storage = DiskStorage::with(file.clone(), || open_file(&file, true))?;
-        storage.images = Some(Arc::new(DiskImages::open(directory)?));
+        let (file, reserve) = (directory.join(FILE), Arc::new(Reserve::open(directory)));
+        let open = || open_file(&file, true, &reserve);
+        let mut storage = DiskStorage::with(file.clone(), open)?;
+        storage.images = Some(Arc::new(DiskImages::open(directory, reserve.clone())?));
+        storage.reserve = Some(reserve);
         // A new file survives a crash once its directory does.
         let sync = |path: &Path| File::open(path).and_then(|directory| directory.sync_all());
         sync(directory).map_err(io("sync the directory"))?;
@@ -84,6 +89,17 @@ impl DiskStorage {
             sync(parent).map_err(io("sync the parent of"))?;
         }
         Ok(storage)
+    }
+
+    /// How many bytes of the disk are kept beside those of the last image (8 MiB otherwise), for
+    /// when nothing else is left: with them a node compacts its log, and starts, on a disk that is
+    /// full. They are taken when a node runs, and only if as many are left; 0 is none at all.
+    #[must_use]
+    pub fn reserve(self, bytes: u64) -> DiskStorage {
+        if let Some(reserve) = &self.reserve {
+            reserve.is_to_have(bytes);
+        }
+        self
     }
 
     /// Removes the mark of a node that had stopped for good, and returns the reason that it
@@ -94,8 +110,10 @@ impl DiskStorage {
     /// When there is no store in `directory`, when a node has it open, when it is damaged, or
     /// when the system refuses.
     pub fn clear_stopped(directory: impl AsRef<Path>) -> Result<Option<String>, StorageError> {
-        let file = directory.as_ref().join(FILE);
-        let mut storage = DiskStorage::with(file.clone(), || open_file(&file, false))?;
+        let directory = directory.as_ref();
+        let (file, reserve) = (directory.join(FILE), Arc::new(Reserve::open(directory)));
+        let open = || open_file(&file, false, &reserve);
+        let mut storage = DiskStorage::with(file.clone(), open)?;
         let reason = match storage.notes()?.get(STOPPED) {
             Some(reason) => String::from_utf8_lossy(reason).to_string(),
             None => return Ok(None),
@@ -124,7 +142,14 @@ impl DiskStorage {
         if migrated {
             log::info!(file = %file.display(), "brought to the layout of this version");
         }
-        Ok(DiskStorage { transaction: None, store, file, extent: Extent::default(), images: None })
+        Ok(DiskStorage {
+            transaction: None,
+            store,
+            file,
+            extent: Extent::default(),
+            images: None,
+            reserve: None,
+        })
     }
 
     /// Does something in the open transaction, which is begun if there is none. After an error
@@ -142,15 +167,34 @@ impl DiskStorage {
         Ok(())
     }
 
+    /// Removes all dead runs, and moves what is live to the front of the file, which is cut
+    /// behind it: an image cannot use the free pages of the store, and a disk that is full has no
+    /// others.
+    fn bury_and_shrink(&mut self) -> Result<(), Trouble> {
+        while self.extent.has_dead {
+            self.within(records::bury)?;
+            if let Some(transaction) = self.transaction.take() {
+                transaction.commit()?;
+            }
+        }
+        self.store.compact()?;
+        Ok(())
+    }
+
     fn read(&self) -> Result<(Persistent, Extent), Trouble> {
         layout::read(&self.store.begin_read()?)
     }
 }
 
 /// Opens the file, which may have to be there.
-fn open_file(path: &Path, create: bool) -> Result<FileBackend, Trouble> {
-    let file = OpenOptions::new().read(true).write(true).create(create).open(path);
-    Ok(FileBackend::new(file.map_err(redb::StorageError::from)?)?)
+fn open_file(
+    path: &Path,
+    create: bool,
+    reserve: &Arc<Reserve>,
+) -> Result<Sparing<FileBackend>, Trouble> {
+    let open = || OpenOptions::new().read(true).write(true).create(create).open(path);
+    let file = reserve.sparing(open).map_err(redb::StorageError::from)?;
+    Ok(Sparing { backend: FileBackend::new(file)?, reserve: reserve.clone() })
 }
 
 /// Says how the file was left, if not in order.
@@ -213,6 +257,14 @@ impl Storage for DiskStorage {
 
     fn images(&self) -> Option<Arc<dyn Images>> {
         self.images.clone().map(|images| images as Arc<dyn Images>)
+    }
+
+    fn room(&mut self) -> Option<Room> {
+        self.reserve.as_ref()?.look()
+    }
+
+    fn make_room(&mut self) -> Result<(), StorageError> {
+        self.bury_and_shrink().map_err(|trouble| trouble.at("shrink", &self.file))
     }
 
     fn note(&mut self, name: &str, value: &[u8]) -> Result<(), StorageError> {

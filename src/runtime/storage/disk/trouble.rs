@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::string::{String, ToString};
 
-use redb::{CommitError, DatabaseError, TableError, TransactionError};
+use redb::{CommitError, CompactionError, DatabaseError, TableError, TransactionError};
 
 use crate::runtime::storage::StorageError;
 
@@ -69,7 +69,7 @@ fn explain(action: &'static str, file: &Path, error: redb::Error) -> StorageErro
         | redb::Error::TableTypeMismatch { .. }
         | redb::Error::TableIsMultimap(_)
         | redb::Error::TypeDefinitionChanged { .. } => damaged("its tables", error.to_string()),
-        redb::Error::Io(source) => StorageError::Io { action, path: file.into(), source },
+        redb::Error::Io(source) => StorageError::refused(action, file.into(), source),
         other => StorageError::Io { action, path: file.into(), source: io::Error::other(other) },
     }
 }
@@ -100,6 +100,12 @@ impl From<TransactionError> for Trouble {
 
 impl From<CommitError> for Trouble {
     fn from(error: CommitError) -> Self {
+        Trouble::Store(error.into())
+    }
+}
+
+impl From<CompactionError> for Trouble {
+    fn from(error: CompactionError) -> Self {
         Trouble::Store(error.into())
     }
 }

@@ -1,0 +1,238 @@
+//! What the threads of a node know of the room in its store, and what follows from it.
+//!
+//! The disk thread looks; the server loop refuses commands, and compacts early.
+
+use crate::runtime::std;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+use super::log;
+use super::server_loop::ServerLoop;
+use super::sync::{Mutex, lock};
+use super::writer::{Failure, Writer};
+use crate::driver::{RoomLevel, RoomLimits, weight};
+use crate::figure2::{Payload, Record};
+use crate::runtime::proposal::{ProposeError, Waiter};
+use crate::runtime::stopped::StopReason;
+use crate::runtime::storage::{Room, Storage};
+
+/// How large a log is at most, in bytes, from which it does not take long to give back what is
+/// not needed: what is live is moved together, some 300 MiB a second.
+const SMALL_LOG: u64 = 64 * 1024 * 1024;
+
+/// What a compaction takes beside the bytes of an image.
+const BESIDE_IMAGE: u64 = 4 * 1024 * 1024;
+
+/// The room in the store of one node, as it was last seen.
+#[derive(Debug, Default)]
+pub(in crate::runtime) struct RoomWatch {
+    limits: RoomLimits,
+    seen: Mutex<Seen>,
+}
+
+/// None where the storage cannot tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    room: Option<Room>,
+    level: RoomLevel,
+}
+
+/// When the disk thread looks how much room there is: the system is asked some times a second.
+#[derive(Debug)]
+pub(super) struct Looks {
+    /// None where the storage cannot tell.
+    last: Option<Instant>,
+    /// The bytes that were written since.
+    written: u64,
+    /// Whether the log has come to begin later since.
+    compacted: bool,
+}
+
+/// After which time it is asked again, and after how many bytes in any case.
+const LOOK: Duration = Duration::from_millis(250);
+const LOOK_BYTES: u64 = 1024 * 1024;
+
+impl Looks {
+    /// The storage was asked now, and could tell or not.
+    pub(super) fn new(can_tell: bool) -> Looks {
+        Looks { last: can_tell.then(Instant::now), written: 0, compacted: false }
+    }
+
+    /// When to look if nothing is written.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.last.map(|last| last + LOOK)
+    }
+
+    pub(super) fn wrote(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Append { entries } => {
+                    self.written += entries.iter().map(weight).sum::<u64>();
+                }
+                Record::Base(_) => self.compacted = true,
+                Record::Ballot { .. } | Record::Truncate { .. } => {}
+            }
+        }
+    }
+
+    /// Whether it is time.
+    pub(super) fn is_due(&self) -> bool {
+        self.last.is_some_and(|last| {
+            self.compacted || self.written >= LOOK_BYTES || last.elapsed() >= LOOK
+        })
+    }
+
+    /// It was looked; whether the log has come to begin later since the last time.
+    pub(super) fn looked(&mut self) -> bool {
+        let Looks { compacted, .. } = *self;
+        *self = Looks::new(true);
+        compacted
+    }
+}
+
+impl RoomWatch {
+    pub(super) fn new(limits: RoomLimits) -> RoomWatch {
+        RoomWatch { limits, seen: Mutex::default() }
+    }
+
+    /// There is so much room. Logs what has changed; whether there is less than before, by a
+    /// level.
+    pub(super) fn saw(&self, room: Room) -> bool {
+        let mut seen = lock(&self.seen);
+        let before = seen.level;
+        let level = self.limits.level(before, room.free);
+        *seen = Seen { room: Some(room), level };
+        drop(seen);
+        let (Room { free, reserve }, RoomLimits { scarce, full }) = (room, self.limits);
+        match level {
+            RoomLevel::Plenty if before == level => {}
+            RoomLevel::Plenty => log::info!(free, "there is room again where the store is"),
+            RoomLevel::Scarce if before == level => {}
+            RoomLevel::Scarce if before == RoomLevel::Full => {
+                log::warn!(free, scarce, "room is scarce, but commands are taken again");
+            }
+            RoomLevel::Scarce => log::warn!(
+                free,
+                scarce,
+                full,
+                "room is scarce where the store is: the log is compacted early. Make room"
+            ),
+            RoomLevel::Full if before == level => {}
+            RoomLevel::Full => log::error!(
+                free,
+                full,
+                reserve,
+                "the store is full: commands are refused until there is room. Make room"
+            ),
+        }
+        level > before
+    }
+
+    pub(in crate::runtime) fn level(&self) -> RoomLevel {
+        lock(&self.seen).level
+    }
+
+    pub(in crate::runtime) fn room(&self) -> Option<Room> {
+        lock(&self.seen).room
+    }
+
+    /// What may enter the log of a node whose last image has so many bytes.
+    fn admits(&self, image_bytes: impl FnOnce() -> u64) -> Admits {
+        let Seen { room, level } = *lock(&self.seen);
+        match room.filter(|_| level == RoomLevel::Full) {
+            None => Admits::All,
+            Some(Room { free, reserve }) => {
+                let needed = image_bytes().saturating_add(BESIDE_IMAGE);
+                match free.saturating_add(reserve) >= needed {
+                    true => Admits::Little { free },
+                    false => Admits::Nothing { free },
+                }
+            }
+        }
+    }
+}
+
+impl<S: Storage, R> Writer<S, R> {
+    /// Looks how much room there is. Where there is little, the store gives back what it can: once
+    /// the log has come to begin later, and as there gets to be less, if that is soon done. What
+    /// waits for the disk waits meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot.
+    pub(super) fn look(&mut self) -> Result<(), Failure<R>> {
+        let compacted = self.looks.looked();
+        let Some(room) = self.storage.room() else { return Ok(()) };
+        let lacking = self.room.saw(room);
+        let small = self.counters.log_bytes.load(Ordering::Relaxed) <= SMALL_LOG;
+        let little = self.room.level() != RoomLevel::Plenty;
+        if (compacted && little) || (lacking && small) {
+            self.make_room(room)?;
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self, before: Room) -> Result<(), Failure<R>> {
+        let start = Instant::now();
+        self.gate.write_begins();
+        let made = self.storage.make_room();
+        self.gate.write_ends();
+        if let Err(error) = made {
+            let reason = StopReason::Storage(Arc::new(error));
+            return Err(Failure { reason, unreleased: Vec::new() });
+        }
+        if let Some(after) = self.storage.room() {
+            log::info!(before = before.free, after = after.free, took = ?start.elapsed(), "made room");
+            self.room.saw(after);
+        }
+        Ok(())
+    }
+}
+
+/// What may enter the log.
+enum Admits {
+    All,
+    /// What takes next to no room, and what a leader has accepted: it may have to be committed
+    /// before anything can be compacted.
+    Little {
+        free: u64,
+    },
+    /// What is left on the disk, the reserve included, is what it takes to compact the log.
+    Nothing {
+        free: u64,
+    },
+}
+
+/// What was proposed, and who waits for it.
+type Proposals<R> = Vec<(Payload, Waiter<R>)>;
+
+impl<R> ServerLoop<R> {
+    fn admits(&self) -> Admits {
+        self.room.admits(|| self.counters.image().map_or(0, |image| image.bytes))
+    }
+
+    /// Whether there is no room for entries of a leader.
+    pub(super) fn has_no_room(&self) -> bool {
+        matches!(self.admits(), Admits::Nothing { .. })
+    }
+
+    /// Fails what was proposed and has no room, if this server leads; the rest.
+    pub(super) fn refuse_without_room(&self, proposals: Proposals<R>) -> Proposals<R> {
+        let (free, small) = match self.admits() {
+            Admits::Little { free } => (free, true),
+            Admits::Nothing { free } => (free, false),
+            Admits::All => return proposals,
+        };
+        if !self.server().is_leader() {
+            return proposals;
+        }
+        let fits = |(_, waiter): &(Payload, Waiter<R>)| small && waiter.is_small();
+        let (fit, others): (Vec<_>, Vec<_>) = proposals.into_iter().partition(fits);
+        for (_, waiter) in others {
+            waiter.fail(ProposeError::StoreFull { free, limit: self.room.limits.full });
+        }
+        fit
+    }
+}

@@ -1,0 +1,206 @@
+//! A part of the disk that is kept for when nothing else is left: a file of real blocks beside
+//! the store, which is cut to nothing the moment that a write finds the disk full.
+//!
+//! What it is for: to compact the log, which takes an image about as large as the last one and a
+//! record in the store; and to start, where the store recovers, and counts the start. So it has
+//! the bytes of the largest image, and [`ROOM`] more: the store writes new pages rather than over
+//! old ones, some hundred kilobytes for a record, and up to a few megabytes as dead entries go.
+
+use crate::runtime::std;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fs4::FileExt;
+use redb::{BackendError, StorageBackend};
+
+use crate::runtime::machinery::log;
+use crate::runtime::machinery::sync::{Mutex, lock};
+use crate::runtime::storage::{Room, is_full};
+
+/// How many bytes the reserve has beside those of an image, unless somebody says otherwise.
+pub(super) const ROOM: u64 = 8 * 1024 * 1024;
+
+/// The file, in the directory of a node.
+const FILE: &str = "reserve";
+
+/// The reserve of one node, for all who write to its directory.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    directory: PathBuf,
+    /// How many bytes it is to have beside those of an image; 0 is no reserve.
+    beside_image: AtomicU64,
+    /// The bytes of the largest image.
+    image: AtomicU64,
+    /// How often it was given up.
+    given_up: AtomicU64,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: Option<File>,
+    bytes: u64,
+    /// Whether it was said that it cannot be had here.
+    impossible: bool,
+}
+
+impl Reserve {
+    /// The reserve in the directory of a node, as it is: nothing is made or changed.
+    pub(super) fn open(directory: &Path) -> Reserve {
+        let file = OpenOptions::new().write(true).open(directory.join(FILE)).ok();
+        let bytes = file.as_ref().and_then(|file| file.allocated_size().ok()).unwrap_or(0);
+        Reserve {
+            directory: directory.to_path_buf(),
+            beside_image: AtomicU64::new(ROOM),
+            image: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+            held: Mutex::new(Held { file, bytes, impossible: false }),
+        }
+    }
+
+    /// How many bytes it is to have beside those of an image.
+    pub(super) fn is_to_have(&self, bytes: u64) {
+        self.beside_image.store(bytes, Ordering::Relaxed);
+    }
+
+    /// There is an image of so many bytes.
+    pub(super) fn image_has(&self, bytes: u64) {
+        self.image.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Writes, and once more if the disk is full and the reserve can be given up. `write` must
+    /// begin anew.
+    pub(super) fn sparing<T>(&self, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let before = self.given_up.load(Ordering::Acquire);
+        match write() {
+            Err(error) if is_full(&error) && self.give_up(before) => write(),
+            written => written,
+        }
+    }
+
+    /// Whether it was given up since, or is now.
+    fn give_up(&self, before: u64) -> bool {
+        let mut held = lock(&self.held);
+        if self.given_up.load(Ordering::Acquire) != before {
+            return true;
+        }
+        let Some(file) = held.file.as_ref().filter(|_| held.bytes > 0) else { return false };
+        // Some file systems give blocks back only with the next sync.
+        if let Err(error) = file.set_len(0).and_then(|()| file.sync_all()) {
+            log::error!(%error, "the reserve of the store cannot be given up");
+            return false;
+        }
+        let bytes = held.bytes;
+        held.bytes = 0;
+        self.given_up.fetch_add(1, Ordering::Release);
+        log::error!(
+            directory = %self.directory.display(),
+            bytes,
+            "the disk is full: the reserve of the store is given up. Make room"
+        );
+        true
+    }
+
+    /// How much room there is. The reserve is taken, or taken again, if as much is left beside it.
+    pub(super) fn look(&self) -> Option<Room> {
+        let mut held = lock(&self.held);
+        let available = fs4::available_space(&self.directory).ok()?;
+        let wanted = match self.beside_image.load(Ordering::Relaxed) {
+            0 => 0,
+            _ if held.impossible => 0,
+            bytes => bytes.saturating_add(self.image.load(Ordering::Relaxed)),
+        };
+        let all = available.saturating_add(held.bytes);
+        if held.bytes > wanted || (held.bytes < wanted && all >= wanted.saturating_mul(2)) {
+            self.resize(&mut held, wanted);
+        }
+        let reserve = if held.impossible { 0 } else { all.min(wanted) };
+        Some(Room { free: all - reserve, reserve })
+    }
+
+    fn resize(&self, held: &mut Held, bytes: u64) {
+        let resized = match &held.file {
+            Some(file) => resize(file, held.bytes, bytes),
+            None => {
+                let path = self.directory.join(FILE);
+                let made = OpenOptions::new().write(true).create(true).truncate(true).open(path);
+                made.and_then(|file| {
+                    let file = held.file.insert(file);
+                    resize(file, 0, bytes)
+                })
+            }
+        };
+        match resized {
+            Ok(()) => held.bytes = bytes,
+            Err(error) => {
+                // A part of it is of use, too; and without one, all else goes on.
+                let part = held.file.as_ref().and_then(|file| file.allocated_size().ok());
+                held.bytes = part.unwrap_or(0);
+                if !is_full(&error) {
+                    held.impossible = true;
+                    log::warn!(
+                        %error,
+                        "no reserve can be kept beside the store: a start on a full disk may fail"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Makes the file one of so many bytes, with real blocks.
+fn resize(file: &File, from: u64, to: u64) -> io::Result<()> {
+    if to < from {
+        file.set_len(to)?;
+    } else {
+        file.allocate(to)?;
+    }
+    file.sync_all()
+}
+
+/// The file of the store, which uses the reserve when the disk is full.
+#[derive(Debug)]
+pub(super) struct Sparing<B> {
+    pub(super) backend: B,
+    pub(super) reserve: Arc<Reserve>,
+}
+
+impl<B: StorageBackend> StorageBackend for Sparing<B> {
+    fn len(&self) -> io::Result<u64> {
+        self.backend.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.backend.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.reserve.sparing(|| self.backend.set_len(length))
+    }
+
+    /// Never tried again: after a sync that failed, nobody knows what is on the disk.
+    fn sync_data(&self) -> io::Result<()> {
+        self.backend.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.reserve.sparing(|| self.backend.write(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.backend.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.backend.try_lock_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.backend.unlock_range(start, end)
+    }
+}
