@@ -18,14 +18,14 @@ finish() {
 }
 trap finish EXIT
 
-# disk PLACE: mounts a disk of 128 MiB there, by the means in $means.
+# disk PLACE: mounts a disk of 96 MiB there, by the means in $means.
 disk() {
     mkdir -p "$1"
     case $means in
     ext4)
-        truncate -s 128M "$1.disk" && mkfs.ext4 -q -m 0 "$1.disk" && mount -o loop "$1.disk" "$1"
+        truncate -s 96M "$1.disk" && mkfs.ext4 -q -m 0 "$1.disk" && mount -o loop "$1.disk" "$1"
         ;;
-    tmpfs) mount -t tmpfs -o size=128m tmpfs "$1" ;;
+    tmpfs) mount -t tmpfs -o size=96m tmpfs "$1" ;;
     esac && mounted+=("$1")
 }
 for means in ${KV_DISK:-ext4 tmpfs} none; do
@@ -37,7 +37,7 @@ if [ "$means" = none ]; then
 fi
 disk "$directory/2"
 disk "$directory/3"
-echo "three disks of 128 MiB: $means"
+echo "three disks of 96 MiB: $means"
 
 command -v python3 >/dev/null || { apt-get update -qq && apt-get install -y -qq python3; }
 [ $# -gt 0 ] || cargo build --release --locked --bin kv

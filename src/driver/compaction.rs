@@ -178,15 +178,16 @@ impl Compactor {
         begins
     }
 
-    /// Whether an image is worth while before it is due, as there is little room. Failures do not
+    /// Whether an image is worth while before it is due, as there is little room, of a state machine
+    /// that has yet to apply so many bytes of what was [given](Self::applied) to it. Failures do not
     /// count here.
-    pub fn is_due_early(&self, level: RoomLevel) -> bool {
+    pub fn is_due_early(&self, level: RoomLevel, backlog: u64) -> bool {
         let part = match level {
             RoomLevel::Plenty => return false,
             RoomLevel::Scarce => SCARCE,
             RoomLevel::Full => FULL,
         };
-        let since = self.applied.bytes - self.image.bytes;
+        let since = (self.applied.bytes - self.image.bytes).saturating_sub(backlog);
         self.policy.automatic && self.pending.is_none() && since >= (self.due() / part).max(1)
     }
 
@@ -316,16 +317,19 @@ mod tests {
         let due: u64 = 200;
         for applied in 1..=due {
             compactor.applied(7 + applied, 1);
-            let early = [RoomLevel::Scarce, RoomLevel::Full].map(|at| compactor.is_due_early(at));
+            let early =
+                [RoomLevel::Scarce, RoomLevel::Full].map(|at| compactor.is_due_early(at, 0));
             assert_eq!(early, [applied >= due / 4, applied >= due / 16], "{applied} bytes");
         }
-        assert!(!compactor.is_due_early(RoomLevel::Plenty));
+        assert!(!compactor.is_due_early(RoomLevel::Plenty, 0));
+        let backlog = [150, 151].map(|bytes| compactor.is_due_early(RoomLevel::Scarce, bytes));
+        assert_eq!(backlog, [true, false], "what an image would not hold does not count");
         assert!(compactor.begin(true));
         compactor.written(8, 1, 20);
-        assert!(!compactor.is_due_early(RoomLevel::Full), "the last one is not the base yet");
+        assert!(!compactor.is_due_early(RoomLevel::Full, 0), "the last one is not the base yet");
         let mut by_hand = Compactor::new(Compaction::by_hand(), Base::default(), 0);
         by_hand.applied(1, 1 << 40);
-        assert!(!by_hand.is_due_early(RoomLevel::Full));
+        assert!(!by_hand.is_due_early(RoomLevel::Full, 0));
     }
 
     #[test]

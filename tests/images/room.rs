@@ -15,8 +15,10 @@ use super::ledger::Ledger;
 use super::log::log;
 use super::{builder, start};
 
+const MIB: u64 = 1 << 20;
+
 /// Enough for a compaction, beside what is free.
-const RESERVE: u64 = 8 << 20;
+const RESERVE: u64 = 8 * MIB;
 
 /// The room in a storage, as a test tells it. Clones are the same.
 #[derive(Clone, Default)]
@@ -92,30 +94,30 @@ impl Storage for Filling {
 }
 
 fn limited() -> NodeBuilder {
-    builder().scarce_below(1000).full_below(100)
+    builder().scarce_below(1000 * MIB).full_below(100 * MIB)
 }
 
 #[test]
 fn commands_are_refused_below_a_limit_and_taken_again_a_quarter_above() {
-    let (log, told) = (log(), Told::new(2000));
+    let (log, told) = (log(), Told::new(2000 * MIB));
     let node = start(limited(), filling(&told), &Ledger::default()).unwrap();
     node.wait_for_leader(LONG).unwrap();
     let propose = || node.propose(b"x".as_slice()).wait();
     assert!(propose().is_ok());
 
-    assert_eq!(told.is_seen(&node, 97, RESERVE), RoomLevel::Full);
+    assert_eq!(told.is_seen(&node, 97 * MIB, RESERVE), RoomLevel::Full);
     let refused = propose().unwrap_err();
     assert!(
-        matches!(refused, ProposeError::StoreFull { free: 97, limit: 100 }),
-        "{refused}, for the node has {:?}",
-        node.metrics().unwrap().room
+        matches!(refused, ProposeError::StoreFull { free, limit }
+            if (free, limit) == (97 * MIB, 100 * MIB)),
+        "{refused}"
     );
     assert!(!refused.may_still_commit() && refused.to_string().contains("make room"));
     assert_eq!(node.status().unwrap().last_log_index, 1, "it is in no log");
     // What takes next to nothing goes on, until nothing is left but what a compaction takes.
     node.barrier().wait().unwrap();
     node.propose_small(b"y".as_slice()).wait().unwrap();
-    told.is_seen(&node, 97, 1 << 20);
+    told.is_seen(&node, 0, MIB);
     for refused in [
         node.barrier().wait().unwrap_err(),
         node.propose_small(b"y".as_slice()).wait().unwrap_err(),
@@ -123,16 +125,16 @@ fn commands_are_refused_below_a_limit_and_taken_again_a_quarter_above() {
         assert!(matches!(refused, ProposeError::StoreFull { .. }), "{refused}");
     }
 
-    assert_eq!(told.is_seen(&node, 124, RESERVE), RoomLevel::Full, "not yet");
+    assert_eq!(told.is_seen(&node, 124 * MIB, RESERVE), RoomLevel::Full, "not yet");
     assert!(propose().is_err());
-    assert_eq!(told.is_seen(&node, 125, RESERVE), RoomLevel::Scarce);
+    assert_eq!(told.is_seen(&node, 125 * MIB, RESERVE), RoomLevel::Scarce);
     assert!(propose().is_ok());
-    assert_eq!(told.is_seen(&node, 98, RESERVE), RoomLevel::Full);
-    assert_eq!(told.is_seen(&node, 5000, RESERVE), RoomLevel::Plenty);
+    assert_eq!(told.is_seen(&node, 98 * MIB, RESERVE), RoomLevel::Full);
+    assert_eq!(told.is_seen(&node, 5000 * MIB, RESERVE), RoomLevel::Plenty);
     assert!(propose().is_ok());
 
     // Each change is logged once, whatever is seen in between.
-    let said = |level, text, free| log.lines(level, &format!("{text} free={free}")).len();
+    let said = |level, text, free| log.lines(level, &format!("{text} free={}", free * MIB)).len();
     let full = |free| said("ERROR", "Make room", free);
     assert_eq!([97, 124, 98].map(full), [1, 0, 1]);
     assert_eq!(said("WARN", "commands are taken again", 125), 1);
@@ -143,7 +145,7 @@ fn commands_are_refused_below_a_limit_and_taken_again_a_quarter_above() {
 #[test]
 fn where_room_is_scarce_the_log_is_compacted_early_and_nothing_is_kept_behind() {
     const COMMAND: usize = 10_000;
-    let (log, told) = (log(), Told::new(2000));
+    let (log, told) = (log(), Told::new(2000 * MIB));
     let policy = Compaction::default().at_least(1 << 20).factor(0).kept(1 << 40);
     let node = start(limited().compaction(policy), filling(&told), &Ledger::default()).unwrap();
     node.wait_for_leader(LONG).unwrap();
@@ -153,23 +155,23 @@ fn where_room_is_scarce_the_log_is_compacted_early_and_nothing_is_kept_behind() 
     };
     commit(50);
     assert_eq!(node.metrics().unwrap().images_written, 0, "it is due after a megabyte");
-    assert_eq!(told.is_seen(&node, 999, RESERVE), RoomLevel::Scarce);
+    assert_eq!(told.is_seen(&node, 999 * MIB, RESERVE), RoomLevel::Scarce);
     wait_until("the log begins at an image", || node.status().unwrap().base_index == 50);
     wait_until("what stood before it is given back", || told.made() == 2);
     // Half a quarter of a megabyte more is not worth another one.
     commit(12);
-    assert_eq!(told.is_seen(&node, 998, RESERVE), RoomLevel::Scarce);
+    assert_eq!(told.is_seen(&node, 998 * MIB, RESERVE), RoomLevel::Scarce);
     assert_eq!(node.metrics().unwrap().images_written, 1);
     let last = commit(20);
     wait_until("there is another one", || node.metrics().unwrap().images_written == 2);
     wait_until("the log begins there", || node.status().unwrap().base_index > 62);
     assert!(node.status().unwrap().base_index <= last);
-    assert_eq!(log.warnings("compacted early. Make room free=999").len(), 1);
+    assert_eq!(log.warnings(&format!("compacted early. Make room free={}", 999 * MIB)).len(), 1);
 }
 
 #[test]
 fn a_node_that_starts_with_little_room_has_it_made_first() {
-    let told = Told::new(50);
+    let told = Told::new(50 * MIB);
     let node = start(limited(), filling(&told), &Ledger::default()).unwrap();
     assert_eq!((told.made(), node.metrics().unwrap().room_level), (1, RoomLevel::Full));
     node.wait_for_leader(LONG).unwrap();
@@ -191,13 +193,13 @@ fn limits_that_contradict_each_other_are_refused() {
 fn a_follower_without_room_takes_no_entries_and_catches_up_once_there_is() {
     let servers = [1, 2, 3].map(ServerId);
     let network = MemoryNetwork::new(3);
-    let told = servers.map(|_| Told::new(2000));
+    let told = servers.map(|_| Told::new(2000 * MIB));
     let nodes: Vec<Node<u64>> = servers
         .iter()
         .zip(&told)
         .map(|(&id, told)| {
             let builder = NodeBuilder::new(id, servers).timing(timing()).seed(id.0);
-            let builder = builder.scarce_below(1000).full_below(100);
+            let builder = builder.scarce_below(1000 * MIB).full_below(100 * MIB);
             builder.start(filling(told), network.transport(id), Ledger::default()).unwrap()
         })
         .collect();
@@ -213,7 +215,7 @@ fn a_follower_without_room_takes_no_entries_and_catches_up_once_there_is() {
     told[lags].is_seen(follower, 0, RESERVE);
     let last = super::common::commit(|| nodes.iter(), "third");
     wait_until("it has applied it", || applied(follower) == last);
-    told[lags].is_seen(follower, 0, 1 << 20);
+    told[lags].is_seen(follower, 0, MIB);
     let term = follower.status().unwrap().term;
     let mut end = 0;
     for number in 0..20 {
@@ -225,6 +227,6 @@ fn a_follower_without_room_takes_no_entries_and_catches_up_once_there_is() {
     assert_eq!(status.leader, Some(leader));
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(follower.status().unwrap().term, term, "it stands for no election");
-    told[lags].is_seen(follower, 3000, RESERVE);
+    told[lags].is_seen(follower, 3000 * MIB, RESERVE);
     wait_until("it catches up", || applied(follower) == end);
 }

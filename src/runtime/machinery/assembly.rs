@@ -26,7 +26,7 @@ use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
 use super::restoring::restore_at_start;
-use super::room::{Looks, RoomWatch};
+use super::room::{Looks, RoomWatch, can_make_room};
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
@@ -284,7 +284,7 @@ where
 /// storage gives back what an earlier life has left.
 fn look_at_start(storage: &mut impl Storage, watch: &RoomWatch) -> Result<Looks, StorageError> {
     let Some(room) = storage.room() else { return Ok(Looks::new(false)) };
-    if watch.saw(room) {
+    if watch.saw(room) && can_make_room(room) {
         storage.make_room()?;
         storage.room().map(|room| watch.saw(room));
     }

@@ -126,7 +126,9 @@ impl<R> ServerLoop<R> {
         }
         // Who asks now waits for an image of what is applied now.
         let Compacting { compactor, asked, served, again, .. } = &mut self.compacting;
-        let early = compactor.is_due_early(level) && again.is_none_or(|at| at <= Instant::now());
+        let backlog = self.counters.backlog_bytes.load(Ordering::Relaxed);
+        let early =
+            compactor.is_due_early(level, backlog) && again.is_none_or(|at| at <= Instant::now());
         if served.0.is_empty() && compactor.begin(!asked.is_empty() || early) {
             *served = (std::mem::take(asked), None);
             self.outlets.jobs.put(|work| work.capture = true);

@@ -23,6 +23,15 @@ use crate::runtime::storage::{Room, Storage};
 /// not needed: what is live is moved together, some 300 MiB a second.
 const SMALL_LOG: u64 = 64 * 1024 * 1024;
 
+/// How many bytes of room, the reserve included, it takes to make more: what is moved is written
+/// before the place where it stood is given back.
+const TO_MAKE_ROOM: u64 = 1024 * 1024;
+
+/// Whether the store can be asked to give back what it can.
+pub(super) fn can_make_room(Room { free, reserve }: Room) -> bool {
+    free.saturating_add(reserve) >= TO_MAKE_ROOM
+}
+
 /// What a compaction takes beside the bytes of an image.
 const BESIDE_IMAGE: u64 = 4 * 1024 * 1024;
 
@@ -47,8 +56,9 @@ pub(super) struct Looks {
     last: Option<Instant>,
     /// The bytes that were written since.
     written: u64,
-    /// Whether the log has come to begin later since.
-    compacted: bool,
+    /// Whether the store may have something to give back: the log has come to begin later, or there
+    /// is less room than there was.
+    wants_room: bool,
 }
 
 /// After which time it is asked again, and after how many bytes in any case.
@@ -58,7 +68,7 @@ const LOOK_BYTES: u64 = 1024 * 1024;
 impl Looks {
     /// The storage was asked now, and could tell or not.
     pub(super) fn new(can_tell: bool) -> Looks {
-        Looks { last: can_tell.then(Instant::now), written: 0, compacted: false }
+        Looks { last: can_tell.then(Instant::now), written: 0, wants_room: false }
     }
 
     /// When to look if nothing is written.
@@ -72,7 +82,7 @@ impl Looks {
                 Record::Append { entries } => {
                     self.written += entries.iter().map(weight).sum::<u64>();
                 }
-                Record::Base(_) => self.compacted = true,
+                Record::Base(_) => self.wants_room = true,
                 Record::Ballot { .. } | Record::Truncate { .. } => {}
             }
         }
@@ -81,15 +91,12 @@ impl Looks {
     /// Whether it is time.
     pub(super) fn is_due(&self) -> bool {
         self.last.is_some_and(|last| {
-            self.compacted || self.written >= LOOK_BYTES || last.elapsed() >= LOOK
+            self.wants_room || self.written >= LOOK_BYTES || last.elapsed() >= LOOK
         })
     }
 
-    /// It was looked; whether the log has come to begin later since the last time.
-    pub(super) fn looked(&mut self) -> bool {
-        let Looks { compacted, .. } = *self;
-        *self = Looks::new(true);
-        compacted
+    fn looked(&mut self) {
+        (self.last, self.written) = (Some(Instant::now()), 0);
     }
 }
 
@@ -163,12 +170,16 @@ impl<S: Storage, R> Writer<S, R> {
     /// # Errors
     /// When the store cannot.
     pub(super) fn look(&mut self) -> Result<(), Failure<R>> {
-        let compacted = self.looks.looked();
+        self.looks.looked();
         let Some(room) = self.storage.room() else { return Ok(()) };
-        let lacking = self.room.saw(room);
         let small = self.counters.log_bytes.load(Ordering::Relaxed) <= SMALL_LOG;
-        let little = self.room.level() != RoomLevel::Plenty;
-        if (compacted && little) || (lacking && small) {
+        // Perhaps there is nothing to give back: not worth the reserve.
+        self.looks.wants_room |= self.room.saw(room) && small && room.free >= TO_MAKE_ROOM;
+        if self.room.level() == RoomLevel::Plenty {
+            self.looks.wants_room = false;
+        }
+        if self.looks.wants_room && can_make_room(room) {
+            self.looks.wants_room = false;
             self.make_room(room)?;
         }
         Ok(())

@@ -93,7 +93,7 @@ impl DiskStorage {
 
     /// How many bytes of the disk are kept beside those of the last image (8 MiB otherwise), for
     /// when nothing else is left: with them a node compacts its log, and starts, on a disk that is
-    /// full. They are taken when a node runs, and only if as many are left; 0 is none at all.
+    /// full. They are taken when a node runs, as soon as they are there; 0 is none at all.
     #[must_use]
     pub fn reserve(self, bytes: u64) -> DiskStorage {
         if let Some(reserve) = &self.reserve {
@@ -217,8 +217,8 @@ fn tell(file: &Path, end: End) {
         End::Unknown => {
             log::warn!(
                 %file,
-                "not closed in order by an earlier version: if its last write was cut off or \
-                 damaged, which cannot be told apart, it is dropped"
+                "not closed in order by an earlier version, or while the file was made smaller: if \
+                 its last write was cut off or damaged, which cannot be told apart, it is dropped"
             );
         }
     }

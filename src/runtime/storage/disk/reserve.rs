@@ -25,6 +25,9 @@ use crate::runtime::storage::{Room, is_full};
 /// How many bytes the reserve has beside those of an image, unless somebody says otherwise.
 pub(super) const ROOM: u64 = 8 * 1024 * 1024;
 
+/// How many bytes are left when the reserve is taken, so that the next write does not need it.
+const MARGIN: u64 = 1024 * 1024;
+
 /// The file, in the directory of a node.
 const FILE: &str = "reserve";
 
@@ -106,7 +109,7 @@ impl Reserve {
         true
     }
 
-    /// How much room there is. The reserve is taken, or taken again, if as much is left beside it.
+    /// How much room there is. The reserve is taken, or taken again, once there is room for it.
     pub(super) fn look(&self) -> Option<Room> {
         let mut held = lock(&self.held);
         let available = fs4::available_space(&self.directory).ok()?;
@@ -116,7 +119,7 @@ impl Reserve {
             bytes => bytes.saturating_add(self.image.load(Ordering::Relaxed)),
         };
         let all = available.saturating_add(held.bytes);
-        if held.bytes > wanted || (held.bytes < wanted && all >= wanted.saturating_mul(2)) {
+        if held.bytes > wanted || (held.bytes < wanted && all >= wanted.saturating_add(MARGIN)) {
             self.resize(&mut held, wanted);
         }
         let reserve = if held.impossible { 0 } else { all.min(wanted) };
@@ -202,5 +205,86 @@ impl<B: StorageBackend> StorageBackend for Sparing<B> {
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
         self.backend.unlock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    /// A reserve of one mebibyte, and what its file has on the disk.
+    fn reserve(directory: &Path) -> (Reserve, impl Fn() -> u64) {
+        let reserve = Reserve::open(directory);
+        reserve.is_to_have(MIB);
+        let file = directory.join(FILE);
+        (reserve, move || File::open(&file).map_or(0, |file| file.allocated_size().unwrap()))
+    }
+
+    #[test]
+    fn what_finds_the_disk_full_is_done_again_in_the_room_of_the_reserve() {
+        let directory = tempfile::tempdir().unwrap();
+        let (reserve, on_disk) = reserve(directory.path());
+        let mut tried = 0;
+        let mut write = |reserve: &Reserve| {
+            tried = 0;
+            reserve.sparing(|| {
+                tried += 1;
+                if on_disk() > 0 || tried > 2 {
+                    Err(io::ErrorKind::StorageFull.into())
+                } else {
+                    Ok(tried)
+                }
+            })
+        };
+        assert_eq!(write(&reserve).unwrap(), 1, "there is none yet, nor is one needed");
+        let before = reserve.look().unwrap();
+        assert!(before.reserve == MIB && on_disk() >= MIB, "real blocks");
+        assert_eq!(write(&reserve).unwrap(), 2);
+        assert_eq!(on_disk(), 0);
+        // It is there again once somebody looks, and in the next life.
+        assert_eq!(reserve.look().unwrap().reserve, MIB);
+        let again = Reserve::open(directory.path());
+        assert_eq!(write(&again).unwrap(), 2);
+        assert_eq!(on_disk(), 0);
+    }
+
+    #[test]
+    fn without_a_reserve_and_for_other_errors_nothing_is_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (reserve, on_disk) = reserve(directory.path());
+        let mut tried = 0;
+        let mut fail = |kind: io::ErrorKind| {
+            reserve.sparing(|| {
+                tried += 1;
+                Err::<(), _>(kind.into())
+            })
+        };
+        assert!(is_full(&fail(io::ErrorKind::StorageFull).unwrap_err()));
+        reserve.look().unwrap();
+        assert!(fail(io::ErrorKind::PermissionDenied).is_err());
+        assert!(on_disk() >= MIB);
+        // The reserve is not enough.
+        assert!(is_full(&fail(io::ErrorKind::QuotaExceeded).unwrap_err()));
+        assert_eq!((tried, on_disk()), (1 + 1 + 2, 0));
+    }
+
+    #[test]
+    fn the_reserve_grows_with_the_image_and_is_given_back_where_none_is_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let (reserve, on_disk) = reserve(directory.path());
+        reserve.image_has(3 * MIB);
+        let with = reserve.look().unwrap();
+        assert!(with.reserve == 4 * MIB && on_disk() >= 4 * MIB);
+        reserve.image_has(MIB);
+        assert_eq!((reserve.look().unwrap().reserve, on_disk() < 3 * MIB), (2 * MIB, true));
+        reserve.is_to_have(0);
+        assert_eq!((reserve.look().unwrap().reserve, on_disk()), (0, 0));
+        // More than there is on any disk: what there is, is kept for it, and nothing is taken.
+        reserve.is_to_have(1 << 60);
+        let all = reserve.look().unwrap();
+        assert_eq!((all.free, on_disk()), (0, 0));
+        assert!(all.reserve > 0);
     }
 }

@@ -31,8 +31,9 @@ pub(super) enum End {
     Completed,
     /// Not closed; a commit had been begun, and is dropped.
     Dropped,
-    /// Not closed, and last written by commits of one phase, as layout 1 did: whether the last
-    /// one was cut off or damaged cannot be told.
+    /// Not closed, and last written by a commit of one phase: by layout 1, or while the file was
+    /// made smaller, which changes nothing of what it holds. Whether that one was cut off or
+    /// damaged cannot be told.
     Unknown,
 }
 
