@@ -330,7 +330,7 @@ def is_refused(cluster, load):
     for id in NODES:
         warned = cluster.log(id).count("the store is full")
         print(f"    node {id} said {warned} times that its store is full", flush=True)
-        if warned > 5:
+        if warned > 2:
             fail("the log says it again and again")
     cluster.tell("room again")
 

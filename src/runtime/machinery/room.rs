@@ -47,6 +47,8 @@ pub(in crate::runtime) struct RoomWatch {
 struct Seen {
     room: Option<Room>,
     level: RoomLevel,
+    /// The worst that was told since there was plenty.
+    told: RoomLevel,
 }
 
 /// When the disk thread looks how much room there is: the system is asked some times a second.
@@ -105,34 +107,33 @@ impl RoomWatch {
         RoomWatch { limits, seen: Mutex::default() }
     }
 
-    /// There is so much room. Logs what has changed; whether there is less than before, by a
-    /// level.
+    /// There is so much room; whether there is less than before, by a level. Each level is logged
+    /// once until there is plenty again: a node that compacts comes and goes.
     pub(super) fn saw(&self, room: Room) -> bool {
         let mut seen = lock(&self.seen);
-        let before = seen.level;
+        let (before, told) = (seen.level, seen.told);
         let level = self.limits.level(before, room.free);
-        *seen = Seen { room: Some(room), level };
+        let tells = if level == RoomLevel::Plenty { told != level } else { level > told };
+        let told = if tells { level } else { told };
+        *seen = Seen { room: Some(room), level, told };
         drop(seen);
         let (Room { free, reserve }, RoomLimits { scarce, full }) = (room, self.limits);
+        if !tells {
+            return level > before;
+        }
         match level {
-            RoomLevel::Plenty if before == level => {}
             RoomLevel::Plenty => log::info!(free, "there is room again where the store is"),
-            RoomLevel::Scarce if before == level => {}
-            RoomLevel::Scarce if before == RoomLevel::Full => {
-                log::warn!(free, scarce, "room is scarce, but commands are taken again");
-            }
             RoomLevel::Scarce => log::warn!(
                 free,
                 scarce,
                 full,
                 "room is scarce where the store is: the log is compacted early. Make room"
             ),
-            RoomLevel::Full if before == level => {}
             RoomLevel::Full => log::error!(
                 free,
                 full,
                 reserve,
-                "the store is full: commands are refused until there is room. Make room"
+                "the store is full: commands are refused whenever it is. Make room"
             ),
         }
         level > before
@@ -148,7 +149,7 @@ impl RoomWatch {
 
     /// What may enter the log of a node whose last image has so many bytes.
     fn admits(&self, image_bytes: impl FnOnce() -> u64) -> Admits {
-        let Seen { room, level } = *lock(&self.seen);
+        let Seen { room, level, told: _ } = *lock(&self.seen);
         match room.filter(|_| level == RoomLevel::Full) {
             None => Admits::All,
             Some(Room { free, reserve }) => {
