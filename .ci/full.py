@@ -97,6 +97,8 @@ class Cluster:
     def __init__(self, kv, directory):
         self.kv, self.directory, self.nodes = kv, directory, NODES_UP
         for id in NODES:
+            # On a disk that is full there may be no place for a file without a byte.
+            open(f"{self.disk(id)}/another", "wb").close()
             self.start(id)
 
     def disk(self, id):
@@ -135,7 +137,7 @@ class Cluster:
 
     def take(self, id, leave):
         """Another file takes the room on a disk but for so many bytes; 0 is to the last one."""
-        with open(f"{self.disk(id)}/another", "ab") as file:
+        with open(f"{self.disk(id)}/another", "ab", buffering=0) as file:
             while (rest := self.free(id) - leave) > 0:
                 try:
                     os.posix_fallocate(file.fileno(), file.seek(0, 2), max(4096, min(rest, MIB)))
@@ -145,13 +147,12 @@ class Cluster:
                 try:
                     while True:
                         file.write(b"x" * 4096)
-                        file.flush()
                 except OSError:
                     pass
 
     def give_back(self, *ids):
         for id in ids:
-            os.remove(f"{self.disk(id)}/another")
+            os.truncate(f"{self.disk(id)}/another", 0)
 
     def reserve(self, id):
         """The bytes on the disk that the reserve has."""
