@@ -81,7 +81,7 @@ impl<R> Parts<R> {
             floor: 0,
             batches: 0,
             room: self.room.clone(),
-            looks: Looks::new(true),
+            looks: Looks::new(false),
         }
     }
 

@@ -109,3 +109,22 @@ impl From<CompactionError> for Trouble {
         Trouble::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_such_with_what_to_do() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let trouble = Trouble::from(redb::StorageError::Io(kind.into()));
+            let error = trouble.at("sync", Path::new("raft.redb"));
+            let text = error.to_string();
+            assert!(matches!(error, StorageError::Full { action: "sync", .. }), "{text}");
+            assert!(text.contains("raft.redb") && text.contains("Make room"), "{text}");
+        }
+        let other = redb::StorageError::Io(io::ErrorKind::PermissionDenied.into());
+        let error = Trouble::from(other).at("sync", Path::new("raft.redb"));
+        assert!(matches!(error, StorageError::Io { .. }), "{error}");
+    }
+}
