@@ -26,7 +26,7 @@ use super::opening::{self, Opened};
 use super::outlets::Outlets;
 use super::reception::{Front, Identities};
 use super::restoring::restore_at_start;
-use super::room::{Looks, RoomWatch, can_make_room};
+use super::room::{RoomWatch, look_at_start};
 use super::server_loop::{Arrived, ServerLoop};
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
@@ -40,7 +40,7 @@ use crate::runtime::metrics::Counters;
 use crate::runtime::recorder::{FORMAT, Line, Recorder};
 use crate::runtime::state_machine::StateMachine;
 use crate::runtime::stopped::StopReason;
-use crate::runtime::storage::{Storage, StorageError};
+use crate::runtime::storage::Storage;
 use crate::runtime::transport::{Inbox, ParcelLink, Transport};
 
 /// What a user of the library brings.
@@ -278,17 +278,6 @@ where
     }
     machinery.spawn("server", &span, move |_| server_loop.run(started))?;
     Ok(machinery)
-}
-
-/// Looks how much room there is before anything else is written; where there is little, the
-/// storage gives back what an earlier life has left.
-fn look_at_start(storage: &mut impl Storage, watch: &RoomWatch) -> Result<Looks, StorageError> {
-    let Some(room) = storage.room() else { return Ok(Looks::new(false)) };
-    if watch.saw(room) && can_make_room(room) {
-        storage.make_room()?;
-        storage.room().map(|room| watch.saw(room));
-    }
-    Ok(Looks::new(true))
 }
 
 /// What the thread that fetches images needs of the others.

@@ -17,7 +17,7 @@ use crate::driver::{RoomLevel, RoomLimits, weight};
 use crate::figure2::{Payload, Record};
 use crate::runtime::proposal::{ProposeError, Waiter};
 use crate::runtime::stopped::StopReason;
-use crate::runtime::storage::{Room, Storage};
+use crate::runtime::storage::{Room, Storage, StorageError};
 
 /// How large a log is at most, in bytes, from which it does not take long to give back what is
 /// not needed: what is live is moved together, some 300 MiB a second.
@@ -28,7 +28,7 @@ const SMALL_LOG: u64 = 64 * 1024 * 1024;
 const TO_MAKE_ROOM: u64 = 1024 * 1024;
 
 /// Whether the store can be asked to give back what it can.
-pub(super) fn can_make_room(Room { free, reserve }: Room) -> bool {
+fn can_make_room(Room { free, reserve }: Room) -> bool {
     free.saturating_add(reserve) >= TO_MAKE_ROOM
 }
 
@@ -161,6 +161,22 @@ impl RoomWatch {
             }
         }
     }
+}
+
+/// Looks how much room there is before anything else is written; where there is little, the
+/// storage gives back what an earlier life has left.
+pub(super) fn look_at_start(
+    storage: &mut impl Storage,
+    watch: &RoomWatch,
+) -> Result<Looks, StorageError> {
+    let Some(room) = storage.room() else { return Ok(Looks::new(false)) };
+    if watch.saw(room) && can_make_room(room) {
+        storage.make_room()?;
+        if let Some(room) = storage.room() {
+            watch.saw(room);
+        }
+    }
+    Ok(Looks::new(true))
 }
 
 impl<S: Storage, R> Writer<S, R> {

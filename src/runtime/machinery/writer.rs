@@ -88,11 +88,9 @@ impl<S: Storage, R> Writer<S, R> {
             });
         }
         self.release(writes);
-        if self.looks.is_due() {
-            self.look()?;
-        }
         match never.first().and_then(|gated| gated.stop.clone()) {
             Some(reason) => Err(Failure { reason: self.mark(reason), unreleased: never }),
+            None if self.looks.is_due() => self.look(),
             None => Ok(()),
         }
     }
