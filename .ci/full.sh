@@ -32,7 +32,7 @@ for means in ${KV_DISK:-ext4 tmpfs} none; do
     [ "$means" = none ] || ! disk "$directory/1" 2>"$directory/why" || break
 done
 if [ "$means" = none ]; then
-    echo "SKIPPED: no disk can be mounted here ($(tail -n 1 "$directory/why")): run this as root"
+    echo "SKIPPED: no disk can be mounted here ($(head -n 1 "$directory/why")): run this as root"
     exit 0
 fi
 disk "$directory/2"

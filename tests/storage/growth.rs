@@ -45,3 +45,35 @@ fn the_file_of_a_log_that_is_compacted_stays_as_large_as_it_was() {
         assert_eq!((found.log().base().last_index, found.log().last_index()), (base, last_index));
     }
 }
+
+#[test]
+fn where_room_is_made_the_file_has_no_more_than_it_holds() {
+    const ENTRIES: u64 = 100_000;
+    const KEPT: u64 = 1_000;
+    let directory = tempfile::tempdir().unwrap();
+    let mut storage = DiskStorage::open(directory.path()).unwrap();
+    storage.load().unwrap();
+    storage.append(&[ballot(1)]).unwrap();
+    let command = "c".repeat(64);
+    let commands = vec![command.as_str(); 100];
+    for _ in 0..ENTRIES / 100 {
+        storage.append(&[append(1, &commands)]).unwrap();
+        storage.sync().unwrap();
+    }
+    let size = || fs::metadata(file(directory.path())).unwrap().len();
+    let before = size();
+    let base = Base { last_index: ENTRIES - KEPT, last_term: 1 };
+    storage.append(&[Record::Base(base)]).unwrap();
+    storage.sync().unwrap();
+    assert_eq!(size(), before, "not by itself");
+    storage.make_room().unwrap();
+    let after = size();
+    assert!(after * 10 < before, "{before} bytes, then {after}");
+    // It goes on, and so does the next life.
+    storage.append(&[append(1, &commands)]).unwrap();
+    storage.sync().unwrap();
+    drop(storage);
+    let found = DiskStorage::open(directory.path()).unwrap().load().unwrap();
+    assert_eq!(found.log().base(), base);
+    assert_eq!(found.log().last_index(), ENTRIES + 100);
+}
