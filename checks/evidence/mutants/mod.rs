@@ -20,6 +20,7 @@ mod proof;
 mod properties;
 mod refinement;
 mod refines;
+mod room;
 mod runtime;
 mod saturation;
 mod silence;
@@ -269,6 +270,7 @@ const TABLES: &[(&str, &[Mutant])] = &[
     ("gate", gate::MUTANTS),
     ("runtime", runtime::MUTANTS),
     ("storage", storage::MUTANTS),
+    ("room", room::MUTANTS),
     ("proof", proof::MUTANTS),
     ("refines", refines::MUTANTS),
     ("properties", properties::MUTANTS),
