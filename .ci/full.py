@@ -27,7 +27,7 @@ import sys
 import threading
 import time
 
-BASE = int(os.environ.get("KV_PORT", "24379"))
+BASE = int(os.environ.get("KV_PORT", "27379"))
 NODES = (1, 2, 3)
 MIB = 1 << 20
 # Of each disk: warn below the first, refuse below the second, and keep the third beside an image.
