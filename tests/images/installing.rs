@@ -107,11 +107,15 @@ impl Link for Peer {
 
 /// A node of two that never stands for election by itself soon.
 fn follower(disk: &MemoryDisk, peer: &Peer, ledger: &Ledger) -> Node<u64> {
+    follower_on(disk.open().unwrap(), peer, ledger)
+}
+
+fn follower_on(storage: impl Storage, peer: &Peer, ledger: &Ledger) -> Node<u64> {
     let patient = Timing::new(LONG..=LONG * 2, Duration::from_millis(50)).unwrap();
     let servers: BTreeSet<ServerId> = [S1, S2].into();
     let builder = NodeBuilder::new(S1, servers).timing(patient);
     let builder = builder.compaction(Compaction::by_hand());
-    builder.start(disk.open().unwrap(), peer.clone(), ledger.clone()).unwrap()
+    builder.start(storage, peer.clone(), ledger.clone()).unwrap()
 }
 
 /// An image of the first `count` commands, as of term 1: its name and bytes.
@@ -200,11 +204,15 @@ fn a_later_image_takes_the_place_of_an_earlier_one_on_the_disk_too() {
 #[test]
 fn a_node_that_cannot_be_restored_stops_and_says_why() {
     let (name, mut bytes) = image(50);
+    let disk = with(&[&(name, bytes.clone())]);
+    let storage = disk.open().unwrap();
+    let (place, peer, ledger) = (storage.images().unwrap(), Peer::default(), Ledger::default());
+    let node = follower_on(storage, &peer, &ledger);
+    // It was sound when the node started.
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    let disk = with(&[&(name, bytes)]);
-    let (peer, ledger) = (Peer::default(), Ledger::default());
-    let node = follower(&disk, &peer, &ledger);
+    place.remove(name, ImageStage::Finished).unwrap();
+    put(&*place, name, &bytes);
     peer.install(1.max(name.base.last_term), name.base);
     wait_until("it stops", || node.status().is_err());
     let stopped = node.status().unwrap_err();
