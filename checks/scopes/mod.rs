@@ -195,7 +195,7 @@ pub const SCOPES: &[Scope] = &[
     scope("snap-pair", "two servers", compacting(bounds(2, 3, 2, 1), 2), REDUCED),
     scope("snap-even", "four servers", compacting(bounds(4, 2, 1, 0), 1), MAXIMAL),
     scope(
-        "snap-vouched",
+        "snap-others",
         "images of anybody, as leaders vouch",
         compacting(bounds(3, 2, 2, 0), 1),
         MAXIMAL_VOUCHED,
@@ -208,8 +208,8 @@ pub const SCOPES: &[Scope] = &[
         MAXIMAL_BLANKS,
     )),
     on_request(scope(
-        "snap-vouched-on",
-        "`snap-vouched`, a restart",
+        "snap-others-on",
+        "`snap-others`, a restart",
         compacting(bounds(3, 2, 2, 1), 1),
         MAXIMAL_VOUCHED,
     )),

@@ -69,7 +69,7 @@ impl Awaiting {
     /// Whoever made it, it is a committed prefix, but perhaps one that was committed in a later
     /// term than the message's, and then the message's leader need not hold it: what it says next
     /// could contradict. So the leader has to have said that its own log is committed up to there:
-    /// then it could have sent that mark itself, had it compacted its log. `check run snap-vouched`
+    /// then it could have sent that mark itself, had it compacted its log. `check run snap-others`
     /// explores all that may be given.
     fn with_image(&self, message: InstallSnapshot) -> Option<InstallSnapshot> {
         let reaches = self.whole.last_index >= message.base.last_index;
