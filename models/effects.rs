@@ -212,6 +212,7 @@ impl<P: Modelled> Cluster<P> {
             let image = images.of_message::<P>(&message);
             self.letters.intern(Letter { from: id, to, message, image }, &self.renamings)
         };
+        // The judge was not asked of these: no server sends them.
         let vouched = self.environment.vouched.then(|| vouched(&next.replica, id, &sent));
         let vouched = vouched.into_iter().flatten();
         let vouched = vouched.map(|letter| self.letters.intern(letter, &self.renamings));

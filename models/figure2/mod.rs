@@ -61,27 +61,24 @@ impl Modelled for Server {
     }
 
     fn vouched(&self, message: &Message) -> Vec<Message> {
-        let (log, leader_commit) = (
-            self.log(),
-            match message {
-                // A heartbeat of the term that it still leads.
-                Message::AppendEntries(request)
-                    if request.entries.is_empty()
-                        && self.is_leader()
-                        && request.term == self.current_term() =>
-                {
-                    request.leader_commit
-                }
-                Message::AppendEntries(_)
-                | Message::AppendEntriesReply(_)
-                | Message::RequestVote(_)
-                | Message::RequestVoteReply(_)
-                | Message::InstallSnapshot(_) => 0,
-            },
-        );
+        let leader_commit = match message {
+            // A heartbeat of the term that it still leads.
+            Message::AppendEntries(request)
+                if request.entries.is_empty()
+                    && self.is_leader()
+                    && request.term == self.current_term() =>
+            {
+                request.leader_commit
+            }
+            Message::AppendEntries(_)
+            | Message::AppendEntriesReply(_)
+            | Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::InstallSnapshot(_) => 0,
+        };
         let (term, leader_id) = (self.current_term(), self.config().id);
         let with_mark = |last_index| {
-            let base = Base { last_index, last_term: log.term_at(last_index).held()? };
+            let base = Base { last_index, last_term: self.log().term_at(last_index).held()? };
             Some(Message::InstallSnapshot(InstallSnapshot { term, leader_id, base }))
         };
         (1..=leader_commit).filter_map(with_mark).collect()

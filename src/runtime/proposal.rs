@@ -5,13 +5,13 @@ use crate::runtime::std;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 pub use self::error::ProposeError;
 use super::machinery::life::Life;
-use super::machinery::sync::{Condvar, Mutex, lock, wait};
+use super::machinery::sync::{Condvar, Mutex, lock, wait_until};
 use crate::figure2::{Index, Term};
 
 mod error;
@@ -202,17 +202,8 @@ impl<R> Slot<R> {
                 return result;
             }
             state.sleeping = true;
-            state = match deadline {
-                None => wait(&self.changed, state),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(ProposeError::TimedOut);
-                    }
-                    let waited = self.changed.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+            state =
+                wait_until(&self.changed, state, deadline).map_err(|_| ProposeError::TimedOut)?;
         }
     }
 }

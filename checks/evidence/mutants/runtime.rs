@@ -139,13 +139,7 @@ pub const MUTANTS: &[Mutant] = &[
         alias: Some("R12"),
         rule: "queue",
         about: "does not note that the taker sleeps",
-        edits: &[edit(
-            MAILBOX,
-            "Mailbox::take",
-            "            state.sleeping = true;
-            state = match deadline {",
-            "            state = match deadline {",
-        )],
+        edits: &[edit(MAILBOX, "Mailbox::take", "            state.sleeping = true;\n", "")],
         searches: &[],
         blind: &[],
         expected: fails_test(Interleavings, WOKEN),

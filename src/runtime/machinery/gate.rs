@@ -3,11 +3,10 @@
 use crate::runtime::std;
 
 use std::mem;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::mailbox::Taken;
-use super::sync::{Condvar, Mutex, lock, wait};
+use super::sync::{Condvar, Mutex, lock, wait_until};
 use crate::driver::{self, Batch};
 
 /// One thread enters, one takes.
@@ -71,16 +70,11 @@ impl<T> Gate<T> {
                 return Taken::All(batch);
             }
             state.sleeping = true;
-            state = match deadline {
-                None => wait(&self.work, state),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        state.sleeping = false;
-                        return Taken::TimedOut;
-                    }
-                    let waited = self.work.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+            state = match wait_until(&self.work, state, deadline) {
+                Ok(state) => state,
+                Err(mut state) => {
+                    state.sleeping = false;
+                    return Taken::TimedOut;
                 }
             };
         }

@@ -3,11 +3,10 @@
 use crate::runtime::std;
 
 use std::mem;
-use std::sync::PoisonError;
 use std::time::Instant;
 use std::vec::Vec;
 
-use super::sync::{Condvar, Mutex, lock, wait};
+use super::sync::{Condvar, Mutex, lock, wait_until};
 
 /// What a mailbox can hold.
 pub(in crate::runtime) trait Queue: Default {
@@ -81,16 +80,11 @@ impl<Q: Queue> Mailbox<Q> {
                 return Taken::Closed;
             }
             state.sleeping = true;
-            state = match deadline {
-                None => wait(&self.arrived, state),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        state.sleeping = false;
-                        return Taken::TimedOut;
-                    }
-                    let waited = self.arrived.wait_timeout(state, left);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+            state = match wait_until(&self.arrived, state, deadline) {
+                Ok(state) => state,
+                Err(mut state) => {
+                    state.sleeping = false;
+                    return Taken::TimedOut;
                 }
             };
         }

@@ -11,6 +11,7 @@ pub(in crate::runtime) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(in crate::runtime) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 /// Locks, also after a panic elsewhere: nothing in the runtime calls foreign code under a lock,
 /// so what a lock guards is whole at every point where a thread can die.
@@ -24,4 +25,19 @@ pub(in crate::runtime) fn wait<'a, T>(
     guard: MutexGuard<'a, T>,
 ) -> MutexGuard<'a, T> {
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Like [`wait`], but until `deadline` at most, if there is one: the lock is an error once that has
+/// passed.
+pub(in crate::runtime) fn wait_until<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> Result<MutexGuard<'a, T>, MutexGuard<'a, T>> {
+    let Some(deadline) = deadline else { return Ok(wait(condvar, guard)) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(guard);
+    }
+    Ok(condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0)
 }
