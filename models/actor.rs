@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Id, Out, model_timeout};
 use veraft::figure2::{
     Base, Breach, Command, Config, Entry, Index, Input, Output, Payload, Persistent, Server,
-    ServerId, Timer, TimerDuty,
+    ServerId, Term, Timer, TimerDuty,
 };
 
 use crate::judge::Judge;
@@ -23,6 +23,9 @@ pub struct Raft<P: Modelled = Server> {
     pub servers: Arc<BTreeSet<ServerId>>,
     /// See [`Config::max_append_bytes`]; each command of the model takes [`COMMAND_BYTES`].
     pub max_append_bytes: usize,
+    /// Whether records become durable in steps of their own, of which the server is told; else
+    /// they are durable before a step is over.
+    pub slow_disk: bool,
     /// Who looks at each step; nobody, if none is named.
     pub judge: Option<&'static dyn Judge<P>>,
     protocol: PhantomData<fn() -> P>,
@@ -81,11 +84,16 @@ impl<P: Modelled> Raft<P> {
     /// The actors of a cluster of `servers` servers.
     pub fn of(servers: usize, max_append_bytes: usize) -> Raft<P> {
         let servers = Arc::new((0..servers as u64).map(ServerId).collect());
-        Raft { servers, max_append_bytes, judge: None, protocol: PhantomData }
+        Raft { servers, max_append_bytes, slow_disk: false, judge: None, protocol: PhantomData }
     }
 }
 
 impl<P: Modelled> Raft<P> {
+    pub(crate) fn with_slow_disk(mut self, slow: bool) -> Raft<P> {
+        self.slow_disk = slow;
+        self
+    }
+
     /// An image of the state machine as of `last_index` is durable.
     pub(crate) fn on_compacted(
         &self,
@@ -94,6 +102,26 @@ impl<P: Modelled> Raft<P> {
         out: &mut Out<Self>,
     ) {
         self.step(replica, Input::Compacted { last_index }, out);
+    }
+
+    /// The log is durable up to this entry.
+    pub(crate) fn on_stored(
+        &self,
+        replica: &mut Cow<'_, Replica<P>>,
+        (last_index, last_term): (Index, Term),
+        out: &mut Out<Self>,
+    ) {
+        self.step(replica, Input::Stored { last_index, last_term }, out);
+    }
+
+    /// The driver of a leader has it send again what `peer` has not acknowledged.
+    pub(crate) fn on_repeat(
+        &self,
+        replica: &mut Cow<'_, Replica<P>>,
+        peer: ServerId,
+        out: &mut Out<Self>,
+    ) {
+        self.step(replica, Input::Repeat { peer }, out);
     }
 
     /// Whether `judge` is asked of a step as it is.
@@ -107,6 +135,26 @@ impl<P: Modelled> Raft<P> {
         judge.knows(before, Some(input)) && judge.knows(after, Some(input))
     }
 
+    /// Lets a server take an input, and hear of its disk if that is quick.
+    pub(crate) fn take(
+        &self,
+        server: &mut P,
+        input: Input<P::Message>,
+    ) -> Output<P::Message> {
+        let mut output = server.step(input);
+        if !self.slow_disk && !output.persist.is_empty() {
+            let log = server.figure2().log();
+            let (last_index, last_term) = (log.last_index(), log.last_term());
+            let Output { persist, send, timers, restore, apply, proposal, breach } =
+                server.step(Input::Stored { last_index, last_term });
+            let nothing = persist.is_empty() && send.is_empty() && timers.is_empty();
+            let nothing = nothing && restore.is_none() && proposal.is_none() && breach.is_none();
+            assert!(nothing, "a disk that writes is no news to others");
+            output.apply.extend(apply);
+        }
+        output
+    }
+
     fn step(
         &self,
         replica: &mut Cow<'_, Replica<P>>,
@@ -114,10 +162,14 @@ impl<P: Modelled> Raft<P> {
         out: &mut Out<Self>,
     ) {
         let mut next = replica.as_ref().clone();
-        let (before, output) = (&replica.server, next.server.step(input.clone()));
+        let (before, output) = (&replica.server, self.take(&mut next.server, input.clone()));
         let proposed = match &input {
             Input::Propose { payloads } => Some((before.figure2(), payloads.as_slice())),
-            Input::Timeout(_) | Input::Receive { .. } | Input::Compacted { .. } => None,
+            Input::Timeout(_)
+            | Input::Receive { .. }
+            | Input::Compacted { .. }
+            | Input::Stored { .. }
+            | Input::Repeat { .. } => None,
         };
         let answered = answer_is_true(proposed, &output, next.server.figure2());
         next.missteps.extend(P::missteps(before, &input, &output, &next.server));

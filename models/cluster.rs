@@ -7,9 +7,11 @@
 //!   needs no state of its own, for it looks like delay.
 //! * **Compactions** have a budget: a server's log begins behind any index that its state machine
 //!   was given, for a driver may keep some entries behind its image, or be slow to write it.
+//! * **Repeats**: a leader sends its peers again what they have not acknowledged, at any time.
 //! * **Torn steps**, where they are asked for: the disk takes its time for each record while the
-//!   server goes on, messages wait for the records before them, and a restart can fall between
-//!   any two.
+//!   server goes on, messages wait for the records before them as far as they have to, and a
+//!   restart can fall between any two. In other steps the disk has written before anything else
+//!   happens.
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Out};
@@ -71,6 +73,12 @@ pub struct Environment {
     /// said that its log is committed: drivers take what is there. See `images.rs`.
     #[serde(default)]
     pub vouched: bool,
+    /// Leaders send again what is not acknowledged to one peer at a time, at any moment; otherwise to
+    /// all with each heartbeat. That comes to the same: it changes nothing but the network, and a
+    /// letter more only gives abilities (see `saturation.rs`), so whatever can happen behind a
+    /// heartbeat or a repeat can behind both.
+    #[serde(default)]
+    pub repeats: bool,
     /// What leaves its node as it is, is done at once: see `saturation.rs`.
     #[serde(default)]
     pub saturation: bool,
@@ -85,7 +93,7 @@ pub struct Environment {
 
 impl Environment {
     /// Renamed servers and dead letters reduced, no torn steps, no blanks, single proposals to
-    /// leaders, images of leaders alone, batches of any size.
+    /// leaders, images of leaders alone, repeats with heartbeats, batches of any size.
     pub const REDUCED: Environment = Environment {
         symmetry: true,
         keep_dead_letters: false,
@@ -94,6 +102,7 @@ impl Environment {
         blanks: false,
         proposals: false,
         vouched: false,
+        repeats: false,
         saturation: false,
         antichain: false,
         batch: None,
@@ -155,6 +164,8 @@ pub enum Action<L = Ref<Letter>> {
     CarryOut(ServerId),
     /// An image of the state machine as of this index is durable, and the server is told so.
     Compact(ServerId, Index),
+    /// A leader sends again what a peer has not acknowledged.
+    Repeat(ServerId, ServerId),
 }
 
 impl<M> Action<Ref<Letter<M>>> {
@@ -166,6 +177,7 @@ impl<M> Action<Ref<Letter<M>>> {
             Action::Restart(id) => (id, Stimulus::Restart),
             Action::CarryOut(id) => (id, Stimulus::CarryOut),
             Action::Compact(id, last_index) => (id, Stimulus::Compact(last_index)),
+            Action::Repeat(id, peer) => (id, Stimulus::Repeat(peer)),
         }
     }
 
@@ -192,7 +204,8 @@ impl<P: Modelled> Cluster<P> {
         Cluster {
             bounds,
             environment,
-            actor: Raft::of(bounds.servers, environment.max_append_bytes()),
+            actor: Raft::of(bounds.servers, environment.max_append_bytes())
+                .with_slow_disk(environment.torn),
             property: None,
             start: None,
             prefix: Vec::new(),
@@ -400,8 +413,9 @@ impl<P: Modelled> Cluster<P> {
         })
     }
 
-    /// Remembers who leads, and what a step committed. A commit whose records still wait has
-    /// not happened for anybody else, but for what the state machine was given.
+    /// Remembers who leads, and what a step committed. What a leader commits it may say at once;
+    /// of others, a commit whose records still wait has not happened for anybody else, but for
+    /// what the state machine was given.
     fn record(&self, history: &mut History, node: Ref<ModelNode<P>>) {
         let server = node.server();
         let term = server.current_term();
@@ -412,7 +426,7 @@ impl<P: Modelled> Cluster<P> {
             }
         }
         let known = history.committed.len() as Index;
-        let waits = !node.pending.is_empty();
+        let waits = !node.pending.is_empty() && !server.is_leader();
         let newly = if waits { node.handed() } else { server.volatile().commit_index };
         for index in known + 1..=newly {
             // A server with a bug may believe in a commit that its log does not reach.
@@ -437,7 +451,21 @@ impl<P: Modelled> Cluster<P> {
         if !node.pending.is_empty() {
             stimuli.push(Stimulus::CarryOut);
         }
+        if server.is_leader() && self.environment.repeats {
+            stimuli.extend(server.config().peers().map(Stimulus::Repeat));
+        }
         stimuli
+    }
+
+    /// To whom a leader sends things again when this timer fires.
+    pub(crate) fn repeats_with(
+        &self,
+        timer: Timer,
+        server: &Server,
+    ) -> impl Iterator<Item = ServerId> + use<P> {
+        let all = timer == Timer::Heartbeat && !self.environment.repeats;
+        let peers: Vec<_> = server.config().peers().filter(|_| all).collect();
+        peers.into_iter()
     }
 
     /// How server `id` may compact its log: behind whatever its state machine was given.

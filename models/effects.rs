@@ -30,6 +30,7 @@ pub(crate) enum Stimulus<L> {
     Restart,
     CarryOut,
     Compact(Index),
+    Repeat(ServerId),
 }
 
 impl<L> Stimulus<L> {
@@ -42,6 +43,7 @@ impl<L> Stimulus<L> {
             Stimulus::Restart => Action::Restart(id),
             Stimulus::CarryOut => Action::CarryOut(id),
             Stimulus::Compact(last_index) => Action::Compact(id, last_index),
+            Stimulus::Repeat(peer) => Action::Repeat(id, peer),
         }
     }
 }
@@ -58,7 +60,8 @@ impl<M> Stimulus<Ref<Letter<M>>> {
             Stimulus::Restart => 5,
             Stimulus::CarryOut => 6,
             Stimulus::Deliver(letter) => 7 + 2 * letter.number(),
-            Stimulus::Compact(last_index) => 8 + 2 * last_index as u32,
+            Stimulus::Compact(last_index) => 8 + 4 * last_index as u32,
+            Stimulus::Repeat(peer) => 10 + 4 * peer.0 as u32,
         }
     }
 }
@@ -140,11 +143,7 @@ impl<P: Modelled> Cluster<P> {
         handler: impl FnOnce(&Raft<P>, &mut Cow<'_, Replica<P>>, &mut Out<Raft<P>>),
     ) -> Asked<P::Message> {
         let before = node.replica.clone();
-        // Of use for compactions alone, and without them it would tell states apart.
-        let given = match self.bounds.compactions {
-            0 => 0,
-            _ => before.server.figure2().volatile().last_applied,
-        };
+        let given = before.server.figure2().volatile().last_applied;
         let mut replica = Cow::Borrowed(&before);
         let mut out = Out::new();
         handler(&self.actor, &mut replica, &mut out);
@@ -163,6 +162,21 @@ impl<P: Modelled> Cluster<P> {
             let sending = self.sendings.intern(Sending::new(node, Vec::new()), &[]);
             Effect { node, sending, sets_election_timer: false, answers: None }
         })
+    }
+
+    /// What has become durable is told to the server at once: a driver that does so later is one
+    /// whose disk is slower.
+    fn tell_stored(&self, node: &mut ModelNode<P>, end: (Index, Term)) {
+        let before = node.clone();
+        let Asked { sent, sets_election_timer } = self.ask(node, |actor, replica, out| {
+            actor.on_stored(replica, end, out);
+        });
+        assert!(sent.is_empty() && !sets_election_timer, "a disk that writes is no news to others");
+        if let Some(judge) = self.actor.judge.filter(|_| node.replica.objection.is_none()) {
+            let (last_index, last_term) = end;
+            let input = Input::Stored { last_index, last_term };
+            node.replica.objection = self.step_objection(judge, &before, input, None, node);
+        }
     }
 
     fn reaction(&self, node: Ref<ModelNode<P>>, stimulus: Stimulus<LetterRef<P>>) -> Effect<P> {
@@ -189,8 +203,10 @@ impl<P: Modelled> Cluster<P> {
             }
             Stimulus::Timeout(timer) => {
                 next.timers.remove(&timer);
+                let repeats = self.repeats_with(timer, node.server());
                 self.ask(&mut next, |actor, replica, out| {
                     actor.on_timeout(me, replica, &timer, out);
+                    repeats.for_each(|peer| actor.on_repeat(replica, peer, out));
                 })
             }
             Stimulus::Propose(proposes) => self.ask(&mut next, |actor, replica, out| {
@@ -202,10 +218,16 @@ impl<P: Modelled> Cluster<P> {
                     actor.on_compacted(replica, last_index, out);
                 })
             }
+            Stimulus::Repeat(peer) => self.ask(&mut next, |actor, replica, out| {
+                actor.on_repeat(replica, peer, out);
+            }),
         };
         next.discard_images();
         if next.replica.objection.is_none() {
             next.replica.objection = self.objection(stimulus, node, &next, &sent);
+        }
+        if let Some(end) = next.newly_stored(node).filter(|_| stimulus == Stimulus::CarryOut) {
+            self.tell_stored(&mut next, end);
         }
         let images = next.images.clone();
         let letter = |(to, message)| {
@@ -247,13 +269,19 @@ impl<P: Modelled> Cluster<P> {
                 self.step_objection(judge, before, input, image.as_ref(), after)
             }
             Stimulus::Timeout(timer) => {
-                self.step_objection(judge, before, Input::Timeout(timer), None, after)
+                let repeats = self.repeats_with(timer, before.server());
+                let repeats = repeats.map(|peer| Input::Repeat { peer });
+                let mut inputs = [Input::Timeout(timer)].into_iter().chain(repeats);
+                inputs.find_map(|input| self.step_objection(judge, before, input, None, after))
             }
             Stimulus::Propose(proposes) => {
                 self.step_objection(judge, before, proposes.input(before.server()), None, after)
             }
             Stimulus::Compact(last_index) => {
                 self.step_objection(judge, before, Input::Compacted { last_index }, None, after)
+            }
+            Stimulus::Repeat(peer) => {
+                self.step_objection(judge, before, Input::Repeat { peer }, None, after)
             }
         };
         stepped.or_else(|| leaving_objection(judge, disk, replica, images, sent))
@@ -272,7 +300,8 @@ impl<P: Modelled> Cluster<P> {
         if self.actor.knows(judge, &before.server, &input, &after.server) {
             return None;
         }
-        CompactedStep { before, input, image, after, images }.objection(judge)
+        let output = self.actor.take(&mut before.server.clone(), input.clone());
+        CompactedStep { before, input, output, image, after, images }.objection(judge)
     }
 }
 

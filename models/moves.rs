@@ -60,6 +60,13 @@ pub enum Move<M = Message> {
         /// The last index that the image has in it.
         last_index: Index,
     },
+    /// See [`Action::Repeat`].
+    Repeat {
+        /// The leader.
+        server: ServerId,
+        /// The peer that is sent something again.
+        peer: ServerId,
+    },
     /// Every letter under way is lost. A search needs no such step, for it may leave a letter
     /// undelivered; a script says so to keep what follows small.
     LoseAll,
@@ -76,6 +83,7 @@ impl<M: Clone> From<Action<Ref<Letter<M>>>> for Move<M> {
             Action::Restart(server) => Move::Restart { server },
             Action::CarryOut(server) => Move::DiskWrite { server },
             Action::Compact(server, last_index) => Move::Compact { server, last_index },
+            Action::Repeat(server, peer) => Move::Repeat { server, peer },
         }
     }
 }
@@ -91,7 +99,8 @@ impl<M> Move<M> {
             | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server }
-            | Move::Compact { server, last_index: _ } => Some(*server),
+            | Move::Compact { server, last_index: _ }
+            | Move::Repeat { server, peer: _ } => Some(*server),
             Move::LoseAll => None,
         }
     }
@@ -205,7 +214,12 @@ impl<P: Modelled> Cluster<P> {
             Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
                 return Err(Impossible::NotRunning(id, *timer));
             }
-            Move::ProposeBlank { .. } if !node.server().is_leader() => {
+            Move::Repeat { peer, .. }
+                if *peer == id || peer.0 >= state.visible.nodes.len() as u64 =>
+            {
+                return Err(Impossible::NoSuchServer(*peer));
+            }
+            Move::ProposeBlank { .. } | Move::Repeat { .. } if !node.server().is_leader() => {
                 return Err(Impossible::NotLeader(id));
             }
             Move::DiskWrite { .. } if node.pending.is_empty() => {
@@ -221,6 +235,7 @@ impl<P: Modelled> Cluster<P> {
                 return Err(Impossible::NotApplied(id, *last_index));
             }
             Move::Compact { last_index, .. } => Action::Compact(id, *last_index),
+            Move::Repeat { peer, .. } => Action::Repeat(id, *peer),
             Move::LoseAll => return Ok(None),
         };
         Ok(Some(action))

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Command as ActorCommand, Out};
-use veraft::figure2::{Base, Index, Log, Message, Persistent, Server, ServerId, Term, Timer};
+use veraft::figure2::{
+    Base, Index, Log, Message, Persistent, Server, ServerId, Term, Timer, WaitsFor,
+};
 
 use crate::actor::{Handed, Raft, Replica, server_id};
 use crate::images::HeldImages;
@@ -77,10 +79,23 @@ impl<P: Modelled> ModelNode<P> {
         self.replica.server.figure2()
     }
 
-    /// The highest index that the state machine was given: what waits for the disk, it was not.
+    /// The highest index that the state machine was given: an image that waits for the disk, it was
+    /// not.
     pub fn handed(&self) -> Index {
-        let first = self.pending.iter().next();
-        first.map_or(self.server().volatile().last_applied, |pending| pending.handed)
+        let waits = self.pending.iter().find_map(|pending| pending.handed);
+        waits.unwrap_or(self.server().volatile().last_applied)
+    }
+
+    /// The end of the log that the disk has, if the server is to be told of it: nothing is about
+    /// to cut it there.
+    pub fn newly_stored(&self, before: &ModelNode<P>) -> Option<(Index, Term)> {
+        let log = self.disk.log();
+        let (last_index, last_term) = (log.last_index(), log.last_term());
+        let keeps = |pending: &Pending<P::Message>| {
+            pending.save.log().term_at(last_index).agrees_with(last_term)
+        };
+        let stored = self.disk != before.disk && self.pending.iter().all(keeps);
+        stored.then_some((last_index, last_term))
     }
 
     /// Everything volatile is lost, and the server starts from its disk.
@@ -127,34 +142,35 @@ impl<P: Modelled> ModelNode<P> {
     }
 
     /// The state machine becomes the image that the server asked for, if there is one, and has
-    /// been given since what was applied since.
-    fn restore(&mut self) {
-        let Some(base) = self.replica.restoring.take() else { return };
+    /// been given since what was applied since. Answers whether there is one.
+    fn restore(&mut self) -> bool {
+        let Some(base) = self.replica.restoring.take() else { return false };
         let since = std::mem::take(&mut self.replica.applied);
         self.replica.applied = self.images.content(base.last_index).cloned().unwrap_or_default();
         self.replica.applied.extend(since);
+        true
     }
 
     /// The actor's commands, as the environment carries them out; answers what left at once. If
-    /// steps are `torn`, records wait for the disk, and messages for the records before them;
-    /// `given` is what the state machine was given before, as [`Pending::handed`] has it.
+    /// steps are `torn`, records wait for the disk, and messages for as many of the records before
+    /// them as they say; `given` is what the state machine was given before.
     pub fn interpret(
         &mut self,
         out: Out<Raft<P>>,
         torn: bool,
         given: Index,
     ) -> Vec<(ServerId, P::Message)> {
-        self.restore();
+        let given = self.restore().then_some(given);
         let mut sent = Vec::new();
         for command in out {
             match command {
                 ActorCommand::Save(save) if torn => self.pending.write(save, given),
                 ActorCommand::Save(storage) => self.disk = storage,
-                ActorCommand::Send(to, message) if P::waits_for_records(&message) => {
+                ActorCommand::Send(to, message) if self.holds_back(&message) => {
                     sent.extend(self.pending.send(server_id(to), message));
                 }
-                // A heartbeat may pass what waits. That it does so at once covers that it waits:
-                // it then is under way for longer.
+                // That it passes what waits at once covers that it waits, as behind a disk that is
+                // stuck: it then is under way for longer.
                 ActorCommand::Send(to, message) => sent.push((server_id(to), message)),
                 ActorCommand::SetTimer(timer, _) => {
                     self.timers.insert(timer);
@@ -168,6 +184,17 @@ impl<P: Modelled> ModelNode<P> {
         }
         self.observe(&sent);
         sent
+    }
+
+    /// Whether `message` has to wait for what the disk has yet to write.
+    fn holds_back(&self, message: &P::Message) -> bool {
+        let ballot = |stored: &Persistent| (stored.current_term(), stored.voted_for());
+        let last = self.pending.iter().next_back();
+        match P::waits_for(message) {
+            WaitsFor::Nothing => false,
+            WaitsFor::Ballots => last.is_some_and(|last| ballot(&last.save) != ballot(&self.disk)),
+            WaitsFor::Records => true,
+        }
     }
 
     /// If this node differs from `before` by messages that joined the queue and by nothing else:

@@ -79,7 +79,8 @@ impl<P: Modelled> Unfolding<'_, P> {
             | Action::Propose(..)
             | Action::Restart(_)
             | Action::CarryOut(_)
-            | Action::Compact(..) => None,
+            | Action::Compact(..)
+            | Action::Repeat(..) => None,
         };
         // A step of the path is taken anyway, with all it needs.
         let before = trigger.map_or(0, |step| self.steps[step].silent_steps);
@@ -126,7 +127,8 @@ impl<P: Modelled> Unfolding<'_, P> {
                         | Stimulus::Propose(_)
                         | Stimulus::Restart
                         | Stimulus::CarryOut
-                        | Stimulus::Compact(_) => 0,
+                        | Stimulus::Compact(_)
+                        | Stimulus::Repeat(_) => 0,
                     };
                     let is_better = |letter: &LetterRef<P>| {
                         self.steps_to(letter).is_none_or(|known| before + 1 < known)

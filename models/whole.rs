@@ -71,6 +71,7 @@ fn records_of_base(before: &Entries, entries: &[Entry]) -> Vec<Record> {
 pub(crate) struct CompactedStep<'a, P: Modelled> {
     pub(crate) before: &'a Replica<P>,
     pub(crate) input: Input<P::Message>,
+    pub(crate) output: Output<P::Message>,
     /// What came along with a message.
     pub(crate) image: Option<&'a Handed>,
     pub(crate) after: &'a Replica<P>,
@@ -81,8 +82,7 @@ impl<P: Modelled> CompactedStep<'_, P> {
     /// What `judge` says against the step with whole logs. Nothing where the protocol has no
     /// whole logs, or an image is missing: that is for a property to say.
     pub(crate) fn objection(self, judge: &dyn Judge<P>) -> Option<String> {
-        let CompactedStep { before, input, image, after, images } = self;
-        let output = before.server.clone().step(input.clone());
+        let CompactedStep { before, input, output, image, after, images } = self;
         let (whole_before, whole_after) = (whole_replica(before)?, whole_replica(after)?);
         let (log, handed) = (whole_before.figure2().log(), before.server.figure2().volatile());
         let Output { persist, send, timers, restore, apply, proposal, breach } = output;
@@ -115,7 +115,10 @@ impl<P: Modelled> CompactedStep<'_, P> {
                 let whole = image.and_then(|image| P::whole_message(&message, image));
                 Input::Receive { from, message: whole.unwrap_or(message) }
             }
-            Input::Timeout(_) | Input::Propose { .. } => input,
+            Input::Timeout(_)
+            | Input::Propose { .. }
+            | Input::Stored { .. }
+            | Input::Repeat { .. } => input,
             Input::Compacted { last_index } => {
                 let nothing = whole_before == whole_after && output == Output::default();
                 let problem = || format!("to compact up to {last_index} was not to do nothing");

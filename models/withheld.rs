@@ -25,9 +25,8 @@ use crate::orbit::{Rename, Renaming};
 pub struct Pending<M = Message> {
     /// What will be durable.
     pub save: Persistent,
-    /// How much the state machine has been given until then, where servers compact their logs;
-    /// else 0. What a step gives it waits for the records before that, as messages do.
-    pub handed: Index,
+    /// If the state machine becomes an image then: how much it has been given until then.
+    pub handed: Option<Index>,
     /// What leaves then.
     pub send: BTreeSet<(ServerId, M)>,
 }
@@ -68,7 +67,7 @@ impl<M> Default for Withheld<M> {
 
 impl<M: Clone + Ord> Withheld<M> {
     /// A record waits for the disk, and with it all that comes behind.
-    pub fn write(&mut self, save: Persistent, handed: Index) {
+    pub fn write(&mut self, save: Persistent, handed: Option<Index>) {
         let pending = Pending { save, handed, send: BTreeSet::new() };
         let given_back = self.gate.enter(Item::Write(pending), true);
         assert!(given_back.is_none(), "a record has left before it was written");
@@ -203,7 +202,7 @@ mod tests {
 
     fn pending(term: Term, replies: &[Term]) -> Pending {
         let send = replies.iter().map(|&term| (ServerId(1), reply(term))).collect();
-        Pending { save: stored(term), handed: 0, send }
+        Pending { save: stored(term), handed: None, send }
     }
 
     #[test]
@@ -211,9 +210,9 @@ mod tests {
         let mut held = Withheld::default();
         assert_eq!(held.carry_out(), None);
         assert_eq!(held.send(ServerId(1), reply(1)), Some((ServerId(1), reply(1))));
-        held.write(stored(1), 0);
+        held.write(stored(1), None);
         assert_eq!(held.send(ServerId(1), reply(1)), None);
-        held.write(stored(2), 0);
+        held.write(stored(2), None);
         assert_eq!(held.send(ServerId(1), reply(2)), None);
         assert_eq!(held.carry_out(), Some(pending(1, &[1])));
         assert_eq!(held.carry_out(), Some(pending(2, &[2])));
@@ -225,7 +224,7 @@ mod tests {
     fn queues_that_leave_alike_are_one_and_known_by_their_writes() {
         let queue = |replies: &[Term]| {
             let mut held = Withheld::default();
-            held.write(stored(1), 0);
+            held.write(stored(1), None);
             replies.iter().for_each(|&term| assert_eq!(held.send(ServerId(1), reply(term)), None));
             held
         };

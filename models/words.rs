@@ -239,6 +239,9 @@ impl<M: Said> fmt::Display for Move<M> {
             Move::Compact { server, last_index } => {
                 write!(f, "{server} compacts its log up to {last_index}")
             }
+            Move::Repeat { server, peer } => {
+                write!(f, "{server} sends {peer} again what it lacks")
+            }
             Move::LoseAll => write!(f, "every message under way is lost"),
         }
     }

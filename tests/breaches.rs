@@ -112,6 +112,9 @@ fn input() -> impl Strategy<Value = Input> {
         2 => Just(Input::Timeout(Timer::Election)),
         1 => Just(Input::Timeout(Timer::Heartbeat)),
         1 => Just(Input::Propose { payloads: vec![Payload::Blank] }),
+        2 => (0..6u64, 0..6u64)
+            .prop_map(|(last_index, last_term)| Input::Stored { last_index, last_term }),
+        1 => (1..SERVERS).prop_map(|peer| Input::Repeat { peer: ServerId(peer) }),
         12 => received(),
         // So that there are leaders among the servers.
         4 => (1..SERVERS).prop_map(|from| Input::Receive { from: ServerId(from), message: GRANT }),
@@ -130,7 +133,9 @@ fn in_own_term(input: Input, term: Term) -> Input {
         other @ (Input::Receive { .. }
         | Input::Timeout(_)
         | Input::Propose { .. }
-        | Input::Compacted { .. }) => other,
+        | Input::Compacted { .. }
+        | Input::Stored { .. }
+        | Input::Repeat { .. }) => other,
     }
 }
 
@@ -176,7 +181,7 @@ fn server(role: Role) -> Server {
     Server::from_parts(
         config(),
         persistent,
-        Volatile { role, commit_index: 2, last_applied: 2, floor: 0 },
+        Volatile { role, commit_index: 2, last_applied: 2, stored: 3, floor: 0 },
     )
 }
 

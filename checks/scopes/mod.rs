@@ -58,7 +58,7 @@ pub struct Scope {
 
 const REDUCED: Environment = Environment::REDUCED;
 pub(crate) const PLAIN: Environment =
-    Environment { symmetry: false, keep_dead_letters: true, ..REDUCED };
+    Environment { symmetry: false, keep_dead_letters: true, repeats: true, ..REDUCED };
 const TORN: Environment = Environment { torn: true, ..REDUCED };
 const BLANKS: Environment = Environment { blanks: true, ..REDUCED };
 const PROPOSALS: Environment = Environment { proposals: true, ..REDUCED };

@@ -16,6 +16,7 @@
 //! S0 appends a blank         its driver proposes a blank
 //! S0 restarts
 //! S0 writes to disk
+//! S0 repeats to S1            it sends S1 again what that has not acknowledged
 //! S0 compacts its log up to 2 an image of the machine is durable, and the server is told
 //! lose everything            all messages under way are lost
 //! figure-7 begins here       where the search of this scope begins, if the script is its start
@@ -168,6 +169,7 @@ impl Script {
                     format!("{server} compacts its log up to {last_index}\n")
                 }
                 Move::DiskWrite { server } => format!("{server} writes to disk\n"),
+                Move::Repeat { server, peer } => format!("{server} repeats to {peer}\n"),
                 Move::LoseAll => "lose everything\n".to_owned(),
             };
         }
@@ -325,10 +327,15 @@ fn orders(text: &str) -> Option<Vec<Order>> {
         "appends a blank" => one(Move::ProposeBlank { server }),
         "restarts" => one(Move::Restart { server }),
         "writes to disk" => one(Move::DiskWrite { server }),
-        _ => match rest.strip_prefix("compacts its log up to ") {
-            Some(index) => one(Move::Compact { server, last_index: index.parse().ok()? }),
-            None => deliveries(server, rest),
-        },
+        _ => {
+            if let Some(index) = rest.strip_prefix("compacts its log up to ") {
+                return one(Move::Compact { server, last_index: index.parse().ok()? });
+            }
+            match rest.strip_prefix("repeats to ") {
+                Some(peer) => one(Move::Repeat { server, peer: server_id(peer)? }),
+                None => deliveries(server, rest),
+            }
+        }
     }
 }
 

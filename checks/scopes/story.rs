@@ -74,7 +74,8 @@ impl Setting {
         let Setting { servers, torn, max_append_bytes, compactions, vouched, judge } = self;
         let compactions = u32::from(compactions);
         let bounds = Bounds { servers, terms: 1, entries: 1, restarts: 1, compactions };
-        let environment = Environment { torn, vouched, ..scopes::PLAIN };
+        // Searches that reduce repeats have them with heartbeats.
+        let environment = Environment { torn, vouched, repeats: false, ..scopes::PLAIN };
         let cluster = Cluster::new(bounds, environment).with_max_append_bytes(max_append_bytes);
         match judge {
             Some(judge) => cluster.judged_by(judge),

@@ -32,7 +32,8 @@ pub fn diagram(story: &Story) -> String {
             | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server }
-            | Move::Compact { server, .. } => {
+            | Move::Compact { server, .. }
+            | Move::Repeat { server, .. } => {
                 format!("    Note over {server}: {}\n", escape(&told.action))
             }
         };
@@ -66,6 +67,7 @@ fn delivered(scene: &crate::scopes::story::Scene) -> Option<&Letter> {
         | Move::Restart { .. }
         | Move::DiskWrite { .. }
         | Move::Compact { .. }
+        | Move::Repeat { .. }
         | Move::LoseAll => None,
     }
 }

@@ -88,6 +88,9 @@ fn input() -> impl Strategy<Value = Input> {
         2 => prop::collection::vec(payload(), 0..3)
             .prop_map(|payloads| Input::Propose { payloads }),
         1 => (0..6u64).prop_map(|last_index| Input::Compacted { last_index }),
+        2 => (0..8u64, 0..6u64)
+            .prop_map(|(last_index, last_term)| Input::Stored { last_index, last_term }),
+        1 => (1..SERVERS).prop_map(|peer| Input::Repeat { peer: ServerId(peer) }),
         8 => (id(), message()).prop_map(|(from, message)| Input::Receive { from, message }),
     ]
 }
@@ -95,7 +98,11 @@ fn input() -> impl Strategy<Value = Input> {
 fn payloads(input: &Input) -> Option<&[Payload]> {
     match input {
         Input::Propose { payloads } => Some(payloads),
-        Input::Timeout(_) | Input::Receive { .. } | Input::Compacted { .. } => None,
+        Input::Timeout(_)
+        | Input::Receive { .. }
+        | Input::Compacted { .. }
+        | Input::Stored { .. }
+        | Input::Repeat { .. } => None,
     }
 }
 
@@ -126,7 +133,11 @@ proptest! {
                     let last_index = last_index.min(server.volatile().last_applied);
                     Input::Compacted { last_index }
                 }
-                Input::Timeout(_) | Input::Receive { .. } | Input::Propose { .. } => input,
+                Input::Timeout(_)
+                | Input::Receive { .. }
+                | Input::Propose { .. }
+                | Input::Stored { .. }
+                | Input::Repeat { .. } => input,
             };
             let output = server.step(input.clone());
             let proposed = payloads(&input).map(|payloads| (&before, payloads));

@@ -82,11 +82,12 @@ impl Rename for Server {
     fn rename(&self, renaming: &Renaming) -> Self {
         let Config { id, servers, max_append_bytes } = self.config().clone();
         let config = Config { id: id.rename(renaming), servers, max_append_bytes };
-        let Volatile { role, commit_index, last_applied, floor } = self.volatile();
+        let Volatile { role, commit_index, last_applied, stored, floor } = self.volatile();
         let volatile = Volatile {
             role: role.rename(renaming),
             commit_index: *commit_index,
             last_applied: *last_applied,
+            stored: *stored,
             floor: *floor,
         };
         Server::from_parts(config, self.persistent().rename(renaming), volatile)

@@ -88,7 +88,9 @@ impl<'a> Stepped<'a> {
             Input::Receive { .. }
             | Input::Timeout(_)
             | Input::Propose { .. }
-            | Input::Compacted { .. } => None,
+            | Input::Compacted { .. }
+            | Input::Stored { .. }
+            | Input::Repeat { .. } => None,
         }
     }
 
@@ -320,9 +322,9 @@ impl Stepped<'_> {
 }
 
 /// A leader sends each peer an empty AppendEntries when it is elected and when its heartbeat timer
-/// fires; and what the peer has not acknowledged, from `next_index` on, behind that heartbeat,
-/// after an answer that counts, and when it appends what alone the peer lacks. What is compacted
-/// goes as a snapshot. It sends it nothing else.
+/// fires; and what the peer has not acknowledged, from `next_index` on, after an answer that
+/// counts, when it appends what alone the peer lacks, and when it is to repeat it. What is
+/// compacted goes as a snapshot. It sends it nothing else.
 fn what_is_due_is_sent(step: Stepped<'_>) -> bool {
     let Role::Leader(leader) = &step.after.volatile().role else {
         return step.after.config().peers().all(|peer| step.replicates_to(peer).is_empty());
@@ -332,7 +334,8 @@ fn what_is_due_is_sent(step: Stepped<'_>) -> bool {
         let next = next_index(leader, peer);
         let held_all = next == step.before.log().last_index() + 1;
         let appends = matches!(step.input, Input::Propose { .. }) && held_all;
-        let lacking = step.beats() || step.counts(peer).is_some() || appends;
+        let repeats = *step.input == Input::Repeat { peer };
+        let lacking = step.counts(peer).is_some() || appends || repeats;
         let missing = if next < log.first_index() {
             Some(Replicates::Snapshot(log.base()))
         } else {

@@ -41,7 +41,8 @@ fn compactions(cluster: &Cluster, state: &ClusterState) -> Vec<Index> {
         | Action::Timeout(..)
         | Action::Propose(..)
         | Action::Restart(_)
-        | Action::CarryOut(_) => None,
+        | Action::CarryOut(_)
+        | Action::Repeat(..) => None,
     };
     actions.iter().filter_map(compacts).collect()
 }

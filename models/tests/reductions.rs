@@ -52,7 +52,7 @@ fn explore(bounds: Bounds, environment: Environment) -> Findings {
                 let mut server = node.value.clone();
                 // Not the messages that wait for the disk: they belong to the network.
                 let saves = server.pending.iter().map(|pending| pending.save.clone());
-                let bare = |save| Pending { save, handed: 0, send: BTreeSet::new() };
+                let bare = |save| Pending { save, handed: None, send: BTreeSet::new() };
                 server.pending = saves.map(bare).collect::<Vec<_>>().into();
                 renamings.iter().map(|r| hash_of(&server.rename(r))).collect()
             });
@@ -90,13 +90,20 @@ fn compare(servers: usize, terms: u64, entries: u64, restarts: u32, torn: bool) 
 }
 
 fn compare_within(bounds: Bounds, torn: bool) {
-    let full =
-        Environment { symmetry: false, keep_dead_letters: true, torn, ..Environment::default() };
+    let full = Environment {
+        symmetry: false,
+        keep_dead_letters: true,
+        repeats: true,
+        torn,
+        ..Environment::default()
+    };
     let reductions = [
         Environment { symmetry: true, ..full },
         Environment { keep_dead_letters: false, ..full },
         Environment { symmetry: true, keep_dead_letters: false, ..full },
         Environment { symmetry: true, keep_dead_letters: false, audit: true, ..full },
+        Environment { repeats: false, ..full },
+        Environment { symmetry: true, keep_dead_letters: false, repeats: false, ..full },
     ];
     let all = explore(bounds, full);
     for reduced in reductions {

@@ -106,11 +106,11 @@ fn every_part_of_a_node_is_renamed() {
     assert_renamed("the disk", |of| node(|node| node.disk = vote(of)));
     let waits = |pending: Pending| node(|node| node.pending = vec![pending].into());
     assert_renamed("a write that waits", |of| {
-        waits(Pending { save: vote(of), handed: 0, send: BTreeSet::new() })
+        waits(Pending { save: vote(of), handed: None, send: BTreeSet::new() })
     });
     let grant = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
     assert_renamed("the receiver of what waits", |of| {
-        waits(Pending { save: nothing(), handed: 0, send: [(of, grant.clone())].into() })
+        waits(Pending { save: nothing(), handed: None, send: [(of, grant.clone())].into() })
     });
     assert_renamed("the votes seen", |of| node(|node| node.witness.votes = [of].into()));
     assert_renamed("the log seen", |of| {

@@ -1,8 +1,8 @@
 //! A server and its timers, and what its steps owe: what every surrounding does the same way.
 //!
 //! ```text
-//!   begin_turn ──► due, or what arrived ──► step ──► carry_out ──► passing: leaves at once
-//!       ▲                                    ▲           │    └──► held: to the gate
+//!   begin_turn ──► due, or what arrived ──► step ──► carry_out ──► passing, apply: leave at once
+//!       ▲            stored, of the disk     ▲           │    └──► held: to the gate
 //!       └──────── the next turn              └─ follow_up┘
 //! ```
 //!
@@ -16,14 +16,15 @@ use core::mem;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use super::gate::lets_heartbeats_pass;
-use super::held::Held;
+use super::held::{Held, Stored};
 use super::protocol::Protocol;
+use super::repeats::{Outbound, Repeats};
 use super::standing::Standing;
 use super::timers::Timers;
 use super::timing::Timing;
 use crate::figure2::{
-    Breach, Config, Index, Input, Output, Payload, Persistent, ServerId, Term, Timer, TimerDuty,
+    Breach, Config, Entry, Index, Input, Leader, Message, Output, Payload, Persistent, Record, Role,
+    ServerId, Term, Timer, TimerDuty, WaitsFor,
 };
 
 /// A server and its timers.
@@ -31,6 +32,9 @@ use crate::figure2::{
 pub struct Driver<P> {
     server: P,
     timers: Timers,
+    repeats: Repeats,
+    /// The peer whose answer to a leader the last step took.
+    answered: Option<ServerId>,
     /// How many steps there were since the start.
     steps: u64,
     /// Whether the last step made the server a leader.
@@ -39,13 +43,21 @@ pub struct Driver<P> {
     overdue: bool,
     /// Where the server stood when a step was last carried out.
     standing: Standing,
+    /// The last step with a ballot among its records.
+    ballot: u64,
+    /// The last step whose records cut the log.
+    cut: u64,
+    /// The last step whose records are known to be durable.
+    stored: u64,
 }
 
 /// What a step owes now, but for its timers.
 #[derive(Clone, Debug)]
 pub struct Owed<M, W> {
-    /// Heartbeats that pass what waits at the gate.
+    /// Messages that need not wait for what is at the gate.
     pub passing: Vec<(ServerId, M)>,
+    /// Entries to apply: durable already, and behind every [`Held::restore`] before them.
+    pub apply: Vec<(Index, Entry)>,
     /// What has to go through the gate.
     pub held: Option<Held<M, W>>,
     /// See [`Output::breach`].
@@ -66,8 +78,21 @@ impl<P: Protocol> Driver<P> {
 
     /// A server in the middle of its life, whose timers do not run yet.
     pub fn new(server: P, timing: Timing) -> Self {
-        let (timers, standing) = (Timers::new(timing), Standing::of(server.figure2()));
-        Driver { server, timers, steps: 0, elected: false, overdue: false, standing }
+        let standing = Standing::of(server.figure2());
+        let repeats = Repeats::new(&timing);
+        Driver {
+            server,
+            timers: Timers::new(timing),
+            repeats,
+            answered: None,
+            steps: 0,
+            elected: false,
+            overdue: false,
+            standing,
+            ballot: 0,
+            cut: 0,
+            stored: 0,
+        }
     }
 
     /// The server.
@@ -85,9 +110,9 @@ impl<P: Protocol> Driver<P> {
         self.steps
     }
 
-    /// When the next timer fires.
+    /// When the next timer fires, or something is to be [repeated](Self::repeat).
     pub fn next(&self) -> Option<Duration> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.repeats.next()).min()
     }
 
     /// A turn begins. An election timer that is due by now fires in this turn, after what arrived;
@@ -107,6 +132,16 @@ impl<P: Protocol> Driver<P> {
         fires.then_some(Input::Timeout(Timer::Election))
     }
 
+    /// Sends again, where it is time, what a peer has not acknowledged. `outbound` tells what has
+    /// become of what was sent last.
+    pub fn repeat(
+        &mut self,
+        now: Duration,
+        outbound: impl Fn(ServerId) -> Outbound,
+    ) -> Option<Input<P::Message>> {
+        self.repeats.due(now, outbound).map(|peer| Input::Repeat { peer })
+    }
+
     /// An election timeout that was [due](Self::due) is not to be: the timer runs anew.
     pub fn put_election_off(
         &mut self,
@@ -119,11 +154,31 @@ impl<P: Protocol> Driver<P> {
     /// One step of the server. What it returns goes to [`carry_out`](Self::carry_out).
     pub fn step(&mut self, input: Input<P::Message>) -> Output<P::Message> {
         self.steps += 1;
+        self.answered = answering::<P>(&input);
         let before = self.led_term();
         let output = self.server.step(input);
         let after = self.led_term();
         self.elected = after.is_some() && after != before;
         output
+    }
+
+    /// Records are durable, and what waited for them has left; what the server is to be told of
+    /// it. Nothing, if the log was cut since: what is there now may have other entries.
+    pub fn stored(&mut self, stored: Stored) -> Option<Input<P::Message>> {
+        let Stored { step, last_index, last_term } = stored;
+        self.stored = self.stored.max(step);
+        (step >= self.cut).then_some(Input::Stored { last_index, last_term })
+    }
+
+    /// Whether something waits for the server to be told what is [stored](Self::stored): a leader
+    /// counts itself, and what is committed is applied.
+    pub fn awaits_stored(&self) -> bool {
+        let server = self.server.figure2();
+        let awaited = match server.is_leader() {
+            true => server.log().last_index(),
+            false => server.volatile().commit_index,
+        };
+        server.volatile().stored < awaited
     }
 
     fn led_term(&self) -> Option<Term> {
@@ -144,13 +199,9 @@ impl<P: Protocol> Driver<P> {
     ) -> Owed<P::Message, W> {
         let Output { persist, send, timers, restore, apply, proposal, breach } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(now, duty, &mut draw));
-        let waits = |(_, message): &(ServerId, P::Message)| P::waits_for_records(message);
-        let passes = !send.iter().all(waits)
-            && lets_heartbeats_pass(&self.timers.timing().patience(), writing());
-        let (send, passing) = match passes {
-            true => send.into_iter().partition(waits),
-            false => (send, Vec::new()),
-        };
+        self.note_records(&persist);
+        self.note_sent(now, &send);
+        let [passing, send] = self.passing(send, writing);
         let proposal = proposal.map(|outcome| (outcome, waiters));
         let after = Standing::of(self.server.figure2());
         let before = mem::replace(&mut self.standing, after);
@@ -159,10 +210,71 @@ impl<P: Protocol> Driver<P> {
             && standing.is_none()
             && send.is_empty()
             && restore.is_none()
-            && apply.is_empty()
             && proposal.is_none();
-        let held = Held { step: self.steps, persist, standing, send, restore, apply, proposal };
-        Owed { passing, held: (!nothing).then_some(held), breach }
+        let (step, log) = (self.steps, self.server.figure2().log());
+        let end = Stored { step, last_index: log.last_index(), last_term: log.last_term() };
+        let stored = (!persist.is_empty()).then_some(end);
+        let held = Held { step, persist, stored, standing, send, restore, proposal };
+        Owed { passing, apply, held: (!nothing).then_some(held), breach }
+    }
+
+    fn note_records(&mut self, records: &[Record]) {
+        for record in records {
+            match record {
+                Record::Ballot { .. } => self.ballot = self.steps,
+                Record::Truncate { .. } | Record::Base(_) => self.cut = self.steps,
+                Record::Append { .. } => {}
+            }
+        }
+    }
+
+    /// What peers have not acknowledged, and since when.
+    fn note_sent(&mut self, now: Duration, send: &[(ServerId, P::Message)]) {
+        let server = self.server.figure2();
+        let Role::Leader(Leader { next_index, match_index }) = &server.volatile().role else {
+            return self.repeats.clear();
+        };
+        let answered = self.answered.take();
+        let known = answered.and_then(|from| Some((from, next_index.get(&from)?)));
+        if let Some((from, &next)) = known {
+            let all = next > server.log().last_index();
+            self.repeats.answered(now, from, match_index[&from], all);
+        }
+        for (to, message) in send {
+            match P::core_message(message) {
+                Some(Message::AppendEntries(request)) if !request.entries.is_empty() => {
+                    self.repeats.sent(now, *to, false);
+                }
+                Some(Message::InstallSnapshot(_)) => self.repeats.sent(now, *to, true),
+                Some(
+                    Message::AppendEntries(_)
+                    | Message::AppendEntriesReply(_)
+                    | Message::RequestVote(_)
+                    | Message::RequestVoteReply(_),
+                )
+                | None => {}
+            }
+        }
+    }
+
+    /// Parts what need not wait at the gate from what has to. Behind a write that is stuck, all of
+    /// it has to: a leader whose disk stalls is to lose its office.
+    fn passing(
+        &self,
+        send: Vec<(ServerId, P::Message)>,
+        writing: impl FnOnce() -> Option<Duration>,
+    ) -> [Vec<(ServerId, P::Message)>; 2] {
+        let ballots_are_stored = self.ballot <= self.stored;
+        let passes = |(_, message): &(ServerId, P::Message)| match P::waits_for(message) {
+            WaitsFor::Nothing => true,
+            WaitsFor::Ballots => ballots_are_stored,
+            WaitsFor::Records => false,
+        };
+        let patience = self.timers.timing().patience();
+        match send.iter().any(passes) && writing().is_none_or(|age| age < patience) {
+            true => send.into_iter().partition(passes).into(),
+            false => [Vec::new(), send],
+        }
     }
 
     /// What a driver does at once after a step, before anything else, where it is configured so: a
@@ -173,12 +285,30 @@ impl<P: Protocol> Driver<P> {
     }
 }
 
+/// Who answers a leader with this input, if it is such an answer.
+fn answering<P: Protocol>(input: &Input<P::Message>) -> Option<ServerId> {
+    match input {
+        Input::Receive { from, message } => match P::core_message(message)? {
+            Message::AppendEntriesReply(_) => Some(*from),
+            Message::AppendEntries(_)
+            | Message::InstallSnapshot(_)
+            | Message::RequestVote(_)
+            | Message::RequestVoteReply(_) => None,
+        },
+        Input::Timeout(_)
+        | Input::Propose { .. }
+        | Input::Compacted { .. }
+        | Input::Stored { .. }
+        | Input::Repeat { .. } => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::sync::Arc;
 
-    use crate::figure2::{Message, RequestVoteReply, Server};
+    use crate::figure2::{AppendEntries, RequestVoteReply, Server};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -209,25 +339,80 @@ mod tests {
         assert_eq!(driver.follow_up(true), None, "a candidate");
         let vote = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
         let output = driver.step(Input::Receive { from: ServerId(2), message: vote });
+        assert!(driver.stored(held.stored.unwrap()).is_some());
         let owed = carry_out(&mut driver, 50 * MS, output);
-        assert_eq!(owed.passing.len(), 2, "heartbeats pass a slow write");
+        assert_eq!(owed.passing.len(), 2, "heartbeats");
         driver
     }
 
     #[test]
-    fn heartbeats_wait_like_all_else_while_no_write_is_slow_and_entries_always() {
+    fn what_a_leader_sends_passes_the_gate_unless_its_disk_is_stuck() {
         let mut driver = elected();
         let mut owed = |input, writing: Option<Duration>| {
             let output = driver.step(input);
             driver.carry_out::<()>(50 * MS, output, Vec::new(), || writing, |_| 40 * MS)
         };
-        for (writing, passing) in [(None, 0), (Some(4 * MS), 0), (Some(20 * MS), 2)] {
+        for (writing, passing) in [(None, 2), (Some(29 * MS), 2), (Some(30 * MS), 0)] {
             let heartbeats = owed(Input::Timeout(Timer::Heartbeat), writing);
             assert_eq!(heartbeats.passing.len(), passing, "{writing:?}");
             assert_eq!(heartbeats.held.map_or(0, |held| held.send.len()), 2 - passing);
         }
-        let entry = owed(Input::Propose { payloads: Vec::from([Payload::Blank]) }, Some(20 * MS));
-        assert_eq!((entry.passing.len(), entry.held.unwrap().send.len()), (0, 2));
+        let entry = owed(Input::Propose { payloads: Vec::from([Payload::Blank]) }, None);
+        assert_eq!((entry.passing.len(), entry.held.unwrap().send.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_states_a_term_waits_for_the_ballot() {
+        let mut driver = started();
+        let output = driver.step(Input::Timeout(Timer::Election));
+        carry_out(&mut driver, 50 * MS, output);
+        let vote = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
+        let output = driver.step(Input::Receive { from: ServerId(2), message: vote });
+        let owed = carry_out(&mut driver, 50 * MS, output);
+        assert_eq!((owed.passing.len(), owed.held.unwrap().send.len()), (0, 2));
+    }
+
+    #[test]
+    fn what_is_stored_is_told_unless_the_log_was_cut_since() {
+        let mut driver = elected();
+        assert!(!driver.awaits_stored());
+        let output = driver.step(Input::Propose { payloads: Vec::from([Payload::Blank]) });
+        let stored = carry_out(&mut driver, 50 * MS, output).held.unwrap().stored.unwrap();
+        assert_eq!((stored.last_index, stored.last_term), (1, 1));
+        assert!(driver.awaits_stored());
+        let told = Input::Stored { last_index: 1, last_term: 1 };
+        assert_eq!(driver.clone().stored(stored), Some(told));
+        // The leader of the next term has another entry there.
+        let request = Message::AppendEntries(AppendEntries {
+            term: 2,
+            leader_id: ServerId(2),
+            prev_log_index: 0,
+            prev_log_term: 0,
+            entries: [Entry { term: 2, payload: Payload::Blank }].into_iter().collect(),
+            leader_commit: 1,
+        });
+        let output = driver.step(Input::Receive { from: ServerId(2), message: request });
+        let owed = carry_out(&mut driver, 50 * MS, output);
+        assert!(owed.apply.is_empty() && driver.awaits_stored());
+        assert_eq!(driver.stored(stored), None);
+        let input = driver.stored(owed.held.unwrap().stored.unwrap()).unwrap();
+        let output = driver.step(input);
+        assert_eq!(carry_out(&mut driver, 50 * MS, output).apply.len(), 1);
+        assert!(!driver.awaits_stored());
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_sent_again_after_a_while() {
+        let mut driver = elected();
+        let output = driver.step(Input::Propose { payloads: Vec::from([Payload::Blank]) });
+        carry_out(&mut driver, 50 * MS, output);
+        let left = |_| Outbound::Left(50 * MS);
+        assert_eq!(driver.repeat(69 * MS, left), None);
+        let again = [2, 3].map(|_| driver.repeat(70 * MS, left).unwrap());
+        assert_eq!(again, [2, 3].map(|id| Input::Repeat { peer: ServerId(id) }));
+        let output = driver.step(again[0].clone());
+        assert_eq!(carry_out(&mut driver, 70 * MS, output).passing.len(), 1);
+        assert_eq!(driver.repeat(70 * MS, left), None);
     }
 
     #[test]

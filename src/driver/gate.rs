@@ -7,12 +7,11 @@
 //! ```
 //!
 //! Outputs leave in the order in which they entered, each once its records and all earlier ones
-//! are durable. Heartbeats alone may pass: see [`lets_heartbeats_pass`].
+//! are durable. What waits for less does not enter: see
+//! [`WaitsFor`](crate::figure2::WaitsFor).
 
 use alloc::vec::Vec;
 use core::mem;
-use core::ops::Range;
-use core::time::Duration;
 
 /// What waits for the disk, in order. One batch is under way at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,16 +108,6 @@ impl<T> Gate<T> {
     }
 }
 
-/// Whether a heartbeat may overtake what waits: a write has lasted for `age`, and that is neither
-/// young nor old by the node's [patience](super::Timing::patience).
-///
-/// Not young: on a disk that is well, a heartbeat that overtakes the entries before it is
-/// refused, and they are sent twice. Not old: a leader that cannot write must not keep others
-/// from leading.
-pub fn lets_heartbeats_pass(patience: &Range<Duration>, age: Option<Duration>) -> bool {
-    age.is_some_and(|age| patience.contains(&age))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,15 +170,5 @@ mod tests {
         take(&mut gate);
         enter(&mut gate, 3);
         take(&mut gate);
-    }
-
-    #[test]
-    fn heartbeats_pass_a_write_that_is_neither_young_nor_old() {
-        let ms = Duration::from_millis;
-        let passes = |age: Option<u64>| lets_heartbeats_pass(&(ms(25)..ms(150)), age.map(ms));
-        assert_eq!(
-            [None, Some(24), Some(25), Some(149), Some(150)].map(passes),
-            [false, false, true, true, false]
-        );
     }
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::standing::Standing;
 use super::waiters::Run;
-use crate::figure2::{Base, Entry, Index, Proposal, Record, ServerId, Term};
+use crate::figure2::{Base, Index, Proposal, Record, ServerId, Term};
+
 
 /// What a step owes, but for its timers and what passes the gate. `W` is whoever waits for a
 /// proposal.
@@ -14,6 +15,8 @@ pub struct Held<M, W> {
     pub step: u64,
     /// Records to make durable before anything else of it leaves.
     pub persist: Vec<Record>,
+    /// What is durable once they are; none if there are none.
+    pub stored: Option<Stored>,
     /// Where the server stands from here on, if that has changed.
     pub standing: Option<Standing>,
     /// Messages to send.
@@ -22,10 +25,20 @@ pub struct Held<M, W> {
     ///
     /// [`Output::restore`]: crate::figure2::Output::restore
     pub restore: Option<Base>,
-    /// Entries to apply.
-    pub apply: Vec<(Index, Entry)>,
     /// What became of proposals, and who waits for them, in the order of their entries.
     pub proposal: Option<(Proposal, Vec<W>)>,
+}
+
+/// What is durable once the records of a step, and of all earlier ones, are: the end of the log
+/// behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// The number of the step since the start.
+    pub step: u64,
+    /// The index of the last entry.
+    pub last_index: Index,
+    /// Its term.
+    pub last_term: Term,
 }
 
 /// The ways out of a node.
@@ -46,9 +59,6 @@ pub trait Exits<M, W> {
 
     /// The state machine becomes the image of a mark.
     fn restore(&mut self, base: Base);
-
-    /// Entries go to the state machine.
-    fn apply(&mut self, entries: Vec<(Index, Entry)>);
 }
 
 impl<M, W> Default for Held<M, W> {
@@ -56,22 +66,22 @@ impl<M, W> Default for Held<M, W> {
         Held {
             step: 0,
             persist: Vec::new(),
+            stored: None,
             standing: None,
             send: Vec::new(),
             restore: None,
-            apply: Vec::new(),
             proposal: None,
         }
     }
 }
 
 impl<M, W> Held<M, W> {
-    /// Lets it out, in the order of duty. Whoever proposed waits before anything is applied.
+    /// Lets it out, in the order of duty.
     ///
     /// # Panics
     /// When it still holds records: nobody made them durable.
     pub fn leave(self, exits: &mut impl Exits<M, W>) {
-        let Held { step: _, persist, standing, send, restore, apply, proposal } = self;
+        let Held { step: _, persist, stored: _, standing, send, restore, proposal } = self;
         assert!(persist.is_empty(), "nobody made its records durable");
         if let Some(standing) = standing {
             exits.tell(standing);
@@ -89,6 +99,5 @@ impl<M, W> Held<M, W> {
         if let Some(base) = restore {
             exits.restore(base);
         }
-        exits.apply(apply);
     }
 }

@@ -1,6 +1,6 @@
 //! What a driver drives.
 
-use crate::figure2::{Config, Index, Input, Message, Output, Persistent, Server};
+use crate::figure2::{Config, Index, Input, Message, Output, Persistent, Server, WaitsFor};
 
 /// A server as its surroundings see it: Figure 2, or Figure 2 with layers around it. Driver,
 /// models, simulator and validator know no more of it than this.
@@ -21,8 +21,8 @@ pub trait Protocol: Sized {
     /// The message of Figure 2 in a message; none in what layers say to each other.
     fn core_message(message: &Self::Message) -> Option<&Message>;
 
-    /// See [`Message::waits_for_records`].
-    fn waits_for_records(message: &Self::Message) -> bool;
+    /// See [`Message::waits_for`].
+    fn waits_for(message: &Self::Message) -> WaitsFor;
 }
 
 impl Protocol for Server {
@@ -44,7 +44,7 @@ impl Protocol for Server {
         Some(message)
     }
 
-    fn waits_for_records(message: &Message) -> bool {
-        message.waits_for_records()
+    fn waits_for(message: &Message) -> WaitsFor {
+        message.waits_for()
     }
 }

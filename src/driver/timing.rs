@@ -1,7 +1,7 @@
 //! How long timers run.
 
 use core::fmt;
-use core::ops::{Range, RangeInclusive};
+use core::ops::RangeInclusive;
 use core::time::Duration;
 
 /// How long the timers of a node run.
@@ -127,13 +127,10 @@ impl Timing {
         self.resolution
     }
 
-    /// How old a write is when heartbeats pass it: from half of a heartbeat interval to the
-    /// shortest election timeout.
-    ///
-    /// So the heartbeats of a leader whose disk stalls are at most one and a half intervals
-    /// apart, which is half of the shortest election timeout at most.
-    pub fn patience(&self) -> Range<Duration> {
-        self.heartbeat / 2..*self.election.start()
+    /// How old a write is when it counts as stuck: the shortest election timeout. Nothing passes it
+    /// then, so that a leader that cannot write does not keep others from leading.
+    pub fn patience(&self) -> Duration {
+        *self.election.start()
     }
 }
 

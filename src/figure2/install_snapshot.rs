@@ -79,6 +79,8 @@ impl Server {
         self.write(Record::Base(base), output);
         self.volatile.commit_index = base.last_index;
         self.volatile.last_applied = base.last_index;
+        // Nothing behind the image is applied before it is restored.
+        self.volatile.stored = base.last_index;
         output.restore = Some(base);
     }
 }

@@ -60,15 +60,18 @@
 //! assert_eq!(two.leader(), Some(s1));
 //! hears(&mut one, s2, &heartbeat.send[0].1);
 //!
-//! // A client proposes. The entry goes to S2, is durable there, and S2 says so.
+//! // A client proposes. The entry goes to S2 while S1's own disk writes it. It is durable there,
+//! // and S2 says so.
 //! let payloads = vec![Payload::Command(Command::from(&b"x = 1"[..]))];
 //! let accepts = one.step(Input::Propose { payloads });
 //! assert_eq!(accepts.proposal, Some(Proposal::Accepted { term: 1, first_index: 1 }));
 //! let stores = hears(&mut two, s1, &accepts.send[0].1);
 //! assert_eq!(stores.persist.len(), 1);
 //!
-//! // A quorum has it: S1 commits it and applies it. S2 will with the next heartbeat.
-//! let commits = hears(&mut one, s2, &stores.send[0].1);
+//! // Once it is durable here too, a quorum has it: S1 commits it and applies it. S2 will with the
+//! // next heartbeat.
+//! assert_eq!(hears(&mut one, s2, &stores.send[0].1).apply, []);
+//! let commits = one.step(Input::Stored { last_index: 1, last_term: 1 });
 //! assert_eq!(one.volatile().commit_index, 1);
 //! assert_eq!(commits.apply[0].0, 1);
 //! ```
@@ -80,10 +83,13 @@
 //!   leader needs no memory of its requests, and loss, duplication and reordering are harmless.
 //! * **One batch under way.** Commands proposed while a peer has not acknowledged all entries
 //!   before them wait for its answer, and then travel together; nothing is sent twice on a
-//!   network that loses nothing and answers within a heartbeat.
-//! * **Heartbeats are empty**, also to a peer that lags; what it lacks is repeated in a message
-//!   of its own. So a heartbeat never waits for the leader's disk
-//!   ([`Message::waits_for_records`]).
+//!   network that loses nothing.
+//! * **Heartbeats are empty and repeat nothing**, also to a peer that lags. What it has not
+//!   acknowledged is sent again when the driver says so ([`Input::Repeat`]), which knows what is
+//!   still under way.
+//! * **A leader writes and sends at once** (thesis, 10.2.1): entries leave before its own disk has
+//!   them ([`Message::waits_for`]). It counts itself up to what is durable ([`Input::Stored`]), and
+//!   applies no further.
 //! * **A refusal tells where the logs part**: the conflicting term and its first index, or the
 //!   end of the log, so that a leader backs up once per term (§5.3 describes this).
 //! * **`commit_index` never falls.** Taken literally, `AE.5` lowers it when a delayed request
@@ -144,21 +150,32 @@ impl Message {
         }
     }
 
-    /// Whether the message must not leave before the records of its step, and of every earlier
-    /// step, are durable.
+    /// What must be durable before the message leaves.
     ///
-    /// All but the heartbeat of a leader. A heartbeat states the leader's term, which was
-    /// durable before the first vote for it was asked for, and a `leader_commit` that a
-    /// majority has stored; so a slow disk need not silence a leader at once.
-    pub fn waits_for_records(&self) -> bool {
+    /// An AppendEntries states the leader's term, entries that the leader does not say to have
+    /// stored itself, and a `leader_commit` that a majority has. All else states what its sender
+    /// has stored, or will never do again.
+    pub fn waits_for(&self) -> WaitsFor {
         match self {
-            Message::AppendEntries(request) => !request.entries.is_empty(),
+            Message::AppendEntries(_) => WaitsFor::Ballots,
             Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
-            | Message::InstallSnapshot(_) => true,
+            | Message::InstallSnapshot(_) => WaitsFor::Records,
         }
     }
+}
+
+/// What must be durable before a message leaves: of its step's records, and of those of every
+/// earlier step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WaitsFor {
+    /// None of them: the message states nothing that a crash could take back.
+    Nothing,
+    /// Every [`Record::Ballot`]: it states a term.
+    Ballots,
+    /// All of them.
+    Records,
 }
 
 /// The two timers of a server. How long each runs is for the driver to choose: a random time
@@ -207,11 +224,25 @@ pub enum Input<M = Message> {
         /// The index of the last entry that the image has in it; at most what was applied.
         last_index: Index,
     },
+    /// Records are durable, and with them the log up to this entry, as it was behind the step that
+    /// wrote it. One that the log does not hold any more changes nothing.
+    Stored {
+        /// The index of the last entry that is durable.
+        last_index: Index,
+        /// The term of that entry.
+        last_term: Term,
+    },
+    /// What this peer has not acknowledged may have been lost, and is sent again, if this server
+    /// leads.
+    Repeat {
+        /// The peer.
+        peer: ServerId,
+    },
 }
 
 /// What a driver owes after a step, in the order of duty: all that stands below `persist`, but
-/// for heartbeats (see [`Message::waits_for_records`]) and timers, waits until the records are
-/// durable.
+/// for timers and entries to apply, waits until the records are durable; a message for as much of
+/// them as it says ([`Message::waits_for`]).
 ///
 /// Take it apart whole, without `..`: a new duty then does not compile until each driver
 /// handles it. That is why it is not `#[non_exhaustive]`: a duty that nobody sees is one that
@@ -228,7 +259,8 @@ pub struct Output<M = Message> {
     /// The state machine is to become the image of this mark (`SN.16`), before anything of
     /// `apply`: one stream, so that nothing is applied to the state before.
     pub restore: Option<Base>,
-    /// Entries newly committed, each with its index, to be applied in this order.
+    /// Entries that are committed and durable here, each with its index, to be applied in this
+    /// order.
     pub apply: Vec<(Index, Entry)>,
     /// The answer to [`Input::Propose`]; none for other inputs.
     pub proposal: Option<Proposal>,
@@ -298,6 +330,8 @@ impl TryFrom<Parts> for Server {
             (persistent.log().base().last_index, persistent.log().last_index());
         if !config.servers.contains(&config.id) {
             Err("a server outside of its own cluster")
+        } else if last_index < volatile.stored {
+            Err("a server whose disk has more than its log holds")
         } else if last_index < volatile.commit_index.max(volatile.floor) {
             Err("a server that has committed or applied more than its log holds")
         } else if volatile.commit_index.min(volatile.last_applied) < first {
@@ -328,7 +362,9 @@ impl Server {
     pub fn start(config: Config, persistent: Persistent, floor: Index) -> (Server, Output) {
         let base = persistent.log().base();
         let (commit_index, last_applied) = (base.last_index, base.last_index);
-        let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };
+        let stored = persistent.log().last_index();
+        let volatile =
+            Volatile { commit_index, last_applied, stored, floor, ..Volatile::default() };
         let server = Server::of(config, persistent, volatile);
         let mut output = Output::default();
         output.timers.push(TimerDuty::Set(Timer::Election));
@@ -366,6 +402,8 @@ impl Server {
             Input::Receive { from, message } => self.receive(from, message, &mut output),
             Input::Propose { payloads } => self.propose(payloads, &mut output),
             Input::Compacted { last_index } => self.compact(last_index, &mut output),
+            Input::Stored { last_index, last_term } => self.stored(last_index, last_term),
+            Input::Repeat { peer } => self.repeat(peer, &mut output),
         }
         self.apply_committed(&mut output);
         output
@@ -392,6 +430,8 @@ impl Server {
 
     fn write(&mut self, record: Record, output: &mut Output) {
         self.persistent.record(record, output);
+        // What is cut off was stored in vain.
+        self.volatile.stored = self.volatile.stored.min(self.log().last_index());
     }
 
     /// What the server was told at its start.

@@ -14,12 +14,23 @@ use super::{
 /// All servers.
 impl Server {
     /// `ALL.1`: what is committed and not yet applied goes to the state machine, in the order
-    /// of the log.
+    /// of the log. `PD.3`: as far as it is durable here.
     pub(super) fn apply_committed(&mut self, output: &mut Output) {
-        let (first, last) = (self.volatile.last_applied + 1, self.volatile.commit_index);
+        let Volatile { commit_index, last_applied, stored, .. } = self.volatile;
+        let (first, last) = (last_applied + 1, commit_index.min(stored).max(last_applied));
         let entries = self.log().range(first, last);
         output.apply.extend((first..).zip(entries.iter().cloned()));
         self.volatile.last_applied = last;
+    }
+
+    /// The log is durable up to this entry. `PD.4`: unless the log does not hold it any more.
+    pub(super) fn stored(&mut self, last_index: Index, last_term: Term) {
+        if self.log().term_at(last_index) == TermAt::Term(last_term) {
+            self.volatile.stored = self.volatile.stored.max(last_index);
+            if let Some(mut leading) = self.leading() {
+                leading.advance_commit_index();
+            }
+        }
     }
 
     /// `ALL.2`: whoever hears of a greater term adopts it and follows.
@@ -119,6 +130,13 @@ impl Server {
         });
     }
 
+    /// What a peer has not acknowledged is sent again: the RPCs that are retried (§5.5).
+    pub(super) fn repeat(&mut self, peer: ServerId, output: &mut Output) {
+        if let Some(leading) = self.leading() {
+            leading.replicate(peer, output);
+        }
+    }
+
     /// A peer answered an AppendEntries. Answers to a leader of an older term mean nothing,
     /// and so does the refusal of a request that a later one has overtaken.
     pub(super) fn receive_append_entries_reply(
@@ -145,9 +163,12 @@ impl Server {
     /// The one door to what only leaders do.
     fn leading(&mut self) -> Option<Leading<'_>> {
         let Server { config, persistent, volatile } = self;
-        let Volatile { role, commit_index, last_applied: _, floor: _ } = volatile;
+        let Volatile { role, commit_index, last_applied: _, stored, floor: _ } = volatile;
+        let stored = *stored;
         match role {
-            Role::Leader(leader) => Some(Leading { config, persistent, commit_index, leader }),
+            Role::Leader(leader) => {
+                Some(Leading { config, persistent, commit_index, stored, leader })
+            }
             Role::Follower { .. } | Role::Candidate { .. } => None,
         }
     }
@@ -158,24 +179,23 @@ struct Leading<'a> {
     config: &'a Config,
     persistent: &'a mut Persistent,
     commit_index: &'a mut Index,
+    stored: Index,
     leader: &'a mut Leader,
 }
 
 impl Leading<'_> {
-    /// A heartbeat to each peer. Entries that a peer has not acknowledged follow it, for they
-    /// may have been lost.
+    /// A heartbeat to each peer.
     fn send_heartbeats(&self, output: &mut Output) {
         let base = self.persistent.log().base();
         for (&peer, &next_index) in &self.leader.next_index {
             let prev_log_index = base.last_index.max(next_index - 1);
             self.send_append_entries(peer, prev_log_index, Entries::default(), output);
-            self.replicate(peer, output);
         }
         output.timers.push(TimerDuty::Set(Timer::Heartbeat));
     }
 
     /// Appends entries; who lacks nothing but them is sent them at once.
-    fn append(mut self, payloads: Vec<Payload>, output: &mut Output) -> Proposal {
+    fn append(self, payloads: Vec<Payload>, output: &mut Output) -> Proposal {
         let term = self.persistent.current_term();
         let first_index = self.persistent.log().last_index() + 1;
         let accepted = Proposal::Accepted { term, first_index };
@@ -190,7 +210,6 @@ impl Leading<'_> {
                 self.replicate(peer, output);
             }
         }
-        self.advance_commit_index();
         accepted
     }
 
@@ -271,18 +290,15 @@ impl Leading<'_> {
 
     /// `LE.4`: an index that a quorum has replicated is committed, if its entry is of the
     /// leader's own term; entries of earlier terms are committed with it, never by counting
-    /// (§5.4.2, Figure 8).
+    /// (§5.4.2, Figure 8). `PD.2`: the leader counts itself as far as its own disk has the log.
     fn advance_commit_index(&mut self) {
         let Leader { next_index: _, match_index } = &*self.leader;
         let log = self.persistent.log();
-        let replicated = |server, index| match match_index.get(&server) {
-            Some(&matched) => matched >= index,
-            // The leader itself, which is no peer of its own.
-            None => log.last_index() >= index,
-        };
-        let newly = match_index.values().copied().chain([log.last_index()]).filter(|&index| {
+        // The leader itself is no peer of its own.
+        let replicated = |server| *match_index.get(&server).unwrap_or(&self.stored);
+        let newly = match_index.values().copied().chain([self.stored]).filter(|&index| {
             index > *self.commit_index
-                && self.config.is_quorum(|server| replicated(server, index))
+                && self.config.is_quorum(|server| replicated(server) >= index)
                 && log.term_at(index) == TermAt::Term(self.persistent.current_term())
         });
         *self.commit_index = newly.max().unwrap_or(*self.commit_index);

@@ -266,6 +266,10 @@ pub struct Volatile {
     /// `VS.2`: the highest index handed to the state machine, by itself or as part of an image;
     /// at first that of the log's base; rises until a restart.
     pub last_applied: Index,
+    /// The highest index up to which the log is known to be durable as it is; at first that of its
+    /// last entry. Not in the paper, where a step is not over before its records are.
+    #[serde(default)]
+    pub stored: Index,
     /// The highest index that was handed to the state machine in any earlier life, as far as the
     /// driver kept it. It serves the guard against contradictions alone; 0 is always safe.
     #[serde(default)]

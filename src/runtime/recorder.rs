@@ -7,7 +7,7 @@
 //! commands as arrays of bytes, map keys as strings).
 //!
 //! ```text
-//! {"start":{"format":3,"config":{..},"persistent":{..},"floor":0}}
+//! {"start":{"format":4,"config":{..},"persistent":{..},"floor":0}}
 //! {"step":{"step":1,"input":{"Timeout":"Election"},"output":{..},"state":{..}}}
 //! {"durable":{"step":1}}
 //! {"stop":{"step":1}}
@@ -20,16 +20,16 @@
 //!   Steps are numbered from 1 in each life, without a gap, so a missing one shows.
 //! * `durable` says that the records of all steps up to this one are on disk. Only what is
 //!   durable is sure to be in the `persistent` of the next life; of the records of later steps
-//!   a prefix may be. What steps send (but for heartbeats), apply and answer leaves only once
-//!   their records are durable.
+//!   a prefix may be. What steps answer, and send as far as it
+//!   [waits](crate::figure2::Message::waits_for), leaves only once their records are durable.
 //! * `stop` ends a life that ended in order, and names the last step. A crash leaves none, and
 //!   may leave a last line that is cut off in the middle: the next life starts on a new line.
 //!
-//! Lines are written by a thread of their own, and the disk thread waits for it: what a step
-//! returned reaches the disk, and leaves, only once the lines that tell of it have been given to
-//! the operating system. So a process that is killed, at whatever moment, leaves a recording of
-//! all that anybody may have seen of it, but for heartbeats, which wait for nothing. Lines are
-//! not synced: a machine that loses its power may lose the last ones.
+//! Lines are written by a thread of their own, and others wait for it: what a step returned
+//! reaches the disk, and leaves, only once the lines that tell of it have been given to the
+//! operating system. So a process that is killed, at whatever moment, leaves a recording of all
+//! that anybody may have seen of it. Lines are not synced: a machine that loses its power may lose
+//! the last ones.
 //!
 //! When the file cannot be written, an error is logged, and the recording ends there; the node
 //! runs on.
@@ -49,7 +49,7 @@ use super::machinery::mailbox::{Mailbox, Taken};
 use crate::figure2::{Config, Index, Input, Output, Persistent, Server, ServerId, Term, Volatile};
 
 /// The version of the format that this crate writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// One line of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,7 +245,7 @@ mod tests {
         let read: Vec<Line> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, lines);
-        assert!(text.starts_with(r#"{"start":{"format":3,"#), "{text}");
+        assert!(text.starts_with(r#"{"start":{"format":4,"#), "{text}");
     }
 
     #[test]

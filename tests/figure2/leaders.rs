@@ -46,7 +46,7 @@ fn another_vote_changes_nothing_for_a_leader() {
 }
 
 #[test]
-fn a_heartbeat_is_empty_and_what_is_not_acknowledged_follows_it() {
+fn a_heartbeat_is_empty_and_repeats_nothing() {
     let mut server = leader(5, &[1, 3]);
     let output = timeout(&mut server, Timer::Heartbeat);
     let timers = vec![SET_HEARTBEAT];
@@ -54,10 +54,54 @@ fn a_heartbeat_is_empty_and_what_is_not_acknowledged_follows_it() {
     assert_eq!(output, Output { timers: timers.clone(), ..sends(5, (2, 3), &empty, &[S2, S3]) });
     let _ = propose(&mut server, 1);
     let output = timeout(&mut server, Timer::Heartbeat);
-    let heartbeat = append_from(S1, 5, (2, 3), empty, 0);
-    let repeats = append_from(S1, 5, (2, 3), server.log().range(3, 3), 0);
-    let send = [S2, S3].map(|peer| [(peer, heartbeat.clone()), (peer, repeats.clone())]);
-    assert_eq!(output, Output { send: send.concat(), timers, ..Output::default() });
+    assert_eq!(output, Output { timers, ..sends(5, (2, 3), &empty, &[S2, S3]) });
+}
+
+#[test]
+fn what_is_not_acknowledged_is_sent_again_when_the_driver_says_so() {
+    let mut server = leader(5, &[1, 3]);
+    let repeat = |server: &mut Server| step(server, Input::Repeat { peer: S2 });
+    assert_eq!(repeat(&mut server), Output::default(), "it lacks nothing");
+    let _ = propose(&mut server, 2);
+    assert_eq!(repeat(&mut server), sends_on(&server, 3, 2));
+    let _ = receive(&mut server, S2, success(5, 3));
+    assert_eq!(repeat(&mut server).send.len(), 1);
+    let before = server.clone();
+    let _ = repeat(&mut server);
+    assert_eq!(server, before, "it may be lost again");
+    let mut follower = follower(5, &[1, 3]);
+    assert_eq!(repeat(&mut follower), Output::default());
+}
+
+/// Thesis, 10.2.1.
+#[test]
+fn a_leader_counts_itself_as_far_as_its_own_disk_has_the_log() {
+    let mut server = leader(5, &[1, 3]);
+    let payloads = vec![Payload::Blank; 2];
+    let output = unstored_step(&mut server, Input::Propose { payloads });
+    assert_eq!(output.send.len(), 2, "entries leave at once");
+    let _ = receive(&mut server, S2, success(5, 4));
+    assert_eq!(server.volatile().commit_index, 0, "one of three");
+    let half = step(&mut server, Input::Stored { last_index: 3, last_term: 5 });
+    assert_eq!((server.volatile().commit_index, applied(&half)), (3, vec![(1, 1), (2, 3), (3, 5)]));
+    let other = step(&mut server, Input::Stored { last_index: 4, last_term: 3 });
+    assert_eq!((server.volatile().stored, applied(&other)), (3, vec![]), "another entry");
+    // Others may commit without it, and it applies only what it could give back.
+    let committed = receive(&mut server, S3, success(5, 4));
+    assert_eq!((server.volatile().commit_index, applied(&committed)), (4, vec![]));
+    assert_eq!(applied(&store(&mut server)), [(4, 5)]);
+}
+
+#[test]
+fn what_is_cut_off_was_stored_in_vain() {
+    let mut server = follower(5, &[1, 3, 3]);
+    assert_eq!(server.volatile().stored, 3, "it starts from what its disk has");
+    let message = append(6, (1, 1), &[5, 5], 3);
+    let output = unstored_step(&mut server, Input::Receive { from: S2, message });
+    assert_eq!((server.volatile().stored, applied(&output)), (1, vec![(1, 1)]));
+    let late = step(&mut server, Input::Stored { last_index: 3, last_term: 3 });
+    assert_eq!((server.volatile().stored, applied(&late)), (1, vec![]));
+    assert_eq!(applied(&store(&mut server)), [(2, 5), (3, 5)]);
 }
 
 #[test]

@@ -68,13 +68,32 @@ fn leader(term: Term, log: &[Term]) -> Server {
     server
 }
 
-/// A step, of which the records say all that changed of what survives a crash.
+/// A step, of which the records say all that changed of what survives a crash; on a disk that has
+/// them at once.
 fn step(server: &mut Server, input: Input) -> Output {
+    let mut output = unstored_step(server, input);
+    if !output.persist.is_empty() {
+        output.apply.extend(store(server).apply);
+    }
+    output
+}
+
+/// The same, on a disk that takes its time.
+fn unstored_step(server: &mut Server, input: Input) -> Output {
     let mut recorded = server.persistent().clone();
     let output = server.step(input);
     output.persist.iter().for_each(|record| recorded.write(record.clone()));
     assert_eq!(&recorded, server.persistent());
     assert_eq!(output.breach, None);
+    output
+}
+
+/// The disk has all.
+fn store(server: &mut Server) -> Output {
+    let (last_index, last_term) = (server.log().last_index(), server.log().last_term());
+    let output = server.step(Input::Stored { last_index, last_term });
+    let apply = output.apply.clone();
+    assert_eq!(output, Output { apply, ..Output::default() });
     output
 }
 

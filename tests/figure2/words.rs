@@ -1,6 +1,6 @@
 //! Messages as those see them that carry or read them, and what is told in words.
 
-use veraft::figure2::{BadRecord, Breach};
+use veraft::figure2::{BadRecord, Breach, WaitsFor};
 
 use super::*;
 
@@ -12,17 +12,17 @@ fn a_message_states_the_term_of_its_sender() {
 }
 
 #[test]
-fn only_a_heartbeat_leaves_before_the_records() {
-    assert!(!append(7, (1, 1), &[], 0).waits_for_records());
+fn a_leader_s_requests_wait_for_ballots_and_all_else_for_all_records() {
+    let requests = [append(7, (1, 1), &[], 0), append(7, (1, 1), &[3], 0)];
+    assert!(requests.iter().all(|request| request.waits_for() == WaitsFor::Ballots));
     let others = [
-        append(7, (1, 1), &[3], 0),
         request_vote(S2, 7, (1, 1)),
         vote(7, false),
         vote(7, true),
         success(7, 1),
         conflict(7, 1, None, 1),
     ];
-    assert!(others.iter().all(Message::waits_for_records));
+    assert!(others.iter().all(|other| other.waits_for() == WaitsFor::Records));
 }
 
 #[test]

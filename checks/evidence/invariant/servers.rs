@@ -47,7 +47,8 @@ impl Drawing<'_> {
                 _ => commit_index,
             };
             let role = self.role(s, log.len() as Index);
-            let volatile = Volatile { role, commit_index, last_applied, floor: 0 };
+            let stored = log.len() as Index;
+            let volatile = Volatile { role, commit_index, last_applied, stored, floor: 0 };
             let ballot = (term, voted_for.map(ServerId));
             let server = server(self.sketch.servers, ServerId(s), ballot, log, volatile);
             server.into_iter().for_each(|server| self.world.put(server));

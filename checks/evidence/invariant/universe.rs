@@ -83,7 +83,7 @@ pub fn show(tables: &mut Tables, server: &Server) {
         tables.clear(symbol, id);
     }
     let persistent = server.persistent();
-    let Volatile { role, commit_index, last_applied, floor: _ } = server.volatile();
+    let Volatile { role, commit_index, last_applied, stored: _, floor: _ } = server.volatile();
     let mut set = |symbol, args: &[Datum], value| tables.set(symbol, args, value);
     set(Symbol::CurrentTerm, &[id], persistent.current_term());
     if let Some(candidate) = persistent.voted_for() {

@@ -59,6 +59,14 @@ pub enum Violation {
         /// The index of the entry.
         index: Index,
     },
+    /// An entry was applied before it was durable.
+    #[error("S{server} applied index {index} before its own disk had it")]
+    AppliedEarly {
+        /// The server.
+        server: usize,
+        /// The index.
+        index: Index,
+    },
     /// State Machine Safety.
     #[error("S{server} applied {command:?} at index {index}, where others applied {agreed:?}")]
     AppliedAnother {

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use veraft::driver::Protocol;
 use veraft::figure2::{
     AppendOutcome, Config, Index, Input, Message, Output, Persistent, Proposal, Record, Server,
+    WaitsFor,
 };
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{LabRun, Simulation, run, simulate_on};
@@ -45,8 +46,8 @@ impl<F: Fault> Protocol for Broken<F> {
         Some(message)
     }
 
-    fn waits_for_records(message: &Message) -> bool {
-        message.waits_for_records()
+    fn waits_for(message: &Message) -> WaitsFor {
+        message.waits_for()
     }
 }
 

@@ -175,7 +175,8 @@ impl Draw {
             | Move::ProposeBlank { server }
             | Move::Restart { server }
             | Move::DiskWrite { server }
-            | Move::Compact { server, .. } => self.x(server.0),
+            | Move::Compact { server, .. }
+            | Move::Repeat { server, .. } => self.x(server.0),
         };
         let (mark, said) = said(&scene.happened);
         for line in wrap(&said) {
@@ -307,6 +308,7 @@ fn said(happened: &Move) -> (&'static str, String) {
         Move::Restart { .. } => ("crash", "crash and restart".to_owned()),
         Move::DiskWrite { .. } => ("disk", "the disk finishes a write".to_owned()),
         Move::Compact { last_index, .. } => ("disk", format!("compacts up to {last_index}")),
+        Move::Repeat { peer, .. } => ("timer", format!("repeats to {peer}")),
         Move::LoseAll => ("none", "every message under way is lost".to_owned()),
     }
 }

@@ -71,7 +71,7 @@ fn each_invariant_of_images_falls_where_it_is_violated() {
         (NO_GAP, applied(start(), A, behind(1, &[(1, 7)]))),
         (NO_GAP, compacted(start(), A).node(A, |node| node.replica.applied.clear())),
         (NO_GAP, start().node(C, |node| node.disk = behind(1, &[(1, 7)]))),
-        (NO_GAP, start().node(C, |node| node.pending.write(behind(1, &[(1, 7)]), 1))),
+        (NO_GAP, start().node(C, |node| node.pending.write(behind(1, &[(1, 7)]), Some(1)))),
     ];
     for (name, state) in &violations {
         let violated = violated(state);

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use veraft::driver::Protocol;
-use veraft::figure2::{Config, Index, Input, Message, Output, Persistent, Server, Term};
+use veraft::figure2::{
+    Config, Index, Input, Message, Output, Persistent, Server, Term, WaitsFor,
+};
 use veraft_models::orbit::{Rename, Renaming};
 use veraft_models::properties::Misstep;
 use veraft_models::{Letter, Meaning, ModelNode, Modelled, Said};
@@ -36,6 +38,8 @@ fn bare_input(input: Input<Wrapped>) -> Input {
         }
         Input::Propose { payloads } => Input::Propose { payloads },
         Input::Compacted { last_index } => Input::Compacted { last_index },
+        Input::Stored { last_index, last_term } => Input::Stored { last_index, last_term },
+        Input::Repeat { peer } => Input::Repeat { peer },
     }
 }
 
@@ -65,8 +69,8 @@ impl Protocol for Enveloped {
         Some(&wrapped.message)
     }
 
-    fn waits_for_records(wrapped: &Wrapped) -> bool {
-        wrapped.message.waits_for_records()
+    fn waits_for(wrapped: &Wrapped) -> WaitsFor {
+        wrapped.message.waits_for()
     }
 }
 

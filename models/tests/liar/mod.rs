@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use veraft::driver::Protocol;
-use veraft::figure2::{Config, Index, Input, Message, Output, Persistent, Server, Term};
+use veraft::figure2::{
+    Config, Index, Input, Message, Output, Persistent, Server, Term, WaitsFor,
+};
 use veraft_models::orbit::{Rename, Renaming};
 use veraft_models::properties::Misstep;
 use veraft_models::{Letter, Meaning, ModelNode, Modelled, Shared};
@@ -42,8 +44,8 @@ impl<const CLAIM: u8> Protocol for Liar<CLAIM> {
         Some(message)
     }
 
-    fn waits_for_records(message: &Message) -> bool {
-        message.waits_for_records()
+    fn waits_for(message: &Message) -> WaitsFor {
+        message.waits_for()
     }
 }
 

@@ -203,6 +203,7 @@ where
     let mut writer = Writer {
         storage,
         gate: shared.gate.clone(),
+        arrived: shared.arrived.clone(),
         outlets: shared.outlets.clone(),
         counters: shared.counters.clone(),
         recorder,

@@ -29,6 +29,11 @@ impl Clock {
         self.started + at
     }
 
+    /// That time, at this moment.
+    pub(super) fn since_start(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.started)
+    }
+
     /// Draws evenly from a range.
     pub(super) fn draw(&mut self, range: RangeInclusive<Duration>) -> Duration {
         self.random.random_range(range)

@@ -74,6 +74,7 @@ impl<R> Parts<R> {
         Writer {
             storage,
             gate: self.gate.clone(),
+            arrived: self.arrived.clone(),
             outlets: self.outlets.clone(),
             counters: self.counters.clone(),
             recorder: None,

@@ -9,10 +9,13 @@ use crate::runtime::std;
 use std::boxed::Box;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::mailbox::{Mailbox, Queue, Taken};
-use crate::figure2::Message;
+use crate::driver::Outbound;
+use crate::figure2::{Entries, Entry, Message};
 use crate::runtime::metrics::PeerCounters;
 use crate::runtime::transport::{Link, is_urgent};
 
@@ -20,10 +23,14 @@ use crate::runtime::transport::{Link, is_urgent};
 /// the ones worth least.
 const CAPACITY: usize = 256;
 
+/// How many bytes they have at most; one that has more waits alone.
+const BYTES: usize = 16 * 1024 * 1024;
+
 /// Messages for one peer; the oldest go when it is full.
 #[derive(Default)]
 pub(super) struct Outgoing {
     messages: VecDeque<Message>,
+    bytes: usize,
     /// The link, while nobody sends.
     link: Option<Box<dyn Link>>,
     /// Whether the link has work of its own: it is new and not connected, or was left in the
@@ -41,8 +48,44 @@ impl Outgoing {
         let (urgent, rest): (VecDeque<_>, VecDeque<_>) =
             self.messages.drain(..).partition(is_urgent);
         self.messages = rest;
+        self.bytes -= urgent.iter().map(size).sum::<usize>();
         urgent.into()
     }
+
+    fn push_back(&mut self, message: Message) {
+        self.bytes += size(&message);
+        self.messages.push_back(message);
+    }
+
+    fn push_front(&mut self, message: Message) {
+        self.bytes += size(&message);
+        self.messages.push_front(message);
+    }
+
+    /// Takes out the oldest messages, as many as are too many.
+    fn take_excess(&mut self) -> Vec<Message> {
+        let mut excess = Vec::new();
+        while self.messages.len() > CAPACITY || self.bytes > BYTES && self.messages.len() > 1 {
+            let oldest = self.messages.pop_front();
+            self.bytes -= oldest.as_ref().map_or(0, size);
+            excess.extend(oldest);
+        }
+        excess
+    }
+}
+
+/// About how many bytes a message has on its way.
+fn size(message: &Message) -> usize {
+    const FIXED: usize = 32;
+    let entries = match message {
+        Message::AppendEntries(request) => Some(&request.entries),
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntriesReply(_)
+        | Message::InstallSnapshot(_) => None,
+    };
+    let bytes = |entry: &Entry| FIXED + entry.bytes();
+    FIXED + entries.into_iter().flat_map(Entries::iter).map(bytes).sum::<usize>()
 }
 
 /// The sender thread needs the link too.
@@ -56,35 +99,78 @@ impl Queue for Outgoing {
 pub(super) struct Outbox {
     mailbox: Mailbox<Outgoing>,
     counters: Arc<PeerCounters>,
+    bulk: Bulk,
+}
+
+/// What has become of the messages that are not urgent: those with entries.
+struct Bulk {
+    created: Instant,
+    /// How many wait for the link, or are in its hands.
+    waiting: AtomicUsize,
+    /// When the last of them left, in nanoseconds since then.
+    left: AtomicU64,
+    /// The number of the connection that it left on.
+    left_on: AtomicU64,
+    /// The number of the newest connection.
+    connection: AtomicU64,
+}
+
+impl Bulk {
+    fn new() -> Self {
+        Bulk {
+            created: Instant::now(),
+            waiting: AtomicUsize::new(0),
+            left: AtomicU64::new(0),
+            left_on: AtomicU64::new(0),
+            connection: AtomicU64::new(0),
+        }
+    }
+
+    /// So many have left on that connection.
+    fn left(&self, count: usize, connection: u64) {
+        if count > 0 {
+            let now = u64::try_from(self.created.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.left.store(now, Ordering::Relaxed);
+            self.left_on.store(connection, Ordering::Relaxed);
+            self.waiting.fetch_sub(count, Ordering::Relaxed);
+        }
+        self.connection.store(connection, Ordering::Relaxed);
+    }
 }
 
 impl Outbox {
     pub(super) fn new(counters: Arc<PeerCounters>) -> Self {
-        Outbox { mailbox: Mailbox::new(Outgoing::default()), counters }
+        Outbox { mailbox: Mailbox::new(Outgoing::default()), counters, bulk: Bulk::new() }
     }
 
     /// Sends a message, or queues it behind those before it; but what is [urgent](is_urgent)
     /// overtakes what is large.
     pub(super) fn put(&self, message: Message) {
+        let bulk = bulk([&message]);
+        self.bulk.waiting.fetch_add(bulk, Ordering::Relaxed);
         let idle = self.mailbox.put(|outgoing| match outgoing.has_work() {
             true => None,
             false => outgoing.link.take(),
         });
         let Some(Some(mut link)) = idle else {
-            return self.queue(|outgoing| outgoing.messages.push_back(message));
+            return self.queue(|outgoing| outgoing.push_back(message));
         };
         match link.try_send(message) {
             Ok(bytes) => {
                 self.counters.sent(1, bytes);
+                self.bulk.left(bulk, link.connections());
                 self.queue(|outgoing| outgoing.link = Some(link));
             }
             // What others have queued meanwhile is younger.
             Err(left) => {
                 self.counters.sent(usize::from(left.is_none()), 0);
+                if left.is_none() {
+                    self.bulk.left(bulk, link.connections());
+                }
                 self.queue(|outgoing| {
                     outgoing.unfinished = true;
                     if let Some(message) = left {
-                        outgoing.messages.push_front(message);
+                        outgoing.push_front(message);
                     }
                     outgoing.link = Some(link);
                 });
@@ -95,10 +181,23 @@ impl Outbox {
     fn queue(&self, change: impl FnOnce(&mut Outgoing)) {
         let dropped = self.mailbox.put(|outgoing| {
             change(outgoing);
-            let excess = outgoing.messages.len().saturating_sub(CAPACITY);
-            outgoing.messages.drain(..excess).collect::<Vec<Message>>()
+            outgoing.take_excess()
         });
-        self.counters.dropped(dropped.map_or(0, |dropped| dropped.len()));
+        let dropped = dropped.unwrap_or_default();
+        self.bulk.waiting.fetch_sub(bulk(&dropped), Ordering::Relaxed);
+        self.counters.dropped(dropped.len());
+    }
+
+    /// What has become of the last entries that were sent, and when they left.
+    pub(super) fn outbound(&self, at: impl FnOnce(Instant) -> Duration) -> Outbound {
+        let Bulk { created, waiting, left, left_on, connection } = &self.bulk;
+        if waiting.load(Ordering::Relaxed) > 0 {
+            Outbound::Waiting
+        } else if left_on.load(Ordering::Relaxed) != connection.load(Ordering::Relaxed) {
+            Outbound::Lost
+        } else {
+            Outbound::Left(at(*created + Duration::from_nanos(left.load(Ordering::Relaxed))))
+        }
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -119,6 +218,7 @@ impl Outbox {
             self.mailbox.take(None)
         {
             let mut count = messages.len();
+            let bulk = bulk(&messages);
             let mut urgent = || {
                 let urgent = self.mailbox.put(Outgoing::take_urgent).unwrap_or_default();
                 count += urgent.len();
@@ -126,16 +226,22 @@ impl Outbox {
             };
             let bytes = link.send_letting_pass(messages.into(), &mut urgent);
             self.counters.sent(count, bytes);
+            self.bulk.left(bulk, link.connections());
             self.queue(|outgoing| outgoing.link = Some(link));
         }
     }
+}
+
+/// How many of these messages are not urgent.
+fn bulk<'a>(messages: impl IntoIterator<Item = &'a Message>) -> usize {
+    messages.into_iter().filter(|message| !is_urgent(message)).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::figure2::{RequestVoteReply, Term};
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
 
     fn message(term: Term) -> Message {

@@ -6,12 +6,13 @@ use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::images::ImageDesk;
 use super::outbox::Outbox;
 use super::work::{Jobs, Work, weigh};
-use crate::driver::{Exits, Held, RoleName, Run, Standing};
+use crate::driver::{Exits, Held, Outbound, RoleName, Run, Standing};
 use crate::figure2::{Base, Entry, Index, Message, ServerId, Term};
 use crate::runtime::leadership::Noticeboard;
 use crate::runtime::metrics::Counters;
@@ -90,7 +91,7 @@ impl<R> Outlets<R> {
         let Gated { held, notes, then, stop } = gated;
         debug_assert!(notes.is_empty(), "nobody made it durable");
         debug_assert!(stop.is_none(), "the last step of a node has left it");
-        held.leave(&mut Leaving { outlets: self, accepted: None });
+        held.leave(&mut Leaving { outlets: self });
         if let Some(then) = then {
             then();
         }
@@ -110,6 +111,24 @@ impl<R> Outlets<R> {
         self.noticeboard.show(new);
     }
 
+    /// Hands entries to the application's thread.
+    pub(super) fn apply(&self, entries: Vec<(Index, Entry)>) {
+        let Some((index, _)) = entries.last() else { return };
+        self.given.store(*index, Ordering::Release);
+        self.counters.backlog_bytes.fetch_add(weigh(&entries), Ordering::Relaxed);
+        self.jobs.put(|work| work.committed.extend(entries));
+    }
+
+    /// What has become of the entries that were sent to `peer` last; `at` reads a moment on the
+    /// driver's clock.
+    pub(super) fn outbound(
+        &self,
+        peer: ServerId,
+        at: impl FnOnce(Instant) -> Duration,
+    ) -> Outbound {
+        self.outboxes.get(&peer).map_or(Outbound::Waiting, |outbox| outbox.outbound(at))
+    }
+
     /// Hands messages to the senders.
     pub(super) fn send(&self, messages: Vec<(ServerId, Message)>) {
         for (peer, message) in messages {
@@ -120,11 +139,9 @@ impl<R> Outlets<R> {
     }
 }
 
-/// A step that leaves. What it accepted and what it applies reach the application's thread
-/// together.
+/// A step that leaves.
 struct Leaving<'o, R> {
     outlets: &'o Outlets<R>,
-    accepted: Option<Run<Waiter<R>>>,
 }
 
 impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
@@ -143,7 +160,7 @@ impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
         // Nobody waits for what the node proposed itself.
         if !run.waiters.is_empty() {
             self.outlets.counters.proposal_batch.add(run.waiters.len() as u64);
-            self.accepted = Some(run);
+            self.outlets.jobs.put(|work| work.accepted.push(run));
         }
     }
 
@@ -157,19 +174,5 @@ impl<R> Exits<Message, Waiter<R>> for Leaving<'_, R> {
         self.outlets.given.store(base.last_index, Ordering::Release);
         let passed = self.outlets.jobs.put(|work| work.restore(base));
         drop(passed);
-    }
-
-    fn apply(&mut self, entries: Vec<(Index, Entry)>) {
-        if let Some((index, _)) = entries.last() {
-            self.outlets.given.store(*index, Ordering::Release);
-        }
-        self.outlets.counters.backlog_bytes.fetch_add(weigh(&entries), Ordering::Relaxed);
-        let accepted = self.accepted.take();
-        if accepted.is_some() || !entries.is_empty() {
-            self.outlets.jobs.put(|work| {
-                work.accepted.extend(accepted);
-                work.committed.extend(entries);
-            });
-        }
     }
 }

@@ -19,7 +19,7 @@ use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
 use super::room::RoomWatch;
 use super::watch::Watch;
-use crate::driver::{Driver, Owed};
+use crate::driver::{Driver, Owed, Stored};
 use crate::figure2::{
     Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term, Timer,
 };
@@ -33,6 +33,10 @@ const CAPACITY: usize = 4096;
 /// What waits for the server.
 pub(super) struct Arrived<R> {
     pub(super) errands: Vec<Errand>,
+    /// What the disk has written; the last word counts.
+    pub(super) stored: Option<Stored>,
+    /// Whether the server is to be woken for that.
+    pub(super) awaits_stored: bool,
     pub(super) messages: VecDeque<(ServerId, Message)>,
     /// What is proposed, and who waits for it.
     pub(super) proposals: Vec<(Payload, Waiter<R>)>,
@@ -40,7 +44,13 @@ pub(super) struct Arrived<R> {
 
 impl<R> Default for Arrived<R> {
     fn default() -> Self {
-        Arrived { errands: Vec::new(), messages: VecDeque::new(), proposals: Vec::new() }
+        Arrived {
+            errands: Vec::new(),
+            stored: None,
+            awaits_stored: false,
+            messages: VecDeque::new(),
+            proposals: Vec::new(),
+        }
     }
 }
 
@@ -59,7 +69,9 @@ impl<R> Arrived<R> {
 
 impl<R> Queue for Arrived<R> {
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.proposals.is_empty() && self.errands.is_empty()
+        let stored = self.awaits_stored && self.stored.is_some();
+        let errands = !self.errands.is_empty();
+        self.messages.is_empty() && self.proposals.is_empty() && !errands && !stored
     }
 }
 
@@ -98,6 +110,9 @@ impl<R> ServerLoop<R> {
         loop {
             self.driver.begin_turn(self.clock.now());
             let next = self.driver.next().map(|at| self.clock.moment(at));
+            if self.driver.awaits_stored() {
+                self.arrived.put(|arrived| arrived.awaits_stored = true);
+            }
             match self.arrived.take(next) {
                 Taken::All(arrived) => self.serve(arrived),
                 Taken::TimedOut => self.driver.begin_turn(self.clock.now()),
@@ -113,6 +128,7 @@ impl<R> ServerLoop<R> {
                     self.step(input, Vec::new());
                 }
             }
+            self.repeat();
             self.look_at_readmissions();
             self.look_at_compaction();
         }
@@ -126,7 +142,10 @@ impl<R> ServerLoop<R> {
     }
 
     fn serve(&mut self, arrived: Arrived<R>) {
-        let Arrived { errands, messages, proposals } = arrived;
+        let Arrived { errands, stored, awaits_stored: _, messages, proposals } = arrived;
+        if let Some(input) = stored.and_then(|stored| self.driver.stored(stored)) {
+            self.step(input, Vec::new());
+        }
         // What a peer's hello said stands before its messages.
         errands.into_iter().for_each(|errand| self.run_errand(errand));
         self.receive(messages);
@@ -160,6 +179,17 @@ impl<R> ServerLoop<R> {
             if let Some(reply) = reply {
                 self.watch_reply(from, &reply);
             }
+        }
+    }
+
+    /// Sends again what was lost on its way to a peer.
+    fn repeat(&mut self) {
+        let (now, outlets) = (self.clock.now(), self.outlets.clone());
+        while !self.stops {
+            let clock = &self.clock;
+            let outbound = |peer| outlets.outbound(peer, |moment| clock.since_start(moment));
+            let Some(input) = self.driver.repeat(now, outbound) else { return };
+            self.step(input, Vec::new());
         }
     }
 
@@ -227,20 +257,28 @@ impl<R> ServerLoop<R> {
         !self.identities.registry().somebody_speaks_version_1()
     }
 
-    /// Timers at once; heartbeats past a slow write; all else through the gate.
+    /// Timers, messages of a leader and what is durable at once; all else through the gate.
     fn carry_out(&mut self, output: Output, waiters: Vec<Waiter<R>>) -> Option<Breach> {
         self.compacting.count(&output);
         self.counters.log_bytes.store(self.compacting.compactor.log_bytes(), Ordering::Relaxed);
         let (gate, clock) = (&self.gate, &mut self.clock);
         let now = clock.now();
-        let Owed { passing, held, breach } = self.driver.carry_out(
+        let Owed { passing, apply, held, breach } = self.driver.carry_out(
             now,
             output,
             waiters,
             || gate.writing(),
             |range| clock.draw(range),
         );
+        let restores = held.as_ref().is_some_and(|held| held.restore.is_some());
+        if let Some(recorder) = &self.recorder
+            && (restores || !passing.is_empty() || !apply.is_empty())
+        {
+            // Nothing leaves before the recording says so, and nothing is applied before an image.
+            recorder.wait_until_written();
+        }
         self.outlets.send(passing);
+        self.outlets.apply(apply);
         if let Some(held) = held {
             self.enter(Gated::of(held));
         }
@@ -249,7 +287,8 @@ impl<R> ServerLoop<R> {
 
     /// Brings a step to the gate, or past it if nothing is there to wait for.
     pub(super) fn enter(&mut self, gated: Gated<R>) {
-        let has_to_wait = gated.writes() || self.recorder.is_some();
+        let recorded = self.recorder.is_none() || gated.held.restore.is_some();
+        let has_to_wait = gated.writes() || !recorded;
         if let Some(free) = self.gate.enter(gated, has_to_wait) {
             self.outlets.release(free);
         } else if let Some(write) = &mut self.write_here {

@@ -11,10 +11,11 @@ use std::vec::Vec;
 use super::gate::Gate;
 use super::identity::{FLOOR, STOPPED, floor_note};
 use super::log;
-use super::mailbox::Taken;
+use super::mailbox::{Mailbox, Taken};
 use super::outlets::{Gated, Note, Outlets};
 use super::reception::Identities;
 use super::room::{Looks, RoomWatch};
+use super::server_loop::Arrived;
 use crate::driver::Batch;
 use crate::figure2::{Index, Record};
 use crate::runtime::metrics::Counters;
@@ -30,6 +31,8 @@ const PROGRESS: u64 = 64;
 pub(super) struct Writer<S, R> {
     pub(super) storage: S,
     pub(super) gate: Arc<Gate<Gated<R>>>,
+    /// Where the server hears of what is durable.
+    pub(super) arrived: Arc<Mailbox<Arrived<R>>>,
     pub(super) outlets: Arc<Outlets<R>>,
     pub(super) counters: Arc<Counters>,
     pub(super) recorder: Option<Recorder>,
@@ -87,7 +90,11 @@ impl<S: Storage, R> Writer<S, R> {
                 unreleased: writes,
             });
         }
+        let stored = writes.iter().rev().find_map(|gated| gated.held.stored);
         self.release(writes);
+        if let Some(stored) = stored {
+            self.arrived.put(|arrived| arrived.stored = Some(stored));
+        }
         match never.first().and_then(|gated| gated.stop.clone()) {
             Some(reason) => Err(Failure { reason: self.mark(reason), unreleased: never }),
             None if self.looks.is_due() => self.look(),
@@ -181,12 +188,10 @@ impl<S: Storage, R> Writer<S, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Held;
+    use crate::driver::{Held, Stored};
     use crate::figure2::{Command, Entry, Message, RequestVoteReply};
     use crate::runtime::machinery::fixtures::{PEER, Parts, asked};
     use crate::runtime::machinery::identity::{IDENTITY, PEERS, Registry, UnfitStore};
-    use crate::runtime::machinery::mailbox::Taken;
-    use crate::runtime::machinery::work::Work;
     use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes};
     use std::boxed::Box;
     use std::string::ToString;
@@ -198,14 +203,13 @@ mod tests {
         Parts::on(&notes).writer(storage)
     }
 
-    /// A step that writes a ballot of this term, applies the entry of this index, and sends.
+    /// A step that writes a ballot of this term, and sends.
     fn step(term: u64) -> Gated<u64> {
-        let entry = Entry::command(term, Command::from(&b"x"[..]));
         let reply = RequestVoteReply { term, vote_granted: false };
         Gated::of(Held {
             persist: Vec::from([Record::Ballot { current_term: term, voted_for: None }]),
             send: Vec::from([(PEER, Message::RequestVoteReply(reply))]),
-            apply: Vec::from([(term, entry)]),
+            stored: Some(Stored { step: term, last_index: term, last_term: term }),
             ..Held::default()
         })
     }
@@ -227,7 +231,7 @@ mod tests {
         assert!(matches!(&reason, StopReason::Contradicted { text } if text.contains("entry 1")));
         assert_eq!(unreleased.len(), 2);
         assert_eq!(disk.outlets.outboxes[&PEER].depth(), 1, "only what came before has left");
-        assert_eq!(disk.outlets.given.load(Ordering::Relaxed), 1);
+        assert_eq!(disk.arrived.look(|arrived| arrived.stored.map(|stored| stored.step)), Some(1));
         drop(disk);
         assert_eq!(platter.persistent().current_term(), 1);
         let refused = Registry::open(&synced(&platter), &platter.persistent(), asked(), || 1);
@@ -257,21 +261,19 @@ mod tests {
     fn the_floor_and_what_has_changed_are_written_beside_records_and_never_alone() {
         let platter = MemoryDisk::new();
         let mut disk = disk(&platter);
+        let outlets = disk.outlets.clone();
         let mut serve = |gated| {
             disk.gate.enter(gated, true);
             disk.run_once().ok().unwrap();
         };
         serve(step(1));
-        serve(Gated::of(Held { persist: Vec::new(), ..step(2).held }));
+        outlets.apply(Vec::from([(2, Entry::command(1, Command::from(&b"x"[..])))]));
         let notes = |disk: &mut Writer<MemoryStorage, u64>| disk.storage.notes().unwrap();
         assert_eq!(notes(&mut disk).get(FLOOR), None, "nothing was given before the last write");
         assert!(notes(&mut disk).contains_key(IDENTITY));
         disk.gate.enter(step(3), true);
         disk.run_once().ok().unwrap();
         assert_eq!(notes(&mut disk)[FLOOR], floor_note(2));
-        // The application gets all three.
-        let Taken::All(Work { committed, .. }) = disk.outlets.jobs.take(None) else { panic!() };
-        assert_eq!(committed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

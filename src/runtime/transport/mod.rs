@@ -146,6 +146,13 @@ pub trait Link: Send + 'static {
         self.send(messages)
     }
 
+    /// How many connections it has made. What went out before the last of them, and was not
+    /// acknowledged, is sent again at once; a link without connections leaves it at 0, and what
+    /// it loses is sent again after a while.
+    fn connections(&self) -> u64 {
+        0
+    }
+
     /// Does what [`send`](Link::send) does, for one message, at once or not at all: called by a
     /// thread that must not block, to save the change to the one that may. Refuses whatever would
     /// take long.

@@ -5,6 +5,11 @@
 //! right as long as nobody has heard of it, so what a letter says of its sender must be true of
 //! the sender's disk when it leaves. These rules are about records and no actions, so they are no
 //! formulas of the system; each says of the disk what an action says of the server.
+//!
+//! Requests of a leader are an exception: they say what the leader's log holds while it leads, which
+//! its own disk may not hold yet (thesis, 10.2.1). A leader that crashes then forgets entries that
+//! others have heard of. The system has no such action; what the page says of it is where the
+//! proof ends.
 
 use std::fmt;
 
@@ -28,7 +33,7 @@ pub enum Saying {
     Term(Term),
     /// That it has voted for somebody in a term.
     Vote(Term, ServerId),
-    /// That its log holds an entry, or what the leader of a term has there.
+    /// That its log holds what the leader of a term has there.
     Entry(Term, Index),
 }
 
@@ -62,7 +67,7 @@ pub(super) fn leaving(
     let id = server.config().id;
     let refuted = letters.iter().find_map(|(to, message)| {
         let telling = Telling::of(id, *to, message);
-        said(id, telling, message.term()).find(|said| !is_true(*said, telling, disk, server))
+        said(id, telling, message.term()).find(|said| !is_true(*said, disk, server))
     });
     match refuted {
         Some(said) => Err(NotDurable { server: id, said }),
@@ -73,20 +78,15 @@ pub(super) fn leaving(
 /// What a letter says of server `id`.
 fn said(id: ServerId, telling: Telling<'_>, term: Term) -> impl Iterator<Item = Saying> {
     let more = match telling {
-        Telling::Nothing | Telling::Refuses { .. } => None,
+        Telling::Nothing | Telling::Refuses { .. } | Telling::Request(_) => None,
         Telling::Asks(_) => Some(Saying::Vote(term, id)),
         Telling::Grants { term, candidate } => Some(Saying::Vote(term, candidate)),
-        // Also without entries: those before them, and what is committed, are the leader's.
-        Telling::Request(request) => {
-            let end = request.prev_log_index + request.entries.len() as Index;
-            Some(Saying::Entry(term, end.max(request.leader_commit)))
-        }
         Telling::Acknowledges { term, index } => Some(Saying::Entry(term, index)),
     };
     [Saying::Term(term)].into_iter().chain(more)
 }
 
-fn is_true(said: Saying, telling: Telling<'_>, disk: &Persistent, server: &Server) -> bool {
+fn is_true(said: Saying, disk: &Persistent, server: &Server) -> bool {
     match said {
         Saying::Term(term) => disk.current_term() >= term,
         // A vote of a term that is over need not be known any more.
@@ -95,30 +95,18 @@ fn is_true(said: Saying, telling: Telling<'_>, disk: &Persistent, server: &Serve
                 || (disk.current_term() == term && disk.voted_for() == Some(candidate))
         }
         Saying::Entry(term, index) => {
-            disk.current_term() > term || holds(telling, index, disk, server)
+            disk.current_term() > term || holds(index, disk, server)
         }
     }
 }
 
-/// The disk holds what the letter says of the log up to `index`: the very entries that it
-/// carries, and all that the server itself holds there.
-fn holds(telling: Telling<'_>, index: Index, disk: &Persistent, server: &Server) -> bool {
-    let carried = match telling {
-        Telling::Request(request) => {
-            let first = request.prev_log_index + 1;
-            (first..).zip(request.entries.iter()).all(|(i, entry)| disk.log().get(i) == Some(entry))
-        }
-        Telling::Nothing
-        | Telling::Asks(_)
-        | Telling::Grants { .. }
-        | Telling::Acknowledges { .. }
-        | Telling::Refuses { .. } => true,
-    };
+/// The disk holds what the server itself holds up to `index`.
+fn holds(index: Index, disk: &Persistent, server: &Server) -> bool {
     // One that has gone on to another term may hold something else by then.
     let same_term = server.current_term() == disk.current_term();
     let pairs = disk.log().entries().iter().zip(server.log().entries().iter());
     let is_same = |(a, b): (&Entry, &Entry)| std::ptr::eq(a, b) || a == b;
     let up_to = usize::try_from(index).unwrap_or(usize::MAX);
     let as_here = !same_term || pairs.take(up_to).all(is_same);
-    carried && as_here && disk.log().last_index() >= index
+    as_here && disk.log().last_index() >= index
 }

@@ -65,7 +65,14 @@ impl Judge for Refinement {
         let snapshot = match input {
             Some(Input::Receive { from: _, message: Message::InstallSnapshot(_) }) => true,
             Some(Input::Compacted { .. }) => true,
-            Some(Input::Receive { .. } | Input::Timeout(_) | Input::Propose { .. }) | None => false,
+            Some(
+                Input::Receive { .. }
+                | Input::Timeout(_)
+                | Input::Propose { .. }
+                | Input::Stored { .. }
+                | Input::Repeat { .. },
+            )
+            | None => false,
         };
         !snapshot && server.log().base() == Base::default()
     }

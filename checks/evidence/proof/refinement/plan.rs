@@ -33,7 +33,8 @@ pub(super) fn step<'a>(step: Stepped<'a>, heard: Heard<'a>) -> Vec<Planned<'a>> 
     match step.input {
         Input::Timeout(Timer::Election) => guess.election(),
         // No action compacts a log: a step that does is objected to.
-        Input::Timeout(Timer::Heartbeat) | Input::Compacted { .. } => {}
+        Input::Timeout(Timer::Heartbeat) | Input::Compacted { .. } | Input::Repeat { .. } => {}
+        Input::Stored { .. } => guess.committed(),
         Input::Propose { .. } => guess.proposal(),
         Input::Receive { .. } => match heard {
             // Of what no server of the cluster says, nothing may come: what was committed before is
@@ -82,7 +83,11 @@ impl<'a> Guess<'a> {
         }
         let heard = match input {
             Input::Receive { from, .. } => Some(*from),
-            Input::Timeout(_) | Input::Propose { .. } | Input::Compacted { .. } => None,
+            Input::Timeout(_)
+            | Input::Propose { .. }
+            | Input::Compacted { .. }
+            | Input::Stored { .. }
+            | Input::Repeat { .. } => None,
         };
         let mut electors: BTreeSet<ServerId> = match (&before.volatile().role, heard) {
             (Role::Candidate { votes_granted }, Some(_)) => votes_granted.clone(),

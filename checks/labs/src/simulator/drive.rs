@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use veraft::driver::{
-    Compactor, Driver, Exits, Fate as Became, ImageName, Owed, Run, Standing, weight,
+    Compactor, Driver, Exits, Fate as Became, ImageName, Outbound, Owed, Run, Standing, weight,
 };
 use veraft::figure2::{
     AppendEntries, Base, Entry, Index, Input, Message, Output, Payload, Proposal, Server, ServerId,
@@ -127,8 +127,16 @@ impl<P: Process> Simulator<P> {
             }
             self.step(id, input, Vec::new())?;
         }
+        while let Some(input) = self.repeat(id, now) {
+            self.step(id, input, Vec::new())?;
+        }
         self.wait_for_timers(id);
         Ok(())
+    }
+
+    /// Messages wait for nothing on their way into this network.
+    fn repeat(&mut self, id: usize, now: Duration) -> Option<Input> {
+        self.nodes[id].driver.as_mut()?.repeat(now, |_| Outbound::Left(Duration::ZERO))
     }
 
     fn due(&mut self, id: usize, now: Duration) -> Option<Input> {
@@ -177,9 +185,15 @@ impl<P: Process> Simulator<P> {
         if let Some(step) = released.last().map(|held| held.step) {
             self.record(id, || Line::Durable { step });
         }
+        let stored = released.iter().rev().find_map(|held| held.stored);
         released.into_iter().for_each(|held| held.leave(&mut Leaving { simulator: self, id }));
         self.sound()?;
-        self.use_disk(id)
+        self.use_disk(id)?;
+        let driver = self.nodes[id].driver.as_mut();
+        match driver.zip(stored).and_then(|(driver, stored)| driver.stored(stored)) {
+            Some(input) => self.step(id, input, Vec::new()),
+            None => Ok(()),
+        }
     }
 
     /// One step; `asked` wait for the answer to a proposal. Leaders append no blanks: the labs
@@ -199,7 +213,11 @@ impl<P: Process> Simulator<P> {
             Input::Propose { payloads } => {
                 Some((driver.server().figure2().clone(), payloads.clone()))
             }
-            Input::Timeout(_) | Input::Receive { .. } | Input::Compacted { .. } => None,
+            Input::Timeout(_)
+            | Input::Receive { .. }
+            | Input::Compacted { .. }
+            | Input::Stored { .. }
+            | Input::Repeat { .. } => None,
         };
         let output = guarded(id, || driver.step(input))?;
         let proposed = proposed.as_ref().map(|(before, payloads)| (before, payloads.as_slice()));
@@ -232,7 +250,7 @@ impl<P: Process> Simulator<P> {
         let Some(driver) = driver else { return Ok(()) };
         // A sync that is slow does not silence a leader, and one that is stuck does.
         let draw = |range| self.rng.random_range(range);
-        let Owed { passing, held, breach } =
+        let Owed { passing, apply, held, breach } =
             driver.carry_out(now, output, asked, || disk.busy(now), draw);
         if let Some(breach) = breach {
             return Err(Violation::Breach { server: id, breach });
@@ -241,6 +259,10 @@ impl<P: Process> Simulator<P> {
         self.wait_for_timers(id);
         let mut leaving = Leaving { simulator: self, id };
         leaving.send(passing);
+        for (index, entry) in apply {
+            let applied = leaving.simulator.apply_durable(id, index, entry);
+            leaving.simulator.note(applied);
+        }
         if let Some(free) = free {
             free.leave(&mut leaving);
         }
@@ -363,6 +385,15 @@ impl<P: Process> Simulator<P> {
         judge.knows(server, None).then(|| judge.leaving(disk, server, &[(to, message.clone())]))?
     }
 
+    /// Applies an entry, if it is durable here.
+    fn apply_durable(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {
+        let log = self.nodes[id].disk.durable().log();
+        if !log.term_at(index).agrees_with(entry.term) {
+            return Err(Violation::AppliedEarly { server: id, index });
+        }
+        self.apply(id, index, entry)
+    }
+
     fn apply(&mut self, id: usize, index: Index, entry: Entry) -> Result<(), Violation> {
         let Payload::Command(command) = &entry.payload else {
             return Err(Violation::Blank { server: id, index });
@@ -467,13 +498,6 @@ impl<P: Process> Exits<Message, Asked> for Leaving<'_, P> {
     fn restore(&mut self, base: Base) {
         let restored = self.simulator.restore(self.id, base);
         self.simulator.note(restored);
-    }
-
-    fn apply(&mut self, entries: Vec<(Index, Entry)>) {
-        for (index, entry) in entries {
-            let applied = self.simulator.apply(self.id, index, entry);
-            self.simulator.note(applied);
-        }
     }
 }
 

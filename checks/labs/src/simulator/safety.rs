@@ -205,7 +205,8 @@ mod tests {
             true => Role::Leader(Leader::default()),
             false => Role::default(),
         };
-        let volatile = Volatile { role, commit_index, last_applied: commit_index, floor: 0 };
+        let volatile =
+            Volatile { role, commit_index, last_applied: commit_index, ..Volatile::default() };
         Server::from_parts(config, stored(term, log), volatile)
     }
 

@@ -283,8 +283,14 @@ impl Facts {
 
     /// A message arrived.
     pub fn received(&mut self, from: ServerId, to: ServerId, message: &Message, at: &FileLine) {
-        let (letter, is_heartbeat) =
-            (LetterDigest::new(from, to, message), !message.waits_for_records());
+        let letter = LetterDigest::new(from, to, message);
+        let is_heartbeat = match message {
+            Message::AppendEntries(request) => request.entries.is_empty(),
+            Message::RequestVote(_)
+            | Message::RequestVoteReply(_)
+            | Message::AppendEntriesReply(_)
+            | Message::InstallSnapshot(_) => false,
+        };
         self.received.push(Received { letter, from, is_heartbeat, at: at.clone() });
     }
 }

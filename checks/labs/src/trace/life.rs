@@ -1,11 +1,11 @@
 //! One life of a server: what it has taken, and what of it may have left.
 
 use veraft::driver::{Batch, Gate};
-use veraft::figure2::{Base, Entry, Index, Persistent, Record};
+use veraft::figure2::{Base, Entry, Index, Persistent, Record, Term};
 use veraft_models::properties::applied_in_turn;
 
 use super::cluster::{Facts, LetterDigest};
-use super::{Discrepancy, FileLine, Finding};
+use super::{Discrepancy, FileLine};
 
 /// One life of a server.
 pub struct Life<P> {
@@ -35,10 +35,6 @@ pub struct Waiting {
     pub records: Vec<Record>,
     /// Messages that wait for the records.
     pub letters: Vec<LetterDigest>,
-    /// What the state machine is to become first.
-    pub restore: Option<Base>,
-    /// Entries to apply.
-    pub apply: Vec<(Index, Entry)>,
 }
 
 fn writes(waiting: &Waiting) -> bool {
@@ -61,11 +57,10 @@ impl<P> Life<P> {
     }
 
     /// A step was taken: what it owes goes to the gate; what need not wait there leaves at once.
-    pub fn stepped(&mut self, owed: Waiting, cluster: &mut Facts) -> Result<(), Discrepancy> {
+    pub fn stepped(&mut self, owed: Waiting, cluster: &mut Facts) {
         let has_to_wait = writes(&owed);
-        match self.gate.enter(owed, has_to_wait) {
-            Some(free) => self.leave(free, cluster).map_err(|finding| finding.problem),
-            None => Ok(()),
+        if let Some(free) = self.gate.enter(owed, has_to_wait) {
+            self.leave(free, cluster);
         }
     }
 
@@ -90,32 +85,48 @@ impl<P> Life<P> {
 
     /// Lets out what waits for no record any more. Where batches ended is not recorded, only which
     /// steps are durable.
-    pub fn release(&mut self, cluster: &mut Facts) -> Result<(), Finding> {
+    pub fn release(&mut self, cluster: &mut Facts) {
         let durable_step = self.durable_step;
         let is_free = |waiting: &Waiting| waiting.step <= durable_step || !writes(waiting);
-        let Some(Batch { free, writes }) = self.gate.take_while(writes, is_free) else {
-            return Ok(());
-        };
+        let Some(Batch { free, writes }) = self.gate.take_while(writes, is_free) else { return };
         self.gate.written();
-        free.into_iter().chain(writes).try_for_each(|waiting| self.leave(waiting, cluster))
+        free.into_iter().chain(writes).for_each(|waiting| self.leave(waiting, cluster));
     }
 
-    fn leave(&mut self, free: Waiting, cluster: &mut Facts) -> Result<(), Finding> {
-        let Waiting { step: _, at, records, letters, restore, apply } = free;
+    fn leave(&mut self, free: Waiting, cluster: &mut Facts) {
+        let Waiting { step: _, at: _, records, letters } = free;
         records.into_iter().for_each(|record| self.durable.write(record));
         letters.into_iter().for_each(|letter| cluster.sent(letter));
+    }
+
+    /// The state machine becomes an image, if there is one, and entries are applied. Both happen
+    /// as soon as they may: when exactly, a recording does not say.
+    pub fn apply(
+        &mut self,
+        restore: Option<Base>,
+        entries: Vec<(Index, Entry)>,
+        at: &FileLine,
+        cluster: &mut Facts,
+    ) -> Result<(), Discrepancy> {
         if let Some(base) = restore {
-            cluster.restores(base, &at).map_err(|problem| at.finds(problem))?;
+            cluster.restores(base, at)?;
             self.applied = base.last_index;
         }
-        for (index, entry) in apply {
-            applied_in_turn(self.applied, [index]).map_err(|expected| {
-                at.finds(Discrepancy::AppliedOutOfTurn { expected, found: index })
-            })?;
+        for (index, entry) in entries {
+            applied_in_turn(self.applied, [index])
+                .map_err(|expected| Discrepancy::AppliedOutOfTurn { expected, found: index })?;
             self.applied = index;
-            cluster.applies(index, &entry, &at).map_err(|problem| at.finds(problem))?;
+            cluster.applies(index, &entry, at)?;
         }
         Ok(())
+    }
+
+    /// The server is told that its log is durable up to here.
+    pub fn stored(&self, index: Index, term: Term) -> Result<(), Discrepancy> {
+        match self.durable.log().term_at(index).agrees_with(term) {
+            true => Ok(()),
+            false => Err(Discrepancy::NotStored { index }),
+        }
     }
 
     /// The life is over: what still waits never left.

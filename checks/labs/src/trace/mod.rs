@@ -179,6 +179,12 @@ pub enum Discrepancy {
         /// The step named before.
         before: u64,
     },
+    /// The server was told that entries are durable which were not.
+    #[error("told that the log is durable up to {index}, before it was")]
+    NotStored {
+        /// The index that it was told.
+        index: Index,
+    },
     /// Election Safety does not hold.
     #[error("{leader} leads term {term}, which {other} led: {at}")]
     TwoLeaders {

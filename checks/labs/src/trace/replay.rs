@@ -7,6 +7,7 @@ use std::path::Path;
 use veraft::driver::Protocol;
 use veraft::figure2::{
     Base, Config, Index, Input, Log, Message, Output, Persistent, Record, Server, ServerId,
+    WaitsFor,
 };
 use veraft::runtime::recorder::{FORMAT, Line, State};
 
@@ -20,7 +21,7 @@ pub fn file(path: &Path, cluster: &mut Facts) -> Result<(), Finding> {
     let unreadable = |error: std::io::Error| Discrepancy::Unreadable(error.to_string());
     let file = File::open(path).map_err(|error| at.finds(unreadable(error)))?;
 
-    let mut replay = Replay::<Server> { cluster, id: None, life: None };
+    let mut replay = Replay::<Server> { cluster, id: None, format: FORMAT, life: None };
     // Half a line: a crash has cut it off, if the life ends with it.
     let mut half: Option<Finding> = None;
     for line in BufReader::new(file).split(b'\n') {
@@ -56,6 +57,8 @@ struct Replay<'c, P> {
     cluster: &'c mut Facts,
     /// The server, in all its lives.
     id: Option<ServerId>,
+    /// The format of the life.
+    format: u32,
     life: Option<Life<P>>,
 }
 
@@ -74,10 +77,10 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             Line::Stop { step } => living(&mut self.life).and_then(|life| life.stop(step)),
         };
         recorded.map_err(|problem| at.finds(problem))?;
-        match &mut self.life {
-            Some(life) => life.release(self.cluster),
-            None => Ok(()),
+        if let Some(life) = &mut self.life {
+            life.release(self.cluster);
         }
+        Ok(())
     }
 
     fn start(
@@ -91,6 +94,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         if !formats::READ.contains(&format) {
             return Err(Discrepancy::Format { found: format, expected: FORMAT });
         }
+        self.format = format;
         let first = self.id.is_none();
         self.cluster.life(&config, first, at)?;
         let id = config.id;
@@ -127,16 +131,29 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         numbered(life.steps + 1, step)?;
         life.steps = step;
         let id = life.server.figure2().config().id;
-        if let Input::Receive { from, message } = &input {
-            self.cluster.received(*from, id, message, at);
+        match &input {
+            Input::Receive { from, message } => self.cluster.received(*from, id, message, at),
+            Input::Stored { last_index, last_term } => life.stored(*last_index, *last_term)?,
+            Input::Timeout(_)
+            | Input::Propose { .. }
+            | Input::Compacted { .. }
+            | Input::Repeat { .. } => {}
         }
         let mut stored = life.server.figure2().persistent().clone();
         let judge = self.cluster.judge();
         let judge = judge.filter(|judge| judge.knows(life.server.figure2(), Some(&input)));
         let judged = judge.map(|judge| (judge, life.server.figure2().clone(), input.clone()));
-        let returned = guarded(|| life.server.step(input))?;
+        let serial = self.format <= formats::SERIAL;
+        let returned = guarded(|| match serial {
+            true => formats::serial_step(&mut life.server, input),
+            false => life.server.step(input),
+        })?;
         compare::outputs(&returned, &output)?;
-        compare::states(&State::from(life.server.figure2()), &state)?;
+        let mut now = State::from(life.server.figure2());
+        if serial {
+            now.volatile.stored = state.volatile.stored;
+        }
+        compare::states(&now, &state)?;
         if let Some((judge, before, input)) = judged {
             let after = life.server.figure2();
             if judge.knows(after, Some(&input)) {
@@ -159,14 +176,13 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
         let mut letters = Vec::new();
         for (to, message) in send {
             let letter = LetterDigest::new(id, to, &message);
-            match message.waits_for_records() {
-                true => letters.push(letter),
-                false => self.cluster.sent(letter),
+            match message.waits_for() {
+                WaitsFor::Records => letters.push(letter),
+                WaitsFor::Ballots | WaitsFor::Nothing => self.cluster.sent(letter),
             }
         }
-        let at = at.clone();
-        let waiting = Waiting { step, at, records: persist, letters, restore, apply };
-        life.stepped(waiting, self.cluster)
+        life.stepped(Waiting { step, at: at.clone(), records: persist, letters }, self.cluster);
+        life.apply(restore, apply, at, self.cluster)
     }
 
     /// What the next life may start with.
@@ -181,7 +197,7 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             self.cluster.incomplete(id);
         }
         let mut unsure = Vec::new();
-        for Waiting { step: _, at, records, letters, restore: _, apply: _ } in life.end() {
+        for Waiting { step: _, at, records, letters } in life.end() {
             letters.into_iter().for_each(|letter| self.cluster.held(letter, &at));
             unsure.extend(records);
         }

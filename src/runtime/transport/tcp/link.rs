@@ -29,6 +29,8 @@ const KEEP: usize = 1024 * 1024;
 pub(super) struct TcpLink {
     dialer: Dialer,
     open: Option<Open>,
+    /// How often it was opened.
+    connections: u64,
     /// How often the peer had connected to this node when this link looked last.
     arrivals: u64,
     unsent: Unsent,
@@ -39,6 +41,7 @@ impl TcpLink {
         TcpLink {
             dialer: Dialer::new(shared, Channel::Messages, peer, address),
             open: None,
+            connections: 0,
             arrivals: 0,
             unsent: Unsent::default(),
         }
@@ -67,6 +70,7 @@ impl TcpLink {
     fn connect(&mut self) {
         if self.open.is_none() {
             self.open = self.dialer.connect();
+            self.connections += u64::from(self.open.is_some());
         }
     }
 
@@ -169,6 +173,10 @@ impl Link for TcpLink {
                 0
             }
         }
+    }
+
+    fn connections(&self) -> u64 {
+        self.connections
     }
 
     fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
