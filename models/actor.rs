@@ -136,11 +136,7 @@ impl<P: Modelled> Raft<P> {
     }
 
     /// Lets a server take an input, and hear of its disk if that is quick.
-    pub(crate) fn take(
-        &self,
-        server: &mut P,
-        input: Input<P::Message>,
-    ) -> Output<P::Message> {
+    pub(crate) fn take(&self, server: &mut P, input: Input<P::Message>) -> Output<P::Message> {
         let mut output = server.step(input);
         if !self.slow_disk && !output.persist.is_empty() {
             let log = server.figure2().log();

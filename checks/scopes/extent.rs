@@ -69,7 +69,10 @@ mod tests {
 
     #[test]
     fn older_ones_lack_what_came_later_and_what_is_not_known_is_refused() {
-        let older = KNOWN.replace("\"blanks\":false,\"proposals\":false,\"vouched\":false,\"repeats\":false,", "");
+        let older = KNOWN.replace(
+            "\"blanks\":false,\"proposals\":false,\"vouched\":false,\"repeats\":false,",
+            "",
+        );
         let older = older.replace("\"compactions\":0,", "");
         assert_ne!(older, KNOWN);
         assert_eq!(serde_json::from_str::<Extent>(&older).unwrap(), election(Some(2)));

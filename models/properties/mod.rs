@@ -101,6 +101,7 @@ fn invariants<P: Modelled>() -> Vec<Property<Cluster<P>>> {
         property!(always, COMMIT_DURABILITY, |_, state| commit_durability(state).is_ok()),
         property!(always, ELECTABLE, |_, state| electable_are_complete(state).is_ok()),
         property!(always, MATCH_INDEX_TRUE, |_, state| match_index_is_true(state).is_ok()),
+        property!(always, APPLIED_DURABLE, |_, state| each(state, applied_is_durable)),
         property!(always, TERMS_IN_ORDER, |_, state| each(state, both_logs_in_order)),
         property!(always, ASSERTIONS, |_, state| each(state, |node| node.failed.is_none())),
         property!(always, NO_BREACH, |_, state| each(state, |node| node.replica.breach.is_none())),
@@ -184,6 +185,14 @@ fn has_no_gap<P: Modelled>(node: &ModelNode<P>) -> bool {
     let applied = node.replica.applied.last().map_or(0, |(index, _)| *index);
     bases.all(|index| node.images.get(index).is_some())
         && applied == node.server().volatile().last_applied
+}
+
+fn applied_is_durable<P: Modelled>(node: &ModelNode<P>) -> bool {
+    let (log, volatile) = (node.server().log(), node.server().volatile());
+    let (stored, base) = (volatile.stored, log.base().last_index);
+    let on_disk = |term| node.disk.log().term_at(stored).agrees_with(term);
+    volatile.last_applied <= stored.max(base)
+        && (stored <= base || log.term_at(stored).held().is_some_and(on_disk))
 }
 
 fn leader_append_only<P: Modelled>(node: &ModelNode<P>) -> bool {

@@ -21,6 +21,9 @@ pub const COMMIT_DURABILITY: &str = "Commit durability";
 /// No server that could still win an election lacks a committed entry (§5.4.1). It falls sooner
 /// than Leader Completeness, which needs the election too.
 pub const ELECTABLE: &str = "Electable servers are complete";
+/// What counts as durable here the disk holds, and nothing is applied that does not count so, or is
+/// in an image (thesis, 10.2.1).
+pub const APPLIED_DURABLE: &str = "Applied is durable";
 /// What a leader believes a peer to hold, the peer durably holds (§5.3).
 pub const MATCH_INDEX_TRUE: &str = "matchIndex is true";
 /// Terms never decrease along a log (§5.3).

@@ -130,6 +130,16 @@ fn each_invariant_falls_where_it_is_violated() {
             Volatile { role: Role::Follower { leader: Some(leader) }, ..Volatile::default() };
         Server::from_parts(server.config().clone(), server.persistent().clone(), volatile)
     };
+    let with = |id, log: &[_], volatile| {
+        let server = follower(id, log);
+        Server::from_parts(server.config().clone(), server.persistent().clone(), volatile)
+    };
+    let storing = |id, log: &[_]| {
+        with(id, log, Volatile { stored: log.len() as Index, ..Volatile::default() })
+    };
+    let applying = |id, log: &[_]| {
+        with(id, log, Volatile { commit_index: 1, last_applied: 1, ..Volatile::default() })
+    };
     let violations = [
         (TERMS_LEARNT, misstep(Misstep::Term)),
         (TERMS_LEARNT, misstep(Misstep::Role)),
@@ -165,6 +175,9 @@ fn each_invariant_falls_where_it_is_violated() {
         (COMMIT_DURABILITY, start().committed().disk(B, &[]).disk(C, &[])),
         (ELECTABLE, start().committed().disk(C, &[(2, 9)])),
         (MATCH_INDEX_TRUE, start().server(A, leader_that_believes(1))),
+        (APPLIED_DURABLE, start().disk(A, &[]).server(A, storing(A, &[(1, 7)]))),
+        (APPLIED_DURABLE, start().disk(A, &[(2, 9)]).server(A, storing(A, &[(1, 7)]))),
+        (APPLIED_DURABLE, start().disk(A, &[(1, 7)]).server(A, applying(A, &[(1, 7)]))),
         (TERMS_IN_ORDER, start().disk(A, &[(2, 7), (1, 8)])),
         (TERMS_IN_ORDER, start().server(A, follower(A, &[(2, 7), (1, 8)]))),
         (ASSERTIONS, start().node(A, |node| node.failed = Some("so it is".to_owned()))),

@@ -23,8 +23,8 @@ use super::standing::Standing;
 use super::timers::Timers;
 use super::timing::Timing;
 use crate::figure2::{
-    Breach, Config, Entry, Index, Input, Leader, Message, Output, Payload, Persistent, Record, Role,
-    ServerId, Term, Timer, TimerDuty, WaitsFor,
+    Breach, Config, Entry, Index, Input, Leader, Message, Output, Payload, Persistent, Record,
+    Role, ServerId, Term, Timer, TimerDuty, WaitsFor,
 };
 
 /// A server and its timers.

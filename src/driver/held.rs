@@ -6,7 +6,6 @@ use super::standing::Standing;
 use super::waiters::Run;
 use crate::figure2::{Base, Index, Proposal, Record, ServerId, Term};
 
-
 /// What a step owes, but for its timers and what passes the gate. `W` is whoever waits for a
 /// proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]

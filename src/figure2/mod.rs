@@ -152,7 +152,7 @@ impl Message {
 
     /// What must be durable before the message leaves.
     ///
-    /// An AppendEntries states the leader's term, entries that the leader does not say to have
+    /// `PD.1`: an AppendEntries states the leader's term, entries that the leader does not say to have
     /// stored itself, and a `leader_commit` that a majority has. All else states what its sender
     /// has stored, or will never do again.
     pub fn waits_for(&self) -> WaitsFor {

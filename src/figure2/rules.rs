@@ -130,7 +130,7 @@ impl Server {
         });
     }
 
-    /// What a peer has not acknowledged is sent again: the RPCs that are retried (§5.5).
+    /// `FC.2`: what a peer has not acknowledged is sent again: the RPCs that are retried (§5.5).
     pub(super) fn repeat(&mut self, peer: ServerId, output: &mut Output) {
         if let Some(leading) = self.leading() {
             leading.replicate(peer, output);
@@ -184,7 +184,7 @@ struct Leading<'a> {
 }
 
 impl Leading<'_> {
-    /// A heartbeat to each peer.
+    /// A heartbeat to each peer. `FC.1`: it repeats nothing.
     fn send_heartbeats(&self, output: &mut Output) {
         let base = self.persistent.log().base();
         for (&peer, &next_index) in &self.leader.next_index {
@@ -295,10 +295,10 @@ impl Leading<'_> {
         let Leader { next_index: _, match_index } = &*self.leader;
         let log = self.persistent.log();
         // The leader itself is no peer of its own.
-        let replicated = |server| *match_index.get(&server).unwrap_or(&self.stored);
+        let replicated = |server, index| *match_index.get(&server).unwrap_or(&self.stored) >= index;
         let newly = match_index.values().copied().chain([self.stored]).filter(|&index| {
             index > *self.commit_index
-                && self.config.is_quorum(|server| replicated(server) >= index)
+                && self.config.is_quorum(|server| replicated(server, index))
                 && log.term_at(index) == TermAt::Term(self.persistent.current_term())
         });
         *self.commit_index = newly.max().unwrap_or(*self.commit_index);

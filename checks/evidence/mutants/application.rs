@@ -45,8 +45,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             RULES,
             "Server::apply_committed",
-            "(self.volatile.last_applied + 1, self.volatile.commit_index)",
-            "(self.volatile.last_applied + 1, self.log().last_index())",
+            "commit_index.min(stored).max(last_applied)",
+            "self.log().last_index().max(commit_index.min(stored))",
         )],
         searches: &[search("replication", [3, 2, 1, 0], &[])],
         blind: &[],

@@ -10,6 +10,8 @@ const GATE: &str = "src/runtime/machinery/gate.rs";
 const ERRANDS: &str = "src/runtime/machinery/errands.rs";
 const SERVER_LOOP: &str = "src/runtime/machinery/server_loop.rs";
 const DRIVER_GATE: &str = "src/driver/gate.rs";
+const DRIVE: &str = "src/driver/drive.rs";
+const REPEATS: &str = "src/driver/repeats.rs";
 
 const GATE_IN_ORDER: &str =
     "driver::gate::tests::what_waits_for_nothing_leaves_at_once_and_all_else_in_order";
@@ -116,12 +118,12 @@ pub const MUTANTS: &[Mutant] = &[
         name: "pass-writes-of-any-age",
         alias: Some("R6"),
         rule: "gate",
-        about: "lets a heartbeat pass a write of any age",
+        about: "lets what a leader sends pass a write of any age",
         edits: &[edit(
-            DRIVER_GATE,
-            "lets_heartbeats_pass",
-            "age.is_some_and(|age| patience.contains(&age))",
-            "age.is_some_and(|age| age >= patience.start)",
+            DRIVE,
+            "Driver::passing",
+            "writing().is_none_or(|age| age < patience)",
+            "writing().is_none_or(|age| age + patience > age)",
         )],
         searches: &[],
         blind: &[],
@@ -134,12 +136,12 @@ pub const MUTANTS: &[Mutant] = &[
         name: "pass-no-write",
         alias: Some("R7"),
         rule: "gate",
-        about: "lets no heartbeat pass a write",
+        about: "lets nothing that a leader sends pass a write",
         edits: &[edit(
-            DRIVER_GATE,
-            "lets_heartbeats_pass",
-            "age.is_some_and(|age| patience.contains(&age))",
-            "age.is_some_and(|age| age < patience.start && age > patience.end)",
+            DRIVE,
+            "Driver::passing",
+            "writing().is_none_or(|age| age < patience)",
+            "writing().is_none_or(|age| age + patience < age)",
         )],
         searches: &[],
         blind: &[],
@@ -161,23 +163,86 @@ pub const MUTANTS: &[Mutant] = &[
         expected: fails_test(Unit, GATE_IN_ORDER),
     },
     Mutant {
-        name: "apply-before-durable",
-        alias: Some("R15"),
+        name: "say-stored-before-it-is",
+        alias: None,
         rule: "gate",
-        about: "applies what is committed before the records of the step are durable",
+        about: "tells the server that its log is durable before it is",
         edits: &[edit(
-            SERVER_LOOP,
-            "ServerLoop::carry_out",
-            "self.enter(Gated::of(held));",
-            "let mut held = held;
-            let mut early = Gated::behind(held.step);
-            early.held.apply = core::mem::take(&mut held.apply);
-            self.outlets.release(early);
-            self.enter(Gated::of(held));",
+            WRITER,
+            "Writer::serve",
+            "        if let Err(error) = self.write(&mut writes) {",
+            "        let early = writes.iter().rev().find_map(|gated| gated.held.stored);
+        self.arrived.put(|arrived| arrived.stored = early.or(arrived.stored));
+        if let Err(error) = self.write(&mut writes) {",
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Interleavings, ANSWERED),
+        expected: fails_test(
+            Unit,
+            "runtime::machinery::writer::tests::a_step_that_must_be_the_last_marks_the_store_and_nothing_of_it_leaves",
+        ),
+    },
+    Mutant {
+        name: "believe-what-was-cut-off",
+        alias: None,
+        rule: "gate",
+        about: "tells the server that what it has cut off is durable",
+        edits: &[edit(DRIVE, "Driver::stored", "step >= self.cut", "step <= self.stored")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::drive::tests::what_is_stored_is_told_unless_the_log_was_cut_since",
+        ),
+    },
+    Mutant {
+        name: "repeat-what-waits",
+        alias: None,
+        rule: "repeats",
+        about: "sends again what is still in the queue",
+        edits: &[edit(
+            REPEATS,
+            "Repeats::due",
+            "Outbound::Waiting => now + timeout,",
+            "Outbound::Waiting => waits.look,",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::repeats::tests::the_timeout_runs_from_when_the_last_of_it_has_left",
+        ),
+    },
+    Mutant {
+        name: "learn-from-copies",
+        alias: None,
+        rule: "repeats",
+        about: "takes the answer to one of several copies for that to the first",
+        edits: &[edit(REPEATS, "Repeats::answered", "&& !waits.repeated", "&& waits.look > now")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::repeats::tests::it_doubles_with_each_copy_until_one_is_answered_that_had_none",
+        ),
+    },
+    Mutant {
+        name: "wait-for-what-is-lost",
+        alias: None,
+        rule: "repeats",
+        about: "waits for the answer to what went down with its connection",
+        edits: &[edit(
+            REPEATS,
+            "Repeats::due",
+            "state != Outbound::Lost && now < waits.look",
+            "now < waits.look",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::repeats::tests::what_went_down_with_its_connection_is_sent_again_at_once_and_once",
+        ),
     },
     Mutant {
         name: "tell-before-durable",

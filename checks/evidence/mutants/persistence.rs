@@ -2,9 +2,10 @@
 
 use super::Expected::{Falls, Survives};
 use super::Mutant;
-use super::places::{MOD, RULES, edit, search};
+use super::TestSuite::File;
+use super::places::{MOD, RULES, edit, fails_test, search};
 use veraft_models::properties::{
-    COMMIT_DURABILITY, ELECTION_SAFETY, MATCH_INDEX_TRUE, MONOTONE_TERM, ONE_VOTE,
+    APPLIED_DURABLE, COMMIT_DURABILITY, ELECTION_SAFETY, MATCH_INDEX_TRUE, MONOTONE_TERM, ONE_VOTE,
 };
 
 /// The one place where records are handed over.
@@ -19,15 +20,15 @@ pub const MUTANTS: &[Mutant] = &[
         about: "lets a vote leave before it is durable",
         edits: &[edit(
             MOD,
-            "Message::waits_for_records",
+            "Message::waits_for",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
-            | Message::InstallSnapshot(_) => true,",
-            "            Message::RequestVoteReply(_) => false,
+            | Message::InstallSnapshot(_) => WaitsFor::Records,",
+            "            Message::RequestVoteReply(_) => WaitsFor::Ballots,
             Message::RequestVote(_)
             | Message::AppendEntriesReply(_)
-            | Message::InstallSnapshot(_) => true,",
+            | Message::InstallSnapshot(_) => WaitsFor::Records,",
         )],
         searches: &[search("torn", [3, 1, 0, 1], &[])],
         blind: &[],
@@ -40,15 +41,15 @@ pub const MUTANTS: &[Mutant] = &[
         about: "asks for votes before its own is durable",
         edits: &[edit(
             MOD,
-            "Message::waits_for_records",
+            "Message::waits_for",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
-            | Message::InstallSnapshot(_) => true,",
-            "            Message::RequestVote(_) => false,
+            | Message::InstallSnapshot(_) => WaitsFor::Records,",
+            "            Message::RequestVote(_) => WaitsFor::Ballots,
             Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
-            | Message::InstallSnapshot(_) => true,",
+            | Message::InstallSnapshot(_) => WaitsFor::Records,",
         )],
         searches: &[search("torn", [3, 1, 0, 1], &[])],
         blind: &[],
@@ -61,15 +62,15 @@ pub const MUTANTS: &[Mutant] = &[
         about: "lets an acknowledgement leave before the entries are durable",
         edits: &[edit(
             MOD,
-            "Message::waits_for_records",
+            "Message::waits_for",
             "            Message::RequestVote(_)
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
-            | Message::InstallSnapshot(_) => true,",
-            "            Message::AppendEntriesReply(_) => false,
+            | Message::InstallSnapshot(_) => WaitsFor::Records,",
+            "            Message::AppendEntriesReply(_) => WaitsFor::Ballots,
             Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::InstallSnapshot(_) => true,",
+            | Message::InstallSnapshot(_) => WaitsFor::Records,",
         )],
         searches: &[search("torn-log", [3, 1, 1, 0], &[])],
         blind: &[],
@@ -78,17 +79,65 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "count-own-before-durable",
         alias: Some("C3"),
-        rule: "PS.3",
-        about: "sends entries before its own copy is durable, and counts it",
+        rule: "PD.2",
+        about: "counts its own copy before that is durable",
         edits: &[edit(
-            MOD,
-            "Message::waits_for_records",
-            "Message::AppendEntries(request) => !request.entries.is_empty(),",
-            "Message::AppendEntries(_) => false,",
+            RULES,
+            "Leading::advance_commit_index",
+            "*match_index.get(&server).unwrap_or(&self.stored)",
+            "match_index.get(&server).copied().unwrap_or(log.last_index())",
         )],
         searches: &[search("torn-log", [3, 1, 1, 0], &[])],
         blind: &[],
         expected: Falls { property: COMMIT_DURABILITY, steps: 12 },
+    },
+    Mutant {
+        name: "apply-before-durable",
+        alias: Some("R15"),
+        rule: "PD.3",
+        about: "applies what is committed before its own disk has it",
+        edits: &[edit(
+            RULES,
+            "Server::apply_committed",
+            "commit_index.min(stored).max(last_applied)",
+            "commit_index.max(stored).min(commit_index)",
+        )],
+        searches: &[search("torn-log", [3, 1, 1, 0], &[])],
+        blind: &[],
+        expected: Falls { property: APPLIED_DURABLE, steps: 13 },
+    },
+    Mutant {
+        name: "store-what-was-cut-off",
+        alias: Some("F3"),
+        rule: "PD.4",
+        about: "takes what it has cut off for durable, once that is written",
+        edits: &[edit(
+            RULES,
+            "Server::stored",
+            "self.log().term_at(last_index) == TermAt::Term(last_term)",
+            "self.log().last_index() >= last_index && last_term > 0",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File("figure2"), "leaders::what_is_cut_off_was_stored_in_vain"),
+    },
+    Mutant {
+        name: "send-before-the-ballot",
+        alias: Some("F2"),
+        rule: "PD.1",
+        about: "lets the requests of a leader leave before its ballot is durable",
+        edits: &[edit(
+            MOD,
+            "Message::waits_for",
+            "Message::AppendEntries(_) => WaitsFor::Ballots,",
+            "Message::AppendEntries(_) => WaitsFor::Nothing,",
+        )],
+        searches: &[search("torn-log", [3, 2, 1, 1], &[])],
+        blind: &[],
+        expected: Survives {
+            states: 1,
+            reason: "a leader has peers, and they voted because its request left, behind its ballot",
+        },
     },
     Mutant {
         name: "record-no-truncation",
@@ -222,11 +271,11 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[edit(
             MOD,
             "Server::start",
-            "let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };",
+            "let stored = persistent.log().last_index();",
             "let mut persistent = persistent;
         let current_term = persistent.current_term();
         persistent.write(Record::Ballot { current_term, voted_for: None });
-        let volatile = Volatile { commit_index, last_applied, floor, ..Volatile::default() };",
+        let stored = persistent.log().last_index();",
         )],
         searches: &[search("election", [3, 1, 0, 1], &[])],
         blind: &[],

@@ -190,7 +190,7 @@ pub const MUTANTS: &[Mutant] = &[
         "tell-of-entries-early",
         "refinement",
         "lets an acknowledgement leave once the disk's log is as long",
-        &[edit(DURABLE, "holds", "carried && as_here && disk", "(carried || as_here) && disk")],
+        &[edit(DURABLE, "holds", "as_here && disk", "(as_here || index > 0) && disk")],
         TESTS,
         durable!("what_a_log_holds_is_said_when_the_disk_holds_it"),
     ),

@@ -151,9 +151,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "drops the newest message when an outbox is full",
         edits: &[edit(
             OUTBOX,
-            "Outbox::queue",
-            "outgoing.messages.drain(..excess)",
-            "outgoing.messages.drain(outgoing.messages.len() - excess..)",
+            "Outgoing::take_excess",
+            "self.messages.pop_front()",
+            "self.messages.pop_back()",
         )],
         searches: &[],
         blind: &[],

@@ -153,9 +153,9 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             RULES,
             "Leading::append",
-            "        self.advance_commit_index();
+            "        }
         accepted",
-            "        self.advance_commit_index();
+            "        }
         output.timers.push(TimerDuty::Set(Timer::Heartbeat));
         accepted",
         )],
@@ -334,11 +334,11 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             RULES,
             "Leading::append",
-            "        self.advance_commit_index();
+            "        }
         accepted",
-            "        let behind = self.persistent.log().last_index() + 1;
+            "        }
+        let behind = self.persistent.log().last_index() + 1;
         self.leader.next_index.values_mut().for_each(|next| *next = behind);
-        self.advance_commit_index();
         accepted",
         )],
         LOGS,
@@ -432,15 +432,26 @@ pub const MUTANTS: &[Mutant] = &[
         &[edit(
             RULES,
             "Leading::send_heartbeats",
-            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);
-            self.replicate(peer, output);",
-            "            let sent = output.send.len();
-            self.replicate(peer, output);
-            if output.send.len() > sent {
+            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);",
+            "            if next_index <= self.persistent.log().last_index() {
                 self.send_append_entries(peer, prev_log_index, Entries::default(), output);
             }",
         )],
         ELECTIONS,
         (SENT_WHEN_DUE, 3),
+    ),
+    row(
+        "repeat-with-heartbeats",
+        "FC.1",
+        "sends with each heartbeat again what is not acknowledged",
+        &[edit(
+            RULES,
+            "Leading::send_heartbeats",
+            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);",
+            "            self.send_append_entries(peer, prev_log_index, Entries::default(), output);
+            self.replicate(peer, output);",
+        )],
+        LOGS,
+        (SENT_WHEN_DUE, 5),
     ),
 ];

@@ -1,5 +1,6 @@
 //! The rules of snapshots: §7 of the extended paper, its Figure 13, chapter 5 of the thesis, and
-//! what those who built them learnt.
+//! what those who built them learnt. And those of a leader that writes and sends at once: its
+//! section 10.2.1.
 
 use super::{Rule, Section};
 
@@ -96,6 +97,25 @@ pub const THESIS: &[Section] = &[
                  an image from the next step on. One thread does both in \
                  `src/runtime/machinery/application.rs`",
             ),
+        ],
+    },
+    Section {
+        title: "What is sent again",
+        rules: &[
+            rule("FC.1", "a heartbeat repeats nothing"),
+            rule("FC.2", "what a peer has not acknowledged is sent again when the driver says so"),
+        ],
+    },
+    Section {
+        title: "The disk beside the network",
+        rules: &[
+            rule(
+                "PD.1",
+                "a leader's entries leave before its own disk has them, behind its ballot",
+            ),
+            rule("PD.2", "a leader counts itself as far as its own disk has the log"),
+            rule("PD.3", "nothing is applied before it is durable here"),
+            rule("PD.4", "what was written and is cut off does not count as durable"),
         ],
     },
 ];

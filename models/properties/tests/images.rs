@@ -22,7 +22,8 @@ fn compacted(state: State, id: ServerId) -> State {
 fn applied(state: State, id: ServerId, persistent: Persistent) -> State {
     state.node(id, |node| {
         let config = node.server().config().clone();
-        let volatile = Volatile { commit_index: 1, last_applied: 1, ..Volatile::default() };
+        let stored = persistent.log().last_index();
+        let volatile = Volatile { commit_index: 1, last_applied: 1, stored, ..Volatile::default() };
         node.disk = persistent.clone();
         node.replica.server = Server::from_parts(config, persistent, volatile);
         node.replica.applied = vec![(1, entry(1, 7))];

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use veraft::driver::Protocol;
-use veraft::figure2::{
-    Config, Index, Input, Message, Output, Persistent, Server, Term, WaitsFor,
-};
+use veraft::figure2::{Config, Index, Input, Message, Output, Persistent, Server, Term, WaitsFor};
 use veraft_models::orbit::{Rename, Renaming};
 use veraft_models::properties::Misstep;
 use veraft_models::{Letter, Meaning, ModelNode, Modelled, Said};

@@ -94,9 +94,7 @@ fn is_true(said: Saying, disk: &Persistent, server: &Server) -> bool {
             disk.current_term() > term
                 || (disk.current_term() == term && disk.voted_for() == Some(candidate))
         }
-        Saying::Entry(term, index) => {
-            disk.current_term() > term || holds(index, disk, server)
-        }
+        Saying::Entry(term, index) => disk.current_term() > term || holds(index, disk, server),
     }
 }
 
