@@ -181,9 +181,18 @@ impl MemoryNetwork {
     /// # Errors
     /// When the receiver does not take it.
     fn bring_parcel(&self, from: Sender, to: ServerId, parcel: Vec<u8>) -> Result<(), Refused> {
+        /// How often to look whether two nodes have met that do so on another thread.
+        const LOOK: Duration = Duration::from_millis(1);
         let mut state = lock(&self.shared.state);
-        if state.passes(from.id, to) && state.next_step(from, to) == Step::Introduce {
-            self.shared.bring(state, from, to, []);
+        while state.passes(from.id, to) {
+            match state.next_step(from, to) {
+                Step::Introduce => self.shared.bring(state, from, to, []),
+                Step::Wait => {
+                    drop(state);
+                    thread::sleep(LOOK);
+                }
+                Step::Deliver | Step::Lose => break,
+            }
             state = lock(&self.shared.state);
         }
         let passes = state.passes(from.id, to) && state.next_step(from, to) == Step::Deliver;
