@@ -1,6 +1,6 @@
 //! Rules for Servers: all servers, followers and candidates.
 
-use veraft::figure2::{LIMIT, Output, Proposal, Role};
+use veraft::figure2::{LIMIT, Output, Proposal, Role, Volatile};
 
 use super::*;
 
@@ -12,7 +12,8 @@ fn asks(term: Term, last: (Index, Term), peers: &[ServerId]) -> Vec<(ServerId, M
 fn a_server_starts_as_a_follower_with_its_election_timer() {
     let (server, output) = Server::start(config(3), persistent(4, Some(S2), &[1, 3]), 0);
     assert_eq!(output, Output { timers: vec![SET_ELECTION], ..Output::default() });
-    assert_eq!(server.volatile(), &Default::default());
+    let stored = server.log().last_index();
+    assert_eq!(server.volatile(), &Volatile { stored, ..Volatile::default() });
     assert_eq!((server.current_term(), server.leader()), (4, None));
 }
 

@@ -22,7 +22,7 @@ use rand::{RngExt, SeedableRng};
 pub use self::access::MemoryTransport;
 use self::acquaintance::{Acquaintance, Lives};
 use self::parcels::Closer;
-use super::Inbox;
+use super::{Inbox, is_urgent};
 use crate::figure2::{Message, ServerId};
 use crate::runtime::machinery::log;
 use crate::runtime::machinery::sync::{Condvar, Mutex, MutexGuard, lock};
@@ -78,6 +78,12 @@ struct State {
     disconnected: BTreeSet<ServerId>,
     cut: BTreeSet<(ServerId, ServerId)>,
     sent: BTreeMap<(ServerId, ServerId), u64>,
+    /// The bytes of commands in what was sent.
+    sent_bytes: BTreeMap<(ServerId, ServerId), u64>,
+    /// How many bytes a second pass on a way, where that is limited.
+    rates: BTreeMap<(ServerId, ServerId), u64>,
+    /// Until when a limited way is taken.
+    taken: BTreeMap<(ServerId, ServerId), Instant>,
     /// What is under way, by the time of arrival.
     travelling: BinaryHeap<Reverse<Letter>>,
     letters: u64,
@@ -142,6 +148,9 @@ impl MemoryNetwork {
             disconnected: BTreeSet::new(),
             cut: BTreeSet::new(),
             sent: BTreeMap::new(),
+            sent_bytes: BTreeMap::new(),
+            rates: BTreeMap::new(),
+            taken: BTreeMap::new(),
             travelling: BinaryHeap::new(),
             letters: 0,
             carrier: false,
@@ -166,6 +175,16 @@ impl MemoryNetwork {
         assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)), "a share from 0 to 1");
         assert!(!conditions.delay.is_empty(), "an empty range of delays");
         lock(&self.shared.state).conditions = conditions;
+    }
+
+    /// Lets so many bytes of commands a second pass from `from` to `to`, at least 1; none for as many
+    /// as there are. What is [urgent](is_urgent) passes what waits.
+    pub fn limit(&self, from: ServerId, to: ServerId, bytes_per_second: Option<u64>) {
+        let mut state = lock(&self.shared.state);
+        match bytes_per_second {
+            Some(rate) => state.rates.insert((from, to), rate.max(1)),
+            None => state.rates.remove(&(from, to)),
+        };
     }
 
     /// Cuts `server` off: everything to and from it is lost, also what is under way.
@@ -205,16 +224,29 @@ impl MemoryNetwork {
         lock(&self.shared.state).sent.values().sum()
     }
 
-    /// Sends messages; the nodes may have to meet first, which may take a while.
-    fn send(&self, from: Sender, to: ServerId, messages: Vec<Message>) {
-        self.pass_on(lock(&self.shared.state), from, to, messages);
+    /// How many bytes of commands `from` has given to the network for `to`, lost ones included.
+    pub fn sent_bytes(&self, from: ServerId, to: ServerId) -> u64 {
+        lock(&self.shared.state).sent_bytes.get(&(from, to)).copied().unwrap_or(0)
     }
 
-    /// Sends a message, or gives it back if the nodes have to meet first.
+    /// Whether this node has not closed.
+    fn has(&self, node: Sender) -> bool {
+        let state = lock(&self.shared.state);
+        state.inboxes.get(&node.id).is_some_and(|(_, life)| *life == node.life)
+    }
+
+    /// Sends messages; the nodes may have to meet first, which may take a while. Tells when the
+    /// last of them has left.
+    fn send(&self, from: Sender, to: ServerId, messages: Vec<Message>) -> Option<Instant> {
+        self.pass_on(lock(&self.shared.state), from, to, messages)
+    }
+
+    /// Sends a message, or gives it back if the nodes have to meet first, or it takes its time.
     fn try_send(&self, from: Sender, to: ServerId, message: Message) -> Result<(), Message> {
         let state = lock(&self.shared.state);
-        let at_once = state.passes(from.id, to) && state.conditions.are_perfect();
-        if at_once && state.next_step(from, to) == Step::Introduce {
+        let at_once = state.passes(from.id, to) && state.are_perfect(from.id, to);
+        let meets = at_once && state.next_step(from, to) == Step::Introduce;
+        if meets || state.rates.contains_key(&(from.id, to)) && !is_urgent(&message) {
             return Err(message);
         }
         self.pass_on(state, from, to, [message]);
@@ -227,22 +259,27 @@ impl MemoryNetwork {
         from: Sender,
         to: ServerId,
         messages: impl IntoIterator<Item = Message, IntoIter: ExactSizeIterator>,
-    ) {
+    ) -> Option<Instant> {
         let messages = messages.into_iter();
         *state.sent.entry((from.id, to)).or_default() += messages.len() as u64;
         if !state.passes(from.id, to) {
-            return;
+            return None;
         }
-        if state.conditions.are_perfect() {
-            return self.shared.bring(state, from, to, messages);
+        if state.are_perfect(from.id, to) {
+            let count = |message: Message| {
+                *state.sent_bytes.entry((from.id, to)).or_default() += command_bytes(&message);
+                message
+            };
+            let messages: Vec<Message> = messages.map(count).collect();
+            self.shared.bring(state, from, to, messages);
+            return None;
         }
         let now = Instant::now();
-        for message in messages {
-            state.post(now, from, to, message);
-        }
+        let left = messages.map(|message| state.post(now, from, to, message)).max();
         self.start_carrier(&mut state);
         drop(state);
         self.shared.changed.notify_one();
+        left
     }
 
     /// Starts the thread that delivers late messages, once.
@@ -270,6 +307,19 @@ enum Step {
     /// Another thread lets the two nodes meet, and delivers what waits for that.
     Wait,
     Lose,
+}
+
+/// The bytes of commands in a message.
+fn command_bytes(message: &Message) -> u64 {
+    match message {
+        Message::AppendEntries(request) => {
+            request.entries.iter().map(|entry| entry.bytes() as u64).sum()
+        }
+        Message::RequestVote(_)
+        | Message::RequestVoteReply(_)
+        | Message::AppendEntriesReply(_)
+        | Message::InstallSnapshot(_) => 0,
+    }
 }
 
 fn deliver(inbox: &Inbox, from: ServerId, messages: impl IntoIterator<Item = Message>) {
@@ -312,19 +362,37 @@ impl State {
         }
     }
 
-    /// Sends a message on its way: never, once or twice.
-    fn post(&mut self, now: Instant, from: Sender, to: ServerId, message: Message) {
+    /// Sends a message on its way: never, once or twice. Tells when it has left.
+    fn post(&mut self, now: Instant, from: Sender, to: ServerId, message: Message) -> Instant {
+        *self.sent_bytes.entry((from.id, to)).or_default() += command_bytes(&message);
+        let left = self.leaves(now, from, to, &message);
         if self.random.random_bool(self.conditions.loss) {
-            return;
+            return left;
         }
         let copies = 1 + usize::from(self.random.random_bool(self.conditions.duplication));
         for _ in 0..copies {
-            let arrives = now + self.random.random_range(self.conditions.delay.clone());
+            let arrives = left + self.random.random_range(self.conditions.delay.clone());
             let message = message.clone();
             let letter = Letter { arrives, number: self.letters, from, to, message };
             self.letters += 1;
             self.travelling.push(Reverse(letter));
         }
+        left
+    }
+
+    fn are_perfect(&self, from: ServerId, to: ServerId) -> bool {
+        self.conditions.are_perfect() && !self.rates.contains_key(&(from, to))
+    }
+
+    /// When a message has left that is sent now.
+    fn leaves(&mut self, now: Instant, from: Sender, to: ServerId, message: &Message) -> Instant {
+        let Some(&rate) = self.rates.get(&(from.id, to)).filter(|_| !is_urgent(message)) else {
+            return now;
+        };
+        let taken = self.taken.entry((from.id, to)).or_insert(now);
+        let takes = command_bytes(message) as f64 / rate as f64;
+        *taken = now.max(*taken) + Duration::from_secs_f64(takes);
+        *taken
     }
 
     /// The next letter that has arrived, unless its way is cut.
