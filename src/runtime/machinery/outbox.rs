@@ -99,11 +99,11 @@ impl Queue for Outgoing {
 pub(super) struct Outbox {
     mailbox: Mailbox<Outgoing>,
     counters: Arc<PeerCounters>,
-    bulk: Bulk,
+    tracked: Tracked,
 }
 
-/// What has become of the messages that are not urgent: those with entries.
-struct Bulk {
+/// What has become of the messages that a peer has to acknowledge.
+struct Tracked {
     created: Instant,
     /// How many wait for the link, or are in its hands.
     waiting: AtomicUsize,
@@ -115,9 +115,9 @@ struct Bulk {
     connection: AtomicU64,
 }
 
-impl Bulk {
+impl Tracked {
     fn new() -> Self {
-        Bulk {
+        Tracked {
             created: Instant::now(),
             waiting: AtomicUsize::new(0),
             left: AtomicU64::new(0),
@@ -140,14 +140,14 @@ impl Bulk {
 
 impl Outbox {
     pub(super) fn new(counters: Arc<PeerCounters>) -> Self {
-        Outbox { mailbox: Mailbox::new(Outgoing::default()), counters, bulk: Bulk::new() }
+        Outbox { mailbox: Mailbox::new(Outgoing::default()), counters, tracked: Tracked::new() }
     }
 
     /// Sends a message, or queues it behind those before it; but what is [urgent](is_urgent)
     /// overtakes what is large.
     pub(super) fn put(&self, message: Message) {
-        let bulk = bulk([&message]);
-        self.bulk.waiting.fetch_add(bulk, Ordering::Relaxed);
+        let count = tracked([&message]);
+        self.tracked.waiting.fetch_add(count, Ordering::Relaxed);
         let idle = self.mailbox.put(|outgoing| match outgoing.has_work() {
             true => None,
             false => outgoing.link.take(),
@@ -158,14 +158,14 @@ impl Outbox {
         match link.try_send(message) {
             Ok(bytes) => {
                 self.counters.sent(1, bytes);
-                self.bulk.left(bulk, link.connections());
+                self.tracked.left(count, link.connections());
                 self.queue(|outgoing| outgoing.link = Some(link));
             }
             // What others have queued meanwhile is younger.
             Err(left) => {
                 self.counters.sent(usize::from(left.is_none()), 0);
                 if left.is_none() {
-                    self.bulk.left(bulk, link.connections());
+                    self.tracked.left(count, link.connections());
                 }
                 self.queue(|outgoing| {
                     outgoing.unfinished = true;
@@ -184,13 +184,13 @@ impl Outbox {
             outgoing.take_excess()
         });
         let dropped = dropped.unwrap_or_default();
-        self.bulk.waiting.fetch_sub(bulk(&dropped), Ordering::Relaxed);
+        self.tracked.waiting.fetch_sub(tracked(&dropped), Ordering::Relaxed);
         self.counters.dropped(dropped.len());
     }
 
     /// What has become of the last entries that were sent, and when they left.
     pub(super) fn outbound(&self, at: impl FnOnce(Instant) -> Duration) -> Outbound {
-        let Bulk { created, waiting, left, left_on, connection } = &self.bulk;
+        let Tracked { created, waiting, left, left_on, connection } = &self.tracked;
         if waiting.load(Ordering::Relaxed) > 0 {
             Outbound::Waiting
         } else if left_on.load(Ordering::Relaxed) != connection.load(Ordering::Relaxed) {
@@ -218,23 +218,31 @@ impl Outbox {
             self.mailbox.take(None)
         {
             let mut count = messages.len();
-            let bulk = bulk(&messages);
+            let mut acknowledged = tracked(&messages);
             let mut urgent = || {
                 let urgent = self.mailbox.put(Outgoing::take_urgent).unwrap_or_default();
                 count += urgent.len();
+                acknowledged += tracked(&urgent);
                 urgent
             };
             let bytes = link.send_letting_pass(messages.into(), &mut urgent);
             self.counters.sent(count, bytes);
-            self.bulk.left(bulk, link.connections());
+            self.tracked.left(acknowledged, link.connections());
             self.queue(|outgoing| outgoing.link = Some(link));
         }
     }
 }
 
-/// How many of these messages are not urgent.
-fn bulk<'a>(messages: impl IntoIterator<Item = &'a Message>) -> usize {
-    messages.into_iter().filter(|message| !is_urgent(message)).count()
+/// How many of these messages a leader sends again until they are acknowledged.
+fn tracked<'a>(messages: impl IntoIterator<Item = &'a Message>) -> usize {
+    let is_tracked = |message: &&Message| match message {
+        Message::AppendEntries(request) => !request.entries.is_empty(),
+        Message::InstallSnapshot(_) => true,
+        Message::RequestVote(_) | Message::RequestVoteReply(_) | Message::AppendEntriesReply(_) => {
+            false
+        }
+    };
+    messages.into_iter().filter(is_tracked).count()
 }
 
 #[cfg(test)]
@@ -339,6 +347,45 @@ mod tests {
         // The link would keep the outbox that keeps it.
         outbox.queue(|outgoing| outgoing.link = None);
         assert_eq!(terms, [1, 2]);
+    }
+
+    /// Takes everything, on a connection of this number.
+    struct Connected(Arc<AtomicU64>);
+
+    impl Link for Connected {
+        fn send(&mut self, _: Vec<Message>) -> u64 {
+            0
+        }
+
+        fn try_send(&mut self, message: Message) -> Result<u64, Option<Message>> {
+            Ok(self.send(Vec::from([message])))
+        }
+
+        fn connections(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn what_left_on_a_connection_that_has_ended_is_lost_until_it_is_sent_again() {
+        let (outbox, connection) = (Outbox::new(Arc::default()), Arc::new(AtomicU64::new(1)));
+        let base = crate::figure2::Base { last_index: 1, last_term: 1 };
+        let leader_id = crate::figure2::ServerId(1);
+        let mark = crate::figure2::InstallSnapshot { term: 1, leader_id, base };
+        let state = || outbox.outbound(|_| Duration::ZERO);
+        outbox.put(append(1, 1));
+        assert_eq!(state(), Outbound::Waiting);
+        let link = Box::new(Connected(connection.clone()));
+        outbox.queue(|outgoing| *outgoing = Outgoing { link: Some(link), ..Outgoing::default() });
+        outbox.tracked.left(1, 1);
+        for sent in [append(1, 1), Message::InstallSnapshot(mark)] {
+            outbox.put(sent);
+            assert_eq!(state(), Outbound::Left(Duration::ZERO));
+            connection.fetch_add(1, Ordering::Relaxed);
+            // A heartbeat finds the new one.
+            outbox.put(append(1, 0));
+            assert_eq!(state(), Outbound::Lost);
+        }
     }
 
     fn append(term: Term, entries: usize) -> Message {
