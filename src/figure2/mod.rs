@@ -95,7 +95,7 @@
 //! * **`commit_index` never falls.** Taken literally, `AE.5` lowers it when a delayed request
 //!   that covers few entries carries a great `leader_commit`.
 //! * **A lost RequestVote is not repeated** (§5.5 retries RPCs forever): the next election
-//!   timeout starts a new term. AppendEntries is repeated by the heartbeat.
+//!   timeout starts a new term.
 //! * **A candidate or leader that learns of a greater term** follows in that term at once, and
 //!   waits for a leader, for a request that it can grant, or for its election timer. The timer
 //!   of a candidate runs on; that of a leader starts.
