@@ -117,21 +117,19 @@ fn a_leader_whose_disk_stalls_for_long_loses_to_a_healthy_node() {
     let old = leader(|| nodes.iter());
     stalled.store(old.0, Ordering::SeqCst);
     let node = nodes.iter().find(|node| node.id() == old).unwrap();
-    let lost = node.propose(&b"lost"[..]);
+    let slow = node.propose(&b"slow"[..]);
     let healthy = || nodes.iter().filter(|node| node.id() != old);
     leader(healthy);
     let took = since.lock().unwrap().unwrap().elapsed();
     let two_timeouts = *timing().election().end() * 2;
     assert!(took < two_timeouts, "a new leader after {took:?}, allowed are {two_timeouts:?}");
     commit(healthy, "second");
-    assert!(!lost.is_done(), "answered before its record was durable");
-    assert!(
-        lost.wait_timeout(LONG).is_err(),
-        "an entry that only the stalled disk had was committed"
-    );
+    // The others had it at once, and have committed it since.
+    assert!(!slow.is_done(), "answered before its record was durable");
+    assert_eq!(slow.wait_timeout(LONG).unwrap().index, 2);
     wait_until("the old leader follows", || {
         let status = node.status().unwrap();
-        !status.is_leader() && status.commit_index == 2
+        !status.is_leader() && status.commit_index == 3
     });
 }
 
