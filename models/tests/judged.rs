@@ -2,7 +2,7 @@
 //! where it happens.
 
 use stateright::{Checker, Model};
-use veraft::figure2::{Input, Message, Output, Persistent, Server, ServerId, Term};
+use veraft::figure2::{AppendOutcome, Input, Message, Output, Persistent, Server, ServerId, Term};
 use veraft_models::properties::REFINEMENT;
 use veraft_models::{Bounds, Cluster, Environment, Judge, Move};
 
@@ -13,7 +13,7 @@ enum Objects {
     ToProposals,
     ToRestarts,
     /// From a server in this term.
-    ToEntriesThatLeave(Term),
+    ToAcknowledgements(Term),
 }
 
 impl Judge for Objects {
@@ -34,16 +34,18 @@ impl Judge for Objects {
         server: &Server,
         letters: &[(ServerId, Message)],
     ) -> Option<String> {
-        let Objects::ToEntriesThatLeave(term) = self else { return None };
-        let entries = letters.iter().any(|(_, message)| match message {
-            Message::AppendEntries(request) => !request.entries.is_empty(),
+        let Objects::ToAcknowledgements(term) = self else { return None };
+        let acknowledges = letters.iter().any(|(_, message)| match message {
+            Message::AppendEntriesReply(reply) => {
+                matches!(reply.outcome, AppendOutcome::Success { match_index: 1.. })
+            }
             Message::RequestVote(_)
             | Message::RequestVoteReply(_)
-            | Message::AppendEntriesReply(_)
+            | Message::AppendEntries(_)
             | Message::InstallSnapshot(_) => false,
         });
         let there = server.current_term() == *term && disk.current_term() == *term;
-        (entries && there).then(|| "entries".to_owned())
+        (acknowledges && there).then(|| "an acknowledgement".to_owned())
     }
 }
 
@@ -75,12 +77,12 @@ fn what_a_judge_objects_to_is_a_violation_where_it_happens() {
     assert_eq!(text, "a restart");
 }
 
-/// Where steps are torn, entries leave when the disk has written them.
+/// Where steps are torn, an acknowledgement leaves when the disk has written what it is for.
 #[test]
 fn a_judge_sees_letters_when_they_leave() {
-    let (last, text) = found(&Objects::ToEntriesThatLeave(1), false).expect("a violation");
-    assert!(matches!(last, Move::Propose { .. }), "{last}");
-    assert_eq!(text, "entries");
-    let (last, _) = found(&Objects::ToEntriesThatLeave(1), true).expect("a violation");
+    let (last, text) = found(&Objects::ToAcknowledgements(1), false).expect("a violation");
+    assert!(matches!(last, Move::Deliver(_)), "{last}");
+    assert_eq!(text, "an acknowledgement");
+    let (last, _) = found(&Objects::ToAcknowledgements(1), true).expect("a violation");
     assert!(matches!(last, Move::DiskWrite { .. }), "{last}");
 }
