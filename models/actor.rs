@@ -124,6 +124,16 @@ impl<P: Modelled> Raft<P> {
         self.step(replica, Input::Repeat { peer }, out);
     }
 
+    /// The driver of a leader has it send `peer` more, before that has acknowledged what it was sent.
+    pub(crate) fn on_pipeline(
+        &self,
+        replica: &mut Cow<'_, Replica<P>>,
+        (peer, after): (ServerId, Index),
+        out: &mut Out<Self>,
+    ) {
+        self.step(replica, Input::Pipeline { peer, after }, out);
+    }
+
     /// Whether `judge` is asked of a step as it is.
     pub(crate) fn knows(
         &self,
@@ -165,7 +175,8 @@ impl<P: Modelled> Raft<P> {
             | Input::Receive { .. }
             | Input::Compacted { .. }
             | Input::Stored { .. }
-            | Input::Repeat { .. } => None,
+            | Input::Repeat { .. }
+            | Input::Pipeline { .. } => None,
         };
         let answered = answer_is_true(proposed, &output, next.server.figure2());
         next.missteps.extend(P::missteps(before, &input, &output, &next.server));

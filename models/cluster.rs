@@ -7,7 +7,8 @@
 //!   needs no state of its own, for it looks like delay.
 //! * **Compactions** have a budget: a server's log begins behind any index that its state machine
 //!   was given, for a driver may keep some entries behind its image, or be slow to write it.
-//! * **Repeats**: a leader sends its peers again what they have not acknowledged, at any time.
+//! * **Repeats**: a leader sends its peers again what they have not acknowledged, at any time; and
+//!   ahead, where that is asked for, what stands behind.
 //! * **Torn steps**, where they are asked for: the disk takes its time for each record while the
 //!   server goes on, messages wait for the records before them as far as they have to, and a
 //!   restart can fall between any two. In other steps the disk has written before anything else
@@ -16,7 +17,7 @@
 use serde::{Deserialize, Serialize};
 use stateright::actor::{Actor, Out};
 use stateright::{Model, Path, Property};
-use veraft::figure2::{Index, Server, ServerId, Term, Timer};
+use veraft::figure2::{Index, Role, Server, ServerId, Term, Timer};
 
 use crate::actor::{COMMAND_BYTES, Proposes, Raft, actor_id};
 use crate::covers::LetterSet;
@@ -79,6 +80,10 @@ pub struct Environment {
     /// heartbeat or a repeat can behind both.
     #[serde(default)]
     pub repeats: bool,
+    /// Leaders send entries ahead, behind any that a peer has not acknowledged: whatever the window
+    /// is.
+    #[serde(default)]
+    pub pipelines: bool,
     /// What leaves its node as it is, is done at once: see `saturation.rs`.
     #[serde(default)]
     pub saturation: bool,
@@ -93,7 +98,8 @@ pub struct Environment {
 
 impl Environment {
     /// Renamed servers and dead letters reduced, no torn steps, no blanks, single proposals to
-    /// leaders, images of leaders alone, repeats with heartbeats, batches of any size.
+    /// leaders, images of leaders alone, repeats with heartbeats, nothing
+    /// sent ahead, batches of any size.
     pub const REDUCED: Environment = Environment {
         symmetry: true,
         keep_dead_letters: false,
@@ -103,6 +109,7 @@ impl Environment {
         proposals: false,
         vouched: false,
         repeats: false,
+        pipelines: false,
         saturation: false,
         antichain: false,
         batch: None,
@@ -166,6 +173,8 @@ pub enum Action<L = Ref<Letter>> {
     Compact(ServerId, Index),
     /// A leader sends again what a peer has not acknowledged.
     Repeat(ServerId, ServerId),
+    /// A leader sends a peer what stands behind an index that it has not acknowledged.
+    Pipeline(ServerId, ServerId, Index),
 }
 
 impl<M> Action<Ref<Letter<M>>> {
@@ -178,6 +187,7 @@ impl<M> Action<Ref<Letter<M>>> {
             Action::CarryOut(id) => (id, Stimulus::CarryOut),
             Action::Compact(id, last_index) => (id, Stimulus::Compact(last_index)),
             Action::Repeat(id, peer) => (id, Stimulus::Repeat(peer)),
+            Action::Pipeline(id, peer, after) => (id, Stimulus::Pipeline(peer, after)),
         }
     }
 
@@ -453,6 +463,15 @@ impl<P: Modelled> Cluster<P> {
         }
         if server.is_leader() && self.environment.repeats {
             stimuli.extend(server.config().peers().map(Stimulus::Repeat));
+        }
+        if let Role::Leader(leader) = &server.volatile().role
+            && self.environment.pipelines
+        {
+            let last = server.log().last_index();
+            let ahead = leader.next_index.iter().flat_map(|(&peer, &next)| {
+                (next..last).map(move |after| Stimulus::Pipeline(peer, after))
+            });
+            stimuli.extend(ahead);
         }
         stimuli
     }

@@ -31,6 +31,7 @@ pub(crate) enum Stimulus<L> {
     CarryOut,
     Compact(Index),
     Repeat(ServerId),
+    Pipeline(ServerId, Index),
 }
 
 impl<L> Stimulus<L> {
@@ -44,6 +45,7 @@ impl<L> Stimulus<L> {
             Stimulus::CarryOut => Action::CarryOut(id),
             Stimulus::Compact(last_index) => Action::Compact(id, last_index),
             Stimulus::Repeat(peer) => Action::Repeat(id, peer),
+            Stimulus::Pipeline(peer, after) => Action::Pipeline(id, peer, after),
         }
     }
 }
@@ -60,8 +62,10 @@ impl<M> Stimulus<Ref<Letter<M>>> {
             Stimulus::Restart => 5,
             Stimulus::CarryOut => 6,
             Stimulus::Deliver(letter) => 7 + 2 * letter.number(),
-            Stimulus::Compact(last_index) => 8 + 4 * last_index as u32,
-            Stimulus::Repeat(peer) => 10 + 4 * peer.0 as u32,
+            Stimulus::Compact(last_index) => 8 + 8 * last_index as u32,
+            Stimulus::Repeat(peer) => 10 + 8 * peer.0 as u32,
+            // There are few servers.
+            Stimulus::Pipeline(peer, after) => 12 + 8 * (peer.0 as u32 + 256 * after as u32),
         }
     }
 }
@@ -221,6 +225,9 @@ impl<P: Modelled> Cluster<P> {
             Stimulus::Repeat(peer) => self.ask(&mut next, |actor, replica, out| {
                 actor.on_repeat(replica, peer, out);
             }),
+            Stimulus::Pipeline(peer, after) => self.ask(&mut next, |actor, replica, out| {
+                actor.on_pipeline(replica, (peer, after), out);
+            }),
         };
         next.discard_images();
         if next.replica.objection.is_none() {
@@ -282,6 +289,10 @@ impl<P: Modelled> Cluster<P> {
             }
             Stimulus::Repeat(peer) => {
                 self.step_objection(judge, before, Input::Repeat { peer }, None, after)
+            }
+            Stimulus::Pipeline(peer, behind) => {
+                let input = Input::Pipeline { peer, after: behind };
+                self.step_objection(judge, before, input, None, after)
             }
         };
         stepped.or_else(|| leaving_objection(judge, disk, replica, images, sent))

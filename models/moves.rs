@@ -67,6 +67,15 @@ pub enum Move<M = Message> {
         /// The peer that is sent something again.
         peer: ServerId,
     },
+    /// See [`Action::Pipeline`].
+    Pipeline {
+        /// The leader.
+        server: ServerId,
+        /// The peer that is sent more.
+        peer: ServerId,
+        /// The index behind which that stands.
+        after: Index,
+    },
     /// Every letter under way is lost. A search needs no such step, for it may leave a letter
     /// undelivered; a script says so to keep what follows small.
     LoseAll,
@@ -84,6 +93,7 @@ impl<M: Clone> From<Action<Ref<Letter<M>>>> for Move<M> {
             Action::CarryOut(server) => Move::DiskWrite { server },
             Action::Compact(server, last_index) => Move::Compact { server, last_index },
             Action::Repeat(server, peer) => Move::Repeat { server, peer },
+            Action::Pipeline(server, peer, after) => Move::Pipeline { server, peer, after },
         }
     }
 }
@@ -100,7 +110,8 @@ impl<M> Move<M> {
             | Move::Restart { server }
             | Move::DiskWrite { server }
             | Move::Compact { server, last_index: _ }
-            | Move::Repeat { server, peer: _ } => Some(*server),
+            | Move::Repeat { server, peer: _ }
+            | Move::Pipeline { server, peer: _, after: _ } => Some(*server),
             Move::LoseAll => None,
         }
     }
@@ -214,12 +225,13 @@ impl<P: Modelled> Cluster<P> {
             Move::Timeout { timer, .. } if !node.timers.contains(timer) => {
                 return Err(Impossible::NotRunning(id, *timer));
             }
-            Move::Repeat { peer, .. }
+            Move::Repeat { peer, .. } | Move::Pipeline { peer, .. }
                 if *peer == id || peer.0 >= state.visible.nodes.len() as u64 =>
             {
                 return Err(Impossible::NoSuchServer(*peer));
             }
-            Move::ProposeBlank { .. } | Move::Repeat { .. } if !node.server().is_leader() => {
+            Move::ProposeBlank { .. } | Move::Repeat { .. } | Move::Pipeline { .. }
+                if !node.server().is_leader() => {
                 return Err(Impossible::NotLeader(id));
             }
             Move::DiskWrite { .. } if node.pending.is_empty() => {
@@ -236,6 +248,7 @@ impl<P: Modelled> Cluster<P> {
             }
             Move::Compact { last_index, .. } => Action::Compact(id, *last_index),
             Move::Repeat { peer, .. } => Action::Repeat(id, *peer),
+            Move::Pipeline { peer, after, .. } => Action::Pipeline(id, *peer, *after),
             Move::LoseAll => return Ok(None),
         };
         Ok(Some(action))

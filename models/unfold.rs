@@ -80,7 +80,8 @@ impl<P: Modelled> Unfolding<'_, P> {
             | Action::Restart(_)
             | Action::CarryOut(_)
             | Action::Compact(..)
-            | Action::Repeat(..) => None,
+            | Action::Repeat(..)
+            | Action::Pipeline(..) => None,
         };
         // A step of the path is taken anyway, with all it needs.
         let before = trigger.map_or(0, |step| self.steps[step].silent_steps);
@@ -128,7 +129,8 @@ impl<P: Modelled> Unfolding<'_, P> {
                         | Stimulus::Restart
                         | Stimulus::CarryOut
                         | Stimulus::Compact(_)
-                        | Stimulus::Repeat(_) => 0,
+                        | Stimulus::Repeat(_)
+                        | Stimulus::Pipeline(..) => 0,
                     };
                     let is_better = |letter: &LetterRef<P>| {
                         self.steps_to(letter).is_none_or(|known| before + 1 < known)

@@ -118,7 +118,8 @@ impl<P: Modelled> CompactedStep<'_, P> {
             Input::Timeout(_)
             | Input::Propose { .. }
             | Input::Stored { .. }
-            | Input::Repeat { .. } => input,
+            | Input::Repeat { .. }
+            | Input::Pipeline { .. } => input,
             Input::Compacted { last_index } => {
                 let nothing = whole_before == whole_after && output == Output::default();
                 let problem = || format!("to compact up to {last_index} was not to do nothing");

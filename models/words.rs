@@ -242,6 +242,9 @@ impl<M: Said> fmt::Display for Move<M> {
             Move::Repeat { server, peer } => {
                 write!(f, "{server} sends {peer} again what it lacks")
             }
+            Move::Pipeline { server, peer, after } => {
+                write!(f, "{server} sends {peer} ahead what stands behind {after}")
+            }
             Move::LoseAll => write!(f, "every message under way is lost"),
         }
     }

@@ -115,6 +115,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (0..6u64, 0..6u64)
             .prop_map(|(last_index, last_term)| Input::Stored { last_index, last_term }),
         1 => (1..SERVERS).prop_map(|peer| Input::Repeat { peer: ServerId(peer) }),
+        1 => (1..SERVERS, 0..6u64)
+            .prop_map(|(peer, after)| Input::Pipeline { peer: ServerId(peer), after }),
         12 => received(),
         // So that there are leaders among the servers.
         4 => (1..SERVERS).prop_map(|from| Input::Receive { from: ServerId(from), message: GRANT }),
@@ -135,7 +137,8 @@ fn in_own_term(input: Input, term: Term) -> Input {
         | Input::Propose { .. }
         | Input::Compacted { .. }
         | Input::Stored { .. }
-        | Input::Repeat { .. }) => other,
+        | Input::Repeat { .. }
+        | Input::Pipeline { .. }) => other,
     }
 }
 

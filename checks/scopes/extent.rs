@@ -50,7 +50,7 @@ mod tests {
     use crate::scopes;
 
     /// As `check run election --batch 2` prints it.
-    const KNOWN: &str = r#"{"servers":3,"terms":3,"entries":0,"restarts":2,"compactions":0,"symmetry":true,"keep_dead_letters":false,"audit":false,"torn":false,"blanks":false,"proposals":false,"vouched":false,"repeats":false,"saturation":false,"antichain":false,"batch":2}"#;
+    const KNOWN: &str = r#"{"servers":3,"terms":3,"entries":0,"restarts":2,"compactions":0,"symmetry":true,"keep_dead_letters":false,"audit":false,"torn":false,"blanks":false,"proposals":false,"vouched":false,"repeats":false,"pipelines":false,"saturation":false,"antichain":false,"batch":2}"#;
 
     fn election(batch: Option<usize>) -> Extent {
         let mut extent = Extent::of(&scopes::find("election").unwrap());
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn older_ones_lack_what_came_later_and_what_is_not_known_is_refused() {
         let older = KNOWN.replace(
-            "\"blanks\":false,\"proposals\":false,\"vouched\":false,\"repeats\":false,",
+            "\"blanks\":false,\"proposals\":false,\"vouched\":false,\"repeats\":false,\"pipelines\":false,",
             "",
         );
         let older = older.replace("\"compactions\":0,", "");

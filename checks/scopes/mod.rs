@@ -65,6 +65,7 @@ const PROPOSALS: Environment = Environment { proposals: true, ..REDUCED };
 /// Silent steps at once, and maximal states alone: for what is large without it.
 const MAXIMAL: Environment = Environment { saturation: true, antichain: true, ..REDUCED };
 const MAXIMAL_VOUCHED: Environment = Environment { vouched: true, ..MAXIMAL };
+const MAXIMAL_PIPELINES: Environment = Environment { pipelines: true, ..MAXIMAL };
 const MAXIMAL_BLANKS: Environment = Environment { blanks: true, ..MAXIMAL };
 
 const fn bounds(servers: usize, terms: u64, entries: u64, restarts: u32) -> Bounds {
@@ -140,6 +141,13 @@ pub const SCOPES: &[Scope] = &[
     scope("proposals", "proposals of two, and to any server", bounds(3, 2, 2, 0), PROPOSALS),
     scope("batch", "two servers: a batch partly held", bounds(2, 1, 3, 0), REDUCED),
     scope("entries", "more entries, and two at once", bounds(2, 2, 4, 1), PROPOSALS),
+    scope("pipeline", "entries sent ahead", bounds(3, 2, 3, 0), MAXIMAL_PIPELINES),
+    on_request(scope(
+        "pipeline-on",
+        "the same, with a restart and another term",
+        bounds(3, 3, 2, 1),
+        MAXIMAL_PIPELINES,
+    )),
     scope("even-log", "four servers with an entry", bounds(4, 2, 1, 0), REDUCED),
     scope("plain", "elections without any reduction", bounds(3, 2, 0, 0), PLAIN),
     scope("plain-log", "replication without any reduction", bounds(3, 1, 1, 0), PLAIN),

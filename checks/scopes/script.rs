@@ -17,6 +17,7 @@
 //! S0 restarts
 //! S0 writes to disk
 //! S0 repeats to S1            it sends S1 again what that has not acknowledged
+//! S0 sends S1 ahead behind 1   it sends S1 what stands behind index 1
 //! S0 compacts its log up to 2 an image of the machine is durable, and the server is told
 //! lose everything            all messages under way are lost
 //! figure-7 begins here       where the search of this scope begins, if the script is its start
@@ -170,6 +171,9 @@ impl Script {
                 }
                 Move::DiskWrite { server } => format!("{server} writes to disk\n"),
                 Move::Repeat { server, peer } => format!("{server} repeats to {peer}\n"),
+                Move::Pipeline { server, peer, after } => {
+                    format!("{server} sends {peer} ahead behind {after}\n")
+                }
                 Move::LoseAll => "lose everything\n".to_owned(),
             };
         }
@@ -331,8 +335,15 @@ fn orders(text: &str) -> Option<Vec<Order>> {
             if let Some(index) = rest.strip_prefix("compacts its log up to ") {
                 return one(Move::Compact { server, last_index: index.parse().ok()? });
             }
-            match rest.strip_prefix("repeats to ") {
-                Some(peer) => one(Move::Repeat { server, peer: server_id(peer)? }),
+            if let Some(peer) = rest.strip_prefix("repeats to ") {
+                return one(Move::Repeat { server, peer: server_id(peer)? });
+            }
+            match rest.strip_prefix("sends ").and_then(|rest| rest.split_once(" ahead behind ")) {
+                Some((peer, after)) => one(Move::Pipeline {
+                    server,
+                    peer: server_id(peer)?,
+                    after: after.parse().ok()?,
+                }),
                 None => deliveries(server, rest),
             }
         }

@@ -33,7 +33,8 @@ pub fn diagram(story: &Story) -> String {
             | Move::Restart { server }
             | Move::DiskWrite { server }
             | Move::Compact { server, .. }
-            | Move::Repeat { server, .. } => {
+            | Move::Repeat { server, .. }
+            | Move::Pipeline { server, .. } => {
                 format!("    Note over {server}: {}\n", escape(&told.action))
             }
         };
@@ -68,6 +69,7 @@ fn delivered(scene: &crate::scopes::story::Scene) -> Option<&Letter> {
         | Move::DiskWrite { .. }
         | Move::Compact { .. }
         | Move::Repeat { .. }
+        | Move::Pipeline { .. }
         | Move::LoseAll => None,
     }
 }

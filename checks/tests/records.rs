@@ -91,6 +91,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (0..8u64, 0..6u64)
             .prop_map(|(last_index, last_term)| Input::Stored { last_index, last_term }),
         1 => (1..SERVERS).prop_map(|peer| Input::Repeat { peer: ServerId(peer) }),
+        1 => (1..SERVERS, 0..8u64)
+            .prop_map(|(peer, after)| Input::Pipeline { peer: ServerId(peer), after }),
         8 => (id(), message()).prop_map(|(from, message)| Input::Receive { from, message }),
     ]
 }
@@ -102,7 +104,8 @@ fn payloads(input: &Input) -> Option<&[Payload]> {
         | Input::Receive { .. }
         | Input::Compacted { .. }
         | Input::Stored { .. }
-        | Input::Repeat { .. } => None,
+        | Input::Repeat { .. }
+        | Input::Pipeline { .. } => None,
     }
 }
 
@@ -137,7 +140,8 @@ proptest! {
                 | Input::Receive { .. }
                 | Input::Propose { .. }
                 | Input::Stored { .. }
-                | Input::Repeat { .. } => input,
+                | Input::Repeat { .. }
+                | Input::Pipeline { .. } => input,
             };
             let output = server.step(input.clone());
             let proposed = payloads(&input).map(|payloads| (&before, payloads));

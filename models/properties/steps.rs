@@ -90,7 +90,8 @@ impl<'a> Stepped<'a> {
             | Input::Propose { .. }
             | Input::Compacted { .. }
             | Input::Stored { .. }
-            | Input::Repeat { .. } => None,
+            | Input::Repeat { .. }
+            | Input::Pipeline { .. } => None,
         }
     }
 
@@ -315,6 +316,23 @@ impl Stepped<'_> {
         }
     }
 
+    /// Behind which index entries are sent ahead of an acknowledgement.
+    fn pipelines_to(self, peer: ServerId) -> Option<Index> {
+        let log = self.before.log();
+        match *self.input {
+            Input::Pipeline { peer: to, after } if to == peer && self.before.is_leader() => {
+                (log.base().last_index..log.last_index()).contains(&after).then_some(after)
+            }
+            Input::Pipeline { .. }
+            | Input::Receive { .. }
+            | Input::Timeout(_)
+            | Input::Propose { .. }
+            | Input::Compacted { .. }
+            | Input::Stored { .. }
+            | Input::Repeat { .. } => None,
+        }
+    }
+
     fn beats(self) -> bool {
         let fires = *self.input == Input::Timeout(Timer::Heartbeat) && self.before.is_leader();
         self.is_elected() || fires
@@ -324,7 +342,7 @@ impl Stepped<'_> {
 /// A leader sends each peer an empty AppendEntries when it is elected and when its heartbeat timer
 /// fires; and what the peer has not acknowledged, from `next_index` on, after an answer that
 /// counts, when it appends what alone the peer lacks, and when it is to repeat it. What is
-/// compacted goes as a snapshot. It sends it nothing else.
+/// compacted goes as a snapshot. It sends it nothing else but what it is told to send ahead.
 fn what_is_due_is_sent(step: Stepped<'_>) -> bool {
     let Role::Leader(leader) = &step.after.volatile().role else {
         return step.after.config().peers().all(|peer| step.replicates_to(peer).is_empty());
@@ -342,7 +360,8 @@ fn what_is_due_is_sent(step: Stepped<'_>) -> bool {
             (next <= log.last_index()).then_some(Replicates::Entries(next - 1))
         };
         let heartbeat = Replicates::Heartbeat((next - 1).max(log.base().last_index));
-        let due = [step.beats().then_some(heartbeat), missing.filter(|_| lacking)];
+        let ahead = step.pipelines_to(peer).map(Replicates::Entries);
+        let due = [step.beats().then_some(heartbeat), missing.filter(|_| lacking), ahead];
         step.replicates_to(peer).into_iter().eq(due.into_iter().flatten())
     };
     step.after.config().peers().all(sends)

@@ -42,7 +42,8 @@ fn compactions(cluster: &Cluster, state: &ClusterState) -> Vec<Index> {
         | Action::Propose(..)
         | Action::Restart(_)
         | Action::CarryOut(_)
-        | Action::Repeat(..) => None,
+        | Action::Repeat(..)
+        | Action::Pipeline(..) => None,
     };
     actions.iter().filter_map(compacts).collect()
 }

@@ -16,15 +16,15 @@ use core::mem;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use super::flow::{Flow, Outbound};
 use super::held::{Held, Stored};
 use super::protocol::Protocol;
-use super::repeats::{Outbound, Repeats};
 use super::standing::Standing;
 use super::timers::Timers;
 use super::timing::Timing;
 use crate::figure2::{
-    Breach, Config, Entry, Index, Input, Leader, Message, Output, Payload, Persistent, Record,
-    Role, ServerId, Term, Timer, TimerDuty, WaitsFor,
+    AppendOutcome, Breach, Config, Entry, Index, Input, Message, Output, Payload, Persistent,
+    Record, Role, ServerId, Term, Timer, TimerDuty, WaitsFor,
 };
 
 /// A server and its timers.
@@ -32,9 +32,9 @@ use crate::figure2::{
 pub struct Driver<P> {
     server: P,
     timers: Timers,
-    repeats: Repeats,
-    /// The peer whose answer to a leader the last step took.
-    answered: Option<ServerId>,
+    flow: Flow,
+    /// The answer to a leader that the last step took.
+    answered: Option<Answer>,
     /// How many steps there were since the start.
     steps: u64,
     /// Whether the last step made the server a leader.
@@ -79,11 +79,11 @@ impl<P: Protocol> Driver<P> {
     /// A server in the middle of its life, whose timers do not run yet.
     pub fn new(server: P, timing: Timing) -> Self {
         let standing = Standing::of(server.figure2());
-        let repeats = Repeats::new(&timing);
+        let flow = Flow::new(&timing);
         Driver {
             server,
             timers: Timers::new(timing),
-            repeats,
+            flow,
             answered: None,
             steps: 0,
             elected: false,
@@ -93,6 +93,14 @@ impl<P: Protocol> Driver<P> {
             cut: 0,
             stored: 0,
         }
+    }
+
+    /// The same, which has so many batches under way to a peer at most, if this server leads; one at
+    /// first.
+    #[must_use]
+    pub fn with_window(mut self, batches: usize) -> Self {
+        self.flow.set_window(batches);
+        self
     }
 
     /// The server.
@@ -112,7 +120,7 @@ impl<P: Protocol> Driver<P> {
 
     /// When the next timer fires, or something is to be [repeated](Self::repeat).
     pub fn next(&self) -> Option<Duration> {
-        self.timers.next().into_iter().chain(self.repeats.next()).min()
+        self.timers.next().into_iter().chain(self.flow.next()).min()
     }
 
     /// A turn begins. An election timer that is due by now fires in this turn, after what arrived;
@@ -139,7 +147,7 @@ impl<P: Protocol> Driver<P> {
         now: Duration,
         outbound: impl Fn(ServerId) -> Outbound,
     ) -> Option<Input<P::Message>> {
-        self.repeats.due(now, outbound).map(|peer| Input::Repeat { peer })
+        self.flow.due(now, outbound).map(|peer| Input::Repeat { peer })
     }
 
     /// An election timeout that was [due](Self::due) is not to be: the timer runs anew.
@@ -197,10 +205,10 @@ impl<P: Protocol> Driver<P> {
         writing: impl FnOnce() -> Option<Duration>,
         mut draw: impl FnMut(RangeInclusive<Duration>) -> Duration,
     ) -> Owed<P::Message, W> {
-        let Output { persist, send, timers, restore, apply, proposal, breach } = output;
+        let Output { persist, mut send, timers, restore, apply, proposal, breach } = output;
         timers.into_iter().for_each(|duty| self.timers.obey(now, duty, &mut draw));
         self.note_records(&persist);
-        self.note_sent(now, &send);
+        self.watch_flow(now, &mut send);
         let [passing, send] = self.passing(send, writing);
         let proposal = proposal.map(|outcome| (outcome, waiters));
         let after = Standing::of(self.server.figure2());
@@ -228,33 +236,33 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// What peers have not acknowledged, and since when.
-    fn note_sent(&mut self, now: Duration, send: &[(ServerId, P::Message)]) {
-        let server = self.server.figure2();
-        let Role::Leader(Leader { next_index, match_index }) = &server.volatile().role else {
-            return self.repeats.clear();
-        };
-        let answered = self.answered.take();
-        let known = answered.and_then(|from| Some((from, next_index.get(&from)?)));
-        if let Some((from, &next)) = known {
-            let all = next > server.log().last_index();
-            self.repeats.answered(now, from, match_index[&from], all);
+    /// What peers have not acknowledged, and since when. What is under way to one does not leave
+    /// again.
+    fn watch_flow(&mut self, now: Duration, send: &mut Vec<(ServerId, P::Message)>) {
+        let (flow, server) = (&mut self.flow, self.server.figure2());
+        let Role::Leader(leader) = &server.volatile().role else { return flow.clear() };
+        if let Some(Answer { from, refuses }) = self.answered.take() {
+            let matched = leader.match_index.get(&from).copied();
+            let refuses = refuses.is_some_and(|prev| matched.is_some_and(|known| known < prev));
+            flow.answered(now, from, leader, server.log().last_index(), refuses);
         }
-        for (to, message) in send {
-            match P::core_message(message) {
-                Some(Message::AppendEntries(request)) if !request.entries.is_empty() => {
-                    self.repeats.sent(now, *to, false);
-                }
-                Some(Message::InstallSnapshot(_)) => self.repeats.sent(now, *to, true),
-                Some(
-                    Message::AppendEntries(_)
-                    | Message::AppendEntriesReply(_)
-                    | Message::RequestVote(_)
-                    | Message::RequestVoteReply(_),
-                )
-                | None => {}
+        send.retain(|(to, message)| match P::core_message(message) {
+            Some(Message::AppendEntries(request)) if !request.entries.is_empty() => {
+                let after = request.prev_log_index;
+                flow.lets_pass(now, *to, after, after + request.entries.len() as Index)
             }
-        }
+            Some(Message::InstallSnapshot(_)) => {
+                flow.mark_sent(now, *to);
+                true
+            }
+            Some(
+                Message::AppendEntries(_)
+                | Message::AppendEntriesReply(_)
+                | Message::RequestVote(_)
+                | Message::RequestVoteReply(_),
+            )
+            | None => true,
+        });
     }
 
     /// Parts what need not wait at the gate from what has to. Behind a write that is stuck, all of
@@ -277,19 +285,39 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// What a driver does at once after a step, before anything else, where it is configured so: a
-    /// new leader appends a blank, so that what came before its term is committed.
+    /// What a driver does at once after a step, before anything else: a new leader appends a blank,
+    /// where it is configured so, so that what came before its term is committed; and sends its
+    /// peers more, as long as the window has room.
     pub fn follow_up(&mut self, blanks: bool) -> Option<Input<P::Message>> {
-        let appends = mem::take(&mut self.elected) && blanks;
-        appends.then(|| Input::Propose { payloads: Vec::from([Payload::Blank]) })
+        if mem::take(&mut self.elected) && blanks {
+            return Some(Input::Propose { payloads: Vec::from([Payload::Blank]) });
+        }
+        let server = self.server.figure2();
+        let Role::Leader(leader) = &server.volatile().role else { return None };
+        let ahead = self.flow.ahead(leader, server.log());
+        ahead.map(|(peer, after)| Input::Pipeline { peer, after })
     }
 }
 
-/// Who answers a leader with this input, if it is such an answer.
-fn answering<P: Protocol>(input: &Input<P::Message>) -> Option<ServerId> {
+/// An answer to a leader.
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    from: ServerId,
+    /// The request that it refuses for inconsistency, by the index before its entries.
+    refuses: Option<Index>,
+}
+
+/// The answer to a leader that an input is, if it is one.
+fn answering<P: Protocol>(input: &Input<P::Message>) -> Option<Answer> {
     match input {
         Input::Receive { from, message } => match P::core_message(message)? {
-            Message::AppendEntriesReply(_) => Some(*from),
+            Message::AppendEntriesReply(reply) => Some(Answer {
+                from: *from,
+                refuses: match reply.outcome {
+                    AppendOutcome::Conflict { prev_log_index, .. } => Some(prev_log_index),
+                    AppendOutcome::Success { .. } | AppendOutcome::StaleTerm => None,
+                },
+            }),
             Message::AppendEntries(_)
             | Message::InstallSnapshot(_)
             | Message::RequestVote(_)
@@ -299,7 +327,8 @@ fn answering<P: Protocol>(input: &Input<P::Message>) -> Option<ServerId> {
         | Input::Propose { .. }
         | Input::Compacted { .. }
         | Input::Stored { .. }
-        | Input::Repeat { .. } => None,
+        | Input::Repeat { .. }
+        | Input::Pipeline { .. } => None,
     }
 }
 

@@ -10,7 +10,7 @@
 //! | `timers.rs` | the two timers of a server: when they fire |
 //! | `drive.rs` | a server and its timers, and what its steps owe: composes the others |
 //! | `held.rs` | what a step owes, while it waits at the gate, and how it leaves |
-//! | `repeats.rs` | when a leader sends again what a peer has not acknowledged |
+//! | `flow.rs` | how much is under way to a peer, and when it is sent again |
 //! | `standing.rs` | where a server stands: what its users are told |
 //! | `gate.rs` | nothing leaves before its records, and all earlier ones, are durable |
 //! | `compaction.rs` | when an image is due, and when the log begins at it |
@@ -28,12 +28,12 @@ mod compaction;
 mod digests;
 mod drive;
 mod fetch;
+mod flow;
 mod gate;
 mod held;
 mod image;
 mod pace;
 mod protocol;
-mod repeats;
 mod room;
 mod serve;
 mod standing;
@@ -48,12 +48,12 @@ pub use compaction::{Compaction, Compactor, weight};
 pub use digests::{Comparison, DIGEST_EVERY, Digests};
 pub use drive::{Driver, Owed};
 pub use fetch::{AGAIN, Fetch, FetchDuty, WINDOW};
+pub use flow::Outbound;
 pub use gate::{Batch, Gate};
 pub use held::{Exits, Held, Stored};
 pub use image::{Ask, IMAGE_PART, ImageName, ImagePart, ParcelBreach, PeerParcel};
 pub use pace::Pace;
 pub use protocol::Protocol;
-pub use repeats::Outbound;
 pub use room::{RoomLevel, RoomLimits};
 pub use serve::{AskOutcome, Offer, QUIET, Serve, Serving};
 pub use standing::{RoleName, Standing};

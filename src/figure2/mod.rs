@@ -82,8 +82,8 @@
 //!   agree, or which request it refuses and where the logs part ([`AppendOutcome`]), so that a
 //!   leader needs no memory of its requests, and loss, duplication and reordering are harmless.
 //! * **One batch under way.** Commands proposed while a peer has not acknowledged all entries
-//!   before them wait for its answer, and then travel together; nothing is sent twice on a
-//!   network that loses nothing.
+//!   before them wait for its answer, and then travel together; unless the driver has them follow
+//!   at once ([`Input::Pipeline`]). Nothing is sent twice on a network that loses nothing.
 //! * **Heartbeats are empty and repeat nothing**, also to a peer that lags. What it has not
 //!   acknowledged is sent again when the driver says so ([`Input::Repeat`]), which knows what is
 //!   still under way.
@@ -237,6 +237,15 @@ pub enum Input<M = Message> {
     Repeat {
         /// The peer.
         peer: ServerId,
+    },
+    /// This peer is sent the entries behind an index, before it has acknowledged those up to there:
+    /// pipelining (thesis, 10.2.1), if this server leads.
+    Pipeline {
+        /// The peer.
+        peer: ServerId,
+        /// The index behind which the entries stand; nothing is sent if they are compacted, or
+        /// there are none.
+        after: Index,
     },
 }
 
@@ -404,6 +413,7 @@ impl Server {
             Input::Compacted { last_index } => self.compact(last_index, &mut output),
             Input::Stored { last_index, last_term } => self.stored(last_index, last_term),
             Input::Repeat { peer } => self.repeat(peer, &mut output),
+            Input::Pipeline { peer, after } => self.pipeline(peer, after, &mut output),
         }
         self.apply_committed(&mut output);
         output

@@ -137,6 +137,14 @@ impl Server {
         }
     }
 
+    /// `FC.3`: entries are sent before those before them are acknowledged. A peer that lacks those
+    /// refuses, and `next_index` stays where the logs agree.
+    pub(super) fn pipeline(&mut self, peer: ServerId, after: Index, output: &mut Output) {
+        if let Some(leading) = self.leading() {
+            leading.replicate_behind(peer, after, output);
+        }
+    }
+
     /// A peer answered an AppendEntries. Answers to a leader of an older term mean nothing,
     /// and so does the refusal of a request that a later one has overtaken.
     pub(super) fn receive_append_entries_reply(
@@ -224,10 +232,16 @@ impl Leading<'_> {
             output.send.push((peer, Message::InstallSnapshot(request)));
             return;
         }
-        let entries = log.batch(first, self.config.max_append_bytes);
-        if !entries.is_empty() {
-            self.send_append_entries(peer, first - 1, entries, output);
+        self.replicate_behind(peer, first - 1, output);
+    }
+
+    fn replicate_behind(&self, peer: ServerId, after: Index, output: &mut Output) {
+        let log = self.persistent.log();
+        if after < log.base().last_index || after >= log.last_index() {
+            return;
         }
+        let entries = log.batch(after + 1, self.config.max_append_bytes);
+        self.send_append_entries(peer, after, entries, output);
     }
 
     /// `SN.15`: the term right before the first entry is that of the base.

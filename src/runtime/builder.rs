@@ -35,6 +35,7 @@ pub struct NodeBuilder {
     pub(super) max_command_bytes: usize,
     pub(super) max_in_flight: usize,
     pub(super) max_backlog_bytes: u64,
+    pub(super) window: usize,
     pub(super) room: RoomLimits,
     pub(super) compaction: Compaction,
     pub(super) recording: Option<Recording>,
@@ -141,6 +142,7 @@ impl NodeBuilder {
             max_command_bytes: 1024 * 1024,
             max_in_flight: 65_536,
             max_backlog_bytes: 64 * 1024 * 1024,
+            window: 8,
             room: RoomLimits::default(),
             compaction: Compaction::default(),
             recording: None,
@@ -230,6 +232,17 @@ impl NodeBuilder {
     #[must_use]
     pub fn full_below(mut self, bytes: u64) -> Self {
         self.room.full = bytes;
+        self
+    }
+
+    /// How many messages with entries are under way to one peer at most, while this node leads; 8
+    /// otherwise, and at least 1. Each holds as much as [`max_append_bytes`](Self::max_append_bytes)
+    /// allows. With 1, entries that are proposed while a peer has not acknowledged those before them
+    /// wait for its answer; with more they follow at once (pipelining), which pays where the round
+    /// trip is long.
+    #[must_use]
+    pub fn window(mut self, messages: usize) -> Self {
+        self.window = messages.max(1);
         self
     }
 

@@ -11,14 +11,13 @@ const ERRANDS: &str = "src/runtime/machinery/errands.rs";
 const SERVER_LOOP: &str = "src/runtime/machinery/server_loop.rs";
 const DRIVER_GATE: &str = "src/driver/gate.rs";
 const DRIVE: &str = "src/driver/drive.rs";
-const REPEATS: &str = "src/driver/repeats.rs";
+const FLOW: &str = "src/driver/flow.rs";
 
 const GATE_IN_ORDER: &str =
     "driver::gate::tests::what_waits_for_nothing_leaves_at_once_and_all_else_in_order";
 const IN_ORDER: &str =
     "runtime::machinery::interleavings::messages_leave_in_order_once_their_records_are_durable";
 const WOKEN: &str = "runtime::machinery::interleavings::threads_that_sleep_are_woken";
-const ANSWERED: &str = "runtime::machinery::interleavings::every_proposal_is_answered_also_when_the_node_stops_meanwhile";
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -198,50 +197,76 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "repeat-what-waits",
         alias: None,
-        rule: "repeats",
+        rule: "flow",
         about: "sends again what is still in the queue",
         edits: &[edit(
-            REPEATS,
-            "Repeats::due",
+            FLOW,
+            "Flow::due",
             "Outbound::Waiting => now + timeout,",
-            "Outbound::Waiting => waits.look,",
+            "Outbound::Waiting => *look,",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(
             Unit,
-            "driver::repeats::tests::the_timeout_runs_from_when_the_last_of_it_has_left",
+            "driver::flow::tests::the_timeout_runs_from_when_the_last_of_it_has_left",
         ),
     },
     Mutant {
         name: "learn-from-copies",
         alias: None,
-        rule: "repeats",
+        rule: "flow",
         about: "takes the answer to one of several copies for that to the first",
-        edits: &[edit(REPEATS, "Repeats::answered", "&& !waits.repeated", "&& waits.look > now")],
+        edits: &[edit(FLOW, "Peer::acknowledged", "if !batch.copy {", "if batch.end > 0 {")],
         searches: &[],
         blind: &[],
         expected: fails_test(
             Unit,
-            "driver::repeats::tests::it_doubles_with_each_copy_until_one_is_answered_that_had_none",
+            "driver::flow::tests::it_doubles_with_each_copy_until_one_is_answered_that_had_none",
         ),
     },
     Mutant {
-        name: "wait-for-what-is-lost",
+        name: "overfill-the-window",
         alias: None,
-        rule: "repeats",
-        about: "waits for the answer to what went down with its connection",
+        rule: "flow",
+        about: "sends one batch more ahead than the window has room for",
+        edits: &[edit(FLOW, "Flow::ahead", "batches < self.window", "batches <= self.window")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::flow::tests::as_many_batches_are_under_way_as_the_window_has_room_for",
+        ),
+    },
+    Mutant {
+        name: "repeat-at-each-refusal",
+        alias: Some("F7"),
+        rule: "flow",
+        about: "sends what was lost again for each refusal of what follows it",
         edits: &[edit(
-            REPEATS,
-            "Repeats::due",
-            "state != Outbound::Lost && now < waits.look",
-            "now < waits.look",
+            FLOW,
+            "Flow::answered",
+            "refuses && peer.refused != Some(next)",
+            "refuses && next > 0",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(
             Unit,
-            "driver::repeats::tests::what_went_down_with_its_connection_is_sent_again_at_once_and_once",
+            "driver::flow::tests::one_batch_that_is_lost_is_sent_again_once_however_often_what_follows_is_refused",
+        ),
+    },
+    Mutant {
+        name: "wait-for-what-is-lost",
+        alias: None,
+        rule: "flow",
+        about: "waits for the answer to what went down with its connection",
+        edits: &[edit(FLOW, "Flow::due", "state != Outbound::Lost && now < *look", "now < *look")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "driver::flow::tests::what_went_down_with_its_connection_is_sent_again_at_once_and_once",
         ),
     },
     Mutant {

@@ -10,6 +10,7 @@ use veraft_models::properties::{
 };
 
 const ELECTIONS: &[Search] = &[search("election", [3, 2, 0, 0], &[])];
+const AHEAD: &[Search] = &[search("pipeline", [3, 1, 3, 0], &[])];
 const LOGS: &[Search] = &[search("replication", [3, 2, 2, 0], &[])];
 
 /// What a row shows: the property that falls, and after how many steps.
@@ -453,5 +454,18 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         LOGS,
         (SENT_WHEN_DUE, 5),
+    ),
+    row(
+        "skip-an-entry-ahead",
+        "FC.3",
+        "leaves out the first of what it sends ahead",
+        &[edit(
+            RULES,
+            "Server::pipeline",
+            "leading.replicate_behind(peer, after, output);",
+            "leading.replicate_behind(peer, after + 1, output);",
+        )],
+        AHEAD,
+        (SENT_WHEN_DUE, 6),
     ),
 ];

@@ -104,6 +104,7 @@ pub const THESIS: &[Section] = &[
         rules: &[
             rule("FC.1", "a heartbeat repeats nothing"),
             rule("FC.2", "what a peer has not acknowledged is sent again when the driver says so"),
+            rule("FC.3", "what follows may be sent before it, when the driver says so"),
         ],
     },
     Section {

@@ -176,7 +176,8 @@ impl Draw {
             | Move::Restart { server }
             | Move::DiskWrite { server }
             | Move::Compact { server, .. }
-            | Move::Repeat { server, .. } => self.x(server.0),
+            | Move::Repeat { server, .. }
+            | Move::Pipeline { server, .. } => self.x(server.0),
         };
         let (mark, said) = said(&scene.happened);
         for line in wrap(&said) {
@@ -309,6 +310,7 @@ fn said(happened: &Move) -> (&'static str, String) {
         Move::DiskWrite { .. } => ("disk", "the disk finishes a write".to_owned()),
         Move::Compact { last_index, .. } => ("disk", format!("compacts up to {last_index}")),
         Move::Repeat { peer, .. } => ("timer", format!("repeats to {peer}")),
+        Move::Pipeline { peer, .. } => ("timer", format!("sends ahead to {peer}")),
         Move::LoseAll => ("none", "every message under way is lost".to_owned()),
     }
 }

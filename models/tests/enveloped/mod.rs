@@ -38,6 +38,7 @@ fn bare_input(input: Input<Wrapped>) -> Input {
         Input::Compacted { last_index } => Input::Compacted { last_index },
         Input::Stored { last_index, last_term } => Input::Stored { last_index, last_term },
         Input::Repeat { peer } => Input::Repeat { peer },
+        Input::Pipeline { peer, after } => Input::Pipeline { peer, after },
     }
 }
 

@@ -71,6 +71,7 @@ where
         max_command_bytes: _,
         max_in_flight: _,
         max_backlog_bytes,
+        window,
         room,
         compaction,
         recording,
@@ -127,6 +128,7 @@ where
     let (shortest, longest) = (*timing.election().start(), *timing.election().end());
     let servers = config.servers.clone();
     let (driver, mut started) = Driver::<Server>::start(config, persistent, floor, timing);
+    let driver = driver.with_window(window);
     // Done above: a state machine that cannot be restored is an error of the start.
     started.restore = None;
     let standing = driver.standing();

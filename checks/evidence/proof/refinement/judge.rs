@@ -70,7 +70,8 @@ impl Judge for Refinement {
                 | Input::Timeout(_)
                 | Input::Propose { .. }
                 | Input::Stored { .. }
-                | Input::Repeat { .. },
+                | Input::Repeat { .. }
+                | Input::Pipeline { .. },
             )
             | None => false,
         };

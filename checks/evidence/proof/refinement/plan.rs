@@ -33,7 +33,10 @@ pub(super) fn step<'a>(step: Stepped<'a>, heard: Heard<'a>) -> Vec<Planned<'a>> 
     match step.input {
         Input::Timeout(Timer::Election) => guess.election(),
         // No action compacts a log: a step that does is objected to.
-        Input::Timeout(Timer::Heartbeat) | Input::Compacted { .. } | Input::Repeat { .. } => {}
+        Input::Timeout(Timer::Heartbeat)
+        | Input::Compacted { .. }
+        | Input::Repeat { .. }
+        | Input::Pipeline { .. } => {}
         Input::Stored { .. } => guess.committed(),
         Input::Propose { .. } => guess.proposal(),
         Input::Receive { .. } => match heard {
@@ -87,7 +90,8 @@ impl<'a> Guess<'a> {
             | Input::Propose { .. }
             | Input::Compacted { .. }
             | Input::Stored { .. }
-            | Input::Repeat { .. } => None,
+            | Input::Repeat { .. }
+            | Input::Pipeline { .. } => None,
         };
         let mut electors: BTreeSet<ServerId> = match (&before.volatile().role, heard) {
             (Role::Candidate { votes_granted }, Some(_)) => votes_granted.clone(),

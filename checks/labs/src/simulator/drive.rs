@@ -217,7 +217,8 @@ impl<P: Process> Simulator<P> {
             | Input::Receive { .. }
             | Input::Compacted { .. }
             | Input::Stored { .. }
-            | Input::Repeat { .. } => None,
+            | Input::Repeat { .. }
+            | Input::Pipeline { .. } => None,
         };
         let output = guarded(id, || driver.step(input))?;
         let proposed = proposed.as_ref().map(|(before, payloads)| (before, payloads.as_slice()));

@@ -137,7 +137,8 @@ impl<P: Protocol<Message = Message>> Replay<'_, P> {
             Input::Timeout(_)
             | Input::Propose { .. }
             | Input::Compacted { .. }
-            | Input::Repeat { .. } => {}
+            | Input::Repeat { .. }
+            | Input::Pipeline { .. } => {}
         }
         let mut stored = life.server.figure2().persistent().clone();
         let judge = self.cluster.judge();
