@@ -231,7 +231,8 @@ impl<P: Modelled> Cluster<P> {
                 return Err(Impossible::NoSuchServer(*peer));
             }
             Move::ProposeBlank { .. } | Move::Repeat { .. } | Move::Pipeline { .. }
-                if !node.server().is_leader() => {
+                if !node.server().is_leader() =>
+            {
                 return Err(Impossible::NotLeader(id));
             }
             Move::DiskWrite { .. } if node.pending.is_empty() => {
