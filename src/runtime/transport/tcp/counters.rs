@@ -13,6 +13,7 @@ pub struct TcpCounters(Arc<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     accepted: AtomicU64,
+    renewed: AtomicU64,
     strangers: AtomicU64,
     peers_refused: AtomicU64,
     crowded_out: AtomicU64,
@@ -26,6 +27,9 @@ struct Counters {
 pub struct TcpMetrics {
     /// Connections of peers that were accepted, by both ends.
     pub accepted: u64,
+    /// How often connections to a peer were given up, and made anew, because one that came from it
+    /// showed that they lead nowhere any more.
+    pub renewed: u64,
     /// Connections closed before it was known who is there, or because it is nobody of this
     /// cluster.
     pub strangers: u64,
@@ -44,11 +48,19 @@ pub struct TcpMetrics {
 impl TcpCounters {
     /// What was counted until now.
     pub fn snapshot(&self) -> TcpMetrics {
-        let Counters { accepted, strangers, peers_refused, crowded_out, breaches, lines_spared } =
-            &*self.0;
+        let Counters {
+            accepted,
+            renewed,
+            strangers,
+            peers_refused,
+            crowded_out,
+            breaches,
+            lines_spared,
+        } = &*self.0;
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         TcpMetrics {
             accepted: get(accepted),
+            renewed: get(renewed),
             strangers: get(strangers),
             peers_refused: get(peers_refused),
             crowded_out: get(crowded_out),
@@ -59,6 +71,10 @@ impl TcpCounters {
 
     pub(super) fn accepted(&self) {
         self.0.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn renewed(&self) {
+        self.0.renewed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn stranger(&self) {

@@ -13,7 +13,8 @@ use super::Shared;
 use super::breach::Breach;
 use super::complaints::Said;
 use super::handshake::{self, Channel, Met};
-use super::hub::{Connection, Peer};
+use super::hub::Connection;
+use super::peer::Peer;
 use super::security::Stream;
 use crate::figure2::ServerId;
 use crate::runtime::machinery::log;
@@ -122,7 +123,8 @@ impl Dialer {
             let mut stream = self.shared.security.connect(stream, name)?;
             let met =
                 handshake::introduce(&mut *stream, self.channel, &self.shared, inbox, self.peer)?;
-            stream.settle(self.channel)?;
+            stream.settle(self.channel, self.shared.dead_after(inbox))?;
+            self.shared.hub.reaches(connection, met);
             Ok(Open { connection, stream, met })
         };
         let greeted = greet().map_err(Breach::in_handshake);
@@ -130,6 +132,11 @@ impl Dialer {
             self.shared.hub.remove(connection);
         }
         greeted
+    }
+
+    /// Whether the connection was not given up elsewhere in this node.
+    pub(super) fn holds(&self, open: &Open) -> bool {
+        self.shared.hub.holds(open.connection)
     }
 
     /// Says that a connection has broken, unless this node has closed it.

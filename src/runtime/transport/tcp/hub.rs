@@ -5,14 +5,13 @@ use crate::runtime::std;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
-use super::complaints::Said;
 use super::handshake::{Channel, Met};
+use super::peer::{Current, Heard, Peer};
 use super::security::HANDSHAKE;
 use crate::figure2::ServerId;
 use crate::runtime::machinery::log;
@@ -41,76 +40,37 @@ struct State {
     strangers: VecDeque<Connection>,
     peers: BTreeMap<ServerId, Arc<Peer>>,
     /// The newest connection to each peer, for each channel.
-    outgoing: BTreeMap<(ServerId, Channel), Connection>,
+    outgoing: BTreeMap<(ServerId, Channel), Outgoing>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// What is known of a peer by its connections, for the most part by the incoming ones.
-#[derive(Default)]
-pub(super) struct Peer {
-    messages: Mutex<Option<Current>>,
-    parcels: Mutex<Option<Current>>,
-    /// How often it has connected for messages.
-    arrivals: AtomicU64,
-    /// The version that was spoken with it at last, in either direction; 0 for none.
-    version: AtomicU8,
-    /// The run that it said at last; 0 for none.
-    run: AtomicU64,
-    pub(super) said: Mutex<Said>,
+/// What comes of an incoming connection of a peer.
+pub(super) struct Recognised {
+    /// Where to note what is heard on it.
+    pub(super) heard: Arc<Heard>,
+    /// Whether connections to the peer were given up.
+    pub(super) renews: bool,
 }
 
-/// An incoming connection, and where to note what is heard on it.
-type Current = (Connection, Arc<Heard>);
-
-impl Peer {
-    fn current(&self, channel: Channel) -> &Mutex<Option<Current>> {
-        match channel {
-            Channel::Messages => &self.messages,
-            Channel::Parcels => &self.parcels,
-        }
-    }
-
-    /// The version that was spoken with the peer at last, if any.
-    pub(super) fn version(&self) -> Option<u8> {
-        Some(self.version.load(Ordering::Acquire)).filter(|&version| version != 0)
-    }
-
-    pub(super) fn speaks(&self, version: u8) {
-        self.version.store(version, Ordering::Release);
-    }
-
-    /// How often the peer has connected.
-    pub(super) fn arrivals(&self) -> u64 {
-        self.arrivals.load(Ordering::Acquire)
-    }
-
-    /// The run that the peer said at its last arrival.
-    pub(super) fn run(&self) -> Option<u64> {
-        Some(self.run.load(Ordering::Acquire)).filter(|&run| run != 0)
-    }
+/// A connection to a peer.
+struct Outgoing {
+    connection: Connection,
+    /// The run of the peer at its other end; none before the handshake is over.
+    run: Option<u64>,
 }
 
-/// When something arrived last on a connection.
-pub(super) struct Heard {
-    opened: Instant,
-    /// In nanoseconds since then.
-    last: AtomicU64,
-}
-
-impl Heard {
-    fn new() -> Self {
-        Heard { opened: Instant::now(), last: AtomicU64::new(0) }
-    }
-
-    pub(super) fn something(&self) {
-        let now = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
-    }
-
-    /// For how long nothing has arrived.
-    fn silence(&self) -> Duration {
-        let last = Duration::from_nanos(self.last.load(Ordering::Relaxed));
-        self.opened.elapsed().saturating_sub(last)
+impl Outgoing {
+    /// Whether it leads nowhere any more, by what an incoming connection of the peer shows: the
+    /// peer has started anew since; or it has connected anew although this node never saw the end of
+    /// its connection before, so that the way on which that was has broken, for both directions.
+    ///
+    /// A peer that connects anew because it gave up the connection before says so by closing it.
+    /// So two nodes never make each other connect again and again: what one of them gives up
+    /// here, it closes, and the other finds no earlier connection when the next one arrives.
+    fn is_stale(&self, arrived: Connection, run: u64, earlier: Option<&Current>) -> bool {
+        let is_of_run = self.run.is_none_or(|own| own == run);
+        let way_broke = earlier.is_some_and(|earlier| earlier.run == run);
+        !is_of_run || (way_broke && self.connection < arrived)
     }
 }
 
@@ -136,8 +96,18 @@ impl Hub {
         stream: &TcpStream,
     ) -> Option<Connection> {
         let connection = self.add(stream)?;
-        lock(&self.state).outgoing.insert((peer, channel), connection);
+        let outgoing = Outgoing { connection, run: None };
+        lock(&self.state).outgoing.insert((peer, channel), outgoing);
         Some(connection)
+    }
+
+    /// At the other end of a connection to `met.peer` is its run `met.run`.
+    pub(super) fn reaches(&self, connection: Connection, met: Met) {
+        let mut state = lock(&self.state);
+        let outgoing = state.outgoing.get_mut(&(met.peer, met.channel));
+        if let Some(outgoing) = outgoing.filter(|outgoing| outgoing.connection == connection) {
+            outgoing.run = Some(met.run);
+        }
     }
 
     /// Closes what connections there are with `peer`, to it and from it.
@@ -147,8 +117,9 @@ impl Hub {
         for channel in Channel::ALL {
             let known = state.peers.get(&peer);
             let incoming = known.and_then(|known| lock(known.current(channel)).take());
-            let incoming = incoming.map(|(incoming, _)| incoming);
+            let incoming = incoming.map(|incoming| incoming.connection);
             let outgoing = state.outgoing.remove(&(peer, channel));
+            let outgoing = outgoing.map(|outgoing| outgoing.connection);
             let connections = [incoming, outgoing].into_iter().flatten();
             let found = connections.filter_map(|connection| state.streams.remove(&connection));
             streams.extend(found);
@@ -208,14 +179,14 @@ impl Hub {
     }
 
     /// An incoming connection turned out to be `met`'s, and takes the place of an earlier one,
-    /// which is closed; but not if that was heard within `silence`. Returns where to note what is
-    /// heard on it.
+    /// which is closed; but not if that was heard within `silence`. Connections to the peer that
+    /// lead nowhere any more are closed, too, so that whoever is about to write to one dials anew.
     pub(super) fn recognise(
         &self,
         connection: Connection,
         met: Met,
         silence: Duration,
-    ) -> Option<Arc<Heard>> {
+    ) -> Option<Recognised> {
         let peer = self.peer(met.peer);
         let mut state = lock(&self.state);
         if peer.quiet(met.channel) < silence {
@@ -223,17 +194,23 @@ impl Hub {
         }
         state.strangers.retain(|&stranger| stranger != connection);
         let heard = Arc::new(Heard::new());
-        let earlier = lock(peer.current(met.channel)).replace((connection, heard.clone()));
-        let earlier = earlier.and_then(|(earlier, _)| state.streams.remove(&earlier));
+        let current = Current { connection, run: met.run, heard: heard.clone() };
+        let earlier = lock(peer.current(met.channel)).replace(current);
+        let stale = match met.channel {
+            Channel::Messages => state.take_stale(connection, met, earlier.as_ref()),
+            Channel::Parcels => Vec::new(),
+        };
+        let earlier = earlier.and_then(|earlier| state.streams.remove(&earlier.connection));
         drop(state);
         shut(earlier);
+        let renews = !stale.is_empty();
+        stale.into_iter().for_each(|stream| shut(Some(stream)));
         lock(&peer.said).clear();
         peer.speaks(met.version);
         if met.channel == Channel::Messages {
-            peer.run.store(met.run, Ordering::Release);
-            peer.arrivals.fetch_add(1, Ordering::Release);
+            peer.arrives(met.run);
         }
-        Some(heard)
+        Some(Recognised { heard, renews })
     }
 
     /// Forgets a connection that its owner closes.
@@ -242,7 +219,7 @@ impl Hub {
         state.strangers.retain(|&stranger| stranger != connection);
         for peer in state.peers.values() {
             for channel in Channel::ALL {
-                lock(peer.current(channel)).take_if(|(current, _)| *current == connection);
+                lock(peer.current(channel)).take_if(|current| current.connection == connection);
             }
         }
         let stream = state.streams.remove(&connection);
@@ -287,11 +264,18 @@ impl Hub {
     }
 }
 
-impl Peer {
-    /// For how long nothing has arrived on its current connection; for ever without one.
-    fn quiet(&self, channel: Channel) -> Duration {
-        let current = lock(self.current(channel));
-        current.as_ref().map_or(Duration::MAX, |(_, heard)| heard.silence())
+impl State {
+    /// Takes out the connections to `met.peer` that lead nowhere any more, now that it has `arrived`.
+    fn take_stale(
+        &mut self,
+        arrived: Connection,
+        met: Met,
+        earlier: Option<&Current>,
+    ) -> Vec<TcpStream> {
+        let ways =
+            Channel::ALL.iter().filter_map(|&channel| self.outgoing.get(&(met.peer, channel)));
+        let stale = ways.filter(|outgoing| outgoing.is_stale(arrived, met.run, earlier));
+        stale.filter_map(|outgoing| self.streams.remove(&outgoing.connection)).collect()
     }
 }
 

@@ -52,8 +52,8 @@ impl TcpLink {
         self.dialer.known.arrivals() != self.arrivals
     }
 
-    /// A peer that connects is there, so it is worth an attempt; and if it is another run than
-    /// the one at the other end of this link, or speaks another version, this link leads nowhere.
+    /// A peer that connects is there, so it is worth an attempt; and if this link leads nowhere
+    /// any more, or to another run than the peer's, it is given up.
     fn look(&mut self) {
         if !self.has_news() {
             return;
@@ -61,8 +61,12 @@ impl TcpLink {
         self.arrivals = self.dialer.known.arrivals();
         self.dialer.hurry();
         let run = self.dialer.known.run();
-        if self.open.as_ref().is_some_and(|open| run.is_some_and(|run| open.met.run != run)) {
+        let Some(open) = &self.open else { return };
+        let started_anew = run.is_some_and(|run| open.met.run != run);
+        if started_anew {
             log::info!(peer = %self.dialer.peer, "the peer has started anew: connecting again");
+        }
+        if started_anew || !self.dialer.holds(open) {
             self.close();
         }
     }
@@ -170,6 +174,8 @@ impl Link for TcpLink {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.disconnect(&error);
+                // What follows may be long in coming, and the peer hears from this call on who is here.
+                self.connect();
                 0
             }
         }
@@ -197,7 +203,7 @@ impl Link for TcpLink {
             }
             Err(error) => {
                 self.disconnect(&error);
-                Ok(0)
+                Err(Some(message))
             }
         }
     }

@@ -15,9 +15,10 @@ use super::Shared;
 use super::breach::Breach;
 use super::complaints::PERIOD;
 use super::handshake::{self, Channel};
-use super::hub::{Connection, Heard};
+use super::hub::{Connection, Recognised};
 use super::messages::Incoming;
 use super::parcels;
+use super::peer::Heard;
 use super::security::Stream;
 use crate::runtime::machinery::log;
 use crate::runtime::machinery::sync::lock;
@@ -134,17 +135,23 @@ impl Reader<'_> {
         let greet = || -> Result<_, Breach> {
             let mut stream = shared.security.accept(stream)?;
             let met = handshake::receive(&mut *stream, connection, shared, inbox)?;
-            stream.settle(met.channel)?;
+            stream.settle(met.channel, shared.dead_after(inbox))?;
             Ok((stream, met))
         };
         let (mut stream, met) = greet().map_err(Breach::in_handshake)?;
         let silence = shared.silence(inbox.patience());
-        let heard = shared.hub.recognise(connection, met, silence);
-        let heard = heard.ok_or(Breach::Connected(met.peer))?;
+        let recognised = shared.hub.recognise(connection, met, silence);
+        let Recognised { heard, renews } = recognised.ok_or(Breach::Connected(met.peer))?;
         self.met = true;
         shared.counters.accepted();
         if may_say(shared, "accepted") {
             log::info!(peer = %met.peer, %address, version = met.version, "accepted");
+        }
+        if renews {
+            shared.counters.renewed();
+            if may_say(shared, "renewed") {
+                log::info!(peer = %met.peer, "the peer has connected anew: so does this node");
+            }
         }
         let stream = Noted { stream: &mut *stream, heard: &heard };
         let mut stream = BufReader::with_capacity(READ, stream);

@@ -17,6 +17,7 @@ mod link;
 mod listener;
 mod messages;
 mod parcels;
+mod peer;
 mod security;
 #[cfg(feature = "tls")]
 mod tls;
@@ -52,6 +53,11 @@ use crate::runtime::machinery::sync::{Mutex, lock};
 
 /// The longest frame, in bytes, if nothing else is said.
 const MAX_FRAME: usize = 16 * 1024 * 1024;
+
+/// How many times a peer's patience it may be silent in TCP before its connection counts as dead,
+/// and for how long at least: in a second TCP repeats what was lost three times.
+const PATIENCES: u32 = 4;
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Messages over TCP, for one node.
 ///
@@ -107,6 +113,8 @@ struct Shared {
     /// How many bytes a message may have.
     max_frame: usize,
     security: Security,
+    /// For how long a peer may leave TCP without an answer, if that was said.
+    dead_after: Option<Duration>,
     /// The names that peers prove, where they prove any.
     names: BTreeMap<ServerId, String>,
     /// Tells this life of the node from others; never 0.
@@ -121,6 +129,11 @@ struct Shared {
 impl Shared {
     fn inbox(&self) -> Option<Inbox> {
         lock(&self.inbox).clone()
+    }
+
+    /// For how long a peer may leave TCP without an answer.
+    fn dead_after(&self, inbox: &Inbox) -> Duration {
+        self.dead_after.unwrap_or_else(|| SHORTEST.max(inbox.patience() * PATIENCES))
     }
 
     /// For how long a peer's connection has to be silent before another may take its place. Not
@@ -177,6 +190,7 @@ impl TcpTransport {
                     cluster: cluster.to_string(),
                     max_frame: MAX_FRAME,
                     security: Security::default(),
+                    dead_after: None,
                     names: BTreeMap::new(),
                     run: rand::random_range(1..=u64::MAX),
                     hub: Arc::default(),
@@ -233,6 +247,21 @@ impl TcpTransport {
     #[must_use]
     pub fn max_frame_bytes(mut self, bytes: usize) -> Self {
         self.shared.max_frame = bytes;
+        self
+    }
+
+    /// How long a peer's system may leave bytes unacknowledged, or keep-alive unanswered, before its
+    /// connection counts as dead and is made anew (four times the node's shortest election timeout
+    /// otherwise, at least a second). An idle connection is found dead after half as long again and
+    /// two seconds at most, because its probes are counted in seconds. Where the network loses much, or has round trips
+    /// of seconds, give more. Connections for images have at least ten seconds: a slow disk may keep
+    /// them waiting.
+    ///
+    /// A peer that comes back, at whatever address its name leads to then, is not waited for: its
+    /// own connection to this node has this one dial anew.
+    #[must_use]
+    pub fn dead_after(mut self, time: Duration) -> Self {
+        self.shared.dead_after = Some(time.max(Duration::from_millis(1)));
         self
     }
 

@@ -36,8 +36,10 @@ impl TcpParcels {
 
     fn connect(&mut self) -> Result<&mut Open, Undelivered> {
         // A peer that comes back speaks a version that it may not have spoken before.
-        let again = self.open.as_ref().zip(self.dialer.known.run());
-        if again.is_some_and(|(open, run)| open.met.run != run) {
+        let run = self.dialer.known.run();
+        let leads_nowhere =
+            |open: &Open| run.is_some_and(|run| open.met.run != run) || !self.dialer.holds(open);
+        if self.open.as_ref().is_some_and(leads_nowhere) {
             self.close();
         }
         if self.open.is_none() {

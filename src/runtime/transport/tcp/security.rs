@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
+
 use super::breach::Breach;
 use super::handshake::Channel;
 
@@ -36,12 +38,13 @@ pub(super) trait Stream: Read + Write + Send {
     /// The socket, if bytes may be written to it as they are.
     fn socket(&self) -> Option<&TcpStream>;
 
-    /// The handshake is over: from now on a read waits for as long as it likes, and each write
-    /// has a time of its own.
+    /// The handshake is over: from now on a read waits for as long as it likes, each write has a
+    /// time of its own, and the connection is dead once the system at the other end was silent
+    /// for `dead_after`.
     ///
     /// # Errors
     /// When the system refuses.
-    fn settle(&mut self, channel: Channel) -> io::Result<()>;
+    fn settle(&mut self, channel: Channel, dead_after: Duration) -> io::Result<()>;
 }
 
 /// A socket in whose handshake all reads and writes together have one deadline: whoever says one
@@ -74,15 +77,20 @@ impl Socket {
         self.stream.set_write_timeout(Some(left))
     }
 
-    pub(super) fn settle(&mut self, channel: Channel) -> io::Result<()> {
+    pub(super) fn settle(&mut self, channel: Channel, dead_after: Duration) -> io::Result<()> {
         self.deadline = None;
         self.stream.set_read_timeout(None)?;
         match channel {
-            Channel::Messages => self.stream.set_write_timeout(Some(PATIENCE)),
+            Channel::Messages => {
+                notice_death(&self.stream, dead_after)?;
+                self.stream.set_write_timeout(Some(PATIENCE.max(dead_after)))
+            }
             Channel::Parcels => {
                 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-                socket2::SockRef::from(&self.stream).set_send_buffer_size(UNACKNOWLEDGED)?;
-                self.stream.set_write_timeout(Some(PATIENCE_FOR_PARCELS))
+                SockRef::from(&self.stream).set_send_buffer_size(UNACKNOWLEDGED)?;
+                let patience = PATIENCE_FOR_PARCELS.max(dead_after);
+                notice_death(&self.stream, patience)?;
+                self.stream.set_write_timeout(Some(patience))
             }
         }
     }
@@ -92,8 +100,24 @@ impl Socket {
 /// urgent would wait behind them. Where it has no such option, that wait is longer.
 fn bound_unsent(stream: &TcpStream) -> io::Result<()> {
     #[cfg(any(target_os = "android", target_os = "linux"))]
-    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)?;
     let _ = stream;
+    Ok(())
+}
+
+/// Has the system end the connection once the other end's was silent for `time`: it neither
+/// acknowledges what was sent nor, where nothing is sent, answers probes. Those are counted in
+/// seconds, and come from half of the time on.
+fn notice_death(stream: &TcpStream, time: Duration) -> io::Result<()> {
+    let in_seconds =
+        |time: Duration| Duration::from_secs(time.as_secs_f64().ceil().max(1.0) as u64);
+    let probes = TcpKeepalive::new().with_time(in_seconds(time / 2));
+    #[cfg(any(target_os = "android", target_os = "linux", target_os = "macos", windows))]
+    let probes = probes.with_interval(in_seconds(time / 4)).with_retries(2);
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&probes)?;
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(time))?;
     Ok(())
 }
 
@@ -124,8 +148,8 @@ impl Stream for Socket {
         Some(&self.stream)
     }
 
-    fn settle(&mut self, channel: Channel) -> io::Result<()> {
-        Socket::settle(self, channel)
+    fn settle(&mut self, channel: Channel, dead_after: Duration) -> io::Result<()> {
+        Socket::settle(self, channel, dead_after)
     }
 }
 
@@ -170,6 +194,35 @@ impl Security {
             Security::Plain => Ok(Box::new(socket)),
             #[cfg(feature = "tls")]
             Security::Tls(tls) => tls.accept(socket),
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(veraft_shuttle)))]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn both_ends_notice_a_system_that_is_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dialed = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let accepted = listener.accept().unwrap().0;
+        let cases = [
+            (Channel::Messages, Duration::from_millis(1500), Duration::from_millis(1500), [1, 1]),
+            (Channel::Messages, Duration::from_secs(20), Duration::from_secs(20), [10, 5]),
+            (Channel::Parcels, Duration::from_secs(1), PATIENCE_FOR_PARCELS, [5, 3]),
+        ];
+        for (channel, dead_after, expected, probes) in cases {
+            for stream in [&dialed, &accepted] {
+                let mut socket = Socket::new(stream.try_clone().unwrap()).unwrap();
+                socket.settle(channel, dead_after).unwrap();
+                let set = SockRef::from(stream);
+                assert_eq!(set.tcp_user_timeout().unwrap(), Some(expected));
+                assert!(set.keepalive().unwrap());
+                let times = [set.tcp_keepalive_time(), set.tcp_keepalive_interval()];
+                assert_eq!(times.map(Result::unwrap), probes.map(Duration::from_secs));
+            }
         }
     }
 }

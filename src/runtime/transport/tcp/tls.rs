@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::string::ToString;
 use std::sync::Arc;
+use std::time::Duration;
 use std::vec::Vec;
 
 use rustls::client::verify_server_name;
@@ -164,8 +165,8 @@ impl Stream for StreamOwned<ClientConnection, Socket> {
         None
     }
 
-    fn settle(&mut self, channel: Channel) -> io::Result<()> {
-        self.sock.settle(channel)
+    fn settle(&mut self, channel: Channel, dead_after: Duration) -> io::Result<()> {
+        self.sock.settle(channel, dead_after)
     }
 }
 
@@ -178,8 +179,8 @@ impl Stream for StreamOwned<ServerConnection, Socket> {
         None
     }
 
-    fn settle(&mut self, channel: Channel) -> io::Result<()> {
-        self.sock.settle(channel)
+    fn settle(&mut self, channel: Channel, dead_after: Duration) -> io::Result<()> {
+        self.sock.settle(channel, dead_after)
     }
 }
 
