@@ -16,8 +16,8 @@ use std::time::Duration;
 use common::{Cluster, Journal, LONG, wait_until};
 use veraft::figure2::{Command, Index, Persistent, Record, ServerId};
 use veraft::runtime::{
-    MemoryNetwork, MemoryStorage, Metrics, Node, NodeBuilder, Notes, PeerMetrics, ProposeError,
-    StartError, StateMachine, StopReason, Storage, StorageError,
+    InFlightLimit, MemoryNetwork, MemoryStorage, Metrics, Node, NodeBuilder, Notes, PeerMetrics,
+    ProposeError, StartError, StateMachine, StopReason, Storage, StorageError,
 };
 
 /// A cluster of one, which leads soon.
@@ -385,7 +385,10 @@ fn commands_too_large_or_too_many_are_refused_before_they_enter_a_log() {
     let large = node.propose(&[0; 11][..]).wait();
     assert!(matches!(large, Err(ProposeError::TooLarge { bytes: 11, limit: 10 })), "{large:?}");
     let busy = node.propose(&[0; 10][..]).wait();
-    assert!(matches!(busy, Err(ProposeError::Busy { limit: 0 })), "{busy:?}");
+    assert!(
+        matches!(busy, Err(ProposeError::Busy { limit: InFlightLimit::Proposals(0) })),
+        "{busy:?}"
+    );
 }
 
 #[test]
@@ -465,5 +468,5 @@ fn metrics_count_what_happened() {
     wait_until("all applied", || leader.metrics().unwrap().apply_lag == 0);
     let metrics = leader.metrics().unwrap();
     assert_eq!(metrics.sync_batch.count, metrics.sync_nanoseconds.count);
-    assert_eq!(metrics.proposals_in_flight, 0);
+    assert_eq!((metrics.proposals_in_flight, metrics.bytes_in_flight), (0, 0));
 }

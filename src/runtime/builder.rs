@@ -34,6 +34,7 @@ pub struct NodeBuilder {
     pub(super) seed: Option<u64>,
     pub(super) max_command_bytes: usize,
     pub(super) max_in_flight: usize,
+    pub(super) max_in_flight_bytes: usize,
     pub(super) max_backlog_bytes: u64,
     pub(super) window: usize,
     pub(super) room: RoomLimits,
@@ -141,6 +142,7 @@ impl NodeBuilder {
             seed: None,
             max_command_bytes: 1024 * 1024,
             max_in_flight: 65_536,
+            max_in_flight_bytes: 64 * 1024 * 1024,
             max_backlog_bytes: 64 * 1024 * 1024,
             window: 8,
             room: RoomLimits::default(),
@@ -196,6 +198,16 @@ impl NodeBuilder {
     #[must_use]
     pub fn max_in_flight(mut self, proposals: usize) -> Self {
         self.max_in_flight = proposals;
+        self
+    }
+
+    /// How many bytes the commands may have that wait for their answers at once (64 MiB otherwise),
+    /// so that a leader without a majority does not fill the memory with what it cannot commit. A
+    /// command that is larger is taken while there is no other. What is proposed beyond that fails
+    /// at once.
+    #[must_use]
+    pub fn max_in_flight_bytes(mut self, bytes: usize) -> Self {
+        self.max_in_flight_bytes = bytes;
         self
     }
 

@@ -30,8 +30,13 @@ pub struct Metrics {
     pub sync_batch: Distribution,
     /// Proposals that wait for their answer.
     pub proposals_in_flight: usize,
+    /// The bytes of their commands
+    /// ([`NodeBuilder::max_in_flight_bytes`](super::NodeBuilder::max_in_flight_bytes)).
+    pub bytes_in_flight: usize,
     /// Messages and proposals that wait for the server loop.
     pub inbox_depth: usize,
+    /// The bytes that the entries of those messages take: 64 MiB at most, or one message.
+    pub inbox_bytes: u64,
     /// Steps of the server that wait for the disk.
     pub gate_depth: usize,
     /// Whether an image of the state machine comes from a peer at present.

@@ -115,7 +115,7 @@ pub use limits::LimitError;
 pub use machinery::identity::UnfitStore;
 pub use metrics::{BUCKETS, Distribution, ImageMetrics, Metrics, PeerMetrics};
 pub use node::Node;
-pub use proposal::{Accepted, Applied, PendingProposal, ProposeError};
+pub use proposal::{Accepted, Applied, InFlightLimit, PendingProposal, ProposeError};
 pub use readmit::ReadmitError;
 pub use restore::RestoreError;
 pub use state_machine::{Image, StateMachine};

@@ -4,7 +4,6 @@ use crate::runtime::std;
 
 use std::fmt;
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use super::builder::{NodeBuilder, StartError};
 use super::compact::CompactError;
 use super::leadership::{LeadershipChanges, NoLeader};
 use super::machinery::assembly::{self, Parts};
-use super::machinery::life::Life;
+use super::machinery::life::InFlight;
 use super::machinery::threads::{Machinery, Shared};
 use super::metrics::Metrics;
-use super::proposal::{PendingProposal, ProposeError, Waiter};
+use super::proposal::{PendingProposal, Place, ProposeError, Waiter};
 use super::readmit::ReadmitError;
 use super::state_machine::StateMachine;
 use super::status::Status;
@@ -31,7 +30,7 @@ pub struct Node<R> {
     id: ServerId,
     machinery: Machinery<R>,
     max_command_bytes: usize,
-    max_in_flight: usize,
+    max_in_flight: InFlight,
     max_backlog_bytes: u64,
 }
 
@@ -54,7 +53,7 @@ impl<R: Send + 'static> Node<R> {
         let (id, max_command_bytes, max_in_flight, max_backlog_bytes) = (
             builder.config.id,
             builder.max_command_bytes,
-            builder.max_in_flight,
+            InFlight { proposals: builder.max_in_flight, bytes: builder.max_in_flight_bytes },
             builder.max_backlog_bytes,
         );
         let machinery = assembly::start(builder, parts)?;
@@ -84,17 +83,17 @@ impl<R> Node<R> {
     fn propose_as(
         &self,
         command: Command,
-        ends: impl FnOnce(Arc<Life>) -> (PendingProposal<R>, Waiter<R>),
+        ends: impl FnOnce(Place) -> (PendingProposal<R>, Waiter<R>),
     ) -> PendingProposal<R> {
         let (bytes, limit) = (command.as_bytes().len(), self.max_command_bytes);
         let fits = match bytes <= limit {
             true => Ok(()),
             false => Err(ProposeError::TooLarge { bytes, limit }),
         };
-        if let Err(error) = self.admit(fits) {
+        if let Err(error) = self.admit(fits, bytes) {
             return PendingProposal::failed(error);
         }
-        let (pending, waiter) = ends(self.machinery.shared.life.clone());
+        let (pending, waiter) = ends(Place::new(self.machinery.shared.life.clone(), bytes));
         self.machinery.shared.put(Payload::Command(command), waiter);
         pending
     }
@@ -106,27 +105,29 @@ impl<R> Node<R> {
     /// For an application that reads its own state beside the log, or that has to finish what
     /// came before when its node begins to lead.
     pub fn barrier(&self) -> PendingProposal<()> {
-        if let Err(error) = self.admit(Ok(())) {
+        if let Err(error) = self.admit(Ok(()), 0) {
             return PendingProposal::failed(error);
         }
-        let (pending, waiter) = Waiter::barrier(self.machinery.shared.life.clone());
+        let (pending, waiter) = Waiter::barrier(Place::new(self.machinery.shared.life.clone(), 0));
         self.machinery.shared.put(Payload::Blank, waiter);
         pending
     }
 
-    /// Counts one more proposal, unless this node has stopped or has too many, or the proposal
+    /// Counts one more proposal, of so many bytes, unless this node has stopped or has too many, or the proposal
     /// is not `acceptable` by itself.
-    fn admit(&self, acceptable: Result<(), ProposeError>) -> Result<(), ProposeError> {
+    fn admit(
+        &self,
+        acceptable: Result<(), ProposeError>,
+        bytes: usize,
+    ) -> Result<(), ProposeError> {
         self.machinery.shared.life.check().map_err(ProposeError::Stopped)?;
         acceptable?;
-        let bytes = self.machinery.shared.counters.backlog_bytes.load(Ordering::Relaxed);
-        if bytes > self.max_backlog_bytes {
-            return Err(ProposeError::Backlog { bytes, limit: self.max_backlog_bytes });
+        let backlog = self.machinery.shared.counters.backlog_bytes.load(Ordering::Relaxed);
+        if backlog > self.max_backlog_bytes {
+            return Err(ProposeError::Backlog { bytes: backlog, limit: self.max_backlog_bytes });
         }
-        match self.machinery.shared.life.admit(self.max_in_flight) {
-            true => Ok(()),
-            false => Err(ProposeError::Busy { limit: self.max_in_flight }),
-        }
+        let admitted = self.machinery.shared.life.admit(self.max_in_flight, bytes);
+        admitted.map_err(|limit| ProposeError::Busy { limit })
     }
 
     /// Waits until this node knows of a leader in its term, for at most `timeout`, and tells

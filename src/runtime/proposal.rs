@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-pub use self::error::ProposeError;
+pub use self::error::{InFlightLimit, ProposeError};
 use super::machinery::life::Life;
 use super::machinery::sync::{Condvar, Mutex, lock, wait_until};
 use crate::figure2::{Index, Term};
@@ -170,8 +170,8 @@ struct State<R> {
 impl<R> Slot<R> {
     /// Tells the outcome. The proposal stops to count among those of its node before its
     /// proposer can hear of it.
-    fn settle(&self, life: &Life, outcome: Result<Applied<R>, ProposeError>) {
-        life.answered();
+    fn settle(&self, place: &Place, outcome: Result<Applied<R>, ProposeError>) {
+        place.life.answered(place.bytes);
         self.set(|state| state.outcome = Outcome::Known(outcome));
     }
 
@@ -224,12 +224,25 @@ fn channel<R>() -> (PendingProposal<R>, Arc<Slot<R>>) {
 /// the node stopped.
 pub(super) struct Waiter<R> {
     asked: Asked<R>,
-    life: Arc<Life>,
+    place: Place,
     /// Whether it is worth the last room in the store.
     small: bool,
     /// Whether the command may stand in a log.
     entered: bool,
     answered: bool,
+}
+
+/// What a proposal counts among those of its node.
+pub(super) struct Place {
+    life: Arc<Life>,
+    bytes: usize,
+}
+
+impl Place {
+    /// The place that [`Life::admit`] gave to a proposal of so many bytes.
+    pub(super) fn new(life: Arc<Life>, bytes: usize) -> Place {
+        Place { life, bytes }
+    }
 }
 
 /// What the entry of a proposal is for.
@@ -241,26 +254,26 @@ enum Asked<R> {
 }
 
 impl<R> Waiter<R> {
-    /// Both ends of a command that [`Life::admit`] let in.
-    pub(super) fn command(life: Arc<Life>) -> (PendingProposal<R>, Waiter<R>) {
+    /// Both ends of a command.
+    pub(super) fn command(place: Place) -> (PendingProposal<R>, Waiter<R>) {
         let (pending, slot) = channel();
-        (pending, Waiter::new(Asked::Command(slot), life, false))
+        (pending, Waiter::new(Asked::Command(slot), place, false))
     }
 
     /// The same for a small command.
-    pub(super) fn small(life: Arc<Life>) -> (PendingProposal<R>, Waiter<R>) {
+    pub(super) fn small(place: Place) -> (PendingProposal<R>, Waiter<R>) {
         let (pending, slot) = channel();
-        (pending, Waiter::new(Asked::Command(slot), life, true))
+        (pending, Waiter::new(Asked::Command(slot), place, true))
     }
 
     /// The same for a barrier.
-    pub(super) fn barrier(life: Arc<Life>) -> (PendingProposal<()>, Waiter<R>) {
+    pub(super) fn barrier(place: Place) -> (PendingProposal<()>, Waiter<R>) {
         let (pending, slot) = channel();
-        (pending, Waiter::new(Asked::Barrier(slot), life, true))
+        (pending, Waiter::new(Asked::Barrier(slot), place, true))
     }
 
-    fn new(asked: Asked<R>, life: Arc<Life>, small: bool) -> Waiter<R> {
-        Waiter { asked, life, small, entered: false, answered: false }
+    fn new(asked: Asked<R>, place: Place, small: bool) -> Waiter<R> {
+        Waiter { asked, place, small, entered: false, answered: false }
     }
 
     pub(super) fn is_small(&self) -> bool {
@@ -285,10 +298,10 @@ impl<R> Waiter<R> {
         let Accepted { term, index } = accepted;
         match (&self.asked, response) {
             (Asked::Command(slot), Some(response)) => {
-                slot.settle(&self.life, Ok(Applied { term, index, response }));
+                slot.settle(&self.place, Ok(Applied { term, index, response }));
             }
             (Asked::Barrier(slot), None) => {
-                slot.settle(&self.life, Ok(Applied { term, index, response: () }));
+                slot.settle(&self.place, Ok(Applied { term, index, response: () }));
             }
             (Asked::Command(_), None) | (Asked::Barrier(_), Some(_)) => {
                 return self.fail(ProposeError::Superseded { term, index });
@@ -304,8 +317,8 @@ impl<R> Waiter<R> {
     fn settle(&mut self, error: ProposeError) {
         self.answered = true;
         match &self.asked {
-            Asked::Command(slot) => slot.settle(&self.life, Err(error)),
-            Asked::Barrier(slot) => slot.settle(&self.life, Err(error)),
+            Asked::Command(slot) => slot.settle(&self.place, Err(error)),
+            Asked::Barrier(slot) => slot.settle(&self.place, Err(error)),
         }
     }
 }
@@ -313,7 +326,7 @@ impl<R> Waiter<R> {
 impl<R> Drop for Waiter<R> {
     fn drop(&mut self) {
         if !self.answered {
-            let stopped = self.life.stopped();
+            let stopped = self.place.life.stopped();
             let error = match self.entered {
                 true => ProposeError::Lost(stopped),
                 false => ProposeError::Stopped(stopped),
@@ -326,14 +339,15 @@ impl<R> Drop for Waiter<R> {
 #[cfg(all(test, not(veraft_shuttle)))]
 mod tests {
     use super::*;
+    use crate::runtime::machinery::life::InFlight;
     use std::thread;
 
     type Pending = PendingProposal<u8>;
 
     fn proposal() -> (Pending, Waiter<u8>) {
         let life = Arc::new(Life::default());
-        assert!(life.admit(1));
-        Waiter::command(life)
+        assert_eq!(life.admit(InFlight::NO_LIMIT, 1), Ok(()));
+        Waiter::command(Place::new(life, 1))
     }
 
     fn poll(pending: &mut Pending) -> Poll<Result<Applied<u8>, ProposeError>> {
@@ -371,7 +385,8 @@ mod tests {
     #[test]
     fn an_error_that_was_handed_out_is_told_as_such_at_once() {
         let refused = || {
-            let mut pending = Pending::failed(ProposeError::Busy { limit: 7 });
+            let mut pending =
+                Pending::failed(ProposeError::Busy { limit: InFlightLimit::Proposals(7) });
             assert!(matches!(poll(&mut pending), Poll::Ready(Err(ProposeError::Busy { .. }))));
             pending
         };

@@ -164,6 +164,7 @@ fn stats(lines: &mut Vec<String>, metrics: &Metrics) {
     lines.push(format!("sync_max_us:{}", metrics.sync_nanoseconds.max / 1000));
     lines.push(format!("records_per_sync_mean:{}", metrics.sync_batch.mean()));
     lines.push(format!("proposals_in_flight:{}", metrics.proposals_in_flight));
+    lines.push(format!("bytes_in_flight:{}", metrics.bytes_in_flight));
     for (peer, counted) in &metrics.peers {
         let mut line = format!("peer{}:messages_sent={}", peer.0, counted.messages_sent);
         // Writing to a string cannot fail.

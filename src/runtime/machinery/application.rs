@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
+use super::arrived::Arrived;
 use super::errands::Errand;
 use super::images::{Captured, ImageDesk, ImageNews, ImageTask};
 use super::mailbox::{Mailbox, Taken};
 use super::restoring::restore;
-use super::server_loop::Arrived;
 use super::transfers::Transfers;
 use super::work::{Jobs, Work, weigh};
 use crate::driver::{DIGEST_EVERY, Fate, Waiters, weight};
@@ -218,8 +218,8 @@ fn fail<R>(waiter: Waiter<R>, fate: Fate) {
 mod tests {
     use super::*;
     use crate::driver::Run;
-    use crate::runtime::machinery::life::Life;
-    use crate::runtime::proposal::{Applied, PendingProposal};
+    use crate::runtime::machinery::life::{InFlight, Life};
+    use crate::runtime::proposal::{Applied, PendingProposal, Place};
     use crate::runtime::state_machine::Image;
     use crate::runtime::storage::ImageName;
     use crate::runtime::storage::images::write_image;
@@ -238,8 +238,8 @@ mod tests {
     fn waiters(count: usize) -> (Vec<Pending>, Vec<Waiter<&'static str>>) {
         let life = Arc::new(Life::default());
         let waiter = |_| {
-            assert!(life.admit(usize::MAX));
-            Waiter::command(life.clone())
+            assert_eq!(life.admit(InFlight::NO_LIMIT, 1), Ok(()));
+            Waiter::command(Place::new(life.clone(), 1))
         };
         (0..count).map(waiter).unzip()
     }

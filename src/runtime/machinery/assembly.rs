@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::application::Application;
+use super::arrived::Arrived;
 use super::breaches::Logged;
 use super::clock::Clock;
 use super::compacting::Compacting;
@@ -27,7 +28,7 @@ use super::outlets::Outlets;
 use super::reception::{Front, Identities};
 use super::restoring::restore_at_start;
 use super::room::{RoomWatch, look_at_start};
-use super::server_loop::{Arrived, ServerLoop};
+use super::server_loop::ServerLoop;
 use super::threads::{Machinery, Shared, spawn};
 use super::transfers::{Carrier, Fetcher, Surroundings, Transfers};
 use super::watch::Watch;
@@ -70,6 +71,7 @@ where
         seed,
         max_command_bytes: _,
         max_in_flight: _,
+        max_in_flight_bytes: _,
         max_backlog_bytes,
         window,
         room,
@@ -290,7 +292,7 @@ fn surroundings<R: Send + 'static>(shared: &Arc<Shared<R>>) -> Surroundings {
     let hand = move |message: InstallSnapshot| {
         let from = message.leader_id;
         // A node that has stopped has no use for it.
-        let _ = arrived.put(|arrived| arrived.add(from, Message::InstallSnapshot(message)));
+        let _ = arrived.put(|arrived| arrived.add(from, Message::InstallSnapshot(message), 0));
     };
     Surroundings {
         hand: Box::new(hand),

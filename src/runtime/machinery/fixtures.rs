@@ -11,6 +11,7 @@ use std::vec::Vec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::arrived::Arrived;
 use super::breaches::Logged;
 use super::clock::Clock;
 use super::compacting::Compacting;
@@ -21,7 +22,7 @@ use super::mailbox::Mailbox;
 use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
 use super::room::{Looks, RoomWatch};
-use super::server_loop::{Arrived, ServerLoop};
+use super::server_loop::ServerLoop;
 use super::watch::Watch;
 use super::writer::Writer;
 use crate::driver::{Compaction, Compactor, Driver, RoleName, Standing, Timing};

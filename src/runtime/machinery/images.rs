@@ -13,11 +13,11 @@ use std::vec::Vec;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::arrived::Arrived;
 use super::errands::Errand;
 use super::log;
 use super::mailbox::{Mailbox, Taken};
 use super::paced::Paced;
-use super::server_loop::Arrived;
 use crate::figure2::{Base, Index};
 use crate::runtime::compact::CompactError;
 use crate::runtime::metrics::{Counters, ImageMetrics};

@@ -20,14 +20,14 @@ use shuttle::thread;
 
 use super::application::Application;
 use super::fixtures::{self, OWN, PEER, config, standing};
-use super::life::Life;
+use super::life::{InFlight, Life};
 use super::outlets::Gated;
 use crate::driver::{Driver, Held, Timing};
 use crate::figure2::{
     Base, Command, Index, Leader, Message, Output, Payload, Persistent, Record, RequestVoteReply,
     Role, Server, Term, Volatile,
 };
-use crate::runtime::proposal::{ProposeError, Waiter};
+use crate::runtime::proposal::{Place, ProposeError, Waiter};
 use crate::runtime::state_machine::StateMachine;
 use crate::runtime::stopped::StopReason;
 use crate::runtime::storage::{Notes, Storage, StorageError};
@@ -293,8 +293,8 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
             let (life, arrived) = (life.clone(), arrived.clone());
             threads.push(thread::spawn(move || {
                 for _ in 0..2 {
-                    assert!(life.admit(usize::MAX));
-                    let (pending, waiter) = Waiter::command(life.clone());
+                    assert_eq!(life.admit(InFlight::NO_LIMIT, 1), Ok(()));
+                    let (pending, waiter) = Waiter::command(Place::new(life.clone(), 1));
                     arrived.put(|arrived| {
                         let payload = Payload::Command(Command::from(&b"x"[..]));
                         arrived.proposals.push((payload, waiter));
@@ -312,6 +312,6 @@ fn every_proposal_is_answered_also_when_the_node_stops_meanwhile() {
         arrived.close();
         parts.close();
         join(threads);
-        assert_eq!(life.in_flight(), 0);
+        assert_eq!(life.in_flight(), InFlight { proposals: 0, bytes: 0 });
     });
 }

@@ -14,6 +14,7 @@
 //! | `life.rs` | whether the node runs, and how many proposals it owes an answer |
 //! | `reception.rs` | in from the transport: messages, hellos |
 //! | `identity/` | who this node is, and which store each peer had |
+//! | `arrived.rs` | what waits for the server |
 //! | `server_loop.rs` | the thread that owns the server |
 //! | `clock.rs` | its timers |
 //! | `errands.rs` | what it does beside the server's steps |
@@ -41,6 +42,7 @@
 //! | `interleavings.rs` | tests: the threads under a scheduler that tries interleavings |
 
 mod application;
+mod arrived;
 pub(super) mod assembly;
 mod breaches;
 mod clock;

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::vec::Vec;
 
+use super::arrived::{self, Arrived};
 use super::errands::Errand;
 use super::identity::{Meeting, Progress, Registry};
 use super::log;
 use super::mailbox::Mailbox;
-use super::server_loop::Arrived;
 use super::sync::{Mutex, MutexGuard, lock};
 use super::transfers::Transfers;
 use crate::figure2::{InstallSnapshot, Message, ServerId, Term};
@@ -184,7 +184,9 @@ impl<R: Send + 'static> Reception for Front<R> {
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)) => other,
         };
-        let dropped = self.arrived.put(|arrived| arrived.add(from, message)).ok_or(Closed)?;
+        let bytes = arrived::bytes(&message);
+        let add = |arrived: &mut Arrived<R>| arrived.add(from, message, bytes);
+        let dropped = self.arrived.put(add).ok_or(Closed)?;
         drop(dropped);
         Ok(())
     }

@@ -8,72 +8,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
+use super::arrived::Arrived;
 use super::breaches::Logged;
 use super::clock::Clock;
 use super::compacting::Compacting;
-use super::errands::{Errand, Errands};
+use super::errands::Errands;
 use super::gate::Gate;
 use super::identity::Progress;
-use super::mailbox::{Mailbox, Queue, Taken};
+use super::mailbox::{Mailbox, Taken};
 use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
 use super::room::RoomWatch;
 use super::watch::Watch;
-use crate::driver::{Driver, Owed, Stored};
+use crate::driver::{Driver, Owed};
 use crate::figure2::{
     Breach, Input, Leader, Message, Output, Payload, Proposal, Role, Server, ServerId, Term, Timer,
 };
 use crate::runtime::metrics::Counters;
 use crate::runtime::proposal::{ProposeError, Waiter};
 use crate::runtime::recorder::{Line, Recorder, State};
-
-/// How many messages wait for the server at most; the oldest go first.
-const CAPACITY: usize = 4096;
-
-/// What waits for the server.
-pub(super) struct Arrived<R> {
-    pub(super) errands: Vec<Errand>,
-    /// What the disk has written; the last word counts.
-    pub(super) stored: Option<Stored>,
-    /// Whether the server is to be woken for that.
-    pub(super) awaits_stored: bool,
-    pub(super) messages: VecDeque<(ServerId, Message)>,
-    /// What is proposed, and who waits for it.
-    pub(super) proposals: Vec<(Payload, Waiter<R>)>,
-}
-
-impl<R> Default for Arrived<R> {
-    fn default() -> Self {
-        Arrived {
-            errands: Vec::new(),
-            stored: None,
-            awaits_stored: false,
-            messages: VecDeque::new(),
-            proposals: Vec::new(),
-        }
-    }
-}
-
-impl<R> Arrived<R> {
-    /// Adds a message; returns the one that had to go for it.
-    pub(super) fn add(&mut self, from: ServerId, message: Message) -> Option<Message> {
-        self.messages.push_back((from, message));
-        let full = self.messages.len() > CAPACITY;
-        full.then(|| self.messages.pop_front()).flatten().map(|(_, oldest)| oldest)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.messages.len() + self.proposals.len()
-    }
-}
-
-impl<R> Queue for Arrived<R> {
-    fn is_empty(&self) -> bool {
-        let stored = self.awaits_stored && self.stored.is_some();
-        let errands = !self.errands.is_empty();
-        self.messages.is_empty() && self.proposals.is_empty() && !errands && !stored
-    }
-}
 
 /// The server loop of one node.
 pub(super) struct ServerLoop<R> {
@@ -142,7 +95,7 @@ impl<R> ServerLoop<R> {
     }
 
     fn serve(&mut self, arrived: Arrived<R>) {
-        let Arrived { errands, stored, awaits_stored: _, messages, proposals } = arrived;
+        let Arrived { errands, stored, awaits_stored: _, messages, bytes: _, proposals } = arrived;
         if let Some(input) = stored.and_then(|stored| self.driver.stored(stored)) {
             self.step(input, Vec::new());
         }
@@ -312,29 +265,19 @@ fn is_barrier<R>((payload, _): &(Payload, Waiter<R>)) -> bool {
 mod tests {
     use super::*;
     use crate::figure2::Command;
-    use crate::runtime::machinery::life::Life;
-
-    #[test]
-    fn a_full_mailbox_loses_its_oldest_message() {
-        let mut arrived = Arrived::<u8>::default();
-        let message = |term| {
-            let reply = crate::figure2::RequestVoteReply { term, vote_granted: false };
-            Message::RequestVoteReply(reply)
-        };
-        for term in 1..=CAPACITY as Term {
-            assert_eq!(arrived.add(ServerId(2), message(term)), None);
-        }
-        assert_eq!(arrived.add(ServerId(2), message(0)), Some(message(1)));
-        assert_eq!((arrived.len(), arrived.messages.len()), (CAPACITY, CAPACITY));
-    }
+    use crate::runtime::machinery::life::{InFlight, Life};
+    use crate::runtime::proposal::Place;
 
     #[test]
     fn barriers_are_refused_and_commands_keep_their_waiters() {
         let life = Arc::new(Life::default());
-        assert!((0..3).all(|_| life.admit(3)));
-        let (first, first_waiter) = Waiter::<u8>::command(life.clone());
-        let (barrier, barrier_waiter) = Waiter::barrier(life.clone());
-        let (second, second_waiter) = Waiter::command(life.clone());
+        let place = || {
+            assert_eq!(life.admit(InFlight::NO_LIMIT, 1), Ok(()));
+            Place::new(life.clone(), 1)
+        };
+        let (first, first_waiter) = Waiter::<u8>::command(place());
+        let (barrier, barrier_waiter) = Waiter::barrier(place());
+        let (second, second_waiter) = Waiter::command(place());
         let command = |text: &'static [u8]| Payload::Command(Command::from(text));
         let (payloads, waiters): (Vec<_>, Vec<_>) = refuse_barriers(Vec::from([
             (command(b"first"), first_waiter),

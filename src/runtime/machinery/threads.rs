@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
+use super::arrived::Arrived;
 use super::errands::Errand;
 use super::gate::Gate;
 use super::life::Life;
@@ -18,7 +19,6 @@ use super::outbox::Outbox;
 use super::outlets::{Gated, Outlets};
 use super::reception::Identities;
 use super::room::RoomWatch;
-use super::server_loop::Arrived;
 use super::sync::{Condvar, Mutex, lock, wait};
 use super::transfers::Transfers;
 use super::writer::Failure;
@@ -181,6 +181,7 @@ impl<R> Shared<R> {
     /// What was counted up to now, by a node that stands so.
     pub(in crate::runtime) fn metrics(&self, status: &Status) -> Metrics {
         let Shared { life, arrived, gate, outlets, counters, .. } = self;
+        let in_flight = life.in_flight();
         let leaves = |peer| self.transfers.as_ref().is_some_and(|images| images.leaves(peer));
         let peer = |(&peer, outbox): (&ServerId, &Arc<Outbox>)| {
             (peer, counters.peer(peer).snapshot(outbox.depth(), leaves(peer)))
@@ -192,8 +193,10 @@ impl<R> Shared<R> {
             sync_nanoseconds: counters.sync_nanoseconds.snapshot(),
             proposal_batch: counters.proposal_batch.snapshot(),
             sync_batch: counters.sync_batch.snapshot(),
-            proposals_in_flight: life.in_flight(),
+            proposals_in_flight: in_flight.proposals,
+            bytes_in_flight: in_flight.bytes,
             inbox_depth: arrived.look(Arrived::len),
+            inbox_bytes: arrived.look(|arrived| arrived.bytes),
             gate_depth: gate.depth(),
             image_coming: self.transfers.as_ref().is_some_and(|images| images.is_coming()),
             apply_lag: status.commit_index.saturating_sub(status.applied_index),

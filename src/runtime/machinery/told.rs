@@ -19,8 +19,8 @@ use crate::figure2::{
     AppendEntries, Command, Entry, Input, Message, Payload, Persistent, RequestVoteReply, Server,
     ServerId, Term, Timer,
 };
-use crate::runtime::machinery::life::Life;
-use crate::runtime::proposal::Waiter;
+use crate::runtime::machinery::life::{InFlight, Life};
+use crate::runtime::proposal::{Place, Waiter};
 use crate::runtime::readmit::{Readmission, ReadmitError};
 use crate::runtime::status::Status;
 use crate::runtime::storage::{MemoryDisk, MemoryStorage, Notes, Storage};
@@ -143,8 +143,8 @@ fn each_standing_is_told_in_its_turn() {
 fn a_proposal_is_accepted_and_counted_once_it_is_durable() {
     let mut node = Node::elected();
     let life = std::sync::Arc::new(Life::default());
-    assert!(life.admit(1));
-    let (pending, waiter) = Waiter::command(life);
+    assert_eq!(life.admit(InFlight::NO_LIMIT, 1), Ok(()));
+    let (pending, waiter) = Waiter::command(Place::new(life, 1));
     let payloads = Vec::from([Payload::Command(Command::from(&b"x"[..]))]);
     node.server_loop.step(Input::Propose { payloads }, Vec::from([waiter]));
     let batches = |node: &Node| node.parts.counters.proposal_batch.snapshot().sum;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 use std::vec::Vec;
 
+use super::arrived::Arrived;
 use super::gate::Gate;
 use super::identity::{FLOOR, STOPPED, floor_note};
 use super::log;
@@ -15,7 +16,6 @@ use super::mailbox::{Mailbox, Taken};
 use super::outlets::{Gated, Note, Outlets};
 use super::reception::Identities;
 use super::room::{Looks, RoomWatch};
-use super::server_loop::Arrived;
 use crate::driver::Batch;
 use crate::figure2::{Index, Record};
 use crate::runtime::metrics::Counters;

@@ -2,6 +2,8 @@
 
 use crate::runtime::std;
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::figure2::{Index, ServerId, Term};
@@ -52,10 +54,10 @@ pub enum ProposeError {
     Stopped(#[source] Stopped),
     /// As many proposals as the node takes at once wait for their answers. The command is in no
     /// log.
-    #[error("not proposed: {limit} proposals wait for their answers already; try later")]
+    #[error("not proposed: {limit} wait for their answers already; try later")]
     Busy {
-        /// The limit.
-        limit: usize,
+        /// What there may be no more of.
+        limit: InFlightLimit,
     },
     /// The state machine has more to apply than the node lets wait. The command is in no log.
     #[error(
@@ -96,6 +98,26 @@ pub enum ProposeError {
     /// once only. Nothing is known here of what it was.
     #[error("the outcome was handed out before, when this proposal was polled: keep that one")]
     Taken,
+}
+
+/// What bounds the proposals that wait for their answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InFlightLimit {
+    /// Their number: [`NodeBuilder::max_in_flight`](crate::runtime::NodeBuilder::max_in_flight).
+    Proposals(usize),
+    /// The bytes of their commands:
+    /// [`NodeBuilder::max_in_flight_bytes`](crate::runtime::NodeBuilder::max_in_flight_bytes).
+    Bytes(usize),
+}
+
+impl fmt::Display for InFlightLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InFlightLimit::Proposals(limit) => write!(f, "{limit} proposals"),
+            InFlightLimit::Bytes(limit) => write!(f, "proposals of {limit} bytes"),
+        }
+    }
 }
 
 fn advice(leader: &Option<ServerId>) -> std::string::String {
