@@ -19,6 +19,12 @@ use super::reserve::Reserve;
 /// What a store asks of a file system. What is written to a file survives a crash once the file
 /// is synced, and a name once its directory is.
 pub(super) trait Files: Clone {
+    /// How large a segment of a log becomes, in bytes, unless one batch needs more.
+    const SEGMENT: usize = 4 * 1024 * 1024;
+    /// By how much a segment grows at least and at most, in bytes; in between, by as much as it
+    /// has.
+    const GROWTH: [usize; 2] = [64 * 1024, 512 * 1024];
+
     /// An open file, which is written anywhere.
     type File;
     /// A file of an earlier version.

@@ -169,3 +169,14 @@ impl Storage for DiskStorage {
         self.store.make_room()
     }
 }
+
+#[cfg(test)]
+mod beginnings;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod platter;
+#[cfg(test)]
+mod power_loss;
+#[cfg(test)]
+mod tearing;

@@ -17,7 +17,8 @@ use std::string::ToString;
 
 use super::files::Files;
 use super::older::{self, End, Older};
-use super::segments::Damage;
+use super::replay::Replay;
+use super::segments::{self, Damage};
 use super::store::{Left, Store};
 use crate::figure2::Persistent;
 use crate::runtime::machinery::log;
@@ -78,11 +79,11 @@ pub(super) fn open<F: Files>(files: &F, node: &Path) -> Result<Store<F>, Storage
         (_, Some(Older { persistent, notes, .. })) => make(files, node, persistent, notes)?,
         (_, None) => make(files, node, &Persistent::default(), &Notes::new())?,
     }
-    let (mut store, left) = Store::open(files.clone(), &directory)?;
-    if let Some(older) = &older {
-        if has_log {
-            finishes(&mut store, older).map_err(|damage| damage.at(&file))?;
-        }
+    if let Some(older) = older.as_ref().filter(|_| has_log) {
+        was_made_from(files, &directory, older)?.map_err(|damage| damage.at(&file))?;
+    }
+    let (store, left) = Store::open(files.clone(), &directory)?;
+    if older.is_some() {
         log::info!(file = %file.display(), "brought to the layout of this version");
     }
     if !matches!(found, Found::Text) {
@@ -129,17 +130,24 @@ fn remove_unfinished<F: Files>(files: &F, node: &Path) -> Result<(), StorageErro
     files.remove_directory(&directory).map_err(io("remove", &directory))
 }
 
-/// A log beside a file of an earlier layout was made from it, and then nothing was written.
-fn finishes<F: Files>(store: &mut Store<F>, older: &Older) -> Result<(), Damage> {
-    let is_same =
-        store.load().is_ok_and(|found| found == older.persistent) && store.notes() == older.notes;
-    match is_same {
+/// Whether the log beside a file of an earlier layout was made from it, and nothing was written
+/// since.
+fn was_made_from<F: Files>(
+    files: &F,
+    directory: &Path,
+    older: &Older,
+) -> Result<Result<(), Damage>, StorageError> {
+    let mut replay = Replay::default();
+    segments::look(files, directory, &mut replay)?;
+    let is_same = replay.contents.notes == older.notes
+        && replay.fold().is_ok_and(|found| found == older.persistent);
+    Ok(match is_same {
         true => Ok(()),
         false => Err(Damage {
             position: "the file".into(),
             what: "it is of an earlier layout, and the log beside it was not made from it".into(),
         }),
-    }
+    })
 }
 
 fn write_text<F: Files>(files: &F, node: &Path) -> Result<(), StorageError> {

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use super::contents::Contents;
 use super::files::Files;
 use super::replay::Replay;
-use super::segments::Log;
+use super::segments::{self, Log};
 use super::stored::{self, Written};
 use crate::figure2::{Persistent, Record};
 use crate::runtime::storage::{Notes, StorageError};
@@ -19,6 +19,7 @@ const KEPT: usize = 1024 * 1024;
 
 /// The store of one server. What was not synced is lost with it.
 pub(super) struct Store<F: Files> {
+    files: F,
     log: Log<F>,
     directory: PathBuf,
     /// What is stored, and what is yet to be synced.
@@ -52,8 +53,8 @@ impl<F: Files> Store<F> {
         notes: &Notes,
     ) -> Result<(), StorageError> {
         const BATCH: usize = 1024 * 1024;
-        let log = Log::create(files, directory)?;
-        let mut store = Store::on(log, directory, Contents::default());
+        let log = Log::create(files.clone(), directory)?;
+        let mut store = Store::on(files, log, directory, Contents::default());
         if persistent.current_term() > 0 {
             let (current_term, voted_for) = (persistent.current_term(), persistent.voted_for());
             store.append(&[Record::Ballot { current_term, voted_for }])?;
@@ -79,20 +80,21 @@ impl<F: Files> Store<F> {
     /// Opens the store in this directory; how it was left.
     pub(super) fn open(files: F, directory: &Path) -> Result<(Self, Left), StorageError> {
         let mut replay = Replay::default();
-        let (log, has_dropped) = Log::open(files, directory, &mut replay)?;
+        let (log, has_dropped) = Log::open(files.clone(), directory, &mut replay)?;
         let left = match (has_dropped, replay.is_closed) {
             (true, _) => Left::Dropped,
             (false, true) => Left::Closed,
             (false, false) => Left::Cut,
         };
         let contents = replay.contents.clone();
-        let mut store = Store::on(log, directory, contents);
+        let mut store = Store::on(files, log, directory, contents);
         store.found = Some(replay);
         Ok((store, left))
     }
 
-    fn on(log: Log<F>, directory: &Path, contents: Contents) -> Self {
+    fn on(files: F, log: Log<F>, directory: &Path, contents: Contents) -> Self {
         Store {
+            files,
             log,
             directory: directory.into(),
             contents,
@@ -109,7 +111,7 @@ impl<F: Files> Store<F> {
             Some(found) => found,
             None => {
                 let mut replay = Replay::default();
-                self.log.read(&mut replay)?;
+                segments::look(&self.files, &self.directory, &mut replay)?;
                 replay
             }
         };

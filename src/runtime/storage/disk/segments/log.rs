@@ -10,9 +10,7 @@ use std::vec::Vec;
 
 use super::laying::Place;
 use super::sector::SECTOR;
-use super::{
-    Files, GROWTH, HEAD, LAYOUT, LENGTH, NEW, PIECE, SEGMENT, StorageError, refused, segment, spare,
-};
+use super::{Files, HEAD, LAYOUT, LENGTH, NEW, PIECE, StorageError, refused, segment, spare};
 
 /// The batches of one store.
 pub(in super::super) struct Log<F: Files> {
@@ -74,7 +72,7 @@ impl<F: Files> Log<F> {
     }
 
     fn holds(&self, bytes: usize) -> bool {
-        (self.place.sector_behind(bytes) + 2) * SECTOR <= SEGMENT.max(self.bytes)
+        (self.place.sector_behind(bytes) + 2) * SECTOR <= F::SEGMENT.max(self.bytes)
     }
 
     /// Writes a batch and syncs it; the segment in which it is. There is a `checkpoint` if the
@@ -131,8 +129,8 @@ impl<F: Files> Log<F> {
         if needed <= self.bytes {
             return Ok(());
         }
-        let ahead = self.bytes + self.bytes.clamp(GROWTH[0], GROWTH[1]);
-        let bytes = needed.max(ahead.min(SEGMENT)).next_multiple_of(PIECE);
+        let ahead = self.bytes + self.bytes.clamp(F::GROWTH[0], F::GROWTH[1]);
+        let bytes = needed.max(ahead.min(F::SEGMENT)).next_multiple_of(PIECE);
         let path = self.path();
         fill(&self.files, &mut self.file, self.bytes, bytes).map_err(refused("enlarge", &path))?;
         self.bytes = bytes;
@@ -203,7 +201,7 @@ fn begin<F: Files>(
     bytes: usize,
 ) -> Result<(F::File, usize), StorageError> {
     let (new, path) = (directory.join(NEW), segment(directory, number));
-    let bytes = bytes.max(GROWTH[0]).next_multiple_of(PIECE);
+    let bytes = bytes.max(F::GROWTH[0]).next_multiple_of(PIECE);
     let mut file = files.create(&new).map_err(refused("create", &new))?;
     fill(files, &mut file, 0, bytes).map_err(refused("enlarge", &new))?;
     files.rename(&new, &path).map_err(refused("rename", &new))?;

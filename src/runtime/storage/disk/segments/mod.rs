@@ -24,19 +24,21 @@
 //!
 //! * a batch of which a sector is as it was before has not been synced, and is dropped, *unless*
 //!   a sector says that a later batch was begun: that is damage;
-//! * a sector which is neither is damage, wherever a batch that may have been synced can have it.
-//!   So a bit that turned, or any 32 in a row, in what was acknowledged is never taken for a
-//!   write that was cut off, not even in the last batch;
-//! * what is found behind the place where the next batch would have to begin was never synced, and
-//!   goes, whatever it is.
+//! * a sector which is neither is damage. So a bit that turned, or any 32 in a row, is never taken
+//!   for a write that was cut off, not even in the last batch.
+//!
+//! A sector behind the end is held to the same: if it is neither, it may be the last batch in the
+//! wrong place. In a segment that others follow nobody looks behind the end, for the next segment
+//! says which batch comes next.
 //!
 //! What was found at the end may not be on the disk yet, if the process was killed and not the
 //! machine. So opening writes the last batch again as it is found, zeros over what is dropped, and
 //! syncs, before anybody hears of it. Cut off anywhere, that changes nothing of what is found.
 //!
-//! What nobody can see is a *whole* sector that went back to what it was before, in the last
-//! batch; or that the last segments are gone. That takes a disk which says that it has synced, and
-//! has not, or somebody who removes files; see the one rule of docs/operations.md.
+//! What nobody can see is a *whole* sector that reads as it did before, where the log ends: the
+//! batches that begin there are missed. Nor that the last segments are gone. That takes a disk
+//! which says that it has synced, and has not, or somebody who removes files; see the one rule of
+//! docs/operations.md.
 
 use crate::runtime::std;
 
@@ -46,6 +48,7 @@ use std::path::{Path, PathBuf};
 use std::string::String;
 
 pub(super) use self::log::Log;
+pub(super) use self::opening::look;
 use super::files::Files;
 use crate::runtime::storage::StorageError;
 
@@ -63,12 +66,6 @@ const HEAD: usize = 12;
 
 /// What stands before each batch, in bytes: its length.
 const LENGTH: usize = 4;
-
-/// How large a segment becomes, in bytes, unless one batch needs more.
-const SEGMENT: usize = 4 * 1024 * 1024;
-
-/// By how much a segment grows at least and at most, in bytes; in between, by as much as it has.
-const GROWTH: [usize; 2] = [64 * 1024, 512 * 1024];
 
 /// Zeros are written in pieces of this many bytes. Larger ones would stand in larger pieces in
 /// the system's cache, which looks at the whole of a piece where a sector of it changes.

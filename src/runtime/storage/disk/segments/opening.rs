@@ -85,6 +85,16 @@ fn read<F: Files>(
     }
 }
 
+/// Reads the log in this directory, and changes nothing.
+pub(in super::super) fn look<F: Files>(
+    files: &F,
+    directory: &Path,
+    reading: &mut dyn Reading,
+) -> Result<(), StorageError> {
+    let Names { segments, .. } = names(files, directory)?;
+    read(files, directory, &segments, reading).map(|_| ())
+}
+
 impl<F: Files> Log<F> {
     /// Opens the log in this directory and reads it; whether a write was dropped that had not been
     /// synced. Nothing is changed before all of it is known to be sound.
@@ -137,12 +147,5 @@ impl<F: Files> Log<F> {
             .write(&mut self.file, (first * SECTOR) as u64, &sectors)
             .map_err(refused("write", &path))?;
         self.files.sync(&mut self.file).map_err(refused("sync", &path))
-    }
-
-    /// Reads all batches that were synced once more.
-    pub(in super::super) fn read(&self, reading: &mut dyn Reading) -> Result<(), StorageError> {
-        let mut segments = self.older.clone();
-        segments.push_back(self.place.segment);
-        read(&self.files, &self.directory, &segments, reading).map(|_| ())
     }
 }

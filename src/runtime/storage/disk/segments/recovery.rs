@@ -122,17 +122,12 @@ impl<'a> Segment<'a> {
         self.bytes.len().div_ceil(SECTOR)
     }
 
-    /// The sector at this place; an error if there is none: behind what is written there is
-    /// always at least one.
-    fn found(&self, place: usize) -> Result<Sector<'a>, Unreadable> {
+    /// The sector at this place. An error if it is damaged, or if there is none: behind what is
+    /// written there is always at least one.
+    fn sector(&self, place: usize) -> Result<Sector<'a>, Unreadable> {
         let rest = self.bytes.get(place * SECTOR..).filter(|rest| !rest.is_empty());
         let rest = rest.ok_or_else(|| damaged(self.bytes.len(), "the file has lost its end"))?;
-        Ok(sector::read(&rest[..rest.len().min(SECTOR)], self.number, place))
-    }
-
-    /// The same, and an error also if it is damaged.
-    fn sector(&self, place: usize) -> Result<Sector<'a>, Unreadable> {
-        match self.found(place)? {
+        match sector::read(&rest[..rest.len().min(SECTOR)], self.number, place) {
             Sector::Damaged => Err(damaged(
                 place * SECTOR,
                 "the sector is neither what was written nor what had been there before",
@@ -213,15 +208,13 @@ impl<'a> Segment<'a> {
     }
 
     /// Looks at the sectors from `place` on, which batch `next` may have begun to write: behind
-    /// the last of them that it has, or that is damaged. The damage is to nothing that counts,
-    /// for the place where that batch would have to begin shows that it was never synced.
+    /// the last of them that it has.
     fn behind(&self, place: usize, next: u64) -> Result<Option<usize>, Unreadable> {
         let mut dropped = None;
         for place in place..self.sectors() {
-            match self.found(place)? {
-                Sector::Blank => {}
+            match self.sector(place)? {
+                Sector::Blank | Sector::Damaged => {}
                 Sector::Written { batch, .. } if batch == next => dropped = Some(place + 1),
-                Sector::Damaged => dropped = Some(place + 1),
                 Sector::Written { batch, .. } => {
                     let what = format!("batch {batch} is there, and batch {next} is not whole");
                     return Err(damaged(place * SECTOR, what));
