@@ -9,7 +9,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::stored::{self, Written};
-use crate::figure2::{Base, Entries, Index, Record, ServerId, Term};
+use crate::figure2::{Base, Entries, Index, LIMIT, Record, ServerId, Term};
 use crate::runtime::storage::Notes;
 
 /// A term, and the vote in it.
@@ -94,8 +94,11 @@ impl Extent {
 
     /// The log begins at this mark, of which it holds the entry or does not.
     pub(super) fn begin_at(&mut self, base: Base, is_held: bool) -> Result<(), String> {
-        if base.last_index <= self.base.last_index {
-            return Err(format!("the log begins behind {} already", self.base.last_index));
+        if base.last_index <= self.base.last_index || base.last_index > LIMIT {
+            return Err(format!(
+                "cannot begin behind {}: the log begins behind {} already",
+                base.last_index, self.base.last_index
+            ));
         }
         if !is_held {
             self.cut_back(0);
@@ -172,9 +175,16 @@ impl Contents {
 
     /// Begins with a checkpoint: there are entries up to `last_index`, which are in no segment
     /// that is here.
-    pub(super) fn begin(&mut self, base: Base, last_index: Index) {
+    pub(super) fn begin(&mut self, base: Base, last_index: Index) -> Result<(), String> {
+        if base.last_index > last_index || last_index > LIMIT {
+            return Err(format!(
+                "no log begins behind {} and ends at {last_index}",
+                base.last_index
+            ));
+        }
         self.extent = Extent { base, last_index, ..Extent::default() };
         self.before = (base, last_index);
+        Ok(())
     }
 
     /// A batch is in this segment; the first segment that is needed, at most this one.

@@ -38,9 +38,9 @@ impl Replay {
                 }
             }
             Stored::Checkpoint { base, last_index } => {
+                contents.begin(base.into(), last_index)?;
                 self.has_begun = true;
                 self.first_index = last_index + 1;
-                contents.begin(base.into(), last_index);
             }
             Stored::Ballot { current_term, voted_for } => {
                 contents.ballot = Some((current_term, voted_for.map(ServerId)));

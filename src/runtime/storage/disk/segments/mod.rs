@@ -58,6 +58,9 @@ mod opening;
 mod recovery;
 mod sector;
 
+#[cfg(test)]
+mod garbage;
+
 /// The layout of the store, which is the newest: those before it were files of redb.
 pub(super) const LAYOUT: u32 = 4;
 
