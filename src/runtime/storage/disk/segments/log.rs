@@ -12,6 +12,9 @@ use super::laying::Place;
 use super::sector::SECTOR;
 use super::{Files, HEAD, LAYOUT, LENGTH, NEW, PIECE, StorageError, refused, segment, spare};
 
+/// What is kept of the memory that a batch took, in bytes.
+const KEPT: usize = 1024 * 1024;
+
 /// The batches of one store.
 pub(in super::super) struct Log<F: Files> {
     pub(super) files: F,
@@ -110,6 +113,8 @@ impl<F: Files> Log<F> {
             .write(&mut self.file, at as u64, &self.sectors)
             .map_err(refused("write", &path))?;
         self.files.sync(&mut self.file).map_err(refused("sync", &path))?;
+        self.sectors.clear();
+        self.sectors.shrink_to(KEPT);
         self.next += 1;
         self.is_broken = false;
         Ok(self.place.segment)
