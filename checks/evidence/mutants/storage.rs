@@ -273,7 +273,11 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Unit, LOST),
+        expected: fails_test(
+            Unit,
+            "runtime::storage::disk::segments::garbage::\
+             a_segment_goes_on_where_the_one_before_it_ends",
+        ),
     },
     Mutant {
         name: "leave-what-is-torn",

@@ -99,8 +99,10 @@ fn what_is_found_after_a_kill_is_there_after_a_power_failure() {
     for end in first..=history.len() {
         let killed = Disk::default().kill(&history[..end]);
         let next = Platter::holding(killed);
-        let found = next.found().unwrap();
+        let mut store = next.open().unwrap();
+        let found = (store.load().unwrap(), store.notes());
         let both: Vec<Event> = history[..end].iter().cloned().chain(next.history()).collect();
+        drop(store);
         for _ in 0..4 {
             let (disk, _) = Disk::default().crash(&both, &mut random);
             let again = Platter::holding(disk).found().unwrap();

@@ -52,11 +52,11 @@ fn sealed(sectors: Vec<(u64, Vec<u8>)>, number: u32, first: u64) -> Vec<u8> {
 }
 
 /// Batches with any bytes in them, laid as a log does it.
-fn laid(batches: &[Vec<u8>], number: u32) -> Vec<u8> {
+fn laid(batches: &[Vec<u8>], number: u32, first: u64) -> Vec<u8> {
     let (mut place, mut segment, mut sectors) = (Place::first(number), Vec::new(), Vec::new());
     let mut head = Vec::from(LAYOUT.to_le_bytes());
-    head.extend(1_u64.to_le_bytes());
-    for (batch, records) in (1..).zip(batches) {
+    head.extend(first.to_le_bytes());
+    for (batch, records) in (first..).zip(batches) {
         let head = if place.position == 0 { &head[..] } else { &[] };
         let at = place.sector() * SECTOR;
         place.lay(batch, &[head, &(records.len() as u32).to_le_bytes(), records], &mut sectors);
@@ -97,6 +97,19 @@ fn records() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+#[test]
+fn a_segment_goes_on_where_the_one_before_it_ends() {
+    let batches = [Vec::from(*b"one"), Vec::from(*b"two")];
+    for (first, follows) in [(1, false), (2, false), (3, true), (4, false)] {
+        let mut reader = Reader::default();
+        let mut read = |number, first, is_last| {
+            reader.read(&laid(&batches, number, first), number, is_last, &mut |_| Ok(())).is_ok()
+        };
+        assert!(read(1, 1, false));
+        assert_eq!(read(2, first, true), follows, "with batch {first}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
@@ -115,7 +128,7 @@ proptest! {
 
     #[test]
     fn records_of_any_kind_are_read_or_refused(batches in vec(records(), 1..4)) {
-        read(&[laid(&batches, 1)]);
+        read(&[laid(&batches, 1, 1)]);
     }
 
     #[test]
@@ -123,7 +136,7 @@ proptest! {
         batches in vec(vec(any::<u8>(), 1..1500), 1..8),
     ) {
         let (mut reader, mut found) = (Reader::default(), Vec::new());
-        let segment = laid(&batches, 7);
+        let segment = laid(&batches, 7, 1);
         let end = reader.read(&segment, 7, true, &mut |batch| {
             found.push(batch.to_vec());
             Ok(())
