@@ -78,12 +78,9 @@ fn of_a_batch_any_sectors_are_there() {
             let survivor = Platter::holding(disk.clone());
             let (found, _) = survivor.found().unwrap();
             // Zeros behind it are written over nothing that counts.
-            let is_there = sectors.iter().all(|sector| match sector {
-                Event::Write { file, at, bytes } => {
-                    bytes.iter().all(|&byte| byte == 0)
-                        || disk.files[file][*at..].starts_with(bytes)
-                }
-                _ => panic!("a write"),
+            let is_there = sectors.iter().all(|sector| {
+                let Event::Write { file, at, bytes } = sector else { panic!("no write") };
+                bytes.iter().all(|&byte| byte == 0) || disk.files[file][*at..].starts_with(bytes)
             });
             let is_right = if is_there { found == expected } else { found == before };
             assert!(is_right, "batch {term}, sectors {chosen:b}");
@@ -110,10 +107,7 @@ fn of_a_batch_any_sectors_are_there() {
     segments.sort();
     segments.dedup();
     assert!(whole >= 14 && torn > 500 && segments.len() >= 4, "{whole}, {torn}, {segments:?}");
-    let is_used_again = |event: &Event| match event {
-        Event::Name { before: Some(before), .. } => before.ends_with(".spare"),
-        _ => false,
-    };
+    let is_used_again = |event: &Event| matches!(event, Event::Name { before: Some(before), .. } if before.ends_with(".spare"));
     assert!(platter.history().iter().any(is_used_again));
 }
 
