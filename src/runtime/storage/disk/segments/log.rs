@@ -113,10 +113,10 @@ impl<F: Files> Log<F> {
             .write(&mut self.file, at as u64, &self.sectors)
             .map_err(refused("write", &path))?;
         self.files.sync(&mut self.file).map_err(refused("sync", &path))?;
-        self.sectors.clear();
-        self.sectors.shrink_to(KEPT);
         self.next += 1;
         self.is_broken = false;
+        self.sectors.clear();
+        self.sectors.shrink_to(KEPT);
         Ok(self.place.segment)
     }
 
