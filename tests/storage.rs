@@ -31,11 +31,30 @@ fn ballot(current_term: u64) -> Record {
     Record::Ballot { current_term, voted_for: None }
 }
 
+/// The files of the log.
+fn segments(directory: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(directory.join("log")).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> = files.collect();
+    files.sort();
+    files
+}
+
+/// The only file of the log.
 fn file(directory: &Path) -> PathBuf {
-    let mut files = fs::read_dir(directory).unwrap();
-    let file = files.next().unwrap().unwrap().path();
-    assert!(files.next().is_none(), "one file");
-    file
+    let files = segments(directory);
+    assert_eq!(files.len(), 1, "one file");
+    files[0].clone()
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (entry, to) = (entry.unwrap(), to.to_path_buf());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_all(&entry.path(), &to.join(entry.file_name())),
+            false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
 }
 
 const OPEN: &str = "VERAFT_TEST_OPEN";

@@ -1,8 +1,11 @@
 //! Which embedded store to build on: appends of small records that must be durable, one in a
 //! sync and 64 in a sync, the start with many records, and what becomes of a store of which one
 //! byte was changed. A bare file shows what the file system does for one that grows with each
-//! append. And how large the file of a node's own store is while its log is compacted.
-//! `cargo bench --bench storage [-- NAME...]`; names: `measure`, `damage`, `compacted`.
+//! append. Then a node's own store: beside a bare file, and how large it is while its log is
+//! compacted. `cargo bench --bench storage [-- NAME...]`; names: `beside`, `measure`, `compacted`,
+//! `damage`.
+
+mod beside;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -250,6 +253,9 @@ fn compacted() {
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let chosen = |name: &str| names.is_empty() || names.iter().any(|one| one == name);
+    if chosen("beside") {
+        beside::beside();
+    }
     if chosen("measure") {
         measure::<BareFile>();
         measure::<FjallStore>();

@@ -118,6 +118,14 @@ fn a_damaged_image_is_told_by_name_and_nothing_is_changed() {
     assert_eq!(ledger.entries()[..30], expected(30));
 }
 
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
 /// A crash came between the image as of 40 and the record that would have let the log begin there.
 #[test]
 fn an_image_that_the_log_does_not_begin_at_yet_is_used_only_if_it_is_sound() {
@@ -129,7 +137,7 @@ fn an_image_that_the_log_does_not_begin_at_yet_is_used_only_if_it_is_sound() {
         assert_eq!(node.compact().unwrap(), 30);
         commit(&node, &ledger, 10);
         let old = image(directory.path());
-        fs::copy(file("raft.redb"), file("before")).unwrap();
+        copy_files(&file("log"), &file("before"));
         fs::copy(&old, file("old")).unwrap();
         assert_eq!(node.compact().unwrap(), 40);
         drop(node);
@@ -139,7 +147,8 @@ fn an_image_that_the_log_does_not_begin_at_yet_is_used_only_if_it_is_sound() {
         let end = bytes.len() - 10;
         bytes[end] ^= u8::from(damaged);
         fs::write(&newer, bytes).unwrap();
-        fs::rename(file("before"), file("raft.redb")).unwrap();
+        fs::remove_dir_all(file("log")).unwrap();
+        fs::rename(file("before"), file("log")).unwrap();
         fs::rename(file("old"), &old).unwrap();
         for _ in 0..2 {
             let ledger = Ledger::default();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use veraft::runtime::{DiskStorage, Notes, Storage, StorageError};
 
-use super::{append, ballot, file};
+use super::{append, ballot, copy_all};
 
 /// A log in memory.
 #[derive(Clone, Default)]
@@ -58,7 +58,7 @@ fn a_start_after_a_kill_says_that_nothing_is_missing() {
     storage.sync().unwrap();
     storage.append(&[ballot(2)]).unwrap();
     // What a process that is killed leaves behind.
-    fs::copy(file(directory.path()), killed.path().join("raft.redb")).unwrap();
+    copy_all(directory.path(), killed.path());
     let text = logged(killed.path());
     assert!(text.contains("nothing that was synced is missing"), "{text}");
     assert!(text.contains("INFO") && !text.contains("WARN"), "{text}");
@@ -101,13 +101,14 @@ fn a_start_after_a_kill_of_an_earlier_version_says_what_cannot_be_known() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/store-1/raft.redb");
     let (directory, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::copy(fixture, directory.path().join("raft.redb")).unwrap();
-    let store = redb::Database::open(file(directory.path())).unwrap();
+    let file = directory.path().join("raft.redb");
+    let store = redb::Database::open(&file).unwrap();
     let transaction = store.begin_write().unwrap();
     // Term 6, no vote.
     let table = redb::TableDefinition::<(), &[u8]>::new("ballot");
     transaction.open_table(table).unwrap().insert((), &[6, 0][..]).unwrap();
     transaction.commit().unwrap();
-    fs::copy(file(directory.path()), killed.path().join("raft.redb")).unwrap();
+    fs::copy(&file, killed.path().join("raft.redb")).unwrap();
 
     let text = logged(killed.path());
     assert!(text.contains("WARN") && text.contains("by an earlier version"), "{text}");

@@ -5,8 +5,8 @@ use super::TestSuite::{File, Unit};
 use super::places::{edit, fails_test};
 
 const ROOM: &str = "src/runtime/machinery/room.rs";
-const STORAGE: &str = "src/runtime/storage/disk/mod.rs";
 const RESERVE: &str = "src/runtime/storage/disk/reserve.rs";
+const STORE: &str = "src/runtime/storage/disk/store.rs";
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -49,18 +49,18 @@ pub const MUTANTS: &[Mutant] = &[
         name: "keep-what-is-dead",
         alias: None,
         rule: "room",
-        about: "gives back nothing of the file as room is scarce",
+        about: "gives back no file as room is scarce",
         edits: &[edit(
-            STORAGE,
-            "DiskStorage::bury_and_shrink",
-            "        self.store.compact()?;\n",
-            "",
+            STORE,
+            "Store::make_room",
+            "        self.log.remove_spares()",
+            "        Ok(())",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(
             File("storage"),
-            "growth::where_room_is_made_the_file_has_no_more_than_it_holds",
+            "growth::where_room_is_made_no_segment_is_left_that_nobody_needs",
         ),
     },
     Mutant {

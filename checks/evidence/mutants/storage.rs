@@ -4,18 +4,31 @@ use super::Mutant;
 use super::TestSuite::{File, Unit};
 use super::places::{edit, fails_test};
 
-const STORAGE: &str = "src/runtime/storage/disk/mod.rs";
-const LAYOUT: &str = "src/runtime/storage/disk/layout.rs";
-const RECORDS: &str = "src/runtime/storage/disk/records.rs";
+const CONTENTS: &str = "src/runtime/storage/disk/contents.rs";
 const FORMAT: &str = "src/runtime/storage/images/format.rs";
 const IMAGES: &str = "src/runtime/machinery/images.rs";
-const ROOTS: &str = "src/runtime/storage/disk/roots.rs";
-const STORED: &str = "src/runtime/storage/disk/stored.rs";
+const LOG: &str = "src/runtime/storage/disk/segments/log.rs";
+const OPENING: &str = "src/runtime/storage/disk/segments/opening.rs";
+const RECOVERY: &str = "src/runtime/storage/disk/segments/recovery.rs";
+const REPLAY: &str = "src/runtime/storage/disk/replay.rs";
+const ROOTS: &str = "src/runtime/storage/disk/older/roots.rs";
+const SECTOR: &str = "src/runtime/storage/disk/segments/sector.rs";
+const START: &str = "src/runtime/storage/disk/start.rs";
+const STORE: &str = "src/runtime/storage/disk/store.rs";
 
 const CUT: &str = "conformance::disk::long_logs_are_cut_anywhere";
 const FOLDED: &str = "conformance::disk::records_come_back_folded_and_unsynced_ones_do_not";
-const DAMAGED_BIT: &str =
-    "runtime::storage::disk::damage::one_damaged_bit_loses_nothing_without_a_word";
+const BEGUN: &str = "runtime::storage::disk::beginnings::\
+                     a_first_start_is_cut_off_anywhere_and_the_next_one_works";
+const MIGRATED: &str = "runtime::storage::disk::beginnings::\
+                        a_power_failure_leaves_one_layout_or_the_other_whole";
+const POWER: &str = "runtime::storage::disk::power_loss::\
+                     nothing_acknowledged_is_lost_and_nothing_unwritten_is_found";
+const KILLED: &str = "runtime::storage::disk::power_loss::\
+                      what_is_found_after_a_kill_is_there_after_a_power_failure";
+const LOST: &str = "runtime::storage::disk::damage::\
+                    a_sector_that_reads_as_if_never_written_is_missed_but_where_the_log_ends";
+const TORN: &str = "runtime::storage::disk::tearing::of_a_batch_any_sectors_are_there";
 
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -24,12 +37,10 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "store",
         about: "loses the last entry when it recovers",
         edits: &[edit(
-            LAYOUT,
-            "read",
-            "    let persistent = fold(read_ballot(transaction)?, base, runs)?;\n",
-            "    let mut persistent = fold(read_ballot(transaction)?, base, runs)?;
-    let last_index = persistent.log().last_index().saturating_sub(1).max(base.last_index);
-    persistent.write(Record::Truncate { last_index });\n",
+            REPLAY,
+            "Replay::fold",
+            "entries: self.entries.drain(..).collect() };",
+            "entries: self.entries.drain(..).rev().skip(1).rev().collect() };",
         )],
         searches: &[],
         blind: &[],
@@ -39,12 +50,12 @@ pub const MUTANTS: &[Mutant] = &[
         name: "open-without-a-look",
         alias: Some("C10"),
         rule: "store",
-        about: "opens a file without a look for damage",
+        about: "reads sectors without a look at their checksums",
         edits: &[edit(
-            STORAGE,
-            "DiskStorage::with",
-            ".set_check_integrity_on_open(true)",
-            ".set_check_integrity_on_open(false)",
+            SECTOR,
+            "read",
+            "    if head[..4] != checksum(bytes, place) {",
+            "    if head[..4] != checksum(bytes, place) && bytes.is_empty() {",
         )],
         searches: &[],
         blind: &[],
@@ -57,50 +68,34 @@ pub const MUTANTS: &[Mutant] = &[
         name: "leave-a-tail",
         alias: Some("S1"),
         rule: "store",
-        about: "leaves the tail behind a truncation on the disk",
+        about: "keeps the tail behind a truncation",
         edits: &[edit(
-            RECORDS,
-            "truncate",
-            "    table.retain_in(last_index + 1.., |_, _| false)?;\n",
-            "",
+            REPLAY,
+            "Replay::take",
+            "                self.entries.truncate(kept as usize);
+",
+            "                let _ = kept;
+",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), CUT),
     },
     Mutant {
-        name: "truncate-between-runs",
-        alias: Some("S2"),
-        rule: "store",
-        about: "truncates between runs of entries only",
-        edits: &[edit(STORED, "cut_run", "    run.truncate(count);\n", "    let _ = count;\n")],
-        searches: &[],
-        blind: &[],
-        expected: fails_test(File("storage"), CUT),
-    },
-    Mutant {
-        name: "commit-without-sync",
+        name: "answer-before-the-sync",
         alias: Some("S3"),
         rule: "store",
-        about: "commits without a sync of the file",
+        about: "writes a batch without a sync of the file",
         edits: &[edit(
-            STORAGE,
-            "<DiskStorage as Storage>::sync",
-            "            Some(transaction) => {
-                transaction.commit()",
-            "            Some(mut transaction) => {
-                transaction
-                    .set_durability(redb::Durability::None)
-                    .map_err(StorageError::other)?;
-                transaction.commit()",
+            LOG,
+            "Log::write",
+            "        self.files.sync(&mut self.file).map_err(refused(\"sync\", &path))?;
+        self.next += 1;",
+            "        self.next += 1;",
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(
-            Unit,
-            "runtime::storage::disk::power_loss::\
-             nothing_acknowledged_is_lost_and_nothing_unwritten_is_found",
-        ),
+        expected: fails_test(Unit, POWER),
     },
     Mutant {
         name: "keep-unsynced-records",
@@ -108,46 +103,32 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "store",
         about: "keeps records that were never synced",
         edits: &[edit(
-            STORAGE,
-            "DiskStorage::within",
-            "        self.transaction = Some(transaction);
-        Ok(())",
-            "        transaction.commit()?;
-        Ok(())",
+            STORE,
+            "<Store as Drop>::drop",
+            "        let _ = self.close();",
+            "        let _ = self.sync();",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(File("storage"), FOLDED),
     },
     Mutant {
-        name: "commit-in-one-phase",
-        alias: Some("S5"),
-        rule: "store",
-        about: "commits in one phase",
-        edits: &[edit(
-            LAYOUT,
-            "begin",
-            "set_two_phase_commit(true)",
-            "set_two_phase_commit(false)",
-        )],
-        searches: &[],
-        blind: &[],
-        expected: fails_test(Unit, DAMAGED_BIT),
-    },
-    Mutant {
         name: "believe-the-root-byte",
         alias: Some("S6"),
         rule: "store",
-        about: "believes the byte that says which root counts",
+        about: "believes the byte of an older file that says which root counts",
         edits: &[edit(
             ROOTS,
-            "settle",
-            "    if other <= counts {",
-            "    if other <= counts || flags > 0 {",
+            "left",
+            "    match other <= counts {",
+            "    match other <= counts || flags > 0 {",
         )],
         searches: &[],
         blind: &[],
-        expected: fails_test(Unit, DAMAGED_BIT),
+        expected: fails_test(
+            File("storage"),
+            "layouts::damage_to_the_byte_that_chooses_the_root_loses_no_vote",
+        ),
     },
     Mutant {
         name: "start-from-nonsense",
@@ -155,12 +136,13 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "store",
         about: "starts from records that no server writes",
         edits: &[edit(
-            LAYOUT,
-            "fold",
-            "    let folded = Persistent::fold(ballot.into_iter().chain(begins).chain(read))
-        .map_err(|bad| Trouble::record(place(bad), bad))?;",
-            "    let folded: Persistent = ballot.into_iter().chain(begins).chain(read).collect();
-    let _ = place;",
+            REPLAY,
+            "Replay::fold",
+            "        Persistent::fold(ballot.into_iter().chain(begins).chain([entries]))
+            .map_err(|bad| Damage { position: place(bad), what: bad.to_string() })",
+            "        let folded = ballot.into_iter().chain(begins).chain([entries]).collect();
+        let _ = place;
+        Ok(folded)",
         )],
         searches: &[],
         blind: &[],
@@ -173,38 +155,208 @@ pub const MUTANTS: &[Mutant] = &[
         name: "call-it-migrated-early",
         alias: Some("S8"),
         rule: "store",
-        about: "calls a file migrated before its entries are",
+        about: "removes an older file before what it held is elsewhere",
         edits: &[edit(
-            LAYOUT,
-            "migrate_from_1",
-            "    let transaction = begin(store)?;\n",
-            "    finish(begin(store)?)?;
-    let transaction = begin(store)?;\n",
+            START,
+            "open",
+            "        (_, Some(Older { persistent, notes, .. })) => make(files, node, persistent, notes)?,",
+            "        (_, Some(Older { persistent, notes, .. })) => {
+            write_text(files, node)?;
+            make(files, node, persistent, notes)?;
+        }",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, MIGRATED),
+    },
+    Mutant {
+        name: "name-it-unsynced",
+        alias: None,
+        rule: "store",
+        about: "gives a new store its name before what is in it is durable",
+        edits: &[edit(STORE, "Store::make", "        store.log.sync_names()", "        Ok(())")],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, BEGUN),
+    },
+    Mutant {
+        name: "forget-that-there-was-one",
+        alias: None,
+        rule: "store",
+        about: "makes a new store where one is missing",
+        edits: &[edit(
+            START,
+            "open",
+            "        (Found::Text, _) => {",
+            "        (Found::Text, Some(_)) => {",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(File("storage"), "damage::a_store_that_lost_its_log_is_no_new_store"),
+    },
+    Mutant {
+        name: "take-back-the-older-file",
+        alias: None,
+        rule: "store",
+        about: "drops an older file beside a log that was not made from it",
+        edits: &[edit(
+            START,
+            "was_made_from",
+            "    Ok(match is_same {",
+            "    Ok(match is_same || older.end == End::Closed {",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(
             Unit,
-            "runtime::storage::disk::migration::\
-             a_power_failure_leaves_one_layout_or_the_other_whole",
+            "runtime::storage::disk::beginnings::a_store_that_is_gone_or_came_back_is_never_another_one",
         ),
+    },
+    Mutant {
+        name: "take-a-sector-anywhere",
+        alias: None,
+        rule: "store",
+        about: "takes a sector in the place of another",
+        edits: &[edit(
+            SECTOR,
+            "checksum",
+            "Hasher::new_with_initial(place as u32)",
+            "Hasher::new_with_initial(place as u32 & !63)",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "runtime::storage::disk::damage::what_lost_its_end_or_its_order_is_refused",
+        ),
+    },
+    Mutant {
+        name: "take-the-old-for-new",
+        alias: None,
+        rule: "store",
+        about: "takes what an earlier segment has left in a file for its own",
+        edits: &[edit(
+            SECTOR,
+            "read",
+            "        found if found == segment =>",
+            "        found if found <= segment =>",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, POWER),
+    },
+    Mutant {
+        name: "call-damage-torn",
+        alias: None,
+        rule: "store",
+        about: "drops a batch that is not whole although later ones were begun",
+        edits: &[edit(
+            RECOVERY,
+            "Segment::behind",
+            "Sector::Written { batch, .. } if batch == next =>",
+            "Sector::Written { batch, .. } if batch >= next =>",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, LOST),
+    },
+    Mutant {
+        name: "follow-any-batch",
+        alias: None,
+        rule: "store",
+        about: "does not ask whether a segment goes on where the one before it ends",
+        edits: &[edit(
+            RECOVERY,
+            "Reader::begins",
+            "self.next.is_none_or(|next| next == first)",
+            "self.next.is_none_or(|next| next <= first)",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(
+            Unit,
+            "runtime::storage::disk::segments::garbage::\
+             a_segment_goes_on_where_the_one_before_it_ends",
+        ),
+    },
+    Mutant {
+        name: "leave-what-is-torn",
+        alias: None,
+        rule: "store",
+        about: "leaves on the disk what it drops",
+        edits: &[edit(
+            OPENING,
+            "Log::settle",
+            "        sectors.resize(sectors.len().max(dropped), 0);
+",
+            "        let _ = dropped;
+",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, TORN),
+    },
+    Mutant {
+        name: "tell-before-the-disk",
+        alias: None,
+        rule: "store",
+        about: "tells what it finds before that is durable",
+        edits: &[edit(
+            OPENING,
+            "Log::settle",
+            "        self.files.sync(&mut self.file).map_err(refused(\"sync\", &path))",
+            "        Ok(())",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, KILLED),
+    },
+    Mutant {
+        name: "begin-without-notes",
+        alias: None,
+        rule: "store",
+        about: "begins a segment without the notes",
+        edits: &[edit(
+            CONTENTS,
+            "Contents::checkpoint",
+            "        for (name, value) in &self.notes {",
+            "        for (name, value) in self.notes.iter().skip(9) {",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, POWER),
+    },
+    Mutant {
+        name: "give-up-what-is-needed",
+        alias: None,
+        rule: "store",
+        about: "gives up a segment with an entry behind the base",
+        edits: &[edit(
+            CONTENTS,
+            "Contents::landed",
+            "*last <= base.last_index).is_some()",
+            "*last <= base.last_index + 1).is_some()",
+        )],
+        searches: &[],
+        blind: &[],
+        expected: fails_test(Unit, POWER),
     },
     Mutant {
         name: "leave-what-is-compacted",
         alias: None,
         rule: "store",
-        about: "leaves the entries before a base in the file",
+        about: "keeps all segments",
         edits: &[edit(
-            STORAGE,
-            "<DiskStorage as Storage>::append",
-            "            records::bury(transaction, extent)",
-            "            Ok(extent)",
+            STORE,
+            "Store::write",
+            "        self.log.begin_at(first)",
+            "        self.log.begin_at(first.min(1))",
         )],
         searches: &[],
         blind: &[],
         expected: fails_test(
             File("storage"),
-            "growth::the_file_of_a_log_that_is_compacted_stays_as_large_as_it_was",
+            "growth::a_log_that_is_compacted_takes_as_much_as_it_did",
         ),
     },
     Mutant {
@@ -213,10 +365,10 @@ pub const MUTANTS: &[Mutant] = &[
         rule: "store",
         about: "keeps the entries behind a base of another term than the entry in its place",
         edits: &[edit(
-            RECORDS,
-            "begin_at",
-            "    match held == Some(last_term) {",
-            "    match held.is_some_and(|held| held <= last_term) {",
+            CONTENTS,
+            "Extent::holds",
+            "term == base.last_term",
+            "term <= base.last_term",
         )],
         searches: &[],
         blind: &[],

@@ -1,153 +1,152 @@
-//! One bit of the file is damaged: what was durable is found whole, or an error names the file.
-//! Never is it found older than it was, not by one commit, without a word.
+//! One bit of the store is damaged: what was durable is found whole, or an error names the place.
+//! Never is it found older than it was, not by one batch, without a word.
 
 use crate::runtime::std;
 
-use std::cell::Cell;
-use std::string::ToString;
+use std::string::{String, ToString};
+use std::vec;
 use std::vec::Vec;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::platter::{Event, Platter, batch};
-use super::roots::{self, End};
+use super::platter::{Disk, Platter, SECTOR, batch};
 use crate::figure2::{Persistent, Record, ServerId};
-use crate::runtime::storage::{Notes, Storage, StorageError};
+use crate::runtime::storage::{Notes, StorageError};
 
-/// What is written at the beginning of the file, in bytes: where the roots are.
-const HEADER: usize = 320;
-/// Says which root counts. The only byte of the header without a checksum that changes.
-const GOD_BYTE: usize = 9;
-
-/// The bytes of a file, and what was durable in it.
+/// What is on a disk, and what was durable in it.
 struct Copy {
-    bytes: Vec<u8>,
+    disk: Disk,
     expected: (Persistent, Notes),
+    /// What was durable before, after each batch.
+    before: Vec<(Persistent, Notes)>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Whole,
+    Refused,
+    /// The last batches are missing.
+    Older,
 }
 
 impl Copy {
-    fn of(platter: &Platter, expected: &Persistent, notes: &Notes) -> Copy {
-        Copy { bytes: platter.bytes(), expected: (expected.clone(), notes.clone()) }
-    }
-
-    /// Bits that hold something: each of the god byte, one of each other byte of the header,
-    /// and `count` of the pages.
-    fn bits(&self, random: &mut StdRng, count: usize) -> Vec<(usize, u8)> {
-        let mut bits: Vec<(usize, u8)> = (0..8).map(|bit| (GOD_BYTE, bit)).collect();
-        bits.extend((0..HEADER).map(|at| (at, random.random_range(0..8))));
-        let used: Vec<usize> =
-            (HEADER..self.bytes.len()).filter(|&at| self.bytes[at] != 0).collect();
-        bits.extend(
-            (0..count)
-                .map(|_| (used[random.random_range(0..used.len())], random.random_range(0..8))),
-        );
-        bits
-    }
-
-    /// What is found with that bit turned.
-    fn outcome(&self, (at, bit): (usize, u8)) -> Outcome {
-        let mut bytes = self.bytes.clone();
-        bytes[at] ^= 1 << bit;
-        let found = || -> Result<(Persistent, Notes), StorageError> {
-            let mut storage = Platter::holding(bytes).open()?;
-            Ok((storage.load()?, storage.notes()?))
-        };
-        match found() {
+    /// What is found after a segment was altered.
+    fn outcome(&self, name: &str, alter: impl FnOnce(&mut Vec<u8>)) -> Outcome {
+        let mut disk = self.disk.clone();
+        alter(disk.file(name));
+        let platter = Platter::holding(disk);
+        match platter.found() {
             Ok(found) if found == self.expected => Outcome::Whole,
-            Ok(_) => Outcome::Altered,
+            Ok(found) if self.before.contains(&found) => Outcome::Older,
+            Ok(found) => panic!("{name}: altered: {found:?}"),
             Err(error) => {
-                assert!(error.to_string().contains("platter"), "byte {at}: {error}");
+                assert!(matches!(error, StorageError::Damaged { .. }), "{name}: {error}");
+                assert!(error.to_string().contains("log"), "{error}");
+                assert_eq!(platter.history().len(), 0, "{name}: something was changed");
                 Outcome::Refused
             }
         }
     }
 }
 
-#[derive(PartialEq)]
-enum Outcome {
-    Whole,
-    Refused,
-    Altered,
-}
-
-/// Copies of a file that is in use, at the ends of some syncs, and one of it closed.
-fn copies(random: &mut StdRng, count: usize) -> (Vec<Copy>, Copy) {
+/// Copies of a store that is in use, at the ends of some syncs, and one of it closed.
+fn copies(random: &mut StdRng, count: u64) -> (Vec<Copy>, Copy) {
     let platter = Platter::default();
-    let mut storage = platter.open().unwrap();
-    let mut expected = storage.load().unwrap();
-    let mut notes = Notes::new();
-    let mut copies = Vec::new();
-    let mut write = |storage: &mut super::DiskStorage,
-                     records: &mut dyn FnMut(&Persistent) -> Vec<Record>| {
-        let records = records(&expected);
-        storage.append(&records).unwrap();
-        records.into_iter().for_each(|record| expected.write(record));
-        let floor = expected.log().last_index().to_le_bytes();
-        storage.note("floor", &floor).unwrap();
-        storage.sync().unwrap();
-        notes.insert("floor".into(), floor.to_vec());
-        (expected.clone(), notes.clone())
-    };
-    for number in 1..=count as u64 {
-        let (found, notes) = write(&mut storage, &mut |before| batch(random, 2 * number, before));
-        copies.push(Copy::of(&platter, &found, &notes));
-        // The last commit is a vote and nothing else.
+    let mut store = platter.open().unwrap();
+    let mut expected = (store.load().unwrap(), Notes::new());
+    let (mut copies, mut before) = (Vec::new(), Vec::new());
+    for number in 1..=count {
         let vote = Record::Ballot { current_term: 2 * number + 1, voted_for: Some(ServerId(9)) };
-        let (found, notes) = write(&mut storage, &mut |_| Vec::from([vote.clone()]));
-        copies.push(Copy::of(&platter, &found, &notes));
-    }
-    drop(storage);
-    let (persistent, notes) = copies[copies.len() - 1].expected.clone();
-    (copies, Copy::of(&platter, &persistent, &notes))
-}
-
-#[test]
-fn one_damaged_bit_loses_nothing_without_a_word() {
-    const COPIES: usize = 5;
-    const PAGES: usize = 160;
-    let mut random = StdRng::seed_from_u64(10);
-    let (copies, closed) = copies(&mut random, COPIES);
-    let (mut whole, mut refused, mut altered) = (0, 0, Vec::new());
-    for (number, copy) in copies.iter().chain([&closed]).enumerate() {
-        for bit in copy.bits(&mut random, PAGES) {
-            match copy.outcome(bit) {
-                Outcome::Whole => whole += 1,
-                Outcome::Refused => refused += 1,
-                Outcome::Altered => altered.push((number, bit)),
-            }
+        // Each other batch is a vote and nothing else.
+        for records in [batch(random, 2 * number, &expected.0), vec![vote]] {
+            before.push(expected.clone());
+            store.append(&records).unwrap();
+            records.into_iter().for_each(|record| expected.0.write(record));
+            let floor = expected.0.log().last_index().to_le_bytes();
+            store.note("floor", &floor);
+            store.sync().unwrap();
+            expected.1.insert("floor".into(), floor.to_vec());
+            let (disk, expected) = (platter.disk(), expected.clone());
+            copies.push(Copy { disk, expected, before: before.clone() });
         }
     }
-    assert!(
-        altered.is_empty(),
-        "{whole} files whole, {refused} refused, {} altered: (copy, (byte, bit)) {altered:?}",
-        altered.len()
-    );
-    assert!(whole > 500 && refused > 500, "{whole} files whole, {refused} refused");
+    drop(store);
+    // That it was closed is the last batch.
+    (copies, Copy { disk: platter.disk(), expected, before })
 }
 
-/// The file is looked at before it is locked: what a node that is about to close commits in
-/// between is not taken for what was seen.
-#[test]
-fn a_commit_between_the_look_and_the_lock_is_kept() {
-    let (copies, _) = copies(&mut StdRng::seed_from_u64(11), 2);
-    let [_, seen, later, ..] = &copies[..] else { panic!("four copies") };
-    for moment in [2, 3] {
-        let mut bytes = seen.bytes.clone();
-        bytes[GOD_BYTE] ^= 1;
-        let platter = Platter::holding(bytes);
-        let looks = Cell::new(0);
-        let open = || {
-            looks.set(looks.get() + 1);
-            if looks.get() == moment {
-                platter.note(Event::SetLen(later.bytes.len()));
-                platter.note(Event::Write(0, later.bytes.clone()));
-            }
-            Ok(platter.clone())
-        };
-        assert_eq!(roots::settle(open).unwrap(), End::Cut);
-        assert!(looks.get() > moment, "looked {} times", looks.get());
-        let mut storage = platter.open().unwrap();
-        assert!((storage.load().unwrap(), storage.notes().unwrap()) == later.expected);
+fn with_segments(copies: &[Copy], closed: &Copy, mut each: impl FnMut(&Copy, &str, &[u8])) {
+    for copy in copies.iter().rev().step_by(5).chain([closed]) {
+        for name in copy.disk.segments() {
+            let bytes = copy.disk.clone().file(&name).clone();
+            each(copy, &name, &bytes);
+        }
     }
+}
+
+/// In each byte of the store.
+#[test]
+fn one_damaged_bit_loses_nothing_without_a_word() {
+    let mut random = StdRng::seed_from_u64(10);
+    let (copies, closed) = copies(&mut random, 12);
+    assert!(closed.disk.segments().len() > 1);
+    let (mut whole, mut refused) = (0, 0);
+    with_segments(&copies, &closed, |copy, name, bytes| {
+        for at in 0..bytes.len() {
+            let bit = random.random_range(0..8);
+            match copy.outcome(name, |bytes| bytes[at] ^= 1 << bit) {
+                Outcome::Whole => whole += 1,
+                Outcome::Refused => refused += 1,
+                Outcome::Older => panic!("{name}: byte {at}, bit {bit}"),
+            }
+        }
+    });
+    assert!(whole > 500 && refused > 5000, "{whole} whole, {refused} refused");
+}
+
+/// A file that is cut anywhere, and two sectors that stand in each other's place.
+#[test]
+fn what_lost_its_end_or_its_order_is_refused() {
+    let (copies, closed) = copies(&mut StdRng::seed_from_u64(3), 12);
+    with_segments(&copies, &closed, |copy, name, bytes| {
+        for length in (0..bytes.len()).rev().step_by(37) {
+            let outcome = copy.outcome(name, |bytes| bytes.truncate(length));
+            assert_ne!(outcome, Outcome::Older, "{name} up to byte {length}");
+        }
+        let sectors = bytes.len() / SECTOR;
+        for (first, second) in (0..sectors).flat_map(|one| (0..one).map(move |two| (two, one))) {
+            let outcome = copy.outcome(name, |bytes| {
+                let (before, behind) = bytes.split_at_mut(second * SECTOR);
+                before[first * SECTOR..][..SECTOR].swap_with_slice(&mut behind[..SECTOR]);
+            });
+            let is_blank = |place: usize| bytes[place * SECTOR..][..SECTOR] == [0; SECTOR];
+            match is_blank(first) {
+                true => assert_eq!(outcome, Outcome::Whole),
+                false => assert_eq!(outcome, Outcome::Refused, "{name}: {first} and {second}"),
+            }
+        }
+    });
+}
+
+/// A disk that has lost what it said it had synced: seen, unless the log ends there.
+#[test]
+fn a_sector_that_reads_as_if_never_written_is_missed_but_where_the_log_ends() {
+    let (copies, closed) = copies(&mut StdRng::seed_from_u64(4), 12);
+    let (mut refused, mut older) = (0, 0);
+    with_segments(&copies, &closed, |copy, name, bytes| {
+        let blank = [0; SECTOR];
+        let written = bytes.chunks(SECTOR).rposition(|sector| sector != blank).unwrap();
+        for place in 0..=written {
+            match copy.outcome(name, |bytes| bytes[place * SECTOR..][..SECTOR].fill(0)) {
+                Outcome::Whole => panic!("{name}: nothing was in sector {place}"),
+                Outcome::Refused => refused += 1,
+                Outcome::Older => {
+                    assert!(Some(name) == copy.disk.segments().last().map(String::as_str));
+                    older += 1;
+                }
+            }
+        }
+    });
+    assert!(refused > 50 && refused > 5 * older, "{refused} refused, {older} older");
 }

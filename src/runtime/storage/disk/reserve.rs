@@ -2,21 +2,17 @@
 //! the store, which is cut to nothing the moment that a write finds the disk full.
 //!
 //! What it is for: to compact the log, which takes an image about as large as the last one and a
-//! record in the store; and to start, where the store recovers, and counts the start. So it has
-//! the bytes of the largest image, and [`ROOM`] more: the store writes new pages rather than over
-//! old ones, some hundred kilobytes for a record, and up to a few megabytes as dead entries go.
+//! record in the store; and to start, where the store counts the start. So it has the bytes of the
+//! largest image, and [`ROOM`] more, for the store may have to begin a segment.
 
 use crate::runtime::std;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs4::FileExt;
-use redb::{BackendError, StorageBackend};
 
 use crate::runtime::machinery::log;
 use crate::runtime::machinery::sync::{Mutex, lock};
@@ -164,48 +160,6 @@ fn resize(file: &File, from: u64, to: u64) -> io::Result<()> {
         file.allocate(to)?;
     }
     file.sync_all()
-}
-
-/// The file of the store, which uses the reserve when the disk is full.
-#[derive(Debug)]
-pub(super) struct Sparing<B> {
-    pub(super) backend: B,
-    pub(super) reserve: Arc<Reserve>,
-}
-
-impl<B: StorageBackend> StorageBackend for Sparing<B> {
-    fn len(&self) -> io::Result<u64> {
-        self.backend.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.backend.read(offset, out)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.reserve.sparing(|| self.backend.set_len(length))
-    }
-
-    /// Never tried again: after a sync that failed, nobody knows what is on the disk.
-    fn sync_data(&self) -> io::Result<()> {
-        self.backend.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.reserve.sparing(|| self.backend.write(offset, data))
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.backend.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.backend.try_lock_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.backend.unlock_range(start, end)
-    }
 }
 
 #[cfg(test)]

@@ -6,21 +6,20 @@ use std::io;
 use std::path::Path;
 use std::string::{String, ToString};
 
-use redb::{CommitError, CompactionError, DatabaseError, TableError, TransactionError};
+use redb::{DatabaseError, TableError, TransactionError};
 
 use crate::runtime::storage::StorageError;
+use crate::runtime::storage::disk::segments::LAYOUT;
 
 /// Something went wrong in a file that is yet to be named.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(in super::super) enum Trouble {
     /// The store underneath says so.
     Store(redb::Error),
     /// What it holds is no record.
     Record { position: String, what: String },
     /// It holds what another version of this code wrote.
-    Layout { found: u32, newest: u32 },
-    /// What was to be written does not fit behind what it holds.
-    Misfit(String),
+    Layout { found: u32 },
 }
 
 impl Trouble {
@@ -29,17 +28,14 @@ impl Trouble {
     }
 
     /// Names the file, and what was tried on it.
-    pub(super) fn at(self, action: &'static str, file: &Path) -> StorageError {
+    pub(in super::super) fn at(self, action: &'static str, file: &Path) -> StorageError {
         match self {
             Trouble::Store(error) => explain(action, file, error),
             Trouble::Record { position, what } => {
                 StorageError::Damaged { file: file.into(), position, what }
             }
-            Trouble::Layout { found, newest } => {
-                StorageError::Layout { file: file.into(), found, newest }
-            }
-            Trouble::Misfit(what) => {
-                StorageError::other(std::format!("{}: {what}", file.display()))
+            Trouble::Layout { found } => {
+                StorageError::Layout { file: file.into(), found, newest: LAYOUT }
             }
         }
     }
@@ -94,18 +90,6 @@ impl From<TableError> for Trouble {
 
 impl From<TransactionError> for Trouble {
     fn from(error: TransactionError) -> Self {
-        Trouble::Store(error.into())
-    }
-}
-
-impl From<CommitError> for Trouble {
-    fn from(error: CommitError) -> Self {
-        Trouble::Store(error.into())
-    }
-}
-
-impl From<CompactionError> for Trouble {
-    fn from(error: CompactionError) -> Self {
         Trouble::Store(error.into())
     }
 }

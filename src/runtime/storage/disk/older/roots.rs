@@ -20,9 +20,12 @@ use redb::{BackendError, Database, DatabaseError, StorageBackend};
 
 use super::trouble::Trouble;
 
+/// How much of the file is kept in memory, in bytes: it is read once.
+const CACHE: usize = 32 * 1024 * 1024;
+
 /// How the node that had the file before has left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(in super::super) enum End {
     /// Closed, or never used.
     Closed,
     /// Not closed; all that was synced is there, and nothing else was.
@@ -47,70 +50,79 @@ const TWO_PHASES: u8 = 4;
 /// The number of the transaction that wrote each root.
 const TRANSACTION: [usize; 2] = [168, 296];
 
-/// Finds how the file was left, and lets the last root count that is whole. `open` opens the
-/// file; it is called more than once.
+/// Opens the store, with the root that counts being the last one that is whole, and finds how it
+/// was left. The file stays as it is. `open` opens it; it is called more than once.
 ///
 /// # Errors
-/// When the file is in use, or the root that counts is damaged; nothing is changed then.
-pub(super) fn settle<B: StorageBackend>(
-    open: impl Fn() -> Result<B, Trouble>,
-) -> Result<End, Trouble> {
-    let backend = open()?;
-    let Some(header) = read_header(&backend).map_err(redb::StorageError::from)? else {
-        return Ok(End::Closed);
+/// When the file is in use, or the root that counts is damaged.
+pub(super) fn open<B: StorageBackend>(
+    open: &impl Fn() -> Result<B, Trouble>,
+) -> Result<(End, Database), Trouble> {
+    let seen = read_header(&open()?)?;
+    let (end, turned) = seen.map_or((End::Closed, None), |header| left(&header));
+    let flags = seen.map(|header| header[GOD_BYTE]);
+    // The look was without a lock: a node that is about to close may have had the file since, and
+    // its last commits change what is newer.
+    let trial = match Trial::open(open()?, flags) {
+        Err(error) if is_corrupted(&error) && read_header(&open()?)? != seen => {
+            return self::open(open);
+        }
+        trial => trial?,
     };
-    drop(backend);
+    if read_header(&trial.backend.file)? != seen {
+        drop(trial);
+        return self::open(open);
+    }
+    // Which is newer is known now that the checksum of the one that counts is known to be right.
+    let Some(turned) = turned else { return Ok((end, trial.store)) };
+    drop(trial);
+    let turned = match Trial::open(open()?, Some(turned)) {
+        Err(error) if is_corrupted(&error) => None,
+        trial => Some(trial?),
+    };
+    let (end, trial) = match turned {
+        Some(trial) => (End::Completed, trial),
+        None => (End::Dropped, Trial::open(open()?, flags)?),
+    };
+    match read_header(&trial.backend.file)? == seen {
+        true => Ok((end, trial.store)),
+        false => {
+            drop(trial);
+            self::open(open)
+        }
+    }
+}
+
+/// How the file was left, by its header; and the flags with which the other root counts, if that
+/// is the newer one.
+fn left(header: &[u8; HEADER]) -> (End, Option<u8>) {
     let flags = header[GOD_BYTE];
     let closed = flags & RECOVERY_REQUIRED == 0;
     if flags & TWO_PHASES == 0 {
-        return Ok(if closed { End::Closed } else { End::Unknown });
+        return (if closed { End::Closed } else { End::Unknown }, None);
     }
-    let [first, second] = TRANSACTION.map(|at| number(&header, at));
+    let [first, second] = TRANSACTION.map(|at| number(header, at));
     let (counts, other) = match flags & PRIMARY == 0 {
         true => (first, second),
         false => (second, first),
     };
-    if other <= counts {
-        return Ok(if closed { End::Closed } else { End::Cut });
-    }
-    // The look was without a lock: a node that is about to close may have had the file since, and
-    // its last commits change what is newer.
-    let is_as_seen = |file: &B| match read_header(file) {
-        Ok(now) => Ok(now == Some(header)),
-        Err(error) => Err(Trouble::from(redb::StorageError::from(error))),
-    };
-    // Which is newer is known once the checksum of the one that counts is known to be right.
-    match Trial::open(open()?, flags) {
-        Ok(trial) => drop(trial),
-        Err(DatabaseError::Storage(redb::StorageError::Corrupted(_))) if !is_as_seen(&open()?)? => {
-            return settle(open);
-        }
-        Err(error) => return Err(error.into()),
-    }
-    let turned = flags ^ PRIMARY;
-    match Trial::open(open()?, turned) {
-        Ok(Trial { backend, store }) => {
-            let file = &backend.file;
-            if !is_as_seen(file)? {
-                drop(store);
-                return settle(open);
-            }
-            file.write(GOD_BYTE as u64, &[turned]).map_err(redb::StorageError::from)?;
-            file.sync_data().map_err(redb::StorageError::from)?;
-            Ok(End::Completed)
-        }
-        Err(DatabaseError::Storage(redb::StorageError::Corrupted(_))) => Ok(End::Dropped),
-        Err(error) => Err(error.into()),
+    match other <= counts {
+        true => (if closed { End::Closed } else { End::Cut }, None),
+        false => (End::Dropped, Some(flags ^ PRIMARY)),
     }
 }
 
+fn is_corrupted(error: &DatabaseError) -> bool {
+    matches!(error, DatabaseError::Storage(redb::StorageError::Corrupted(_)))
+}
+
 /// The header; none of a file that has none.
-fn read_header(backend: &impl StorageBackend) -> Result<Option<[u8; HEADER]>, io::Error> {
+fn read_header(backend: &impl StorageBackend) -> Result<Option<[u8; HEADER]>, Trouble> {
     let mut header = [0; HEADER];
-    if backend.len()? < HEADER as u64 {
+    if backend.len().map_err(redb::StorageError::from)? < HEADER as u64 {
         return Ok(None);
     }
-    backend.read(0, &mut header)?;
+    backend.read(0, &mut header).map_err(redb::StorageError::from)?;
     Ok(header.starts_with(MAGIC).then_some(header))
 }
 
@@ -127,11 +139,13 @@ struct Trial<B: StorageBackend> {
 }
 
 impl<B: StorageBackend> Trial<B> {
-    /// Opens the file as if its flags were these, which checks every page.
-    fn open(file: B, flags: u8) -> Result<Trial<B>, DatabaseError> {
+    /// Opens the file, as if its flags were these if there are any, which checks every page.
+    fn open(file: B, flags: Option<u8>) -> Result<Trial<B>, DatabaseError> {
         let backend = Arc::new(Overlay { file, over: Mutex::default() });
-        lock(&backend.over).writes.push((GOD_BYTE as u64, Vec::from([flags])));
+        let turned = flags.map(|flags| (GOD_BYTE as u64, Vec::from([flags])));
+        lock(&backend.over).writes.extend(turned);
         let store = Database::builder()
+            .set_cache_size(CACHE)
             .set_check_integrity_on_open(true)
             .create_with_backend(Shared(backend.clone()))?;
         Ok(Trial { backend, store })

@@ -1,4 +1,5 @@
-//! The tables of the file, and how a file of an earlier layout becomes one of this.
+//! Stores of layouts 1 to 3: one file of [redb](https://docs.rs/redb), which is read and never
+//! written.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -6,65 +7,79 @@
 //! | `base` | nothing | where the log begins; nothing in a whole log |
 //! | `ballot` | nothing | term and vote |
 //! | `notes` | name | the note |
-//! | `format` | nothing | the version of this layout, 3 |
+//! | `format` | nothing | the version of the layout |
 //!
-//! Runs that end at the base or before are dead: nobody reads them, and they go by and by. The
-//! one in which the base lies stays as it is; what it holds up to there is not read.
+//! Runs that end at the base or before are dead. The one in which the base lies stays as it is;
+//! what it holds up to there is not read.
 //!
 //! Layout 1 had no notes, and entries that could only be commands; layouts 1 and 2 had no base.
 
 use crate::runtime::std;
 
-use std::string::{String, ToString};
+use std::format;
+use std::string::ToString;
 use std::vec::Vec;
 
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
-    WriteTransaction,
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    TableError,
 };
 
-use super::records::{self, Extent};
-use super::stored;
-use super::trouble::Trouble;
-use crate::figure2::{BadRecord, Base, Entry, Index, Persistent, Record, ServerId, Term};
+use super::contents::Ballot;
+use super::replay::place;
+use crate::figure2::{Base, Entry, Index, Persistent, Record};
 use crate::runtime::storage::Notes;
 
-/// A term, and the vote in it.
-pub(super) type Ballot = (Term, Option<ServerId>);
+pub(super) use self::roots::End;
+pub(super) use self::trouble::Trouble;
 
-pub(super) const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
-pub(super) const BASE: TableDefinition<(), &[u8]> = TableDefinition::new("base");
-pub(super) const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
+mod roots;
+mod stored;
+mod trouble;
+
+const ENTRIES: TableDefinition<Index, &[u8]> = TableDefinition::new("entries");
+const BASE: TableDefinition<(), &[u8]> = TableDefinition::new("base");
+const BALLOT: TableDefinition<(), &[u8]> = TableDefinition::new("ballot");
 const NOTES: TableDefinition<&str, &[u8]> = TableDefinition::new("notes");
 const FORMAT: TableDefinition<(), u32> = TableDefinition::new("format");
 
-/// The newest layout, which is the one that is written.
-const NEWEST: u32 = 3;
-
-/// A transaction whose commit is durable, and never replaced by the state before it: in one
-/// phase, damage to the last commit looks like a commit that was cut off.
-pub(super) fn begin(store: &Database) -> Result<WriteTransaction, Trouble> {
-    let mut transaction = store.begin_write()?;
-    transaction.set_two_phase_commit(true);
-    Ok(transaction)
+/// What an older store holds. The file is locked as long as this is there.
+#[derive(Debug)]
+pub(super) struct Older {
+    /// How the node that had it has left it.
+    pub(super) end: End,
+    pub(super) persistent: Persistent,
+    pub(super) notes: Notes,
+    _store: Database,
 }
 
-/// Brings the file to the newest layout, in one transaction; refuses a newer one. Whether it
-/// had an older one.
-pub(super) fn prepare(store: &Database) -> Result<bool, Trouble> {
-    match found(store)? {
-        None => create(store).map(|()| false),
-        Some(NEWEST) => Ok(false),
-        // What has no base only gets a place for one.
-        Some(2) => create(store).map(|()| true),
-        Some(1) => migrate_from_1(store).map(|()| true),
-        Some(found) => Err(Trouble::Layout { found, newest: NEWEST }),
-    }
-}
-
-/// The layout of the file; none if it is new.
-fn found(store: &Database) -> Result<Option<u32>, Trouble> {
+/// Reads the file that `open` opens, each time it is called. Every page is checked.
+///
+/// # Errors
+/// When a node has it open, when it is damaged, or when a later version wrote it.
+pub(super) fn read<B: StorageBackend>(
+    open: impl Fn() -> Result<B, Trouble>,
+) -> Result<Older, Trouble> {
+    let (end, store) = roots::open(&open)?;
     let transaction = store.begin_read()?;
+    let (persistent, notes) = match layout(&transaction)? {
+        None => (Persistent::default(), Notes::new()),
+        Some(1) => {
+            let runs = read_entries(&transaction, Base::default(), stored::read_run_1)?;
+            (fold(read_ballot(&transaction)?, Base::default(), runs)?, Notes::new())
+        }
+        Some(2) => (read_behind(&transaction, Base::default())?, read_notes(&transaction)?),
+        Some(3) => {
+            let base = read_base(&transaction)?;
+            (read_behind(&transaction, base)?, read_notes(&transaction)?)
+        }
+        Some(found) => return Err(Trouble::Layout { found }),
+    };
+    Ok(Older { end, persistent, notes, _store: store })
+}
+
+/// The layout of the file; none if nothing was ever written in it.
+fn layout(transaction: &ReadTransaction) -> Result<Option<u32>, Trouble> {
     let mut tables = transaction.list_tables()?;
     if tables.next().is_none() {
         return Ok(None);
@@ -78,42 +93,18 @@ fn found(store: &Database) -> Result<Option<u32>, Trouble> {
     Ok(Some(version.value()))
 }
 
-fn create(store: &Database) -> Result<(), Trouble> {
-    let transaction = begin(store)?;
-    finish(transaction)
-}
-
-/// Every run of entries is written anew, once all of them are known to be sound.
-fn migrate_from_1(store: &Database) -> Result<(), Trouble> {
-    let old = store.begin_read()?;
-    let runs = read_entries(&old, Base::default(), stored::read_run_1)?;
-    let persistent = fold(read_ballot(&old)?, Base::default(), runs)?;
-    let transaction = begin(store)?;
-    let empty =
-        records::write(&transaction, Extent::default(), &Record::Truncate { last_index: 0 })?;
-    let entries = persistent.log().entries().clone();
-    records::write(&transaction, empty, &Record::Append { entries })?;
-    finish(transaction)
-}
-
-/// Commits a file of the newest layout: all its tables, and its version.
-fn finish(transaction: WriteTransaction) -> Result<(), Trouble> {
-    transaction.open_table(ENTRIES)?;
-    transaction.open_table(BASE)?;
-    transaction.open_table(BALLOT)?;
-    transaction.open_table(NOTES)?;
-    transaction.open_table(FORMAT)?.insert((), NEWEST)?;
-    transaction.commit()?;
-    Ok(())
-}
-
-/// What the file holds of a server, once it is known to be sound, and how its entries stand in it.
-pub(super) fn read(transaction: &ReadTransaction) -> Result<(Persistent, Extent), Trouble> {
-    let base = read_base(transaction)?;
+fn read_behind(transaction: &ReadTransaction, base: Base) -> Result<Persistent, Trouble> {
     let runs = read_entries(transaction, base, stored::read_run)?;
-    let persistent = fold(read_ballot(transaction)?, base, runs)?;
-    let last_index = persistent.log().last_index();
-    Ok((persistent, Extent { base, last_index, has_dead: base != Base::default() }))
+    fold(read_ballot(transaction)?, base, runs)
+}
+
+/// The index under which the first run stands that is read: those before it are dead.
+fn first_live(
+    table: &impl ReadableTable<Index, &'static [u8]>,
+    base: Base,
+) -> Result<Option<Index>, Trouble> {
+    let last = table.range(..=base.last_index + 1)?.next_back().transpose()?;
+    Ok(last.map(|(first, _)| first.value()))
 }
 
 fn read_base(transaction: &ReadTransaction) -> Result<Base, Trouble> {
@@ -131,15 +122,15 @@ fn read_entries(
 ) -> Result<impl Iterator<Item = Result<Vec<Entry>, Trouble>>, Trouble> {
     let table = transaction.open_table(ENTRIES)?;
     let begin = base.last_index + 1;
-    let first_live = records::first_live(&table, base)?;
+    let first_live = first_live(&table, base)?;
     let stored = table.range(first_live.unwrap_or(begin)..)?;
     let mut next = first_live.unwrap_or(begin);
     Ok(stored.map(move |item| {
         let (first, run) = item?;
         if first.value() != next {
             return Err(Trouble::record(
-                std::format!("entry {}", next.max(begin)),
-                std::format!("entry {} stands in its place", first.value()),
+                format!("entry {}", next.max(begin)),
+                format!("entry {} stands in its place", first.value()),
             ));
         }
         let mut entries = read_run(next, run.value())?;
@@ -175,15 +166,6 @@ fn fold(
     }
 }
 
-fn place(bad: BadRecord) -> String {
-    match bad {
-        BadRecord::Entry { index, .. } => std::format!("entry {index}"),
-        BadRecord::Term { .. } | BadRecord::Vote { .. } => "the ballot".into(),
-        BadRecord::Truncate { .. } => "a truncation".into(),
-        BadRecord::Base { .. } => "the base".into(),
-    }
-}
-
 /// None before the first record.
 fn read_ballot(transaction: &ReadTransaction) -> Result<Option<Ballot>, Trouble> {
     let table = transaction.open_table(BALLOT)?;
@@ -191,7 +173,7 @@ fn read_ballot(transaction: &ReadTransaction) -> Result<Option<Ballot>, Trouble>
     ballot.map(|ballot| stored::read_ballot(ballot.value())).transpose()
 }
 
-pub(super) fn read_notes(transaction: &ReadTransaction) -> Result<Notes, Trouble> {
+fn read_notes(transaction: &ReadTransaction) -> Result<Notes, Trouble> {
     let table = transaction.open_table(NOTES)?;
     let mut notes = Notes::new();
     for item in table.iter()? {
@@ -201,26 +183,13 @@ pub(super) fn read_notes(transaction: &ReadTransaction) -> Result<Notes, Trouble
     Ok(notes)
 }
 
-/// Writes a note; an empty one is removed.
-pub(super) fn write_note(
-    transaction: &WriteTransaction,
-    name: &str,
-    value: &[u8],
-) -> Result<(), Trouble> {
-    let mut table = transaction.open_table(NOTES)?;
-    match value {
-        [] => table.remove(name)?,
-        value => table.insert(name, value)?,
-    };
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::records::RUN;
     use super::*;
     use core::cell::Cell;
     use std::vec;
+
+    const RUN: usize = 256;
 
     /// The runs that were read and are not folded yet are counted where the next one is read.
     #[test]
@@ -248,7 +217,7 @@ mod tests {
         );
         let Err(Trouble::Record { position, .. }) = unsound else { panic!("folded") };
         let first = RUN as Index + 1;
-        assert_eq!((position, read.replace(0)), (std::format!("entry {first}"), 2));
+        assert_eq!((position, read.replace(0)), (format!("entry {first}"), 2));
 
         let unread = Err(Trouble::record("the third", "cut off"));
         let unread =
