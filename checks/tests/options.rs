@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
     ("run single --json", &["--antichain", "on"], In(r#""antichain":true"#)),
     ("run single --json", &["--batch", "1"], In(r#""batch":1"#)),
     ("run single --json", &["--property", "No breach"], In(r#""properties":[{"name":"No breach""#)),
-    ("run single", &["--no-refinement"], In("23 hold")),
+    ("run single", &["--no-refinement"], In("24 hold")),
     ("run single --json", &["--engine", "timely"], In(r#""engine":"timely""#)),
     ("run single --json", &["--workers", "2"], In(r#""workers":2"#)),
     ("run single", &["--json"], In(JSON)),
