@@ -26,7 +26,9 @@ pub(super) fn server(
         Record::Append { entries: log.into_iter().collect::<Entries>() },
     ];
     let persistent = Persistent::from_iter(records);
-    let fits = volatile.commit_index <= persistent.log().last_index();
+    let stored = persistent.log().last_index();
+    let volatile = Volatile { stored, ..volatile };
+    let fits = volatile.commit_index <= stored;
     fits.then(|| Server::from_parts(config, persistent, volatile))
 }
 
@@ -47,8 +49,7 @@ impl Drawing<'_> {
                 _ => commit_index,
             };
             let role = self.role(s, log.len() as Index);
-            let stored = log.len() as Index;
-            let volatile = Volatile { role, commit_index, last_applied, stored, floor: 0 };
+            let volatile = Volatile { role, commit_index, last_applied, ..Volatile::default() };
             let ballot = (term, voted_for.map(ServerId));
             let server = server(self.sketch.servers, ServerId(s), ballot, log, volatile);
             server.into_iter().for_each(|server| self.world.put(server));

@@ -190,9 +190,9 @@ pub const MUTANTS: &[Mutant] = &[
         about: "skips an entry: sends those behind next_index",
         edits: &[edit(
             RULES,
-            "Leading::replicate",
-            "let entries = log.batch(first, self.config.max_append_bytes);",
-            "let entries = log.batch(first + 1, self.config.max_append_bytes);",
+            "Leading::replicate_behind",
+            "let entries = log.batch(after + 1, self.config.max_append_bytes);",
+            "let entries = log.batch(after + 2, self.config.max_append_bytes);",
         )],
         searches: &[search("replication", [3, 1, 2, 0], &[])],
         blind: &[],

@@ -79,8 +79,12 @@ fn an_election_and_a_commit_are_these_actions() {
     let proposes = ["propose(S1, blank)", "propose(S1, blank)"];
     let sent = ["send(S1, entries 1 to 2)", "send(S1, entries 1 to 2)"];
     assert_eq!(actions, [proposes, sent].concat());
+    let (one, _, actions) = steps(&one, Input::Stored { last_index: 2, last_term: 1 });
+    assert_eq!(actions, [""; 0], "its own disk alone is no quorum");
     let (two, stores, actions) = steps(&two, hears(S1, &sends.send[0].1));
     assert_eq!(actions, ["write(S2, entries 1 to 2, 0)"]);
+    let (two, _, actions) = steps(&two, Input::Stored { last_index: 2, last_term: 1 });
+    assert_eq!(actions, [""; 0]);
     let (one, _, actions) = steps(&one, hears(S2, &stores.send[0].1));
     let commits = ["acknowledged(S1, S2, 2)", "advance(S1, {S1, S2}, 2)"];
     assert_eq!(actions, [commits, ["apply(S1)", "apply(S1)"]].concat());
@@ -114,8 +118,10 @@ fn a_server_alone_elects_and_commits_by_itself() {
     let alone = Server::start(config(S1, &[S1]), Persistent::default(), 0).0;
     let (alone, _, actions) = steps(&alone, Input::Timeout(Timer::Election));
     assert_eq!(actions, ["stand(S1)", "win(S1, {S1})"]);
-    let (_, _, actions) = steps(&alone, Input::Propose { payloads: vec![Payload::Blank] });
-    assert_eq!(actions, ["propose(S1, blank)", "advance(S1, {S1}, 1)", "apply(S1)"]);
+    let (alone, _, actions) = steps(&alone, Input::Propose { payloads: vec![Payload::Blank] });
+    assert_eq!(actions, ["propose(S1, blank)"]);
+    let (_, _, actions) = steps(&alone, Input::Stored { last_index: 1, last_term: 1 });
+    assert_eq!(actions, ["advance(S1, {S1}, 1)", "apply(S1)"]);
 }
 
 /// Of a long log, only what a step bears on is looked at; no change escapes.

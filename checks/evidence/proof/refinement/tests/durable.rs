@@ -77,13 +77,12 @@ fn what_a_log_holds_is_said_when_the_disk_holds_it() {
             leader_commit,
         })
     };
-    assert_eq!(early(&full, sends((1, 1), &[2, 3], 0)), None);
-    assert_eq!(early(&disk(3, None, &[1, 2]), sends((1, 1), &[2, 3], 0)), said(3));
-    assert_eq!(early(&full, sends((1, 1), &[3], 0)), said(2), "another entry");
-    // A heartbeat says what stands before it, and what is committed.
-    assert_eq!(early(&disk(3, None, &[1, 2]), sends((2, 2), &[], 2)), None);
-    assert_eq!(early(&disk(3, None, &[1]), sends((2, 2), &[], 0)), said(2));
-    assert_eq!(early(&disk(3, None, &[1]), sends((0, 0), &[], 2)), said(2));
+    // What a leader sends, its disk may get later.
+    for disk in [full, disk(3, None, &[1, 2]), disk(3, None, &[])] {
+        assert_eq!(early(&disk, sends((1, 1), &[2, 3], 0)), None);
+        assert_eq!(early(&disk, sends((2, 2), &[], 2)), None);
+    }
+    assert_eq!(early(&disk(2, None, &[]), sends((0, 0), &[], 0)), Some(Saying::Term(3)));
 }
 
 #[test]
