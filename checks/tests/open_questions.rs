@@ -72,22 +72,26 @@ fn a_lost_request_vote_is_not_repeated_but_by_the_next_election() {
     assert_eq!(terms, [2, 2]);
 }
 
-/// AppendEntries, on the other hand, is repeated by the heartbeat until it is answered.
+/// AppendEntries, on the other hand, is repeated until it is answered, when the driver says so.
 #[test]
-fn a_lost_append_entries_is_repeated_by_the_heartbeat() {
+fn a_lost_append_entries_is_repeated_when_the_driver_says_so() {
     let (mut server, _) = candidate();
     let vote = Message::RequestVoteReply(RequestVoteReply { term: 1, vote_granted: true });
     let _ = receive(&mut server, 1, vote);
     assert!(server.is_leader());
     let sent =
         server.step(Input::Propose { payloads: vec![Payload::Command(vec![7].into())] }).send;
-    let repeated = server.step(Input::Timeout(Timer::Heartbeat)).send;
-    assert!(sent.iter().all(|message| repeated.contains(message)));
+    let repeats = |server: &mut Server| {
+        let peers = [1, 2].map(ServerId).into_iter();
+        peers.flat_map(|peer| server.step(Input::Repeat { peer }).send).collect::<Vec<_>>()
+    };
+    assert_eq!(repeats(&mut server), sent);
     for peer in [1, 2] {
         let outcome = AppendOutcome::Success { match_index: 1 };
         let reply = Message::AppendEntriesReply(AppendEntriesReply { term: 1, outcome });
         let _ = receive(&mut server, peer, reply);
     }
+    assert_eq!(repeats(&mut server), []);
     let heartbeat = server.step(Input::Timeout(Timer::Heartbeat)).send;
     let empty = |message: &Message| matches!(message, Message::AppendEntries(request) if request.entries.is_empty());
     assert!(heartbeat.iter().all(|(_, message)| empty(message)));

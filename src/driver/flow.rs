@@ -15,7 +15,8 @@
 //!
 //! * one timeout after the last of it has left. The timeout is twice the longest time that
 //!   an acknowledgement took of late; it doubles with each copy, and stays until one comes for
-//!   something of which there was no copy (as TCP's, RFC 6298);
+//!   something of which there was no copy (as TCP's, RFC 6298), up to twice the longest election
+//!   timeout: what is lost again and again must not wait for ever;
 //! * at once if it left on a connection that has ended since, if the peer refuses what follows it,
 //!   or if the peer answers after a silence as long as any election timeout.
 
@@ -64,6 +65,8 @@ struct Peer {
     refused: Option<Index>,
     /// The longest time that an acknowledgement took of late.
     slow: Duration,
+    /// A timeout does not double beyond this.
+    longest: Duration,
     doublings: u32,
     match_index: Index,
     /// When it was heard last.
@@ -82,7 +85,8 @@ struct Batch {
 
 impl Peer {
     fn timeout(&self, shortest: Duration) -> Duration {
-        (2 * self.slow).max(shortest) * (1 << self.doublings)
+        let once = (2 * self.slow).max(shortest);
+        (once * (1 << self.doublings)).min(once.max(self.longest))
     }
 
     /// The last index that is under way; 0 when nothing is.
@@ -123,12 +127,9 @@ impl Flow {
         self.peers.values().filter_map(|peer| peer.look).min()
     }
 
-    /// This server does not lead (any more).
+    /// This server does not lead (any more): what it knows of its peers may be old when it does.
     pub(super) fn clear(&mut self) {
-        for peer in self.peers.values_mut() {
-            peer.under_way.clear();
-            (peer.look, peer.in_doubt, peer.refused) = (None, false, None);
-        }
+        self.peers.clear();
     }
 
     /// `peer` answered a leader that stands so now, with a refusal or not; the leader's log ends
@@ -245,13 +246,14 @@ impl Flow {
     }
 
     fn peer(&mut self, now: Duration, peer: ServerId) -> &mut Peer {
-        let slow = self.shortest;
+        let (slow, longest) = (self.shortest, 2 * self.silence);
         self.peers.entry(peer).or_insert(Peer {
             under_way: VecDeque::new(),
             look: None,
             in_doubt: false,
             refused: None,
             slow,
+            longest,
             doublings: 0,
             match_index: 0,
             heard: now,
@@ -364,15 +366,15 @@ mod tests {
     fn it_follows_the_slowest_answer_of_late() {
         let mut link = Link::new(1);
         let mut took = Vec::new();
-        for (number, takes) in [(1, 80), (2, 8), (3, 8)] {
+        for (number, takes) in [(1, 80), (3, 8), (5, 8)] {
             let now = 1000 * number as u32;
             assert!(link.sends(now, number - 1, number));
             link.acknowledged(now + takes, number);
             assert!(link.sends(now + 500, number, number + 1));
             took.push(link.flow.next().unwrap() - (now + 500) * MS);
-            link.flow.clear();
+            link.acknowledged(now + 500, number + 1);
         }
-        assert_eq!(took, [160_000, 140_000, 122_500].map(Duration::from_micros));
+        assert_eq!(took, [160_000_000, 122_500_000, 93_789_064].map(Duration::from_nanos));
     }
 
     #[test]
@@ -393,7 +395,7 @@ mod tests {
             assert!(link.due(copy, Outbound::Left(Duration::ZERO)));
             assert!(link.sends(copy, 0, 1));
         }
-        assert_eq!(link.flow.next(), Some(300 * MS));
+        assert_eq!(link.flow.next(), Some(260 * MS), "twice a silence at most");
         link.acknowledged(150, 0);
         assert!(!link.due(150, Outbound::Left(140 * MS)), "the last copy may arrive");
         assert!(link.due(160, Outbound::Left(140 * MS)));

@@ -175,14 +175,23 @@ fn different_entries_applied_at_one_index_are_found_once_they_are_durable() {
         recording.receive(2, heartbeat_with(term, &[entry(term, "a")], 1));
         if durable {
             recording.durable();
+            recording.stored();
         }
         recording
     };
     assert_eq!(problems(&[follower(0, 1, true), follower(1, 2, false)]), []);
     let found = problems(&[follower(0, 1, true), follower(1, 2, true)]);
     assert!(
-        matches!(&found[..], [(2, Discrepancy::AppliedDiffers { index: 1, at })] if at.line == 2)
+        matches!(&found[..], [(4, Discrepancy::AppliedDiffers { index: 1, at })] if at.line == 4)
     );
+}
+
+#[test]
+fn a_server_that_is_told_too_early_that_its_log_is_durable_is_found() {
+    let mut recording = Recording::start(0);
+    recording.receive(2, heartbeat_with(1, &[entry(1, "a")], 0));
+    recording.stored();
+    assert_eq!(problems(&[recording]), [(3, Discrepancy::NotStored { index: 1 })]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn another_entry_at_the_mark_of_an_image_is_found_in_whatever_order() {
     let log = [entry(2, "a"), entry(2, "b"), entry(3, "c")];
     other.receive(2, append(4, (0, 0), &log, 3));
     other.durable();
+    other.stored();
     let differs = |found: Vec<(u64, Discrepancy)>| {
         let [(_, Discrepancy::AppliedDiffers { index: 3, .. })] = &found[..] else {
             panic!("{found:?}")

@@ -119,6 +119,13 @@ impl Recording {
         self.lines.push(Line::Durable { step: self.steps });
     }
 
+    /// The server is told that its whole log is durable.
+    pub fn stored(&mut self) {
+        let log = self.server.log();
+        let (last_index, last_term) = (log.last_index(), log.last_term());
+        self.step(Input::Stored { last_index, last_term });
+    }
+
     /// The last step claims another state than the server is in.
     pub fn spoil_last_state(&mut self) {
         if let Some(Line::Step { state, .. }) = self.lines.last_mut() {
