@@ -15,8 +15,8 @@
 //!
 //! * one timeout after the last of it has left. The timeout is twice the longest time that
 //!   an acknowledgement took of late; it doubles with each copy, and stays until one comes for
-//!   something of which there was no copy (as TCP's, RFC 6298), up to twice the longest election
-//!   timeout: what is lost again and again must not wait for ever;
+//!   something of which there was no copy (as TCP's, RFC 6298), up to the longest election timeout:
+//!   what is lost again and again must not wait for ever;
 //! * at once if it left on a connection that has ended since, if the peer refuses what follows it,
 //!   or if the peer answers after a silence as long as any election timeout.
 
@@ -246,7 +246,7 @@ impl Flow {
     }
 
     fn peer(&mut self, now: Duration, peer: ServerId) -> &mut Peer {
-        let (slow, longest) = (self.shortest, 2 * self.silence);
+        let (slow, longest) = (self.shortest, self.silence);
         self.peers.entry(peer).or_insert(Peer {
             under_way: VecDeque::new(),
             look: None,
@@ -344,22 +344,22 @@ mod tests {
     fn it_doubles_with_each_copy_until_one_is_answered_that_had_none() {
         let mut link = Link::new(1);
         assert!(link.sends(0, 0, 1));
-        for (at, next) in [(20, 60), (60, 140)] {
+        for (at, next) in [(20, 60), (60, 120)] {
             assert!(link.due(at, Outbound::Left(Duration::ZERO)));
             assert!(link.sends(at, 0, 1), "a copy leaves");
-            assert_eq!(link.flow.next(), Some(next * MS));
+            assert_eq!(link.flow.next(), Some(next * MS), "a silence at most");
         }
         // Which of the three it answers, nobody knows.
         link.acknowledged(70, 1);
         assert_eq!(link.flow.next(), None);
         assert!(link.sends(100, 1, 2));
-        assert_eq!(link.first_due(100), 180);
-        link.acknowledged(181, 2);
+        assert_eq!(link.first_due(100), 160);
+        link.acknowledged(161, 2);
         // A link that is slow, and not lossy.
         assert!(link.sends(200, 2, 3));
-        link.acknowledged(280, 3);
+        link.acknowledged(255, 3);
         assert!(link.sends(300, 3, 4));
-        assert_eq!(link.first_due(300), 462);
+        assert_eq!(link.first_due(300), 422);
     }
 
     #[test]
@@ -391,14 +391,14 @@ mod tests {
         let mut link = Link::new(1);
         link.acknowledged(0, 0);
         assert!(link.sends(0, 0, 1));
-        for copy in [20, 60, 140] {
+        for copy in [20, 60, 120] {
             assert!(link.due(copy, Outbound::Left(Duration::ZERO)));
             assert!(link.sends(copy, 0, 1));
         }
-        assert_eq!(link.flow.next(), Some(260 * MS), "twice a silence at most");
-        link.acknowledged(150, 0);
-        assert!(!link.due(150, Outbound::Left(140 * MS)), "the last copy may arrive");
-        assert!(link.due(160, Outbound::Left(140 * MS)));
+        assert_eq!(link.flow.next(), Some(180 * MS));
+        link.acknowledged(130, 0);
+        assert!(!link.due(130, Outbound::Left(120 * MS)), "the last copy may arrive");
+        assert!(link.due(140, Outbound::Left(120 * MS)));
     }
 
     #[test]

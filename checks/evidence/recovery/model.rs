@@ -7,7 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use stateright::{Model, Path, Property};
 use veraft::figure2::Server;
 use veraft_models::interned::hash_of;
-use veraft_models::{Action, Cluster, ClusterState, LetterRef, LetterSets, Modelled, Move};
+use veraft_models::{
+    Action, Cluster, ClusterState, Environment, LetterRef, LetterSets, Modelled, Move,
+};
 
 use super::calm::in_every_order;
 use super::failure::Unrecovered;
@@ -41,7 +43,9 @@ struct Played<P: Modelled> {
 impl Recovering {
     /// The cluster of `scope`, from whose states it is tried.
     pub fn new(scope: &Scope, settings: Settings) -> Recovering {
-        Recovering::of(scope.cluster(scope.environment()), scope.prefix(), settings)
+        // In the calm, drivers send again what is not acknowledged, with each heartbeat.
+        let environment = Environment { repeats: false, ..scope.environment() };
+        Recovering::of(scope.cluster(environment), scope.prefix(), settings)
     }
 }
 
