@@ -64,6 +64,23 @@ impl WorldEvent {
     }
 }
 
+/// A step on a disk that has written before anything else happens, as in [`WorldEvent::Restart`];
+/// and a heartbeat behind which the driver repeats what is not acknowledged.
+fn durable_step(server: &mut Server, input: Input) -> Output {
+    let beats = input == Input::Timeout(Timer::Heartbeat);
+    let mut output = server.step(input);
+    if beats {
+        for peer in server.config().clone().peers() {
+            output.send.extend(server.step(Input::Repeat { peer }).send);
+        }
+    }
+    if !output.persist.is_empty() {
+        let (last_index, last_term) = (server.log().last_index(), server.log().last_term());
+        output.apply.extend(server.step(Input::Stored { last_index, last_term }).apply);
+    }
+    output
+}
+
 impl World {
     /// Everything that can happen now.
     pub fn events(&self) -> Vec<WorldEvent> {
@@ -98,7 +115,7 @@ impl World {
         let (after, sent, taken) = match event.input() {
             Some(input) => {
                 let mut after = before.clone();
-                let output = after.step(input.clone());
+                let output = durable_step(&mut after, input.clone());
                 let stepped = Stepped { before, input: &input, output: &output, after: &after };
                 let taken = refinement::actions_of(stepped);
                 let Output {
