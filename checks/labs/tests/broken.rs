@@ -4,8 +4,7 @@ use std::num::NonZero;
 
 use veraft::driver::Protocol;
 use veraft::figure2::{
-    AppendOutcome, Config, Entries, Index, Input, Message, Output, Persistent, Proposal, Record,
-    Server, WaitsFor,
+    Config, Entries, Index, Input, Message, Output, Persistent, Proposal, Record, Server, WaitsFor,
 };
 use veraft_labs::failure::{Failure, Violation};
 use veraft_labs::simulate::{LabRun, Simulation, run, simulate_on};
@@ -16,6 +15,11 @@ use veraft_models::properties::UntrueAnswer;
 /// A server with a fault in what it hands to its driver.
 trait Fault {
     fn spoil(output: &mut Output);
+
+    /// The same of what comes of this input.
+    fn spoil_answer(_: &Input, output: &mut Output) {
+        Self::spoil(output);
+    }
 }
 
 struct Broken<F> {
@@ -33,8 +37,8 @@ impl<F: Fault> Protocol for Broken<F> {
     }
 
     fn step(&mut self, input: Input) -> Output {
-        let mut output = self.server.step(input);
-        F::spoil(&mut output);
+        let mut output = self.server.step(input.clone());
+        F::spoil_answer(&input, &mut output);
         output
     }
 
@@ -124,23 +128,15 @@ impl Fault for Mute {
     }
 }
 
-/// Every message is sent twice, and every AppendEntries is refused, so that it is sent again.
+/// Every vote is sent back, twice.
 struct Echoes;
 
 impl Fault for Echoes {
-    fn spoil(output: &mut Output) {
-        let again = output.send.clone();
-        output.send.extend(again);
-        for (_, message) in &mut output.send {
-            if let Message::AppendEntriesReply(reply) = message
-                && let AppendOutcome::Success { match_index: prev_log_index @ 1.. } = reply.outcome
-            {
-                reply.outcome = AppendOutcome::Conflict {
-                    prev_log_index,
-                    conflict_term: None,
-                    conflict_index: 1,
-                };
-            }
+    fn spoil(_: &mut Output) {}
+
+    fn spoil_answer(input: &Input, output: &mut Output) {
+        if let Input::Receive { from, message: message @ Message::RequestVoteReply(_) } = input {
+            output.send.extend([(*from, message.clone()), (*from, message.clone())]);
         }
     }
 }
