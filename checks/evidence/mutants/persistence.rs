@@ -25,7 +25,7 @@ pub const MUTANTS: &[Mutant] = &[
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
             | Message::InstallSnapshot(_) => WaitsFor::Records,",
-            "            Message::RequestVoteReply(_) => WaitsFor::Ballots,
+            "            Message::RequestVoteReply(_) => WaitsFor::Nothing,
             Message::RequestVote(_)
             | Message::AppendEntriesReply(_)
             | Message::InstallSnapshot(_) => WaitsFor::Records,",
@@ -46,7 +46,7 @@ pub const MUTANTS: &[Mutant] = &[
             | Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
             | Message::InstallSnapshot(_) => WaitsFor::Records,",
-            "            Message::RequestVote(_) => WaitsFor::Ballots,
+            "            Message::RequestVote(_) => WaitsFor::Nothing,
             Message::RequestVoteReply(_)
             | Message::AppendEntriesReply(_)
             | Message::InstallSnapshot(_) => WaitsFor::Records,",
@@ -89,7 +89,7 @@ pub const MUTANTS: &[Mutant] = &[
         )],
         searches: &[search("torn-log", [3, 1, 1, 0], &[])],
         blind: &[],
-        expected: Falls { property: COMMIT_DURABILITY, steps: 12 },
+        expected: Falls { property: COMMIT_DURABILITY, steps: 10 },
     },
     Mutant {
         name: "apply-before-durable",
@@ -135,7 +135,7 @@ pub const MUTANTS: &[Mutant] = &[
         searches: &[search("torn-log", [3, 1, 1, 0], &[])],
         blind: &[],
         expected: Survives {
-            states: 8_744,
+            states: 2_022,
             reason: "a leader has peers, and they voted because its request left, behind its ballot",
         },
     },
