@@ -178,7 +178,7 @@ pub const MUTANTS: &[Mutant] = &[
         blind: &[],
         expected: fails_test(
             Unit,
-            "runtime::machinery::writer::tests::a_step_that_must_be_the_last_marks_the_store_and_nothing_of_it_leaves",
+            "runtime::machinery::writer::tests::the_server_is_told_what_is_stored_once_it_is",
         ),
     },
     Mutant {

@@ -276,6 +276,44 @@ mod tests {
         assert_eq!(notes(&mut disk)[FLOOR], floor_note(2));
     }
 
+    /// A disk that writes nothing.
+    struct Broken;
+
+    impl Storage for Broken {
+        fn load(&mut self) -> Result<crate::figure2::Persistent, StorageError> {
+            Ok(crate::figure2::Persistent::default())
+        }
+
+        fn append(&mut self, _: &[Record]) -> Result<(), StorageError> {
+            Ok(())
+        }
+
+        fn sync(&mut self) -> Result<(), StorageError> {
+            Err(StorageError::other("broken"))
+        }
+
+        fn notes(&mut self) -> Result<Notes, StorageError> {
+            Ok(Notes::new())
+        }
+
+        fn note(&mut self, _: &str, _: &[u8]) -> Result<(), StorageError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_server_is_told_what_is_stored_once_it_is() {
+        let mut writer = disk(&MemoryDisk::new());
+        let told = |arrived: &Mailbox<Arrived<u64>>| arrived.look(|arrived| arrived.stored);
+        writer.gate.enter(step(1), true);
+        writer.run_once().ok().unwrap();
+        assert_eq!(told(&writer.arrived), step(1).held.stored);
+        let mut writer = Parts::on(&synced(&MemoryDisk::new())).writer(Broken);
+        writer.gate.enter(step(1), true);
+        assert!(writer.run_once().is_err());
+        assert_eq!(told(&writer.arrived), None);
+    }
+
     #[test]
     fn a_hello_states_a_term_only_once_it_is_durable() {
         let platter = MemoryDisk::new();
