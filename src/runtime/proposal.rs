@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 pub use self::error::{InFlightLimit, ProposeError};
 use super::machinery::life::Life;
-use super::machinery::sync::{Condvar, Mutex, lock, wait_until};
+use super::machinery::sync::{Condvar, Mutex, lock};
+use super::machinery::waiting::{Patience, Wait};
 use crate::figure2::{Index, Term};
 
 mod error;
@@ -196,14 +197,15 @@ impl<R> Slot<R> {
         mut ready: impl FnMut(&mut State<R>) -> Option<Result<T, ProposeError>>,
     ) -> Result<T, ProposeError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut wait = Wait::new(&Patience::default(), deadline);
         let mut state = lock(&self.state);
         loop {
             if let Some(result) = ready(&mut state) {
                 return result;
             }
-            state.sleeping = true;
-            state =
-                wait_until(&self.changed, state, deadline).map_err(|_| ProposeError::TimedOut)?;
+            let sleeps = |state: &mut State<R>| state.sleeping = true;
+            let waited = wait.go_on(&self.state, &self.changed, state, sleeps);
+            state = waited.map_err(|_| ProposeError::TimedOut)?;
         }
     }
 }

@@ -6,7 +6,8 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use super::mailbox::Taken;
-use super::sync::{Condvar, Mutex, lock, wait_until};
+use super::sync::{Condvar, Mutex, lock};
+use super::waiting::{Patience, Wait};
 use crate::driver::{self, Batch};
 
 /// One thread enters, one takes.
@@ -21,6 +22,7 @@ struct State<T> {
     writing_since: Option<Instant>,
     sleeping: bool,
     closed: bool,
+    patience: Patience,
 }
 
 impl<T> Gate<T> {
@@ -31,6 +33,7 @@ impl<T> Gate<T> {
             writing_since: None,
             sleeping: false,
             closed: false,
+            patience: Patience::default(),
         };
         Gate { state: Mutex::new(state), work: Condvar::new() }
     }
@@ -62,18 +65,21 @@ impl<T> Gate<T> {
     ) -> Taken<Batch<T>> {
         let mut state = lock(&self.state);
         state.gate.written();
+        let mut wait = Wait::new(&state.patience, deadline);
         loop {
             if state.closed {
                 return Taken::Closed;
             }
             if let Some(batch) = state.gate.take(&writes) {
+                state.patience.learn(wait);
                 return Taken::All(batch);
             }
-            state.sleeping = true;
-            state = match wait_until(&self.work, state, deadline) {
+            let sleeps = |state: &mut State<T>| state.sleeping = true;
+            state = match wait.go_on(&self.state, &self.work, state, sleeps) {
                 Ok(state) => state,
                 Err(mut state) => {
                     state.sleeping = false;
+                    state.patience.learn(wait);
                     return Taken::TimedOut;
                 }
             };

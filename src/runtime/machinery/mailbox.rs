@@ -6,7 +6,8 @@ use std::mem;
 use std::time::Instant;
 use std::vec::Vec;
 
-use super::sync::{Condvar, Mutex, lock, wait_until};
+use super::sync::{Condvar, Mutex, lock};
+use super::waiting::{Patience, Wait};
 
 /// What a mailbox can hold.
 pub(in crate::runtime) trait Queue: Default {
@@ -31,6 +32,7 @@ struct State<Q> {
     /// Whether the taker sleeps: only then does a put cost a system call.
     sleeping: bool,
     closed: bool,
+    patience: Patience,
 }
 
 /// What [`Mailbox::take`] returns.
@@ -46,7 +48,12 @@ pub(in crate::runtime) enum Taken<Q> {
 impl<Q: Queue> Mailbox<Q> {
     pub(in crate::runtime) fn new(queue: Q) -> Self {
         Mailbox {
-            state: Mutex::new(State { queue, sleeping: false, closed: false }),
+            state: Mutex::new(State {
+                queue,
+                sleeping: false,
+                closed: false,
+                patience: Patience::default(),
+            }),
             arrived: Condvar::new(),
         }
     }
@@ -72,18 +79,21 @@ impl<Q: Queue> Mailbox<Q> {
     /// without one.
     pub(in crate::runtime) fn take(&self, deadline: Option<Instant>) -> Taken<Q> {
         let mut state = lock(&self.state);
+        let mut wait = Wait::new(&state.patience, deadline);
         loop {
             if !state.queue.is_empty() {
+                state.patience.learn(wait);
                 return Taken::All(mem::take(&mut state.queue));
             }
             if state.closed {
                 return Taken::Closed;
             }
-            state.sleeping = true;
-            state = match wait_until(&self.arrived, state, deadline) {
+            let sleeps = |state: &mut State<Q>| state.sleeping = true;
+            state = match wait.go_on(&self.state, &self.arrived, state, sleeps) {
                 Ok(state) => state,
                 Err(mut state) => {
                     state.sleeping = false;
+                    state.patience.learn(wait);
                     return Taken::TimedOut;
                 }
             };

@@ -35,6 +35,7 @@
 //! | `compacting.rs` | when there is to be one, and the log begins at it |
 //! | `room.rs` | what is known of the room in the store, and what follows from it |
 //! | `mailbox.rs` | from one thread to another |
+//! | `waiting.rs` | how one waits for another |
 //! | `sync.rs` | the locks below all that |
 //! | `log.rs` | lines for the application's log |
 //! | `readable.rs` | how errors look as `Debug` |
@@ -74,6 +75,7 @@ pub(super) mod threads;
 #[cfg(all(test, not(veraft_shuttle)))]
 mod told;
 pub(super) mod transfers;
+pub(super) mod waiting;
 mod watch;
 mod work;
 mod writer;

@@ -5,10 +5,16 @@
 use crate::runtime::std;
 
 #[cfg(not(all(test, veraft_shuttle)))]
-pub(in crate::runtime) use std::sync::{Condvar, Mutex, MutexGuard};
+pub(in crate::runtime) use std::{
+    sync::{Condvar, Mutex, MutexGuard},
+    thread::yield_now,
+};
 
 #[cfg(all(test, veraft_shuttle))]
-pub(in crate::runtime) use shuttle::sync::{Condvar, Mutex, MutexGuard};
+pub(in crate::runtime) use shuttle::{
+    sync::{Condvar, Mutex, MutexGuard},
+    thread::yield_now,
+};
 
 use std::sync::PoisonError;
 use std::time::Instant;
