@@ -3,6 +3,7 @@
 //! nothing else. Exits with 1 when a target is missed.
 
 mod cluster;
+mod echo;
 mod failover;
 mod growth;
 mod image;
@@ -33,7 +34,7 @@ type Bench = (&'static str, fn() -> Outcome);
 const BENCHES: [Bench; 16] = [
     ("memory", memory),
     ("disk", disk),
-    ("latency", latency),
+    ("latency", echo::latency),
     ("failover", failure),
     ("idle", idle),
     ("bytes", bytes),
@@ -154,23 +155,6 @@ fn bare_rate(store: &mut DiskStorage, batch: u64, time: Duration) -> f64 {
 fn entries(count: u64) -> Record {
     let entry = Entry::command(1, Command::from(vec![b'x'; 64]));
     Record::Append { entries: (0..count).map(|_| entry.clone()).collect() }
-}
-
-fn latency() -> Outcome {
-    let nodes = cluster::start(|_| MemoryStorage::new(), cluster::tcp());
-    let leader = cluster::leader(&nodes);
-    cluster::latencies(leader, 1000);
-    let latencies = cluster::latencies(leader, 10_000);
-    let at = |share: f64| latencies[(latencies.len() as f64 * share) as usize];
-    Outcome {
-        measured: format!(
-            "median {:?}, 99th percentile {:?} (3 nodes, TCP, one in flight)",
-            at(0.5),
-            at(0.99)
-        ),
-        target: "median under 150 us",
-        reached: at(0.5) < Duration::from_micros(150),
-    }
 }
 
 fn failure() -> Outcome {
