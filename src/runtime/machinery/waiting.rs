@@ -12,7 +12,7 @@ use super::sync::{Condvar, Mutex, MutexGuard, lock, wait_until, yield_now};
 /// threads that hand a commit to each other, and wasted on a wait for a disk; the least finds out
 /// whether it would be worth it again.
 #[cfg(not(all(test, veraft_shuttle)))]
-const LOOKS: (u32, u32) = (4, 16);
+const LOOKS: (u32, u32) = (8, 32);
 /// A scheduler that tries interleavings need not try so many that are alike.
 #[cfg(all(test, veraft_shuttle))]
 const LOOKS: (u32, u32) = (1, 1);
@@ -103,11 +103,11 @@ mod tests {
     #[test]
     fn one_looks_as_often_as_it_was_worth_it_lately() {
         let mut patience = Patience::default();
-        assert_eq!([(); 4].map(|()| looks(&mut patience, u32::MAX)), [16, 8, 4, 4]);
+        assert_eq!([(); 4].map(|()| looks(&mut patience, u32::MAX)), [32, 16, 8, 8]);
         assert_eq!(looks(&mut patience, 0), 0, "nothing to learn from");
         assert_eq!(looks(&mut patience, 3), 3);
-        assert_eq!(looks(&mut patience, u32::MAX), 8);
-        assert_eq!([(); 3].map(|()| looks(&mut patience, 1)), [1; 3]);
-        assert_eq!(looks(&mut patience, u32::MAX), 16, "no more than the most");
+        assert_eq!(looks(&mut patience, u32::MAX), 16);
+        assert_eq!([(); 4].map(|()| looks(&mut patience, 1)), [1; 4]);
+        assert_eq!(looks(&mut patience, u32::MAX), 32, "no more than the most");
     }
 }
