@@ -1,6 +1,7 @@
 //! Clusters to measure, and clients that load them.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use veraft::figure2::{Command, Index, ServerId};
@@ -28,14 +29,20 @@ pub fn start<S: Storage, T: Transport>(
     storage: impl Fn(ServerId) -> S,
     transports: impl IntoIterator<Item = T>,
 ) -> Nodes {
+    start_with(storage, transports, |builder| builder)
+}
+
+/// The same, with other settings than the defaults.
+pub fn start_with<S: Storage, T: Transport>(
+    storage: impl Fn(ServerId) -> S,
+    transports: impl IntoIterator<Item = T>,
+    settings: impl Fn(NodeBuilder) -> NodeBuilder,
+) -> Nodes {
     let transports: Vec<T> = transports.into_iter().collect();
     let servers: Vec<ServerId> = (1..=transports.len() as u64).map(ServerId).collect();
     let node = |(&id, transport): (&ServerId, T)| {
-        NodeBuilder::new(id, servers.clone())
-            .timing(Timing::default())
-            .seed(id.0)
-            .start(storage(id), transport, Count(0))
-            .unwrap()
+        let builder = NodeBuilder::new(id, servers.clone()).timing(Timing::default()).seed(id.0);
+        settings(builder).start(storage(id), transport, Count(0)).unwrap()
     };
     servers.iter().zip(transports).map(node).collect()
 }
@@ -47,17 +54,26 @@ pub fn memory(network: &MemoryNetwork) -> [MemoryTransport; 3] {
 
 /// The transports of three servers over TCP on this machine.
 pub fn tcp() -> Vec<TcpTransport> {
+    tcp_through(|_, _, address| address)
+}
+
+/// The same, where `way` gives the address at which one server finds another.
+pub fn tcp_through(
+    mut way: impl FnMut(ServerId, ServerId, SocketAddr) -> SocketAddr,
+) -> Vec<TcpTransport> {
     let ids = [1, 2, 3].map(ServerId);
     let listen = |id| TcpTransport::listen("bench", id, "127.0.0.1:0").unwrap();
     let transports = ids.map(listen);
     let addresses = transports.each_ref().map(TcpTransport::address);
-    let introduce = |mut transport: TcpTransport| {
-        for (id, address) in ids.iter().zip(&addresses) {
-            transport = transport.peer(*id, address);
+    let mut introduce = |(from, mut transport): (ServerId, TcpTransport)| {
+        for (to, address) in ids.into_iter().zip(addresses) {
+            if to != from {
+                transport = transport.peer(to, way(from, to, address));
+            }
         }
         transport
     };
-    transports.into_iter().map(introduce).collect()
+    ids.into_iter().zip(transports).map(&mut introduce).collect()
 }
 
 /// Waits for a leader that has committed a command.

@@ -5,12 +5,15 @@
 mod cluster;
 mod echo;
 mod failover;
+mod far;
 mod growth;
 mod image;
 mod keys;
 mod lagging;
 mod load;
 mod restart;
+mod slow;
+mod throttle;
 mod usage;
 
 use std::fs;
@@ -31,12 +34,16 @@ struct Outcome {
 
 type Bench = (&'static str, fn() -> Outcome);
 
-const BENCHES: [Bench; 16] = [
+const BENCHES: [Bench; 20] = [
     ("memory", memory),
     ("disk", disk),
     ("latency", echo::latency),
     ("failover", failure),
     ("idle", idle),
+    ("slow-link", slow::memory),
+    ("slow-tcp", slow::tcp),
+    ("far-bytes", far::bytes),
+    ("round-trip", far::round_trip),
     ("bytes", bytes),
     ("start", start),
     ("growth", growth::growth),
