@@ -144,7 +144,7 @@ impl NodeBuilder {
             max_in_flight: 65_536,
             max_in_flight_bytes: 64 * 1024 * 1024,
             max_backlog_bytes: 64 * 1024 * 1024,
-            window: 8,
+            window: 16,
             room: RoomLimits::default(),
             compaction: Compaction::default(),
             recording: None,
@@ -247,7 +247,7 @@ impl NodeBuilder {
         self
     }
 
-    /// How many messages with entries are under way to one peer at most, while this node leads; 8
+    /// How many messages with entries are under way to one peer at most, while this node leads; 16
     /// otherwise, and at least 1. Each holds as much as [`max_append_bytes`](Self::max_append_bytes)
     /// allows. With 1, entries that are proposed while a peer has not acknowledged those before them
     /// wait for its answer; with more they follow at once (pipelining), which pays where the round
