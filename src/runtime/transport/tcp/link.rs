@@ -9,6 +9,9 @@ use std::string::{String, ToString};
 use std::sync::Arc;
 use std::vec::Vec;
 
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use socket2::SockRef;
+
 use super::Shared;
 use super::dialer::{Dialer, Open};
 use super::handshake::Channel;
@@ -247,14 +250,27 @@ fn is_small(message: &Message) -> bool {
 }
 
 /// Writes as much as the system takes without waiting.
-fn write_now(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+fn write_now(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match send_now(socket, bytes) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(0)
+        }
+        result => result,
+    }
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn send_now(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(socket).send_with_flags(bytes, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+}
+
+/// Two system calls more.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn send_now(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     socket.set_nonblocking(true)?;
-    let written = match socket.write(bytes) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
-        result => result?,
-    };
+    let written = socket.write(bytes);
     socket.set_nonblocking(false)?;
-    Ok(written)
+    written
 }
 
 impl Drop for TcpLink {
