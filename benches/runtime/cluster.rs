@@ -65,7 +65,7 @@ pub fn tcp_through(
     let listen = |id| TcpTransport::listen("bench", id, "127.0.0.1:0").unwrap();
     let transports = ids.map(listen);
     let addresses = transports.each_ref().map(TcpTransport::address);
-    let mut introduce = |(from, mut transport): (ServerId, TcpTransport)| {
+    let introduce = |(from, mut transport): (ServerId, TcpTransport)| {
         for (to, address) in ids.into_iter().zip(addresses) {
             if to != from {
                 transport = transport.peer(to, way(from, to, address));
@@ -73,7 +73,7 @@ pub fn tcp_through(
         }
         transport
     };
-    ids.into_iter().zip(transports).map(&mut introduce).collect()
+    ids.into_iter().zip(transports).map(introduce).collect()
 }
 
 /// Waits for a leader that has committed a command.

@@ -40,8 +40,8 @@ pub fn latency() -> Outcome {
     let (least, most) = (ratios().fold(f64::MAX, f64::min), ratios().fold(0.0, f64::max));
     Outcome {
         measured: format!(
-            "median {:.0} us, 99th percentile {:.0} us; a bare echo of the same {} and {} bytes over three sockets \
-             {:.0} us and {:.0} us: {ratio:.2} times ({least:.2} to {most:.2} in {TURNS} turns)",
+            "median {:.0} us, 99th percentile {:.0} us; a bare echo of the same {} and {} bytes over \
+             three sockets {:.0} us and {:.0} us: {ratio:.2} times ({least:.2} to {most:.2} in {TURNS} turns)",
             of(0),
             of(1),
             frames.request,

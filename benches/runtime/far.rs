@@ -9,7 +9,7 @@ use crate::Outcome;
 use crate::cluster::{self, Nodes};
 
 /// Windows to compare, and the default.
-const WINDOWS: [Option<usize>; 6] = [Some(1), Some(2), Some(4), Some(16), Some(32), None];
+const WINDOWS: [Option<usize>; 6] = [Some(1), Some(2), Some(4), Some(8), Some(32), None];
 
 /// A cluster on a network with this round trip.
 fn start(round_trip: Duration, window: Option<usize>) -> (MemoryNetwork, Nodes) {

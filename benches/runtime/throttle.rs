@@ -27,20 +27,22 @@ impl Throttle {
         // Connections inherit it: what the system holds here would count as arrived.
         SockRef::from(&listener).set_recv_buffer_size(HELD).unwrap();
         let address = listener.local_addr().unwrap();
-        let throttle = Throttle { address, rate: Arc::default(), passed: Arc::default() };
+        let throttle = Throttle::unlimited(address);
         let way = throttle.clone();
         thread::spawn(move || {
             for near in listener.incoming() {
                 let (near, far) = (near.unwrap(), TcpStream::connect(target).unwrap());
                 let clones = (near.try_clone().unwrap(), far.try_clone().unwrap());
-                let (there, back) = (way.clone(), Throttle { rate: Arc::default(), ..way.clone() });
+                let (there, back) = (way.clone(), Throttle::unlimited(address));
                 thread::spawn(move || there.forward(near, far));
-                thread::spawn(move || {
-                    Throttle { passed: Arc::default(), ..back }.forward(clones.1, clones.0)
-                });
+                thread::spawn(move || back.forward(clones.1, clones.0));
             }
         });
         throttle
+    }
+
+    fn unlimited(address: SocketAddr) -> Throttle {
+        Throttle { address, rate: Arc::default(), passed: Arc::default() }
     }
 
     pub fn limit(&self, bytes_per_second: u64) {
